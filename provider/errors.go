@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// ErrNoRules says that no lookup is possible yet, because a source of rules has
+// not been read once. It is not an error of the image.
+var ErrNoRules = errors.New("the mirror policies have not been read yet")
+
+// Sentinels for [errors.Is]: what [*Error]s of each class match.
+var (
+	ErrNotFound     = errors.New("not found")
+	ErrUnauthorized = errors.New("unauthorized")
+	ErrThrottled    = errors.New("too many requests")
+	ErrServer       = errors.New("server error")
+	ErrUnreachable  = errors.New("unreachable")
+	ErrTimeout      = errors.New("timed out")
+	ErrTLS          = errors.New("TLS failure")
+	ErrDigest       = errors.New("content does not match its digest")
+	ErrForbidden    = errors.New("forbidden by policy")
+	ErrLimit        = errors.New("over a limit")
+	ErrMalformed    = errors.New("malformed content")
+)
+
+// Class sorts what can go wrong with an endpoint by what a caller does about it.
+type Class uint8
+
+const (
+	ClassUnknown      Class = iota
+	ClassNotFound           // 404, or the manifest names what is not there
+	ClassUnauthorized       // 401, 403
+	ClassThrottled          // 429
+	ClassServer             // 5xx
+	ClassUnreachable        // DNS, refused, reset, cut off in a body
+	ClassTimeout            // a time limit of ours, not the caller's own
+	ClassTLS                // unknown authority, expired, wrong name
+	ClassDigest             // the bytes are not those of the digest
+	ClassForbidden          // policy blocks the endpoint; nothing was sent
+	ClassLimit              // too large; see the limits of provider/registry
+	ClassMalformed          // verified, and still not what it should be
+	ClassCanceled           // the caller gave up
+)
+
+var classes = [...]struct {
+	name     string
+	sentinel error
+}{
+	ClassUnknown:      {"unknown", nil},
+	ClassNotFound:     {"not-found", ErrNotFound},
+	ClassUnauthorized: {"unauthorized", ErrUnauthorized},
+	ClassThrottled:    {"throttled", ErrThrottled},
+	ClassServer:       {"server", ErrServer},
+	ClassUnreachable:  {"unreachable", ErrUnreachable},
+	ClassTimeout:      {"timeout", ErrTimeout},
+	ClassTLS:          {"tls", ErrTLS},
+	ClassDigest:       {"digest", ErrDigest},
+	ClassForbidden:    {"forbidden", ErrForbidden},
+	ClassLimit:        {"limit", ErrLimit},
+	ClassMalformed:    {"malformed", ErrMalformed},
+	ClassCanceled:     {"canceled", context.Canceled},
+}
+
+// String is a short stable word, fit for a metric's label.
+func (c Class) String() string {
+	if int(c) < len(classes) {
+		return classes[c].name
+	}
+	return classes[ClassUnknown].name
+}
+
+// Error is what went wrong with one endpoint. It holds nothing secret: no
+// credential, no header, no query.
+type Error struct {
+	// Op is what was being done: "reading the manifest", "fetching the token".
+	Op string
+	// Ref is the physical reference, the mirror's where a mirror was asked.
+	Ref   imageref.Ref
+	Class Class
+	// Status is the HTTP status, 0 where there was none.
+	Status int
+	// RetryAfter is how long the server asked us to wait, 0 if it did not.
+	RetryAfter time.Duration
+	Err        error // the cause; nil where Class and Status say it all
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if !e.Ref.IsZero() {
+		b.WriteString(e.Ref.String())
+		b.WriteString(": ")
+	}
+	if e.Op != "" {
+		b.WriteString(e.Op)
+		b.WriteString(": ")
+	}
+	switch {
+	case e.Err != nil:
+		b.WriteString(e.Err.Error())
+	case e.Class != ClassUnknown && int(e.Class) < len(classes):
+		b.WriteString(classes[e.Class].sentinel.Error())
+	default:
+		b.WriteString("failed")
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
+	}
+	return b.String()
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is matches the sentinel of e's class.
+func (e *Error) Is(target error) bool {
+	return int(e.Class) < len(classes) && classes[e.Class].sentinel != nil && target == classes[e.Class].sentinel
+}
+
+// ClassOf is the class of the first [*Error] in err's tree, [ClassCanceled] or
+// [ClassTimeout] for a bare context error, else [ClassUnknown].
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return ClassCanceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return ClassTimeout
+	}
+	return ClassUnknown
+}

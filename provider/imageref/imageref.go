@@ -1,0 +1,137 @@
+// Package imageref parses, compares and rebases image references.
+//
+// A [Ref] is a small comparable value, like [net/netip.Addr]: it can be a map
+// key and two equal references are ==. It is always fully qualified: the
+// docker.io and library/ defaults are filled in when it is parsed, as CRI-O and
+// containers/image fill them in before they look a mirror up.
+//
+// The package knows nothing about mirrors or policies; see package provider.
+package imageref
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/distribution/reference"
+)
+
+// Ref is a fully qualified image reference: registry/repository, and a tag, a
+// digest, both or neither. The zero Ref names nothing; only [Parse] and methods
+// of a Ref make others.
+type Ref struct {
+	text string // "registry/repository[:tag][@digest]"
+
+	// Offsets into text, kept so that no accessor searches or allocates.
+	host uint16 // end of the registry
+	name uint16 // end of the repository
+	tag  uint16 // end of the tag; equal to name when there is none
+}
+
+// Parse reads a reference as a user, a pod or a policy writes it. Short Docker
+// Hub names are completed ("alpine" is docker.io/library/alpine); a missing tag
+// stays missing, see [Ref.Normalize].
+func Parse(s string) (Ref, error) {
+	named, err := reference.ParseNormalizedNamed(s)
+	if err != nil {
+		return Ref{}, fmt.Errorf("parsing image reference %q: %w", s, err)
+	}
+	text := named.String()
+	host := len(reference.Domain(named))
+	name := len(named.Name())
+	tag := name
+	if t, ok := named.(reference.Tagged); ok {
+		tag += 1 + len(t.Tag())
+	}
+	return Ref{text: text, host: uint16(host), name: uint16(name), tag: uint16(tag)}, nil
+}
+
+// MustParse is [Parse] for constants and tests; it panics on an error.
+func MustParse(s string) Ref {
+	r, err := Parse(s)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// IsZero reports whether r names nothing.
+func (r Ref) IsZero() bool { return r.text == "" }
+
+// String is the whole reference, in the form that Parse reads back to r.
+func (r Ref) String() string { return r.text }
+
+// Registry is the host and, where there is one, the port: "quay.io", "[::1]:5000".
+func (r Ref) Registry() string { return r.text[:r.host] }
+
+// Repository is the path inside the registry, without a leading slash.
+func (r Ref) Repository() string {
+	if r.text == "" {
+		return ""
+	}
+	return r.text[r.host+1 : r.name]
+}
+
+// Name is registry and repository: what mirror policies match against.
+func (r Ref) Name() string { return r.text[:r.name] }
+
+// Tag is the tag, or "".
+func (r Ref) Tag() string {
+	if r.tag == r.name {
+		return ""
+	}
+	return r.text[r.name+1 : r.tag]
+}
+
+// Digest is the digest ("sha256:..."), or "".
+func (r Ref) Digest() string {
+	if int(r.tag) == len(r.text) {
+		return ""
+	}
+	return r.text[r.tag+1:]
+}
+
+// Identifier is what a registry is asked for: the digest if there is one, else
+// the tag, else "".
+func (r Ref) Identifier() string {
+	if d := r.Digest(); d != "" {
+		return d
+	}
+	return r.Tag()
+}
+
+// Normalize is r as a node pulls it: with both a tag and a digest the tag is
+// dropped, with neither the tag is "latest" (CRI-O's order of ParseNormalizedNamed,
+// TagNameOnly). It allocates only when something changes.
+func (r Ref) Normalize() Ref {
+	switch hasTag, hasDigest := r.tag > r.name, int(r.tag) < len(r.text); {
+	case r.text == "":
+		return r
+	case hasTag && hasDigest:
+		return Ref{text: r.text[:r.name] + r.text[r.tag:], host: r.host, name: r.name, tag: r.name}
+	case !hasTag && !hasDigest:
+		text := r.text + ":latest"
+		return Ref{text: text, host: r.host, name: r.name, tag: uint16(len(text))}
+	}
+	return r
+}
+
+// WithDigest is the same repository at a digest; a tag is dropped.
+func (r Ref) WithDigest(digest string) (Ref, error) {
+	return Parse(r.Name() + "@" + digest)
+}
+
+// Compare orders references by their text.
+func (r Ref) Compare(o Ref) int { return strings.Compare(r.text, o.text) }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (r Ref) MarshalText() ([]byte, error) { return []byte(r.text), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; empty text is the zero Ref.
+func (r *Ref) UnmarshalText(b []byte) (err error) {
+	if len(b) == 0 {
+		*r = Ref{}
+		return nil
+	}
+	*r, err = Parse(string(b))
+	return err
+}

@@ -1,0 +1,94 @@
+package provider
+
+import (
+	"context"
+	"io/fs"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// ReleaseProvider looks up release images. Implementations are safe for
+// concurrent use, honour ctx while waiting, and never modify a Release they
+// were given. Errors that concern a registry are, or wrap, an [*Error].
+type ReleaseProvider interface {
+	Lookup(ctx context.Context, req Request) (*Release, error)
+}
+
+// Func is a function that is a [ReleaseProvider].
+type Func func(ctx context.Context, req Request) (*Release, error)
+
+// Lookup calls f.
+func (f Func) Lookup(ctx context.Context, req Request) (*Release, error) { return f(ctx, req) }
+
+// ImageProvider reads any image the way releases are read: through the same
+// rules and mirrors. Its contract on concurrency, contexts and errors is that of
+// [ReleaseProvider].
+type ImageProvider interface {
+	Image(ctx context.Context, req Request) (Image, error)
+}
+
+// ImageFunc is a function that is an [ImageProvider].
+type ImageFunc func(ctx context.Context, req Request) (Image, error)
+
+// Image calls f.
+func (f ImageFunc) Image(ctx context.Context, req Request) (Image, error) { return f(ctx, req) }
+
+// Image is one image, its manifest read and verified, the rest read when asked.
+// It is safe for concurrent use.
+type Image interface {
+	// Digest is that of the manifest that was read, "sha256:...": of the
+	// platform's manifest where an index was asked for.
+	Digest() string
+	// PulledFrom is where the manifest came from, and where the rest is read.
+	PulledFrom() imageref.Ref
+	// Config is the image's config blob, verified. Labels are inside it.
+	Config(ctx context.Context) ([]byte, error)
+	// Files are the files that match any of the patterns, as a container would
+	// see them: upper layers win, whiteouts delete, links are followed inside
+	// the image. Patterns are those of [path.Match] on slash-separated names
+	// without a leading slash, and "dir/**" is everything below dir. Each layer
+	// is verified before a byte of it is handed out.
+	Files(ctx context.Context, patterns ...string) (fs.FS, error)
+}
+
+// Opener is an optional capability of a [ReleaseProvider]: a lookup in two
+// halves. The first reads the manifest, which is small and proves that the
+// request's credentials may see it; the second reads what it names. A layer that
+// already holds the content behind the digest skips the second half.
+type Opener interface {
+	ReleaseProvider
+	Open(ctx context.Context, req Request) (Opened, error)
+}
+
+// Opened is a lookup whose manifest has been read and verified.
+type Opened interface {
+	// Digest is that of the manifest that describes the release, the platform's
+	// own where an index was asked for: what [Release.Digest] will say.
+	Digest() string
+	// Platform is the one chosen from an index, zero where there was none.
+	Platform() Platform
+	// Release reads the rest.
+	Release(ctx context.Context) (*Release, error)
+}
+
+// OverrideSource is one place that says what the mirror policies are.
+// Implementations are safe for concurrent use.
+type OverrideSource interface {
+	// Name is the source as a person would point at it: "file:policies.yaml".
+	Name() string
+	// Load returns the complete set of what the source says now, never a delta.
+	// What waiting cannot mend is an [*InvalidPolicyError]; any other error
+	// means that the source is away.
+	Load(ctx context.Context) (Policy, error)
+}
+
+// Watcher is a source that can also tell when to Load again.
+type Watcher interface {
+	OverrideSource
+	// Watch calls changed, from one goroutine at a time, whenever Load may
+	// answer differently, until ctx ends or watching fails. A signal carries no
+	// payload and may come too often, never too rarely. It returns ctx.Err()
+	// when ctx ended, and why watching failed otherwise; its caller decides
+	// whether to call it again.
+	Watch(ctx context.Context, changed func()) error
+}
