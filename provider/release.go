@@ -155,7 +155,6 @@ func (r *Release) Components() iter.Seq[Component] {
 	}
 }
 
-
 // ComponentVersions are the versions that components say they have:
 // "kubernetes", "machine-os" and so on.
 func (r *Release) ComponentVersions() map[string]string { return r.content.versions.toMap() }
