@@ -1,0 +1,61 @@
+# Two commands are all a fresh machine needs, and Go is all they assume:
+#   make demo    runs the main job on a registry of its own
+#   make test    runs every test
+
+GO       ?= go
+BIN      := bin
+# runtime-utils and containers/image build without C libraries under these tags.
+PEERTAGS := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper
+# The race detector needs a C compiler on Linux; without one the tests run all the same, and say so.
+RACE     := $(if $(shell command -v "$$($(GO) env CC)" 2>/dev/null),-race,)
+FUZZTIME ?= 15s
+PEERSETS ?= 5000
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the command into bin/
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
+
+.PHONY: demo
+demo: build ## find a release through mirrors, one of which fails, on a registry of its own
+	@$(BIN)/mirrorchain demo
+
+.PHONY: test
+test: ## run all tests, with the race detector where there is a C compiler
+	@$(if $(RACE),,echo "no C compiler: testing without the race detector" >&2)
+	$(GO) test $(RACE) ./...
+	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) ./...
+
+.PHONY: peers
+peers: ## ask the nodes' own code about PEERSETS random policy sets (default 5000)
+	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) -count=1 -v -run TestPeers ./... -sets $(PEERSETS)
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser for FUZZTIME each (default 15s)
+	GO="$(GO)" FUZZTIME=$(FUZZTIME) test/fuzz.sh
+
+.PHONY: bench
+bench: ## run the benchmarks, those against the peers too
+	$(GO) test -run '^$$' -bench . -benchmem ./provider/... ./chain/...
+	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(BIN)/staticcheck ./...
+	$(GO) mod tidy -diff
+	cd test/peers && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet -tags $(PEERTAGS) ./...
+
+$(BIN)/staticcheck: test/lint/go.mod test/lint/go.sum
+	cd test/lint && $(GO) build -o ../../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: clean
+clean: ## remove what make built
+	rm -rf $(BIN)
