@@ -1,0 +1,59 @@
+package testpayload
+
+import (
+	"bytes"
+	"io"
+)
+
+// Blob is a config or a layer. Its content is in memory or generated when it is
+// read.
+type Blob struct {
+	Descriptor
+	data     []byte
+	generate func(io.Writer) error
+}
+
+// NewBlob is data as a blob of that media type.
+func NewBlob(mediaType string, data []byte) Blob {
+	return Blob{
+		Descriptor: Descriptor{MediaType: mediaType, Digest: Digest(data), Size: int64(len(data))},
+		data:       data,
+	}
+}
+
+// Virtual reports whether the content is generated when it is read.
+func (b Blob) Virtual() bool { return b.generate != nil }
+
+// WriteTo writes the content to w. It may be called any number of times, from
+// several goroutines at once.
+func (b Blob) WriteTo(w io.Writer) (int64, error) {
+	if b.generate == nil {
+		n, err := w.Write(b.data)
+		return int64(n), err
+	}
+	c := &counter{w: w}
+	err := b.generate(c)
+	return c.n, err
+}
+
+// Bytes is a copy of the content. A virtual blob is generated into memory.
+func (b Blob) Bytes() []byte {
+	if b.generate == nil {
+		return bytes.Clone(b.data)
+	}
+	var buf bytes.Buffer
+	buf.Grow(int(b.Size))
+	_ = b.generate(&buf) // a buffer takes everything
+	return buf.Bytes()
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,181 @@
+package testpayload
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Compression is how a layer is stored.
+type Compression uint8
+
+const (
+	Gzip Compression = iota
+	Zstd
+	Uncompressed
+)
+
+// Layer is one layer of an image: entries, or a blob as it is.
+type Layer struct {
+	Entries     []Entry
+	Compression Compression
+	// MediaType replaces the one that follows from Compression.
+	MediaType string
+	// Raw, if not nil, is the blob, and Entries and Compression are ignored: for
+	// what no tar writer would write.
+	Raw []byte
+	// URLs are those of a foreign layer.
+	URLs []string
+	// Annotations are those of the layer's descriptor.
+	Annotations map[string]string
+}
+
+// Bounds of what is held in memory or hashed to build a layer. Beyond them a
+// repeated piece is compressed once and its compressed form repeated.
+const (
+	chunk          = 4 << 20
+	maxUnpackedRun = 256 << 20
+)
+
+// blob builds the layer. The second result is the digest of the unpacked tar
+// file, which the image's config lists; it is made up where hashing it would
+// take too long (more than 256 MiB unpacked).
+func (l Layer) blob(docker bool) (Blob, string, error) {
+	mediaType := l.MediaType
+	if mediaType == "" {
+		mediaType = layerType(docker, l.Compression)
+	}
+	if l.Raw != nil {
+		b := NewBlob(mediaType, l.Raw)
+		b.URLs, b.Annotations = l.URLs, l.Annotations
+		return b, b.Digest, nil
+	}
+	var total int64
+	for _, e := range l.Entries {
+		total += (int64(len(e.Body)) + e.Zeros + 1024) * int64(max(e.Repeat, 1))
+	}
+	if l.Compression == Uncompressed && total > maxUnpackedRun {
+		return Blob{}, "", fmt.Errorf("an uncompressed layer of %d bytes: compress it, or use less than %d", total, maxUnpackedRun)
+	}
+	p := &packer{compression: l.Compression}
+	diff := sha256.New()
+	if total <= maxUnpackedRun {
+		p.unpacked = diff
+	}
+	for i, e := range l.Entries {
+		if err := p.entry(e); err != nil {
+			return Blob{}, "", fmt.Errorf("entry %d (%q): %w", i, e.Name, err)
+		}
+	}
+	p.write(make([]byte, 1024))
+	p.end()
+	if p.unpacked == nil {
+		diff.Write(p.out.Bytes())
+	}
+	b := NewBlob(mediaType, p.out.Bytes())
+	b.URLs, b.Annotations = l.URLs, l.Annotations
+	return b, "sha256:" + hex.EncodeToString(diff.Sum(nil)), nil
+}
+
+func layerType(docker bool, c Compression) string {
+	if docker {
+		return [...]string{DockerLayerGzip, DockerLayerZstd, DockerLayer}[c]
+	}
+	return [...]string{OCILayerGzip, OCILayerZstd, OCILayer}[c]
+}
+
+// packer compresses a tar file piece by piece. Gzip members and zstd frames may
+// follow each other in one stream, so a piece that repeats is compressed once.
+type packer struct {
+	compression Compression
+	out         bytes.Buffer
+	current     io.WriteCloser // the open member, nil between members
+	unpacked    io.Writer      // hashes what is packed, if not nil
+}
+
+func (p *packer) compressor(w io.Writer) io.WriteCloser {
+	switch p.compression {
+	case Gzip:
+		return gzip.NewWriter(w)
+	case Zstd:
+		z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+		if err != nil { // no option of ours can be wrong
+			panic(err)
+		}
+		return z
+	}
+	return nopCloser{w}
+}
+
+func (p *packer) write(b []byte) {
+	if p.current == nil {
+		p.current = p.compressor(&p.out)
+	}
+	_, _ = p.current.Write(b) // to a buffer
+	if p.unpacked != nil {
+		_, _ = p.unpacked.Write(b)
+	}
+}
+
+func (p *packer) end() {
+	if p.current != nil {
+		_ = p.current.Close()
+		p.current = nil
+	}
+}
+
+// repeat writes b n times.
+func (p *packer) repeat(b []byte, n int64) {
+	if n*int64(len(b)) <= chunk || p.unpacked != nil {
+		for range n {
+			p.write(b)
+		}
+		return
+	}
+	p.end()
+	per := max(1, chunk/int64(len(b)))
+	member := p.pack(bytes.Repeat(b, int(per)))
+	for range n / per {
+		p.out.Write(member)
+	}
+	for range n % per {
+		p.write(b)
+	}
+}
+
+func (p *packer) pack(b []byte) []byte {
+	var out bytes.Buffer
+	w := p.compressor(&out)
+	_, _ = w.Write(b)
+	_ = w.Close()
+	return out.Bytes()
+}
+
+func (p *packer) entry(e Entry) error {
+	head, err := e.headerBytes()
+	if err != nil {
+		return err
+	}
+	pad := -(int64(len(e.Body)) + e.Zeros) & 511
+	if e.Repeat > 1 && e.Zeros <= chunk {
+		whole := append(head, e.Body...)
+		p.repeat(append(whole, make([]byte, e.Zeros+pad)...), int64(e.Repeat))
+		return nil
+	}
+	for range max(e.Repeat, 1) {
+		p.write(head)
+		p.write(e.Body)
+		p.repeat(make([]byte, min(e.Zeros, chunk)), e.Zeros/chunk)
+		p.write(make([]byte, e.Zeros%chunk+pad))
+	}
+	return nil
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
