@@ -1,0 +1,159 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// tracked is one source and what is known of it. Everything below src is guarded
+// by Resolver.mu; the policies pointed at are never modified.
+type tracked struct {
+	src provider.Watcher
+
+	loaded   *provider.Policy // as last loaded; nil before the first good load
+	inForce  *provider.Policy // its part of Current; older than loaded where that does not merge
+	lastGood time.Time
+	loadErr  error
+	mergeErr error
+	watchErr error
+}
+
+// load asks s once and records the answer. changed says that the policy differs
+// from the last one; err is Load's.
+func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err error) {
+	lctx, cancel := context.WithTimeout(ctx, r.cfg.LoadTimeout)
+	defer cancel()
+	policy, err := s.src.Load(lctx)
+	if ctx.Err() != nil {
+		return false, ctx.Err() // we are being stopped; that says nothing about the source
+	}
+	if err != nil {
+		r.mu.Lock()
+		news := s.loadErr == nil || s.loadErr.Error() != err.Error()
+		s.loadErr = err
+		r.mu.Unlock()
+		if news {
+			r.cfg.Log.Warn("mirror policies not loaded; what the source said last stays in force",
+				zap.String("source", s.src.Name()), zap.Bool("invalid", permanent(err)), zap.Error(err))
+		}
+		return false, err
+	}
+
+	r.mu.Lock()
+	last, failed := s.loaded, s.loadErr
+	r.mu.Unlock()
+	// Outside the lock: only this source's one loader writes s.loaded.
+	changed = last == nil || !reflect.DeepEqual(*last, policy)
+	r.mu.Lock()
+	if changed {
+		s.loaded = &policy
+	}
+	s.loadErr, s.lastGood = nil, time.Now()
+	r.mu.Unlock()
+	if failed != nil {
+		r.cfg.Log.Info("mirror policies load again", zap.String("source", s.src.Name()))
+	}
+	return changed, nil
+}
+
+// merge builds rules of what the sources said last and puts them in force. It
+// does nothing while a source has never loaded. If the newest policies do not
+// merge, those that do are taken and the others stay as they were, so that one
+// bad edit holds up no other source; the error is in their status and returned.
+//
+// Only one merge runs at a time: the constructor's, then those of Start.
+func (r *Resolver) merge() error {
+	newest := make([]*provider.Policy, len(r.srcs))
+	inForce := make([]*provider.Policy, len(r.srcs))
+	r.mu.Lock()
+	for i, s := range r.srcs {
+		newest[i], inForce[i] = s.loaded, s.inForce
+	}
+	r.mu.Unlock()
+	if slices.Contains(newest, nil) {
+		return nil
+	}
+
+	chosen, errs := newest, make([]error, len(r.srcs))
+	rules, err := r.build(newest)
+	switch {
+	case err != nil && r.Current() == nil:
+		for i := range errs {
+			errs[i] = err // the set as a whole; there is nothing to fall back on
+		}
+	case err != nil:
+		rules, chosen, errs = r.fallBack(newest, inForce)
+	}
+
+	r.mu.Lock()
+	for i, s := range r.srcs {
+		s.mergeErr = errs[i]
+		if errs[i] == nil {
+			s.inForce = chosen[i]
+		}
+	}
+	if rules != nil {
+		r.current.Store(rules)
+		close(r.swapped)
+		r.swapped = make(chan struct{})
+	}
+	r.mu.Unlock()
+	r.report(rules, errs)
+	if rules == nil {
+		return err
+	}
+	return errors.Join(errs...)
+}
+
+// fallBack adds what is new to what is in force, one source at a time, and keeps
+// what merges. rules is nil if nothing did.
+func (r *Resolver) fallBack(newest, inForce []*provider.Policy) (rules *provider.Rules, chosen []*provider.Policy, errs []error) {
+	chosen, errs = inForce, make([]error, len(newest))
+	for i := range newest {
+		if newest[i] == inForce[i] {
+			continue
+		}
+		try := slices.Clone(chosen)
+		try[i] = newest[i]
+		merged, err := r.build(try)
+		if err != nil {
+			errs[i] = fmt.Errorf("does not merge with the other sources: %w", err)
+			continue
+		}
+		rules, chosen = merged, try
+	}
+	return rules, chosen, errs
+}
+
+func (r *Resolver) build(policies []*provider.Policy) (*provider.Rules, error) {
+	values := make([]provider.Policy, len(policies))
+	for i, p := range policies {
+		values[i] = *p
+	}
+	return provider.NewRules(r.cfg.Rules, values...)
+}
+
+// report logs the outcome of a merge.
+func (r *Resolver) report(rules *provider.Rules, errs []error) {
+	for i, err := range errs {
+		if err != nil {
+			r.cfg.Log.Error("mirror policies not in force; what the source said before stays in force",
+				zap.String("source", r.srcs[i].src.Name()), zap.Error(err))
+		}
+	}
+	if rules == nil {
+		return
+	}
+	r.cfg.Log.Info("mirror rules in force", zap.String("version", rules.Version()), zap.Int("sources", len(r.srcs)))
+	for _, w := range rules.Warnings() {
+		r.cfg.Log.Warn(w.Message, zap.String("code", w.Code), zap.Strings("origins", w.Origins))
+	}
+}

@@ -1,0 +1,48 @@
+package sources
+
+import (
+	"context"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// DefaultPoll is how often a source is asked that cannot tell when it changes.
+const DefaultPoll = 30 * time.Second
+
+// Poll makes a [provider.Watcher] of a source that cannot tell when it changes,
+// by signalling at every interval. An interval of zero or less is
+// [DefaultPoll]. A source that is a Watcher already is returned as it is.
+func Poll(src provider.OverrideSource, interval time.Duration) provider.Watcher {
+	if w, ok := src.(provider.Watcher); ok {
+		return w
+	}
+	if interval <= 0 {
+		interval = DefaultPoll
+	}
+	return &poller{OverrideSource: src, interval: interval}
+}
+
+type poller struct {
+	provider.OverrideSource
+	interval time.Duration
+}
+
+// Watch signals once when it starts, since the source may have changed before,
+// and then at every interval. Whether anything changed is for Load to say: a
+// signal may come too often.
+func (p *poller) Watch(ctx context.Context, changed func()) error {
+	ticker := time.NewTicker(p.interval)
+	defer ticker.Stop()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		changed()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}

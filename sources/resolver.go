@@ -1,0 +1,152 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// ResolverConfig says how a [Resolver] merges and follows. The zero value works.
+type ResolverConfig struct {
+	// Rules chooses between readings of the policies; zero is what nodes do.
+	Rules provider.RulesConfig
+	// Log is told of new rules, of their warnings and of failing sources, when
+	// any of that changes. Nil is silent.
+	Log *zap.Logger
+	// Poll is how often sources are asked that are no [provider.Watcher], and the
+	// longest wait between two tries of a failing source. Default [DefaultPoll].
+	Poll time.Duration
+	// Retry is the first wait after a failed load or watch. It doubles up to Poll;
+	// every wait is cut by up to a half at random. Default 1 s, at most Poll.
+	Retry time.Duration
+	// LoadTimeout bounds one Load; a source that takes longer is away. Default 30 s.
+	LoadTimeout time.Duration
+}
+
+func (c ResolverConfig) withDefaults() ResolverConfig {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if c.Poll <= 0 {
+		c.Poll = DefaultPoll
+	}
+	if c.Retry <= 0 {
+		c.Retry = time.Second
+	}
+	c.Retry = min(c.Retry, c.Poll)
+	if c.LoadTimeout <= 0 {
+		c.LoadTimeout = 30 * time.Second
+	}
+	return c
+}
+
+// Resolver merges what its sources say and follows them. All methods are safe
+// for concurrent use, and none but the constructor and Start waits for a source.
+type Resolver struct {
+	cfg     ResolverConfig
+	srcs    []*tracked
+	current atomic.Pointer[provider.Rules]
+	started atomic.Bool
+
+	mu      sync.Mutex    // guards what follows and the mutable part of each tracked; never held over I/O or a merge
+	swapped chan struct{} // closed and replaced when current changes
+}
+
+// NewResolver is [NewResolverWith] with defaults. A nil log is silent.
+func NewResolver(ctx context.Context, log *zap.Logger, srcs ...provider.OverrideSource) (*Resolver, error) {
+	return NewResolverWith(ctx, ResolverConfig{Log: log}, srcs...)
+}
+
+// NewResolverWith loads every source once, all at the same time, and merges what
+// they say.
+//
+// It fails for what waiting cannot mend: a source whose policy is invalid (a
+// [*provider.InvalidPolicyError] is in the error's tree), policies that cannot be
+// merged, a ctx that ended. A source that is merely away does not fail it: then
+// [Resolver.Current] is nil until [Resolver.Start] has loaded every source once.
+func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...provider.OverrideSource) (*Resolver, error) {
+	r := &Resolver{cfg: cfg.withDefaults(), swapped: make(chan struct{})}
+	for i, src := range srcs {
+		if src == nil {
+			return nil, fmt.Errorf("source %d is nil", i+1)
+		}
+		r.srcs = append(r.srcs, &tracked{src: Poll(src, r.cfg.Poll)})
+	}
+
+	errs := make([]error, len(r.srcs))
+	var wg sync.WaitGroup
+	for i, s := range r.srcs {
+		wg.Go(func() { _, errs[i] = r.load(ctx, s) })
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("loading the sources: %w", err)
+	}
+	var wrong []error
+	for i, err := range errs {
+		if permanent(err) {
+			wrong = append(wrong, fmt.Errorf("source %s: %w", r.srcs[i].src.Name(), err))
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	if err := r.merge(); err != nil {
+		return nil, fmt.Errorf("merging the sources: %w", err)
+	}
+	return r, nil
+}
+
+// permanent reports whether err stays until somebody edits something.
+func permanent(err error) bool {
+	if _, ok := errors.AsType[*provider.InvalidPolicyError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*SpecError](err)
+	return ok
+}
+
+// Current is the rules in force: what every source said when it was last good.
+// It is nil until every source has loaded once. It costs one atomic load; hand
+// the method value to chain.New.
+func (r *Resolver) Current() *provider.Rules { return r.current.Load() }
+
+// Changes yields the rules in force, if there are any yet, and then each later
+// version, until ctx ends or the loop is left. The latest wins: a slow consumer
+// misses versions in between and never delays the resolver. Rules that read the
+// same to a lookup ([provider.Rules.Version]) are yielded once.
+func (r *Resolver) Changes(ctx context.Context) iter.Seq[*provider.Rules] {
+	return func(yield func(*provider.Rules) bool) {
+		var last *provider.Rules
+		for {
+			// The channel first: a swap after this line closes it.
+			r.mu.Lock()
+			swapped := r.swapped
+			r.mu.Unlock()
+			now := r.Current()
+			if ctx.Err() != nil {
+				return
+			}
+			if now != nil && (last == nil || now.Version() != last.Version()) {
+				last = now
+				if !yield(now) {
+					return
+				}
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-swapped:
+			}
+		}
+	}
+}

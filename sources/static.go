@@ -1,0 +1,46 @@
+package sources
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// Static is a source that always says policy: for flags, tests and programs
+// that know their rules. The policy is copied, here and on every Load.
+func Static(name string, policy provider.Policy) provider.OverrideSource {
+	return &static{name: name, policy: clone(policy)}
+}
+
+type static struct {
+	name   string
+	policy provider.Policy
+}
+
+func (s *static) Name() string { return s.name }
+
+func (s *static) Load(ctx context.Context) (provider.Policy, error) {
+	if err := ctx.Err(); err != nil {
+		return provider.Policy{}, err
+	}
+	return clone(s.policy), nil
+}
+
+// clone shares nothing with p that either side could change.
+func clone(p provider.Policy) provider.Policy {
+	c := provider.Policy{
+		Rules:    slices.Clone(p.Rules),
+		Insecure: slices.Clone(p.Insecure),
+		Blocked:  slices.Clone(p.Blocked),
+		Skipped:  slices.Clone(p.Skipped),
+		Warnings: slices.Clone(p.Warnings),
+	}
+	for i := range c.Rules {
+		c.Rules[i].Mirrors = slices.Clone(c.Rules[i].Mirrors)
+	}
+	for i := range c.Warnings {
+		c.Warnings[i].Origins = slices.Clone(c.Warnings[i].Origins)
+	}
+	return c
+}

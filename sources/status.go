@@ -1,0 +1,50 @@
+package sources
+
+import (
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// SourceStatus is what is known of one source, for readiness, metrics and people.
+type SourceStatus struct {
+	Name string
+	// Loaded says that the source has loaded at least once.
+	Loaded bool
+	// LastGood is when it last loaded, zero if never.
+	LastGood time.Time
+	// Err is why the source is not in force as it stands now: its last load
+	// failed, or what it said does not merge with the others. Nil if all is well.
+	// While it is set, what the source said before stays in force.
+	Err error
+	// WatchErr is why following the source failed; it is tried again.
+	WatchErr error
+	// Rules, Insecure and Blocked count what the source said when it last loaded.
+	Rules, Insecure, Blocked int
+	// Skipped and Warnings are those of the last good load. Shared: do not modify.
+	Skipped  []provider.Object
+	Warnings []provider.Warning
+}
+
+// Status is the state of every source, in the order they were given.
+func (r *Resolver) Status() []SourceStatus {
+	out := make([]SourceStatus, len(r.srcs))
+	for i, s := range r.srcs {
+		out[i].Name = s.src.Name() // a source's own method: not under our lock
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, s := range r.srcs {
+		st := &out[i]
+		st.LastGood, st.WatchErr = s.lastGood, s.watchErr
+		if st.Err = s.loadErr; st.Err == nil {
+			st.Err = s.mergeErr
+		}
+		if p := s.loaded; p != nil {
+			st.Loaded = true
+			st.Rules, st.Insecure, st.Blocked = len(p.Rules), len(p.Insecure), len(p.Blocked)
+			st.Skipped, st.Warnings = p.Skipped, p.Warnings
+		}
+	}
+	return out
+}
