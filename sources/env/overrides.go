@@ -1,0 +1,52 @@
+package env
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// RegistryOverrides reads the value of --registry-overrides, "source=target"
+// pairs joined with commas, into Rewrite rules in the order of the value. origin
+// names the value in the rules and in errors.
+//
+// "=" and pairs with an empty source mean nothing, as HyperShift writes them; a
+// source given again replaces the one before. An entry without "=" or without a
+// target is a [*provider.InvalidPolicyError] that names it. An empty value, a
+// flag not given, is no rules.
+func RegistryOverrides(value, origin string) ([]provider.Rule, error) {
+	if value == "" {
+		return nil, nil
+	}
+	var rules []provider.Rule
+	index := map[string]int{}
+	for n, p := range pairs(value) {
+		at := fmt.Sprintf("%s#%d", origin, n)
+		switch {
+		case !strings.Contains(p.text, "="):
+			return nil, &provider.InvalidPolicyError{Origin: at, Err: fmt.Errorf("%q has no '='; write source=target", p.text)}
+		case p.source == "":
+			continue
+		case p.mirror == "":
+			return nil, &provider.InvalidPolicyError{Origin: at, Err: fmt.Errorf("%q has no target; write source=target", p.text)}
+		}
+		if err := check(p, "target"); err != nil {
+			return nil, &provider.InvalidPolicyError{Origin: at, Err: err}
+		}
+		rule := provider.Rule{
+			Kind:    provider.KindRewrite,
+			Source:  p.source,
+			Mirrors: []provider.Mirror{{Location: p.mirror}},
+			Pull:    provider.PullAny,
+			Origin:  at,
+		}
+		if i, again := index[p.source]; again {
+			rules[i] = rule
+			continue
+		}
+		index[p.source] = len(rules)
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
