@@ -23,6 +23,7 @@ type content struct {
 	versions   pairs
 	metadata   Metadata
 	bootImages string
+	interned   int // bytes of the names and annotations, each counted once
 
 	derived derivations // the one thing that changes, and nobody sees it
 }
@@ -102,6 +103,9 @@ func newContent(d ReleaseData) (*content, error) {
 			pullFrom:    slices.Clone(in.PullFrom),
 			annotations: newPairs(in.Annotations, intern),
 		}
+	}
+	for s := range seen {
+		c.interned += len(s)
 	}
 	return c, nil
 }
