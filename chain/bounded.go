@@ -1,0 +1,109 @@
+package chain
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// bounded is a map that holds at most max bytes, as its user counts them. It is
+// safe for concurrent use; reading takes a shared lock and allocates nothing.
+//
+// What goes is chosen by SIEVE: a hand walks from the oldest entry to the newest,
+// spares those read since it last came by, and drops the first that was not. It
+// keeps what is used through a scan of things asked for once, which LRU does not,
+// and a read only sets a flag.
+type bounded[K comparable, V any] struct {
+	max int64
+
+	mu             sync.RWMutex
+	used           int64
+	entries        map[K]*node[K, V]
+	newest, oldest *node[K, V]
+	hand           *node[K, V]
+}
+
+type node[K comparable, V any] struct {
+	key          K
+	val          V
+	size         int64
+	read         atomic.Bool
+	newer, older *node[K, V]
+}
+
+func (b *bounded[K, V]) get(key *K) (V, bool) {
+	b.mu.RLock()
+	n := b.entries[*key]
+	b.mu.RUnlock()
+	if n == nil {
+		var zero V
+		return zero, false
+	}
+	if !n.read.Load() { // do not write to a line that all readers share
+		n.read.Store(true)
+	}
+	return n.val, true
+}
+
+// put keeps val instead of what is there. A value larger than max is not kept.
+func (b *bounded[K, V]) put(key K, val V, size int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := b.entries[key]
+	if old != nil {
+		b.remove(old)
+	}
+	if size > b.max {
+		return
+	}
+	for b.used+size > b.max {
+		b.evict()
+	}
+	n := &node[K, V]{key: key, val: val, size: size, older: b.newest}
+	if old != nil {
+		n.read.Store(old.read.Load())
+	}
+	if b.newest != nil {
+		b.newest.newer = n
+	} else {
+		b.oldest = n
+	}
+	b.newest = n
+	if b.entries == nil {
+		b.entries = make(map[K]*node[K, V])
+	}
+	b.entries[key] = n
+	b.used += size
+}
+
+func (b *bounded[K, V]) evict() {
+	n := b.hand
+	for {
+		if n == nil {
+			n = b.oldest
+		}
+		if !n.read.Swap(false) {
+			break
+		}
+		n = n.newer
+	}
+	b.hand = n.newer
+	b.remove(n)
+}
+
+func (b *bounded[K, V]) remove(n *node[K, V]) {
+	if b.hand == n {
+		b.hand = n.newer
+	}
+	if n.newer != nil {
+		n.newer.older = n.older
+	} else {
+		b.newest = n.older
+	}
+	if n.older != nil {
+		n.older.newer = n.newer
+	} else {
+		b.oldest = n.newer
+	}
+	delete(b.entries, n.key)
+	b.used -= n.size
+}

@@ -1,0 +1,262 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// CacheConfig configures [Cache].
+type CacheConfig struct {
+	// MaxBytes bounds what is remembered, by estimate; 64 MiB if zero, nothing is
+	// remembered if negative.
+	MaxBytes int64
+	// TagTTL is how long an answer for a tag is fresh; 60 s if zero. Answers for
+	// digests do not expire.
+	TagTTL time.Duration
+	// NegativeTTL is how long an endpoint's denial is remembered; 15 s if zero,
+	// not at all if negative. Failures of endpoints that are away, overloaded or
+	// not to be trusted are remembered for a fifth of it.
+	NegativeTTL time.Duration
+	// Limit is how long a lookup goes on after the last caller that waits for it
+	// has left; 60 s if zero. With callers waiting it goes on for ten times that.
+	Limit time.Duration
+}
+
+// Cache answers a lookup that was answered before. Its key is the normalized
+// image, the platform, the version of the rules and the identity of the
+// credentials: a change of policy or of a pull secret is never answered from
+// before it.
+//
+// Callers that ask for the same at the same time share one lookup. It is detached
+// from all of them: each leaves when its own context ends, and none fails the
+// others. No value of any caller's context is in the lookup's.
+//
+// When a tag has expired and no candidate answers, the old answer is served and
+// says so ([provider.Release.Stale]), with the attempts that failed. An answer of
+// any endpoint, such as 404 or 401, ends that. A failure is remembered for a short
+// time, by class; the end of a caller's context, [provider.ErrNoRules], a panic
+// and what has no class are not.
+//
+// It stands above Mirrors, so that a warm lookup computes no candidates and asks
+// nobody, and below Translate and Components, whose results depend on more than
+// the key and are remembered with the release.
+func Cache(cfg CacheConfig) Layer {
+	cfg.MaxBytes = or(cfg.MaxBytes, 64<<20)
+	cfg.TagTTL = or(cfg.TagTTL, 60*time.Second)
+	cfg.NegativeTTL = or(cfg.NegativeTTL, 15*time.Second)
+	cfg.Limit = or(cfg.Limit, 60*time.Second)
+	return layer("cache", []string{"mirrors", "store"}, func(o Observer) Middleware {
+		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
+			c := &cache{CacheConfig: cfg, next: next, observer: o}
+			c.entries.max = cfg.MaxBytes
+			c.flights.linger, c.flights.limit = cfg.Limit, 10*cfg.Limit
+			c.flights.panicked = func(ctx context.Context, k cacheKey, err *PanicError) {
+				c.report(ctx, Panicked, &k, err)
+			}
+			return c
+		}
+	})
+}
+
+type cache struct {
+	CacheConfig
+	next     provider.ReleaseProvider
+	observer Observer
+	entries  bounded[cacheKey, *cached]
+	flights  flights[cacheKey, *cached]
+}
+
+type cacheKey struct {
+	image       imageref.Ref // normalized
+	platform    provider.Platform
+	rules       string
+	credentials string
+	insecure    bool
+}
+
+func keyOf(req *provider.Request) cacheKey {
+	return cacheKey{
+		image: req.Image.Normalize(), platform: req.Platform.OrDefault(), rules: rulesVersion(req),
+		credentials: req.Credentials.ID(), insecure: req.Insecure,
+	}
+}
+
+// cached is what is remembered: a release, or an error. It is immutable.
+type cached struct {
+	release *provider.Release // its attempts are those of the lookup that got it
+	err     error             // beside a release: why that is stale
+	expires time.Time         // zero: never
+}
+
+func (c *cached) fresh() bool { return c.expires.IsZero() || time.Now().Before(c.expires) }
+
+// answer is c for a request that finds it in the cache.
+func (c *cached) answer(req *provider.Request) (*provider.Release, error) {
+	if c.release == nil {
+		return nil, c.err
+	}
+	s := c.release.Served()
+	if s.Image = req.Image; !s.Stale {
+		s.Attempts = nil // none were made for this request
+	}
+	return c.release.Serve(s), nil
+}
+
+// landed is c for a request that waited for it.
+func (c *cached) landed(req *provider.Request) (*provider.Release, error) {
+	s := c.release.Served()
+	s.Image = req.Image
+	return c.release.Serve(s), nil
+}
+
+func (c *cache) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	k := keyOf(&req)
+	if e, ok := c.entries.get(&k); ok && e.fresh() {
+		if c.observer != nil {
+			c.hit(ctx, &k, e)
+		}
+		return e.answer(&req)
+	}
+	return c.miss(ctx, k, req)
+}
+
+// miss is apart from Lookup so that a hit moves nothing to the heap.
+func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*provider.Release, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, newError(&req, nil, err)
+		}
+		l := c.flights.do(ctx, k, func(fctx context.Context) (*cached, error) { return c.fetch(fctx, k, req) })
+		if l.led {
+			c.report(ctx, CacheMiss, &k, l.err)
+		} else {
+			c.report(ctx, CacheJoined, &k, l.err)
+		}
+		switch {
+		case l.left:
+			return c.gaveUp(ctx, &k, &req, l.trail)
+		case l.err == nil:
+			return l.val.landed(&req)
+		case l.led || !l.trail.wasHurried() || !moreTime(ctx, l.trail):
+			return nil, l.err
+		}
+		// It failed because a caller with less time was in a hurry. Try in ours.
+	}
+}
+
+// fetch is the work of a flight.
+func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*cached, error) {
+	old, ok := c.entries.get(&k)
+	if ok && old.fresh() { // another flight ended since the caller looked
+		if old.release == nil {
+			return nil, old.err
+		}
+		return old, nil
+	}
+	r, err := c.next.Lookup(ctx, req)
+	if err == nil {
+		e := &cached{release: r}
+		if k.image.Digest() == "" {
+			e.expires = time.Now().Add(c.TagTTL)
+		}
+		if !r.Stale() { // a layer below may have its own idea of freshness
+			c.keep(&k, e)
+		}
+		return e, nil
+	}
+	if ok && old.release != nil && noAnswer(err) && ctx.Err() == nil {
+		e := stale(old.release, attemptsOf(err), err)
+		e.expires = time.Now().Add(c.NegativeTTL / 5)
+		c.keep(&k, e)
+		c.report(ctx, CacheStale, &k, err)
+		return e, nil
+	}
+	if ttl := c.negativeTTL(err); ttl > 0 && ctx.Err() == nil && !trailOf(ctx).wasHurried() {
+		c.keep(&k, &cached{err: err, expires: time.Now().Add(ttl)})
+	}
+	return nil, err
+}
+
+// gaveUp is the answer to a caller whose context ended. Out of time, and with an
+// old answer at hand, that is better than none.
+func (c *cache) gaveUp(ctx context.Context, k *cacheKey, req *provider.Request, t *trail) (*provider.Release, error) {
+	err := newError(req, t.soFar(), ctx.Err())
+	if old, ok := c.entries.get(k); ok && old.release != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		attempts := append(t.soFar(), provider.Attempt{Ref: req.Image, Err: endedError(ctx.Err())})
+		c.report(ctx, CacheStale, k, err)
+		return stale(old.release, attempts, err).landed(req)
+	}
+	return nil, err
+}
+
+func stale(r *provider.Release, attempts []provider.Attempt, why error) *cached {
+	s := r.Served()
+	s.Stale, s.Attempts = true, attempts
+	return &cached{release: r.Serve(s), err: why}
+}
+
+func attemptsOf(err error) []provider.Attempt {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Attempts
+	}
+	return nil
+}
+
+// moreTime reports whether ctx lasts longer than the one that t's work began for.
+func moreTime(ctx context.Context, t *trail) bool {
+	d, ok := ctx.Deadline()
+	return !ok || d.After(t.pace) && time.Now().Before(d) && newTrail(ctx).pace.After(t.pace)
+}
+
+// negativeTTL is how long err may be repeated to others without asking again.
+func (c *cache) negativeTTL(err error) time.Duration {
+	ttl := time.Duration(0)
+	classes := []provider.Class{provider.ClassOf(err)}
+	if e, ok := errors.AsType[*Error](err); ok {
+		classes = classes[:0]
+		for _, a := range e.Attempts {
+			classes = append(classes, provider.ClassOf(a.Err))
+		}
+	}
+	for _, class := range classes {
+		t := c.NegativeTTL
+		switch {
+		case class == provider.ClassUnknown || class == provider.ClassCanceled:
+			return 0
+		case away(class):
+			t /= 5
+		}
+		if ttl == 0 || t < ttl {
+			ttl = t
+		}
+	}
+	return ttl
+}
+
+func (c *cache) keep(k *cacheKey, e *cached) {
+	const overhead = 1 << 10 // of the entry itself, and of an error
+	size := int64(overhead + len(k.image.String()))
+	if e.release != nil {
+		// Once more for the view that Translate keeps with it.
+		size += 2 * int64(e.release.Size())
+	}
+	c.entries.put(*k, e, size)
+}
+
+func (c *cache) hit(ctx context.Context, k *cacheKey, e *cached) {
+	if e.release != nil && e.release.Stale() {
+		c.report(ctx, CacheStale, k, nil)
+		return
+	}
+	c.report(ctx, CacheHit, k, e.err)
+}
+
+func (c *cache) report(ctx context.Context, kind EventKind, k *cacheKey, err error) {
+	if c.observer != nil {
+		c.observer.Observe(ctx, Event{Kind: kind, Image: k.image, Rules: k.rules, Err: err})
+	}
+}

@@ -1,0 +1,139 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// Middleware wraps a provider in another.
+type Middleware func(next provider.ReleaseProvider) provider.ReleaseProvider
+
+// Layer is a decorator with a name and a place.
+type Layer struct {
+	// Name is unique in a chain.
+	Name string
+	// Above are the names of layers that must not be outside this one. Layers
+	// that are not in the chain do not matter.
+	Above []string
+	// Wrap puts the layer around next. It is called once per chain; what the
+	// layer remembers belongs to that call.
+	Wrap Middleware
+	// Observed is optional: in a chain with an [Observe] layer it is called with
+	// that layer's observer, and what it returns is used instead of Wrap.
+	Observed func(Observer) Middleware
+
+	observer Observer // what an Observe layer hands to the others
+}
+
+// Chain is a stack of layers around a base provider. It is immutable and safe for
+// concurrent use.
+type Chain struct {
+	top     provider.ReleaseProvider
+	current func() *provider.Rules
+	text    string
+}
+
+var errNoImage = errors.New("chain: the request names no image")
+
+// New wraps base in layers; the first layer is outermost. current is called once
+// per lookup and its result is pinned in [provider.Request.Rules], unless the
+// request already has rules. While it returns nil, lookups fail with
+// [provider.ErrNoRules].
+//
+// A nil base or current, a layer without a name or Wrap, a name that is there
+// twice, and a layer with one outside that its Above names are errors.
+func New(base provider.ReleaseProvider, current func() *provider.Rules, layers ...Layer) (*Chain, error) {
+	if base == nil {
+		return nil, errors.New("chain: no base provider")
+	}
+	if current == nil {
+		return nil, errors.New("chain: no function for the current rules")
+	}
+	if err := checkOrder(layers); err != nil {
+		return nil, err
+	}
+	var observer Observer
+	names := make([]string, 0, len(layers)+1)
+	for _, l := range layers {
+		names = append(names, l.Name)
+		if l.observer != nil {
+			observer = l.observer
+		}
+	}
+	top := base
+	for _, l := range slices.Backward(layers) {
+		wrap := l.Wrap
+		if observer != nil && l.Observed != nil {
+			wrap = l.Observed(observer)
+		}
+		if top = wrap(top); top == nil {
+			return nil, fmt.Errorf("chain: layer %q returned no provider", l.Name)
+		}
+	}
+	return &Chain{top: top, current: current, text: strings.Join(append(names, nameOf(base)), " > ")}, nil
+}
+
+func checkOrder(layers []Layer) error {
+	for i, l := range layers {
+		switch {
+		case l.Name == "":
+			return fmt.Errorf("chain: layer %d has no name", i+1)
+		case l.Wrap == nil:
+			return fmt.Errorf("chain: layer %q has no Wrap", l.Name)
+		}
+		for _, outer := range layers[:i] {
+			if outer.Name == l.Name {
+				return fmt.Errorf("chain: layer %q is there twice", l.Name)
+			}
+			if slices.Contains(l.Above, outer.Name) {
+				return fmt.Errorf("chain: layer %q is outside %q; it belongs inside", outer.Name, l.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// nameOf is what a base calls itself, else the package of its type:
+// "*registry.Provider" is "registry".
+func nameOf(base provider.ReleaseProvider) string {
+	switch b := base.(type) {
+	case interface{ Name() string }:
+		return b.Name()
+	case *Chain:
+		return "(" + b.text + ")"
+	}
+	pkg, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", base), "*"), ".")
+	return pkg
+}
+
+// Lookup asks the outermost layer. Errors are those of the layers and of the base;
+// where endpoints were tried and none answered, the tree holds an [*Error].
+func (c *Chain) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	if req.Image.IsZero() {
+		return nil, errNoImage
+	}
+	if req.Rules == nil {
+		if req.Rules = c.current(); req.Rules == nil {
+			return nil, provider.ErrNoRules
+		}
+	}
+	return c.top.Lookup(ctx, req)
+}
+
+// String is the layers from the outermost, and the base:
+// "observe > translate > components > cache > mirrors > store > registry".
+func (c *Chain) String() string { return c.text }
+
+// layer is a Layer of this package: it works unobserved too.
+func layer(name string, above []string, build func(Observer) Middleware) Layer {
+	return Layer{
+		Name: name, Above: above,
+		Wrap:     func(next provider.ReleaseProvider) provider.ReleaseProvider { return build(nil)(next) },
+		Observed: build,
+	}
+}

@@ -1,0 +1,144 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// Error says that no endpoint answered for an image, and why, endpoint by
+// endpoint. [errors.Is] and [errors.As] reach the error of every attempt.
+type Error struct {
+	// Image is what was asked for.
+	Image imageref.Ref
+	// Rules is the version of the rules in force.
+	Rules string
+	// Attempts are the endpoints tried, in order, then those that policy blocks,
+	// which are of [provider.ClassForbidden] and were not contacted.
+	Attempts []provider.Attempt
+	// Errors holds the attempts' errors. Where the caller's own context ended the
+	// lookup, the first of them says so.
+	Errors *multierror.Error
+}
+
+// Error lists every endpoint and why it did not answer, on one line.
+func (e *Error) Error() string {
+	return "looking up " + e.Image.String() + ": " + e.Errors.Error()
+}
+
+// Unwrap is the *multierror.Error with the errors of all attempts.
+func (e *Error) Unwrap() error { return e.Errors }
+
+// newError makes the error of a lookup. ended is the caller's context error where
+// that ended the lookup, else nil.
+func newError(req *provider.Request, attempts []provider.Attempt, ended error) *Error {
+	e := &Error{Image: req.Image, Rules: rulesVersion(req), Attempts: attempts}
+	errs := &multierror.Error{ErrorFormat: oneLine}
+	if ended != nil {
+		errs.Errors = append(errs.Errors, endedError(ended))
+	}
+	for _, a := range attempts {
+		if a.Err != nil {
+			errs.Errors = append(errs.Errors, attemptError{a.Ref, a.Err})
+		}
+	}
+	if len(errs.Errors) == 0 {
+		errs.Errors = append(errs.Errors, &provider.Error{
+			Class: provider.ClassForbidden, Err: errors.New("the policies leave no endpoint to ask"),
+		})
+	}
+	e.Errors = errs
+	return e
+}
+
+// endedError is a context error with a class of its own, so that the class of the
+// whole is not that of an earlier attempt.
+func endedError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &provider.Error{Class: provider.ClassTimeout, Err: err}
+	}
+	return &provider.Error{Class: provider.ClassCanceled, Err: err}
+}
+
+func oneLine(errs []error) string {
+	var b strings.Builder
+	for i, err := range errs {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+// attemptError names the endpoint where the error itself does not.
+type attemptError struct {
+	ref imageref.Ref
+	err error
+}
+
+func (e attemptError) Error() string {
+	if pe, ok := e.err.(*provider.Error); ok && pe.Ref == e.ref {
+		return e.err.Error()
+	}
+	return e.ref.String() + ": " + e.err.Error()
+}
+
+func (e attemptError) Unwrap() error { return e.err }
+
+// refusals are the endpoints of image that policy blocks, as attempts that were
+// never made.
+func refusals(req *provider.Request) []provider.Attempt {
+	res, err := req.Rules.Resolve(req.Image)
+	if err != nil {
+		return nil
+	}
+	var as []provider.Attempt
+	for _, r := range res.Refused {
+		why := fmt.Sprintf("%v: blocked by %s", provider.ErrForbidden, r.By)
+		if r.Origin != "" {
+			why += " (" + r.Origin + ")"
+		}
+		as = append(as, provider.Attempt{Ref: r.Ref, Err: &provider.Error{
+			Ref: r.Ref, Class: provider.ClassForbidden, Err: errors.New(why),
+		}})
+	}
+	return as
+}
+
+// noAnswer reports whether err says that no endpoint answered at all: each one is
+// away, overloaded or not to be trusted, and none denied anything. Endpoints that
+// policy blocks were not asked.
+func noAnswer(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return away(provider.ClassOf(err))
+	}
+	asked := false
+	for _, a := range e.Attempts {
+		switch c := provider.ClassOf(a.Err); {
+		case c == provider.ClassForbidden:
+		case !away(c):
+			return false
+		default:
+			asked = true
+		}
+	}
+	return asked
+}
+
+// away are the classes that say nothing about the image, only about the endpoint.
+func away(c provider.Class) bool {
+	switch c {
+	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassTLS,
+		provider.ClassServer, provider.ClassThrottled:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,143 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// Images is [Mirrors] for any image: base is asked for the candidates that the
+// current rules name, in order. Rules are pinned per image as [New] does it.
+//
+// An image that was found keeps its candidates. If a later read of its config or
+// files fails where the manifest came from, the others are asked for the same
+// manifest, by its digest, and the read goes on there; PulledFrom follows. So the
+// content is the same, whichever endpoint gives it.
+func Images(base provider.ImageProvider, current func() *provider.Rules, cfg MirrorsConfig) (provider.ImageProvider, error) {
+	if base == nil {
+		return nil, errors.New("chain: no base provider")
+	}
+	if current == nil {
+		return nil, errors.New("chain: no function for the current rules")
+	}
+	return &images{engine: newEngine(cfg, nil), base: base, current: current}, nil
+}
+
+type images struct {
+	*engine
+	base    provider.ImageProvider
+	current func() *provider.Rules
+}
+
+func (p *images) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
+	if req.Image.IsZero() {
+		return nil, errNoImage
+	}
+	if req.Rules == nil {
+		req.Rules = p.current()
+	}
+	cands, err := candidates(&req)
+	if err != nil {
+		return nil, err
+	}
+	a, err := p.open(ctx, req, p.base.Image, cands)
+	if err != nil {
+		return nil, err
+	}
+	i := &image{images: p, req: req, digest: a.value.Digest(), cands: cands}
+	i.at.Store(&place{a.value, a.from})
+	return i, nil
+}
+
+func (p *images) open(ctx context.Context, req provider.Request, ask ask[provider.Image], cands []provider.Candidate) (answer[provider.Image], error) {
+	s := search[provider.Image]{engine: p.engine, req: req, ask: ask, limit: p.Attempt}
+	return s.over(ctx, cands)
+}
+
+// image is an image that moves to another endpoint when the one it is read from
+// fails.
+type image struct {
+	*images
+	req    provider.Request // as the caller asked
+	digest string           // of the manifest, wherever it is read
+	cands  []provider.Candidate
+	at     atomic.Pointer[place]
+}
+
+// place is the image as one endpoint has it.
+type place struct {
+	provider.Image
+	from provider.Candidate
+}
+
+func (i *image) Digest() string           { return i.digest }
+func (i *image) PulledFrom() imageref.Ref { return i.at.Load().from.Ref }
+
+func (i *image) Config(ctx context.Context) ([]byte, error) {
+	return read(ctx, i, i.Attempt, provider.Image.Config)
+}
+
+func (i *image) Files(ctx context.Context, patterns ...string) (fs.FS, error) {
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			return nil, err // no endpoint can help
+		}
+	}
+	return read(ctx, i, i.images.Files, func(img provider.Image, ctx context.Context) (fs.FS, error) {
+		return img.Files(ctx, patterns...)
+	})
+}
+
+// read reads from where the image is; if that fails, from the other candidates, by
+// digest. Each candidate is asked at most once, beside the engine's retries.
+func read[T any](ctx context.Context, i *image, limit time.Duration, from func(provider.Image, context.Context) (T, error)) (T, error) {
+	start := i.at.Load()
+	rest := slices.DeleteFunc(slices.Clone(i.cands), func(c provider.Candidate) bool { return c.Ref == start.from.Ref })
+	order := append([]provider.Candidate{start.from}, rest...)
+
+	s := search[T]{engine: i.engine, req: i.req, limit: limit}
+	s.ask = func(ctx context.Context, req provider.Request) (T, error) {
+		var zero T
+		if req.Image == start.from.Ref {
+			return from(start.Image, ctx)
+		}
+		img, err := i.reopen(ctx, req)
+		if err != nil {
+			return zero, err
+		}
+		v, err := from(img, ctx)
+		if err == nil {
+			i.at.CompareAndSwap(start, &place{img, provider.Candidate{Ref: req.Image, Insecure: req.Insecure}})
+		}
+		return v, err
+	}
+	a, err := s.over(ctx, order)
+	return a.value, err
+}
+
+// reopen reads the manifest again at another endpoint. It must be the same one.
+func (i *image) reopen(ctx context.Context, req provider.Request) (provider.Image, error) {
+	ref, err := req.Image.WithDigest(i.digest)
+	if err != nil {
+		return nil, err
+	}
+	req.Image = ref
+	img, err := i.base.Image(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if img.Digest() != i.digest {
+		return nil, &provider.Error{
+			Op: "reading the manifest", Ref: ref, Class: provider.ClassDigest,
+			Err: errors.New("it has " + img.Digest()),
+		}
+	}
+	return img, nil
+}

@@ -1,0 +1,62 @@
+package chain
+
+import (
+	"context"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// ObserveConfig configures [Observe].
+type ObserveConfig struct {
+	// Observers are told of every event, in this order. None is a layer that does
+	// nothing.
+	Observers []Observer
+}
+
+// Observe reports the lookups that come in, and hands its observers to all layers
+// below that have something to report.
+//
+// It stands outermost, so that what it times is what the caller waits for.
+func Observe(cfg ObserveConfig) Layer {
+	var os observers
+	for _, o := range cfg.Observers {
+		if o != nil {
+			os = append(os, o)
+		}
+	}
+	l := Layer{
+		Name:  "observe",
+		Above: []string{"translate", "components", "cache", "mirrors", "store"},
+		Wrap:  func(next provider.ReleaseProvider) provider.ReleaseProvider { return next },
+	}
+	switch len(os) {
+	case 0:
+		return l
+	case 1:
+		l.observer = os[0]
+	default:
+		l.observer = os
+	}
+	l.Wrap = func(next provider.ReleaseProvider) provider.ReleaseProvider {
+		return &observe{next: next, observer: l.observer}
+	}
+	return l
+}
+
+type observe struct {
+	next     provider.ReleaseProvider
+	observer Observer
+}
+
+func (o *observe) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	rules := rulesVersion(&req)
+	o.observer.Observe(ctx, Event{Kind: LookupStarted, Image: req.Image, Rules: rules})
+	start := time.Now()
+	r, err := o.next.Lookup(ctx, req)
+	o.observer.Observe(ctx, Event{
+		Kind: LookupDone, Image: req.Image, Rules: rules,
+		Release: r, Err: err, Took: time.Since(start),
+	})
+	return r, err
+}

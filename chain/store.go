@@ -1,0 +1,211 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// StoreConfig configures [Store].
+type StoreConfig struct {
+	// MaxBytes bounds the content held, by estimate; 64 MiB if zero, nothing is
+	// held if negative. Proofs have an eighth of it on top.
+	MaxBytes int64
+	// ProofTTL is how long a credential that read a manifest may see its content
+	// without asking again; 10 min if zero.
+	ProofTTL time.Duration
+	// Limit ends the reading of one release, whoever waits for it; 10 min if zero.
+	// Reading that nobody waits for ends at once.
+	Limit time.Duration
+}
+
+// Store holds verified releases by the digest of their manifest, and serves them
+// to those who have proved that they may see them. The proof is to have read the
+// manifest, byte for byte, with the credential that the request has for that
+// repository; it counts for this credential, repository and digest, for ProofTTL.
+// So a further tenant, or a further mirror, costs one small request, and none ever
+// reads what another's pull secret paid for. Tags are asked for each time.
+//
+// What has to be read is read once, for all who ask the same endpoint at the same
+// time, and independently of each of them. If that fails with one caller's
+// credential, those with another try theirs.
+//
+// The layer needs the [provider.Opener] capability of the provider below it.
+// Without that nothing could be proved, and it passes lookups through.
+//
+// It stands directly on the base, below Mirrors, since proofs are per endpoint.
+func Store(cfg StoreConfig) Layer {
+	cfg.MaxBytes = or(cfg.MaxBytes, 64<<20)
+	cfg.ProofTTL = or(cfg.ProofTTL, 10*time.Minute)
+	cfg.Limit = or(cfg.Limit, 10*time.Minute)
+	return layer("store", nil, func(o Observer) Middleware {
+		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
+			opener, ok := next.(provider.Opener)
+			if !ok {
+				return next
+			}
+			s := &store{StoreConfig: cfg, next: opener, observer: o}
+			s.content.max, s.proofs.max = cfg.MaxBytes, cfg.MaxBytes/8
+			s.flights.limit = cfg.Limit
+			s.flights.panicked = func(ctx context.Context, k readKey, err *PanicError) {
+				if o != nil {
+					o.Observe(ctx, Event{Kind: Panicked, Image: k.image, Ref: k.image, Err: err})
+				}
+			}
+			return s
+		}
+	})
+}
+
+type store struct {
+	StoreConfig
+	next     provider.Opener
+	observer Observer
+	content  bounded[contentKey, *provider.Release]
+	proofs   bounded[proofKey, proof]
+	flights  flights[readKey, *provider.Release]
+}
+
+// contentKey names content: the manifest that describes it, and the platform that
+// led there from an index, which the release states.
+type contentKey struct {
+	digest   string
+	platform provider.Platform
+}
+
+// proofKey is who may see what, where, as it was asked for.
+type proofKey struct {
+	credential string // of the one entry used; "" is anonymous
+	repository string // with its registry: the endpoint
+	insecure   bool
+	digest     string            // of a manifest or an index
+	platform   provider.Platform // chosen from an index
+}
+
+type proof struct {
+	of      contentKey
+	expires time.Time
+}
+
+// readKey is content read from one endpoint. Reading from another is not shared:
+// an endpoint that hangs must not hold up those who have a better one, least of
+// all the same caller's next attempt.
+type readKey struct {
+	contentKey
+	image    imageref.Ref // without a tag
+	insecure bool
+}
+
+func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	pk := proofKeyOf(&req)
+	if pk.digest != "" {
+		if p, ok := s.proofs.get(&pk); ok && time.Now().Before(p.expires) {
+			if r, ok := s.content.get(&p.of); ok {
+				return s.held(ctx, &req, r), nil
+			}
+		}
+	}
+	asked := time.Now()
+	opened, err := s.next.Open(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	of := contentKey{opened.Digest(), opened.Platform()}
+	if pk.digest != "" && of.platform.IsZero() && of.digest != pk.digest {
+		return nil, mismatch(&req, of.digest)
+	}
+	s.prove(pk, of, asked)
+	if r, ok := s.content.get(&of); ok {
+		return s.held(ctx, &req, r), nil
+	}
+	if s.observer != nil {
+		s.observer.Observe(ctx, Event{Kind: StoreMiss, Image: req.Image, Ref: req.Image, Rules: rulesVersion(&req)})
+	}
+	r, err := s.read(ctx, &req, of, opened)
+	if err != nil {
+		return nil, err
+	}
+	return serve(&req, r), nil
+}
+
+// read gets the rest of an opened release, in one flight with all who opened the
+// same at the same endpoint.
+func (s *store) read(ctx context.Context, req *provider.Request, of contentKey, opened provider.Opened) (*provider.Release, error) {
+	k := readKey{contentKey: of, insecure: req.Insecure}
+	var err error
+	if k.image, err = req.Image.WithDigest(of.digest); err != nil {
+		return nil, fmt.Errorf("store: digest of the manifest of %s: %w", req.Image, err)
+	}
+	for {
+		l := s.flights.do(ctx, k, func(fctx context.Context) (*provider.Release, error) {
+			if r, ok := s.content.get(&of); ok {
+				return r, nil
+			}
+			r, err := opened.Release(fctx)
+			if err != nil {
+				return nil, err
+			}
+			if r.Digest() != of.digest {
+				return nil, mismatch(req, r.Digest())
+			}
+			s.content.put(of, r, int64(2*r.Size()))
+			return r, nil
+		})
+		if l.err == nil || l.led || l.left || !perCredential(l.err) {
+			return l.val, l.err
+		}
+		// Another caller's credential did not do. Ours has not been tried.
+	}
+}
+
+// perCredential reports whether another credential may fare better than the one
+// that got err.
+func perCredential(err error) bool {
+	switch provider.ClassOf(err) {
+	case provider.ClassUnauthorized, provider.ClassNotFound, provider.ClassThrottled,
+		provider.ClassCanceled, provider.ClassUnknown:
+		return true
+	}
+	return false
+}
+
+func (s *store) prove(k proofKey, of contentKey, asked time.Time) {
+	p := proof{of, asked.Add(s.ProofTTL)}
+	if k.digest == "" { // a tag proves its manifest, if it is one
+		if !of.platform.IsZero() {
+			return
+		}
+		k.digest = of.digest
+	}
+	s.proofs.put(k, p, int64(512+len(k.repository)))
+}
+
+func proofKeyOf(req *provider.Request) proofKey {
+	credential, _ := req.Credentials.For(req.Image)
+	return proofKey{
+		credential: credential.ID(), repository: req.Image.Name(), insecure: req.Insecure,
+		digest: req.Image.Digest(), platform: req.Platform.OrDefault(),
+	}
+}
+
+func (s *store) held(ctx context.Context, req *provider.Request, r *provider.Release) *provider.Release {
+	if s.observer != nil {
+		s.observer.Observe(ctx, Event{Kind: StoreHit, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
+	}
+	return serve(req, r)
+}
+
+// serve is held content as the answer to req.
+func serve(req *provider.Request, r *provider.Release) *provider.Release {
+	return r.Serve(provider.Served{Image: req.Image, PulledFrom: req.Image})
+}
+
+func mismatch(req *provider.Request, got string) error {
+	return &provider.Error{
+		Op: "reading the release", Ref: req.Image, Class: provider.ClassDigest,
+		Err: fmt.Errorf("%w: it is %s", provider.ErrDigest, got),
+	}
+}

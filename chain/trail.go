@@ -1,0 +1,75 @@
+package chain
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// trail connects callers with work that was detached from them: what the work
+// should know of its first caller, and what callers that leave early want to know
+// of the work. It is the one value in a detached context.
+type trail struct {
+	// pace is when the first caller will leave; zero if it never does. Whoever
+	// divides time between endpoints divides the time until then.
+	pace time.Time
+
+	mu       sync.Mutex
+	attempts []provider.Attempt
+	hurried  bool
+}
+
+type trailKey struct{}
+
+// newTrail starts the trail of work for a caller with ctx. The pace is a little
+// before its deadline, so that there is time left to hear the outcome.
+func newTrail(ctx context.Context) *trail {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return &trail{}
+	}
+	return &trail{pace: deadline.Add(-time.Until(deadline) / 20)}
+}
+
+func withTrail(ctx context.Context, t *trail) context.Context {
+	return context.WithValue(ctx, trailKey{}, t)
+}
+
+// trailOf is the trail of the work that ctx belongs to. A nil trail works.
+func trailOf(ctx context.Context) *trail {
+	t, _ := ctx.Value(trailKey{}).(*trail)
+	return t
+}
+
+func (t *trail) attempted(a provider.Attempt) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.attempts = append(t.attempts, a)
+}
+
+// soFar are the attempts that have ended.
+func (t *trail) soFar() []provider.Attempt {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.attempts)
+}
+
+// hurry notes that something was cut short for the first caller's sake: a failure
+// then says nothing to callers with more time.
+func (t *trail) hurry() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hurried = true
+}
+
+func (t *trail) wasHurried() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.hurried
+}
