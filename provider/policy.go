@@ -62,6 +62,10 @@ type Rule struct {
 	// Location is where Source itself is pulled from where that is another place
 	// (location beside prefix in registries.conf); "" is Source. Literal only.
 	Location string
+	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are
+	// PullDigest, and nodes refuse to add a mirror with a restriction of its own,
+	// as API objects do. Literal only.
+	DigestOnly bool
 	// Insecure is that of the source's own endpoint. Literal only; scopes in
 	// Policy.Insecure do it for the rest.
 	Insecure bool

@@ -1,8 +1,7 @@
 package provider
 
 import (
-	"errors"
-	"iter"
+	"slices"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -19,7 +18,15 @@ type RulesConfig struct {
 
 // Rules are all policies in force, merged. They are immutable and safe to share;
 // all methods may be called on one value from many goroutines.
-type Rules struct{ version string }
+type Rules struct {
+	version  string
+	index    *index
+	rewrites rewrites
+	merged   []MergedSource
+	insecure []Scope
+	blocked  []Scope
+	warnings []Warning
+}
 
 // Candidate is an endpoint that an image may be pulled from.
 type Candidate struct {
@@ -52,44 +59,56 @@ type Refusal struct {
 	Origin string // where that scope comes from
 }
 
-// MergedSource is one source of merged Mirror rules, or one Rewrite rule, for
-// handing rules on.
-type MergedSource struct {
-	Kind   Kind
-	Source string
-	// DigestMirrors and TagMirrors in the order they are tried. A Rewrite rule has
-	// its one target in both.
-	DigestMirrors, TagMirrors []Mirror
-	NeverContactSource        bool
+// NewRules merges policies. It fails with an [*InvalidPolicyError] that names the
+// entry for what no node would load; in strict mode also for what the
+// machine-config operator refuses to render. Several such errors are joined.
+//
+// The order of policies matters only where tables of registries.conf share a
+// prefix: the first one counts.
+func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
+	s := sortOut(policies)
+	if cfg.Strict {
+		if err := joinProblems(validate(s)); err != nil {
+			return nil, err
+		}
+	}
+	t, sets, err := merge(cfg, s)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := t.load()
+	if err != nil {
+		return nil, err
+	}
+	r := &Rules{insecure: sortScopes(s.insecure), blocked: sortScopes(s.blocked)}
+	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
+		return nil, err
+	}
+	r.index = newIndex(entries)
+	r.merged = mergedSources(entries, r.rewrites)
+	r.version = versionOf(entries, r.rewrites)
+	r.warnings = warn(cfg, s, sets, r)
+	return r, nil
 }
 
-var errUnwritten = errors.New("unwritten")
-
-// NewRules merges policies. It fails, naming the entry, for what no node would
-// accept; in strict mode for what the machine-config operator refuses as well.
-func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) { return nil, errUnwritten }
+// sortScopes sorts scopes by name; of equal names the first origin stays.
+func sortScopes(scopes []Scope) []Scope {
+	out := slices.Clone(scopes)
+	slices.SortStableFunc(out, func(a, b Scope) int { return compare(a.Name, b.Name) })
+	return slices.CompactFunc(out, func(a, b Scope) bool { return a.Name == b.Name })
+}
 
 // Version is a hash of what matters to lookups: the same rules have the same
-// version in any process.
+// version in any process, whatever objects and files they come from.
 func (r *Rules) Version() string { return r.version }
 
-// Resolve says where ref may be pulled from, and why.
-func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) { return Resolution{}, errUnwritten }
-
-// Candidates are Resolve's, without the explanation: the hot path.
-func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) { return nil, errUnwritten }
-
-// Rewrite applies Rewrite rules to ref, once.
-func (r *Rules) Rewrite(ref imageref.Ref) imageref.Ref { return ref }
-
-// Warnings are things legal and surprising about the policies.
-func (r *Rules) Warnings() []Warning { return nil }
-
-// Merged are the sources as merged, sorted by kind and source.
-func (r *Rules) Merged() iter.Seq[MergedSource] { return func(func(MergedSource) bool) {} }
+// Warnings are things legal and surprising about the policies, sorted.
+func (r *Rules) Warnings() []Warning { return slices.Clone(r.warnings) }
 
 // Insecure are the scopes whose endpoints may be plain HTTP or unverified, sorted.
-func (r *Rules) Insecure() []Scope { return nil }
+func (r *Rules) Insecure() []Scope { return slices.Clone(r.insecure) }
 
 // Blocked are the scopes that nothing may be pulled from, sorted.
-func (r *Rules) Blocked() []Scope { return nil }
+// NeverContactSource is not among them: it does not reach into more specific
+// sources.
+func (r *Rules) Blocked() []Scope { return slices.Clone(r.blocked) }

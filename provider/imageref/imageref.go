@@ -8,12 +8,7 @@
 // The package knows nothing about mirrors or policies; see package provider.
 package imageref
 
-import (
-	"fmt"
-	"strings"
-
-	"github.com/distribution/reference"
-)
+import "strings"
 
 // Ref is a fully qualified image reference: registry/repository, and a tag, a
 // digest, both or neither. The zero Ref names nothing; only [Parse] and methods
@@ -25,24 +20,6 @@ type Ref struct {
 	host uint16 // end of the registry
 	name uint16 // end of the repository
 	tag  uint16 // end of the tag; equal to name when there is none
-}
-
-// Parse reads a reference as a user, a pod or a policy writes it. Short Docker
-// Hub names are completed ("alpine" is docker.io/library/alpine); a missing tag
-// stays missing, see [Ref.Normalize].
-func Parse(s string) (Ref, error) {
-	named, err := reference.ParseNormalizedNamed(s)
-	if err != nil {
-		return Ref{}, fmt.Errorf("parsing image reference %q: %w", s, err)
-	}
-	text := named.String()
-	host := len(reference.Domain(named))
-	name := len(named.Name())
-	tag := name
-	if t, ok := named.(reference.Tagged); ok {
-		tag += 1 + len(t.Tag())
-	}
-	return Ref{text: text, host: uint16(host), name: uint16(name), tag: uint16(tag)}, nil
 }
 
 // MustParse is [Parse] for constants and tests; it panics on an error.

@@ -1,0 +1,235 @@
+package provider
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// compare is the order of all sorting here: bytes, as sort.Strings.
+func compare(a, b string) int { return cmp.Compare(a, b) }
+
+// entry is one [[registry]] table of the registries.conf that a node would have.
+type entry struct {
+	prefix     string
+	location   string // "" for a wildcard: where the reference says
+	insecure   bool
+	blocked    bool
+	blockedBy  Scope // why, where blocked
+	digestOnly bool  // mirror-by-digest-only
+	rule       bool  // a rule names it; else it exists for a scope
+	mirrors    []endpoint
+	origins    []string
+	never      *Rule // the NeverContactSource of an API object behind blocked
+	from       *group
+}
+
+// table is registries.conf while it is edited, as EditRegistriesConfig of
+// openshift/runtime-utils edits it.
+type table struct {
+	entries  []*entry
+	byPrefix map[string]*entry
+	edited   bool // by API objects or scopes; otherwise it is as admins wrote it
+}
+
+func (t *table) entry(scope string) *entry {
+	e := t.byPrefix[scope]
+	if e == nil {
+		e = &entry{prefix: scope}
+		if !isWildcard(scope) {
+			e.location = scope
+		}
+		t.put(e)
+	}
+	return e
+}
+
+func (t *table) put(e *entry) {
+	t.entries = append(t.entries, e)
+	t.byPrefix[e.prefix] = e
+}
+
+// statements are policies sorted by what is done with them.
+type statements struct {
+	literal, mirror, rewrite []*Rule
+	insecure, blocked        []Scope
+}
+
+func sortOut(policies []Policy) statements {
+	var s statements
+	for _, p := range policies {
+		for i := range p.Rules {
+			switch r := &p.Rules[i]; {
+			case r.Kind == KindRewrite:
+				s.rewrite = append(s.rewrite, r)
+			case r.Literal:
+				s.literal = append(s.literal, r)
+			default:
+				s.mirror = append(s.mirror, r)
+			}
+		}
+		s.insecure = append(s.insecure, p.Insecure...)
+		s.blocked = append(s.blocked, p.Blocked...)
+	}
+	return s
+}
+
+// merge is steps 1 to 6 of semantics.md 2.3 on top of the literal tables.
+func merge(cfg RulesConfig, s statements) (*table, []*group, error) {
+	t := &table{byPrefix: make(map[string]*entry, len(s.literal)+len(s.mirror))}
+	t.addLiteral(cfg, s.literal)
+
+	digest, tag := groups{}, groups{}
+	for _, r := range s.mirror {
+		if r.Pull != PullTag {
+			digest.add(r)
+		}
+		if r.Pull != PullDigest || cfg.TagsFollowDigestRules {
+			tag.add(r)
+		}
+	}
+	sets := digest.merged(PullDigest)
+	sets = append(sets, tag.merged(PullTag)...)
+	for _, g := range sets {
+		e := t.entry(g.source)
+		e.rule, e.from = true, g
+		e.origins = append(e.origins, g.origins()...)
+		e.mirrors = append(e.mirrors, g.mirrors...)
+		if g.never != nil {
+			e.never = g.never
+			e.block(Scope{Name: g.source, Origin: g.never.Origin})
+		}
+	}
+	t.propagate(s.insecure, s.blocked)
+	t.edited = len(sets)+len(s.insecure)+len(s.blocked) > 0
+	return t, sets, t.inherit(sets)
+}
+
+func (e *entry) block(by Scope) {
+	if !e.blocked {
+		e.blocked, e.blockedBy = true, by
+	}
+}
+
+// addLiteral makes the tables of registries.conf. Consecutive rules of one
+// source and one origin that serve different pulls are one table; of further
+// tables with the same prefix the first counts.
+func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
+	var current *entry // nil while a duplicate is skipped
+	for i, r := range rules {
+		prefix := strings.TrimRight(r.Source, "/")
+		if i == 0 || !continues(rules[i-1], r) {
+			current = nil
+			if t.byPrefix[prefix] == nil {
+				current = newLiteral(prefix, r)
+				t.put(current)
+			}
+		}
+		if current == nil {
+			continue
+		}
+		pull := r.Pull
+		if pull == PullDigest && cfg.TagsFollowDigestRules {
+			pull = PullAny
+		}
+		for _, m := range r.Mirrors {
+			current.mirrors = append(current.mirrors, endpoint{
+				location: strings.TrimRight(m.Location, "/"), insecure: m.Insecure, pull: pull, origins: current.origins,
+			})
+		}
+	}
+}
+
+func continues(last, r *Rule) bool {
+	return last.Source == r.Source && last.Origin == r.Origin && last.Pull != r.Pull
+}
+
+func newLiteral(prefix string, r *Rule) *entry {
+	e := &entry{
+		prefix: prefix, location: strings.TrimRight(r.Location, "/"),
+		insecure: r.Insecure, digestOnly: r.DigestOnly, rule: true,
+	}
+	if e.location == "" && !isWildcard(prefix) {
+		e.location = prefix
+	}
+	if r.Origin != "" {
+		e.origins = []string{r.Origin}
+	}
+	if r.NeverContactSource {
+		e.block(Scope{Name: prefix, Origin: r.Origin})
+	}
+	return e
+}
+
+// propagate makes entries of all scopes, and marks what is nested in them:
+// insecure entries and mirrors, blocked entries.
+func (t *table) propagate(insecure, blocked []Scope) {
+	for _, s := range slices.Concat(blocked, insecure) {
+		e := t.entry(s.Name)
+		if s.Origin != "" && !e.rule && !slices.Contains(e.origins, s.Origin) {
+			e.origins = append(e.origins, s.Origin)
+		}
+	}
+	unsafe, forbidden := scopeSet(insecure), scopeSet(blocked)
+	for _, e := range t.entries {
+		unsafe.enclosing(e.prefix, func(string, Scope) bool {
+			e.insecure = true
+			return false
+		})
+		for i := range e.mirrors {
+			unsafe.enclosing(e.mirrors[i].location, func(string, Scope) bool {
+				e.mirrors[i].insecure = true
+				return false
+			})
+		}
+		forbidden.enclosing(e.prefix, func(_ string, s Scope) bool {
+			e.block(s)
+			return false
+		})
+	}
+}
+
+// inherit gives an entry without mirrors those of an enclosing source, moved
+// down to it: of several sources the one that sorts first, digest before tag.
+// From a wildcard nothing can be moved, and nodes refuse the whole set.
+func (t *table) inherit(sets []*group) error {
+	rank := newScopeMap[int]()
+	for i, g := range sets {
+		if _, ok := rank.all[g.source]; !ok {
+			rank.set(g.source, i)
+		}
+	}
+	for _, e := range t.entries {
+		if len(e.mirrors) > 0 {
+			continue
+		}
+		first := len(sets)
+		rank.enclosing(e.prefix, func(scope string, i int) bool {
+			if scope != e.prefix {
+				first = min(first, i)
+			}
+			return true
+		})
+		if first == len(sets) {
+			continue
+		}
+		g := sets[first]
+		if isWildcard(g.source) {
+			return invalid(g.origins(), "mirrors of the wildcard %s cannot be passed on to %s (%s), which is nested in it; nodes refuse the whole set: name the mirrors for %s in an entry of its own, or remove one of the two",
+				g.source, e.prefix, strings.Join(e.origins, ", "), e.prefix)
+		}
+		parent := t.byPrefix[g.source]
+		e.mirrors = make([]endpoint, len(parent.mirrors))
+		for i, m := range parent.mirrors {
+			m.location += e.prefix[len(g.source):]
+			e.mirrors[i] = m
+		}
+	}
+	return nil
+}
+
+// invalid is an InvalidPolicyError about entries.
+func invalid(origins []string, format string, args ...any) *InvalidPolicyError {
+	return &InvalidPolicyError{Origin: strings.Join(origins, ", "), Err: fmt.Errorf(format, args...)}
+}

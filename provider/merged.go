@@ -1,0 +1,60 @@
+package provider
+
+import (
+	"iter"
+	"slices"
+)
+
+// MergedSource is one source of merged Mirror rules, or one Rewrite rule, for
+// handing rules on.
+type MergedSource struct {
+	Kind   Kind
+	Source string
+	// DigestMirrors and TagMirrors in the order they are tried. A Rewrite rule has
+	// its one target in both.
+	DigestMirrors, TagMirrors []Mirror
+	NeverContactSource        bool
+}
+
+// Merged are the sources that rules name, as merged, sorted by kind and source,
+// for handing them on. A source is not listed among its own mirrors, also where
+// it is tried before some of them. Scopes that are only insecure or blocked are
+// not among them, see [Rules.Insecure] and [Rules.Blocked].
+func (r *Rules) Merged() iter.Seq[MergedSource] {
+	return func(yield func(MergedSource) bool) {
+		for _, m := range r.merged {
+			m.DigestMirrors, m.TagMirrors = slices.Clone(m.DigestMirrors), slices.Clone(m.TagMirrors)
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+func mergedSources(entries []*entry, rw rewrites) []MergedSource {
+	var out []MergedSource
+	for _, e := range entries {
+		if !e.rule {
+			continue
+		}
+		m := MergedSource{Kind: KindMirror, Source: e.prefix, NeverContactSource: e.blocked}
+		for _, ep := range e.mirrors {
+			if ep.location == e.prefix {
+				continue
+			}
+			mirror := Mirror{Location: ep.location, Insecure: ep.insecure}
+			if ep.pull != PullTag {
+				m.DigestMirrors = append(m.DigestMirrors, mirror)
+			}
+			if ep.pull != PullDigest {
+				m.TagMirrors = append(m.TagMirrors, mirror)
+			}
+		}
+		out = append(out, m)
+	}
+	for _, w := range rw.sorted {
+		target := []Mirror{{Location: w.target}}
+		out = append(out, MergedSource{Kind: KindRewrite, Source: w.source, DigestMirrors: target, TagMirrors: target})
+	}
+	return out
+}

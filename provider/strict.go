@@ -1,0 +1,77 @@
+package provider
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// validate is what the machine-config operator checks before it renders anything
+// (semantics.md 2.0): scopes, then sources, mirrors and policies of all entries.
+// One problem, and nothing is rendered.
+func validate(s statements) []*InvalidPolicyError {
+	var out []*InvalidPolicyError
+	for _, scopes := range [][]Scope{s.insecure, s.blocked} {
+		for _, scope := range scopes {
+			if !isScope(scope.Name) {
+				out = append(out, invalid([]string{scope.Origin}, "%q is no scope; want a registry, a namespace, a repository, or *.HOST", scope.Name))
+			}
+		}
+	}
+	first := make(map[string]*Rule, len(s.mirror))
+	for _, r := range s.mirror {
+		origin := []string{r.Origin}
+		if !isSource(r.Source) {
+			out = append(out, invalid(origin, "source %q: want HOST[:PORT][/PATH] in lower case, or *.HOST, without scheme, tag, digest or trailing slash", r.Source))
+		}
+		if f := first[r.Source]; f == nil {
+			first[r.Source] = r
+		} else if f.NeverContactSource != r.NeverContactSource {
+			out = append(out, invalid([]string{f.Origin, r.Origin}, "conflicting mirrorSourcePolicy for %s: one entry says NeverContactSource, the other allows it, stated or by default; make them agree", r.Source))
+		}
+		for _, m := range r.Mirrors {
+			if !imageref.IsLocation(m.Location) {
+				out = append(out, invalid(origin, "mirror %q of %s: want HOST[:PORT][/PATH] in lower case, without scheme, wildcard, tag, digest or trailing slash", m.Location, r.Source))
+			}
+			if r.NeverContactSource && m.Location == r.Source {
+				out = append(out, invalid(origin, "mirror %s is the source itself, which NeverContactSource forbids; remove the mirror or the policy", m.Location))
+			}
+		}
+	}
+	return out
+}
+
+// isScope is IsValidRegistriesConfScope of openshift/runtime-utils.
+func isScope(s string) bool {
+	if s == "" {
+		return false
+	}
+	return !strings.Contains(s, "*") || isWildcard(s) && !strings.ContainsAny(s[2:], "/@:*")
+}
+
+// isSource is the pattern of a source in openshift/api config/v1.
+func isSource(s string) bool {
+	if isWildcard(s) {
+		return imageref.IsHost(s[2:])
+	}
+	return imageref.IsLocation(s)
+}
+
+// maxProblems is how many errors are reported at once.
+const maxProblems = 20
+
+func joinProblems(problems []*InvalidPolicyError) error {
+	if len(problems) == 1 {
+		return problems[0]
+	}
+	var errs []error
+	for i, p := range problems {
+		if i == maxProblems {
+			errs = append(errs, errors.New("and more"))
+			break
+		}
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
+}

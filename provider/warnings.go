@@ -1,0 +1,3 @@
+package provider
+
+func warn(RulesConfig, statements, []*group, *Rules) []Warning { return nil }
