@@ -141,7 +141,7 @@ func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*pr
 			return c.gaveUp(ctx, &k, &req, l.trail)
 		case l.err == nil:
 			return l.val.landed(&req)
-		case l.led || !l.trail.wasHurried() || !moreTime(ctx, l.trail):
+		case l.led || !l.trail.wasHurried() || !l.trail.helps(ctx):
 			return nil, l.err
 		}
 		// It failed because a caller with less time was in a hurry. Try in ours.
@@ -204,12 +204,6 @@ func attemptsOf(err error) []provider.Attempt {
 		return e.Attempts
 	}
 	return nil
-}
-
-// moreTime reports whether ctx lasts longer than the one that t's work began for.
-func moreTime(ctx context.Context, t *trail) bool {
-	d, ok := ctx.Deadline()
-	return !ok || d.After(t.pace) && time.Now().Before(d) && newTrail(ctx).pace.After(t.pace)
 }
 
 // negativeTTL is how long err may be repeated to others without asking again.

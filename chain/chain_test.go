@@ -8,12 +8,11 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-var image = imageref.MustParse("quay.io/openshift-release-dev/ocp-release@sha256:" + strings.Repeat("a", 64))
+var noRules, _ = provider.NewRules(provider.RulesConfig{})
 
-func rules() *provider.Rules { return &provider.Rules{} }
+func rules() *provider.Rules { return noRules }
 
 func pass(name string, above ...string) chain.Layer {
 	return chain.Layer{Name: name, Above: above, Wrap: func(n provider.ReleaseProvider) provider.ReleaseProvider { return n }}
@@ -75,7 +74,7 @@ func TestRulesArePinned(t *testing.T) {
 		seen = append(seen, req.Rules)
 		return base().Lookup(ctx, req)
 	})
-	current := func() *provider.Rules { reads++; return &provider.Rules{} }
+	current := func() *provider.Rules { reads++; return rules() }
 	inner, err := chain.New(see, current)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +83,7 @@ func TestRulesArePinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := rules()
+	own := newRules(t, mirrored("a.example"))
 	for _, req := range []provider.Request{{Image: image}, {Image: image, Rules: own}} {
 		if _, err := outer.Lookup(t.Context(), req); err != nil {
 			t.Fatal(err)

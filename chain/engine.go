@@ -34,39 +34,49 @@ type search[T any] struct {
 	ask      ask[T]
 	limit    time.Duration // of one attempt
 	attempts []provider.Attempt
+	retried  map[imageref.Ref]int
 }
 
-// over asks cands in order, then, while some of them may recover, again.
+// over asks cands in order, then those again that may recover.
 func (s *search[T]) over(ctx context.Context, cands []provider.Candidate) (answer[T], error) {
-	for retry := 0; ; retry++ {
-		a, failed, err := s.round(ctx, cands)
-		if err != nil {
-			return answer[T]{}, err
+	a, failed, err := s.round(ctx, cands)
+	pending := s.recovering(failed)
+	for retry := 0; a == nil && err == nil && len(pending) > 0; retry++ {
+		at := s.nextRetry(pending, retry)
+		if !fits(ctx, at) {
+			break
 		}
-		if a != nil {
-			return *a, nil
+		s.reportRetry(ctx, time.Until(at), pending[0].err)
+		if ended := sleep(ctx, time.Until(at)); ended != nil {
+			return answer[T]{}, s.failed(ended)
 		}
-		wait, again := s.recovering(failed, retry)
-		if len(again) == 0 || retry >= s.Retries || !s.fits(ctx, wait) {
-			return answer[T]{}, s.failed(nil)
+		var due []provider.Candidate
+		var later []failure
+		for _, f := range pending {
+			if f.notBefore.After(at) {
+				later = append(later, f)
+			} else {
+				due = append(due, f.candidate)
+				s.countRetry(f.candidate.Ref)
+			}
 		}
-		if s.Observer != nil {
-			s.Observer.Observe(ctx, Event{
-				Kind: RetryWaiting, Image: s.req.Image, Rules: rulesVersion(&s.req), Wait: wait,
-				Err: failed[len(failed)-1].err,
-			})
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return answer[T]{}, s.failed(err)
-		}
-		cands = again
+		a, failed, err = s.round(ctx, due)
+		pending = append(later, s.recovering(failed)...)
 	}
+	switch {
+	case err != nil:
+		return answer[T]{}, err
+	case a == nil:
+		return answer[T]{}, s.failed(nil)
+	}
+	return *a, nil
 }
 
 // failure is a candidate and why it did not answer.
 type failure struct {
 	candidate provider.Candidate
 	err       error
+	notBefore time.Time // set by recovering
 }
 
 // round asks each of cands once, one after another. It returns the first answer,
@@ -86,7 +96,7 @@ func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*ans
 		case ctx.Err() != nil:
 			return nil, nil, s.failed(ctx.Err())
 		}
-		failed = append(failed, failure{c, err})
+		failed = append(failed, failure{candidate: c, err: err})
 	}
 	return nil, failed, nil
 }
@@ -95,7 +105,7 @@ func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*ans
 // ends with the caller's own context is none, and not recorded.
 func (s *search[T]) attempt(ctx context.Context, c provider.Candidate, left int) (T, error) {
 	limit, paced := s.share(ctx, left)
-	actx, cancel := context.WithTimeout(ctx, limit)
+	actx, cancel := within(ctx, limit)
 	defer cancel()
 
 	req := s.req
@@ -161,38 +171,67 @@ func (s *search[T]) share(ctx context.Context, left int) (limit time.Duration, p
 	return limit, false
 }
 
-// recovering are the candidates that may answer when asked again, and how long to
-// wait before that: those that were overloaded or had an error of their own. What
-// was unreachable or too slow has had its time; what was denied stays so.
-func (e *engine) recovering(failed []failure, retry int) (time.Duration, []provider.Candidate) {
-	var again []provider.Candidate
-	var wait time.Duration
+// recovering are the failures of candidates that may answer when asked again:
+// those that were overloaded or had an error of their own. What was unreachable or
+// too slow has had its time; what was denied stays so. An endpoint that asks for
+// more patience than we have is not asked sooner than it wants, and none is asked
+// more often than Retries says.
+func (s *search[T]) recovering(failed []failure) []failure {
+	var again []failure
 	for _, f := range failed {
 		pe, ok := errors.AsType[*provider.Error](f.err)
 		if !ok || pe.Class != provider.ClassThrottled && pe.Class != provider.ClassServer ||
-			pe.RetryAfter > e.MaxRetryAfter {
+			pe.RetryAfter > s.MaxRetryAfter || s.retried[f.candidate.Ref] >= s.Retries {
 			continue
 		}
-		if len(again) == 0 || pe.RetryAfter < wait {
-			wait = pe.RetryAfter
-		}
-		again = append(again, f.candidate)
+		f.notBefore = time.Now().Add(pe.RetryAfter)
+		again = append(again, f)
 	}
-	backoff := e.RetryDelay << min(retry, 16)
-	return max(wait, backoff/2+rand.N(backoff/2+1)), again
+	return again
 }
 
-// fits reports whether there is any time left after waiting.
-func (e *engine) fits(ctx context.Context, wait time.Duration) bool {
-	then := time.Now().Add(wait)
-	if d, ok := ctx.Deadline(); ok && !then.Before(d) {
+// nextRetry is when the first of pending may be asked again, and not before the
+// time that the number of the retry asks for.
+func (e *engine) nextRetry(pending []failure, retry int) time.Time {
+	backoff := e.RetryDelay << min(retry, 16)
+	at := time.Now().Add(backoff/2 + rand.N(backoff/2+1))
+	first := pending[0].notBefore
+	for _, f := range pending[1:] {
+		if f.notBefore.Before(first) {
+			first = f.notBefore
+		}
+	}
+	if first.After(at) {
+		return first
+	}
+	return at
+}
+
+// fits reports whether a retry at that time is in time for whoever waits.
+func fits(ctx context.Context, at time.Time) bool {
+	if d, ok := ctx.Deadline(); ok && !at.Before(d) {
 		return false
 	}
-	if t := trailOf(ctx); t != nil && !t.pace.IsZero() && time.Now().Before(t.pace) && !then.Before(t.pace) {
+	if t := trailOf(ctx); t != nil && !t.pace.IsZero() && time.Now().Before(t.pace) && !at.Before(t.pace) {
 		t.hurry()
 		return false
 	}
 	return true
+}
+
+func (s *search[T]) countRetry(ref imageref.Ref) {
+	if s.retried == nil {
+		s.retried = make(map[imageref.Ref]int)
+	}
+	s.retried[ref]++
+}
+
+func (s *search[T]) reportRetry(ctx context.Context, wait time.Duration, why error) {
+	if s.Observer != nil {
+		s.Observer.Observe(ctx, Event{
+			Kind: RetryWaiting, Image: s.req.Image, Rules: rulesVersion(&s.req), Wait: wait, Err: why,
+		})
+	}
 }
 
 func (s *search[T]) failed(ended error) error {
@@ -201,6 +240,15 @@ func (s *search[T]) failed(ended error) error {
 		attempts = append(attempts, refusals(&s.req)...)
 	}
 	return newError(&s.req, attempts, ended)
+}
+
+// within is context.WithTimeout, but no timer of its own where the caller's ends
+// first: which of the two ended an attempt decides whose failure it is.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if d, ok := ctx.Deadline(); ok && time.Until(d) <= limit {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -23,7 +23,7 @@ func ExampleNew() {
 	base := provider.Func(func(_ context.Context, req provider.Request) (*provider.Release, error) {
 		return provider.NewRelease(provider.ReleaseData{Image: req.Image, Version: "4.17.3"})
 	})
-	current := func() *provider.Rules { return &provider.Rules{} }
+	current := func() *provider.Rules { return noRules }
 
 	c, err := chain.New(base, current, say("first"), say("second"))
 	if err != nil {
@@ -48,7 +48,7 @@ func ExampleNew() {
 
 // The layers of this package in their order.
 func ExampleChain_String() {
-	current := func() *provider.Rules { return &provider.Rules{} }
+	current := func() *provider.Rules { return noRules }
 	c, err := chain.New(registry{}, current,
 		chain.Observe(chain.ObserveConfig{}),
 		chain.Translate(chain.TranslateConfig{}),

@@ -16,8 +16,8 @@ type MirrorsConfig struct {
 	// Files limits the reading of an image's files from one endpoint, which may
 	// be large layers; 10 min if zero. Only [Images] uses it.
 	Files time.Duration
-	// Retries is how often candidates that may recover are asked again when no
-	// candidate is left; 3 if zero, none if negative.
+	// Retries is how often a candidate that may recover is asked again when no
+	// other is left; 3 if zero, never if negative.
 	Retries int
 	// RetryDelay is the wait before the first retry; 200 ms if zero. It doubles
 	// each time, and half of it is random.

@@ -139,37 +139,25 @@ func (s *store) read(ctx context.Context, req *provider.Request, of contentKey, 
 	if k.image, err = req.Image.WithDigest(of.digest); err != nil {
 		return nil, fmt.Errorf("store: digest of the manifest of %s: %w", req.Image, err)
 	}
-	for {
-		l := s.flights.do(ctx, k, func(fctx context.Context) (*provider.Release, error) {
-			if r, ok := s.content.get(&of); ok {
-				return r, nil
-			}
-			r, err := opened.Release(fctx)
-			if err != nil {
-				return nil, err
-			}
-			if r.Digest() != of.digest {
-				return nil, mismatch(req, r.Digest())
-			}
-			s.content.put(of, r, int64(2*r.Size()))
+	load := func(ctx context.Context) (*provider.Release, error) {
+		if r, ok := s.content.get(&of); ok {
 			return r, nil
-		})
-		if l.err == nil || l.led || l.left || !perCredential(l.err) {
-			return l.val, l.err
 		}
-		// Another caller's credential did not do. Ours has not been tried.
+		r, err := opened.Release(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r.Digest() != of.digest {
+			return nil, mismatch(req, r.Digest())
+		}
+		s.content.put(of, r, int64(2*r.Size()))
+		return r, nil
 	}
-}
-
-// perCredential reports whether another credential may fare better than the one
-// that got err.
-func perCredential(err error) bool {
-	switch provider.ClassOf(err) {
-	case provider.ClassUnauthorized, provider.ClassNotFound, provider.ClassThrottled,
-		provider.ClassCanceled, provider.ClassUnknown:
-		return true
+	l := s.flights.do(ctx, k, load)
+	if !l.led && !l.left && provider.ClassOf(l.err) == provider.ClassUnauthorized {
+		return load(ctx) // another caller's credential did not do; ours has not been tried
 	}
-	return false
+	return l.val, l.err
 }
 
 func (s *store) prove(k proofKey, of contentKey, asked time.Time) {

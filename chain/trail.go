@@ -15,7 +15,8 @@ import (
 type trail struct {
 	// pace is when the first caller will leave; zero if it never does. Whoever
 	// divides time between endpoints divides the time until then.
-	pace time.Time
+	pace     time.Time
+	deadline time.Time // the first caller's, itself
 
 	mu       sync.Mutex
 	attempts []provider.Attempt
@@ -31,7 +32,7 @@ func newTrail(ctx context.Context) *trail {
 	if !ok {
 		return &trail{}
 	}
-	return &trail{pace: deadline.Add(-time.Until(deadline) / 20)}
+	return &trail{deadline: deadline, pace: deadline.Add(-time.Until(deadline) / 20)}
 }
 
 func withTrail(ctx context.Context, t *trail) context.Context {
@@ -72,4 +73,12 @@ func (t *trail) wasHurried() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.hurried
+}
+
+// helps reports whether ctx leaves so much more time than the first caller had that
+// what was hurried for that one may well succeed. Twice as much: so that callers
+// with about the same deadline do not try one after another.
+func (t *trail) helps(ctx context.Context) bool {
+	d, ok := ctx.Deadline()
+	return !ok || time.Until(d) > 2*max(time.Until(t.deadline), 0)
 }

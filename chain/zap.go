@@ -9,7 +9,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// ZapObserver logs events: failed lookups and panics as errors, stale answers as
+// ZapObserver logs events: panics as errors, failed lookups and stale answers as
 // warnings, failed attempts and retries at info, the rest at debug. A level that
 // is off costs nothing. Nothing secret is in an event, so none is logged. A nil
 // log is silent.
@@ -60,7 +60,7 @@ func levelOf(e *Event) zapcore.Level {
 	switch e.Kind {
 	case LookupDone:
 		if e.Err != nil && provider.ClassOf(e.Err) != provider.ClassCanceled {
-			return zapcore.ErrorLevel
+			return zapcore.WarnLevel
 		}
 	case Panicked:
 		return zapcore.ErrorLevel
