@@ -100,8 +100,8 @@ func (f *fakes) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		}
 	}
 	f.asked = append(f.asked, req)
-	f.mu.Unlock()
 	e := f.endpoints[req.Image.Name()]
+	f.mu.Unlock()
 	if e == nil {
 		e = fails(provider.ClassUnreachable)
 	}
@@ -109,6 +109,13 @@ func (f *fakes) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		return nil, err
 	}
 	return f.content.Serve(provider.Served{Image: req.Image, PulledFrom: req.Image}), nil
+}
+
+// become changes how the endpoints answer.
+func (f *fakes) become(endpoints map[string]endpoint) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.endpoints = endpoints
 }
 
 // names are the repositories asked, in order.
