@@ -1,0 +1,178 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+const (
+	maxDepth      = 8 // of List kinds inside List kinds
+	maxMergeDepth = 8 // of mappings that merge keys bring in
+)
+
+// Decode reads the policies in data, YAML or JSON, any number of documents.
+// where says in origins and errors what data is: "file:policies.yaml".
+//
+// It reads ICSP, IDMS, ITMS and image.config.openshift.io objects, List kinds of
+// them, an install-config's imageContentSources and imageDigestSources, those of
+// a HostedCluster or HostedControlPlane, and a bare list of source and mirrors.
+// Other kinds are skipped and named in Policy.Skipped, with a warning where one
+// reads like a policy. What is wrong is a [*provider.InvalidPolicyError] that
+// names line, object and entry; then nothing is returned, for half of a policy
+// may allow what the whole forbids.
+func Decode(where string, data []byte) (provider.Policy, error) {
+	r := &reader{where: where, budget: 8*len(data) + 1000}
+	if !utf8.Valid(data) {
+		return provider.Policy{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
+	}
+	err := r.documents(data)
+	if err != nil {
+		return provider.Policy{}, err
+	}
+	return r.out, nil
+}
+
+type reader struct {
+	where      string
+	base       int // lines before the document that is being read, where it was parsed by itself
+	budget     int // nodes that may still be visited
+	mergeDepth int
+	out        provider.Policy
+}
+
+// line is where n starts in the file.
+func (r *reader) line(n *yaml.Node) int {
+	if n == nil || n.Line == 0 {
+		return 0
+	}
+	return r.base + n.Line
+}
+
+func (r *reader) documents(data []byte) error {
+	done, jsonErr := r.jsonDocuments(data)
+	if done {
+		return jsonErr
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var doc yaml.Node
+		if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil && jsonErr != nil {
+			return jsonErr
+		} else if err != nil {
+			return invalid(r.where, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		if err := r.document(&doc); err != nil {
+			return err
+		}
+	}
+}
+
+// jsonDocuments reads JSON objects one after another, as jq writes them, which
+// is no YAML. done is false where data is not that, and err then says why not if
+// it began like JSON.
+func (r *reader) jsonDocuments(data []byte) (done bool, err error) {
+	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
+		return false, nil
+	}
+	type part struct{ start, end int64 }
+	var parts []part
+	dec := json.NewDecoder(bytes.NewReader(data))
+	for {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			// Flow-style YAML, or broken: the YAML parser says which.
+			at := dec.InputOffset()
+			if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+				at = syntax.Offset
+			} else if errors.Is(err, io.ErrUnexpectedEOF) {
+				at = int64(len(data))
+			}
+			line := 1 + bytes.Count(data[:min(at, int64(len(data)))], []byte("\n"))
+			return false, invalid(fmt.Sprintf("%s:%d", r.where, line), "%s", strings.TrimPrefix(err.Error(), "json: "))
+		}
+		end := dec.InputOffset()
+		parts = append(parts, part{end - int64(len(raw)), end})
+	}
+	for _, p := range parts {
+		r.base = bytes.Count(data[:p.start], []byte("\n"))
+		var doc yaml.Node
+		if err := yaml.Unmarshal(data[p.start:p.end], &doc); err != nil {
+			return true, invalid(fmt.Sprintf("%s:%d", r.where, r.base+1), "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		if err := r.document(&doc); err != nil {
+			return true, err
+		}
+	}
+	r.base = 0
+	return true, nil
+}
+
+func (r *reader) document(doc *yaml.Node) error {
+	n := doc
+	if n.Kind == yaml.DocumentNode {
+		if len(n.Content) == 0 {
+			return nil
+		}
+		n = n.Content[0]
+	}
+	n = follow(n)
+	o := Object{Where: r.where, Line: r.line(n)}
+	switch {
+	case isNull(n):
+		return nil
+	case n.Kind == yaml.MappingNode:
+		return r.object(n, Kind{}, 0)
+	case n.Kind == yaml.SequenceNode:
+		return r.bareList(o, n)
+	}
+	return invalid(o.String(), "the document is no policy: it is %s", describe(n))
+}
+
+// bareList reads the file that hypershift create cluster --image-content-sources
+// takes: a list of source and mirrors. Other lists are skipped.
+func (r *reader) bareList(o Object, n *yaml.Node) error {
+	items, err := r.list(o, "the document", n)
+	if err != nil {
+		return err
+	}
+	meant := len(items) == 0
+	for _, item := range items {
+		if follow(item).Kind != yaml.MappingNode {
+			continue
+		}
+		fields, err := r.fields(o, "an item of the list", item)
+		if err != nil {
+			return err
+		}
+		if get(fields, "kind") != nil {
+			return invalid(o.at(r.line(item), 0), "objects must be documents of their own or items of a v1 List, not of a bare list")
+		}
+		for _, f := range fields {
+			if _, near := nearest(f.name, []string{"source", "mirrors"}); near {
+				meant = true
+			}
+		}
+	}
+	if !meant {
+		return r.skip(o, nil)
+	}
+	o.Kind = contentSources
+	set := MirrorSet{Object: o, Pull: provider.PullDigest}
+	if set.Entries, err = r.entries(o, n, "", nil); err != nil {
+		return err
+	}
+	return set.AddTo(&r.out)
+}

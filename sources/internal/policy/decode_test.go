@@ -1,0 +1,359 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+const where = "file:p.yaml"
+
+func decode(t *testing.T, text string) provider.Policy {
+	t.Helper()
+	p, err := Decode(where, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func mirrors(names ...string) (out []provider.Mirror) {
+	for _, n := range names {
+		out = append(out, provider.Mirror{Location: n})
+	}
+	return out
+}
+
+const idms = `apiVersion: config.openshift.io/v1
+kind: ImageDigestMirrorSet
+metadata:
+  name: idms-release-0
+spec:
+  imageDigestMirrors:
+  - source: quay.io/a
+    mirrors: [m1.local/a, m0.local/a]
+  - source: quay.io/b
+    mirrors:
+    - m1.local/b
+    mirrorSourcePolicy: NeverContactSource
+`
+
+var idmsRules = []provider.Rule{
+	{Source: "quay.io/a", Mirrors: mirrors("m1.local/a", "m0.local/a"), Origin: "file:p.yaml:7 imagedigestmirrorset/idms-release-0#1"},
+	{Source: "quay.io/b", Mirrors: mirrors("m1.local/b"), NeverContactSource: true, Origin: "file:p.yaml:9 imagedigestmirrorset/idms-release-0#2"},
+}
+
+func TestDecode(t *testing.T) {
+	for _, tc := range []struct {
+		name, text string
+		want       provider.Policy // warnings by code, see below
+		warnings   []string
+	}{
+		{"nothing", "", provider.Policy{}, nil},
+		{"comments", "# nothing\n---\n# here\n", provider.Policy{}, nil},
+		{"idms", idms, provider.Policy{Rules: idmsRules}, nil},
+		{"icsp", `
+apiVersion: operator.openshift.io/v1alpha1
+kind: ImageContentSourcePolicy
+metadata: {name: x}
+spec:
+  repositoryDigestMirrors:
+  - mirrors: [m.local/a, m.local/a]
+    source: '*.redhat.io'
+`, provider.Policy{Rules: []provider.Rule{{Source: "*.redhat.io", Mirrors: mirrors("m.local/a", "m.local/a"), Origin: "file:p.yaml:7 imagecontentsourcepolicy/x#1"}}}, nil},
+		{"itms", `{"apiVersion":"config.openshift.io/v1","kind":"ImageTagMirrorSet","metadata":{"name":"t"},
+ "spec":{"imageTagMirrors":[
+  {"source":"quay.io/t","mirrors":["m.local/t"],"mirrorSourcePolicy":"AllowContactingSource"}]}}`,
+			provider.Policy{Rules: []provider.Rule{{Source: "quay.io/t", Mirrors: mirrors("m.local/t"), Pull: provider.PullTag, Origin: "file:p.yaml:3 imagetagmirrorset/t#1"}}}, nil},
+		{"json objects in a row",
+			`{"kind":"ConfigMap","apiVersion":"v1"}` + "\n" +
+				`{"apiVersion":"config.openshift.io/v1","kind":"ImageTagMirrorSet","spec":{"imageTagMirrors":[{"source":"a.io","mirrors":["b.io"]}]}}` + "\n",
+			provider.Policy{
+				Rules:   []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: provider.PullTag, Origin: "file:p.yaml:2 imagetagmirrorset#1"}},
+				Skipped: []provider.Object{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
+			}, nil},
+		{"flow-style yaml", `{apiVersion: config.openshift.io/v1, kind: ImageTagMirrorSet, spec: {imageTagMirrors: [{source: a.io, mirrors: [b.io]}]}}`,
+			provider.Policy{Rules: []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: provider.PullTag, Origin: "file:p.yaml:1 imagetagmirrorset#1"}}}, nil},
+		{"same name twice", idms + "---\n" + idms, provider.Policy{Rules: slices.Concat(idmsRules, []provider.Rule{
+			{Source: "quay.io/a", Mirrors: mirrors("m1.local/a", "m0.local/a"), Origin: "file:p.yaml:20 imagedigestmirrorset/idms-release-0#1"},
+			{Source: "quay.io/b", Mirrors: mirrors("m1.local/b"), NeverContactSource: true, Origin: "file:p.yaml:22 imagedigestmirrorset/idms-release-0#2"},
+		})}, nil},
+		{"v1 list", `
+apiVersion: v1
+kind: List
+items:
+- apiVersion: config.openshift.io/v1
+  kind: ImageDigestMirrorSet
+  metadata: {name: d}
+  spec:
+    imageDigestMirrors:
+    - source: a.io
+      mirrors: [b.io]
+- apiVersion: v1
+  kind: Secret
+  metadata: {name: s}
+`, provider.Policy{
+			Rules:   []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:10 imagedigestmirrorset/d#1"}},
+			Skipped: []provider.Object{{Kind: "Secret", Name: "s", Origin: "file:p.yaml:12"}},
+		}, nil},
+		{"a kind's own list, items without kind", `
+apiVersion: config.openshift.io/v1
+kind: ImageDigestMirrorSetList
+metadata: {resourceVersion: "1"}
+items:
+- metadata: {name: d}
+  spec: {imageDigestMirrors: [{source: a.io, mirrors: [b.io]}]}
+`, provider.Policy{Rules: []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:7 imagedigestmirrorset/d#1"}}}, nil},
+		{"anchors and merge keys", `
+- &a
+  source: a.io
+  mirrors: &m [b.io, c.io]
+- <<: *a
+  source: d.io
+- source: e.io
+  mirrors: *m
+`, provider.Policy{Rules: []provider.Rule{
+			{Source: "a.io", Mirrors: mirrors("b.io", "c.io"), Origin: "file:p.yaml:2 imagecontentsources#1"},
+			{Source: "d.io", Mirrors: mirrors("b.io", "c.io"), Origin: "file:p.yaml:5 imagecontentsources#2"},
+			{Source: "e.io", Mirrors: mirrors("b.io", "c.io"), Origin: "file:p.yaml:7 imagecontentsources#3"},
+		}}, nil},
+		{"bare list", "- source: a.io\n  mirrors:\n  - b.io\n- source: c.io\n", provider.Policy{Rules: []provider.Rule{
+			{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:1 imagecontentsources#1"},
+			{Source: "c.io", Origin: "file:p.yaml:4 imagecontentsources#2"},
+		}}, nil},
+		{"some other list", "- hosts: all\n  tasks: []\n", provider.Policy{Skipped: []provider.Object{{Origin: "file:p.yaml:1"}}}, nil},
+		{"install-config, old", "apiVersion: v1\nbaseDomain: x.y\nplatform: {none: {}}\npullSecret: '{}'\nimageContentSources:\n- source: a.io/b\n  mirrors: [reg:5000/b]\n",
+			provider.Policy{Rules: []provider.Rule{{Source: "a.io/b", Mirrors: mirrors("reg:5000/b"), Origin: "file:p.yaml:6 install-config/imageContentSources#1"}}}, nil},
+		{"install-config, new", "baseDomain: x.y\nimageContentSources: []\nimageDigestSources:\n- source: a.io\n  sourcePolicy: NeverContactSource\n  mirrors: [b.io]\n",
+			provider.Policy{Rules: []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), NeverContactSource: true, Origin: "file:p.yaml:4 install-config/imageDigestSources#1"}}}, nil},
+		{"install-config without mirrors", "apiVersion: v1\nbaseDomain: x.y\nplatform: {none: {}}\n", provider.Policy{}, []string{provider.WarnNoRules}},
+		{"hosted cluster", "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: hc, namespace: clusters}\nspec:\n  imageContentSources:\n  - source: a.io\n    mirrors: [b.io]\n",
+			provider.Policy{Rules: []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:6 hostedcluster/hc#1"}}}, nil},
+		{"hosted cluster without", "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: hc}\nspec: {}\n",
+			provider.Policy{Skipped: []provider.Object{{Kind: "HostedCluster", Name: "hc", Origin: "file:p.yaml:1"}}}, nil},
+		{"image config", `
+apiVersion: config.openshift.io/v1
+kind: Image
+metadata: {name: cluster}
+spec:
+  additionalTrustedCA: {name: x}
+  registrySources:
+    containerRuntimeSearchRegistries: [x.io]
+    insecureRegistries: [plain.local:5000]
+    blockedRegistries:
+    - evil.io
+    allowedRegistries: [quay.io]
+`, provider.Policy{
+			Insecure: []provider.Scope{{Name: "plain.local:5000", Origin: "file:p.yaml:9 image/cluster insecureRegistries#1"}},
+			Blocked:  []provider.Scope{{Name: "evil.io", Origin: "file:p.yaml:11 image/cluster blockedRegistries#1"}},
+		}, []string{provider.WarnNotEnforced}},
+		{"image config of another name", "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: other}\nspec: {registrySources: {insecureRegistries: [a.io]}}\n",
+			provider.Policy{}, []string{provider.WarnNotEnforced}},
+		{"an image of another group", "apiVersion: image.openshift.io/v1\nkind: Image\nmetadata: {name: sha256:0}\n",
+			provider.Policy{Skipped: []provider.Object{{Kind: "Image", Name: "sha256:0", Origin: "file:p.yaml:1"}}}, nil},
+		{"no entries", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\n", provider.Policy{}, []string{provider.WarnNoRules}},
+		{"misspelt kind", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorsSet\nmetadata: {name: d}\n",
+			provider.Policy{Skipped: []provider.Object{{Kind: "ImageDigestMirrorsSet", Name: "d", Origin: "file:p.yaml:1"}}}, []string{provider.WarnMisspeltKind}},
+		{"kind left out", "apiVersion: config.openshift.io/v1\nspec: {imageTagMirrors: []}\n",
+			provider.Policy{Skipped: []provider.Object{{Origin: "file:p.yaml:1"}}}, []string{provider.WarnMisspeltKind}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := decode(t, tc.text)
+			var codes []string
+			for _, w := range got.Warnings {
+				codes = append(codes, w.Code)
+				if w.Message == "" || len(w.Origins) == 0 {
+					t.Errorf("a warning without message or origin: %+v", w)
+				}
+			}
+			got.Warnings = nil
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(tc.warnings, codes); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Each error says where and what, and what to do about it.
+func TestDecodeInvalid(t *testing.T) {
+	spec := func(entry string) string {
+		return "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\nspec:\n  imageDigestMirrors:\n  - source: ok.io\n  - " + entry + "\n"
+	}
+	const entry2 = "file:p.yaml:7 imagedigestmirrorset/d#2"
+	for _, tc := range []struct {
+		name, text, origin, says string
+	}{
+		{"unknown policy", spec("{source: a.io, mirrors: [b.io], mirrorSourcePolicy: Never}"), entry2, "NeverContactSource or AllowContactingSource"},
+		{"field of another kind", spec("{source: a.io, mirrors: [b.io], sourcePolicy: NeverContactSource}"), entry2, `did you mean "mirrorSourcePolicy"`},
+		{"misspelt field", spec("{source: a.io, mirror: [b.io]}"), entry2, `did you mean "mirrors"`},
+		{"no source", spec("{mirrors: [b.io]}"), entry2, "no source"},
+		{"empty entry", spec(""), entry2, "empty"},
+		{"empty mirror", spec("{source: a.io, mirrors: ['']}"), entry2, "mirror 1"},
+		{"number for a source", spec("{source: 5000}"), entry2, "string"},
+		{"string for mirrors", spec("{source: a.io, mirrors: b.io}"), "file:p.yaml:7 imagedigestmirrorset/d", "list"},
+		{"field twice", spec("{source: a.io, source: b.io}"), "file:p.yaml:7 imagedigestmirrorset/d", "twice"},
+		{"a string for an entry", spec("a.io"), "file:p.yaml:7 imagedigestmirrorset/d", "mapping"},
+		{"policy in an icsp", "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageContentSourcePolicy\nmetadata: {name: x}\nspec:\n  repositoryDigestMirrors:\n  - {source: a.io, mirrorSourcePolicy: NeverContactSource}\n",
+			"file:p.yaml:6 imagecontentsourcepolicy/x#1", "mirrorSourcePolicy"},
+		{"wrong apiVersion", "apiVersion: operator.openshift.io/v1alpha1\nkind: ImageDigestMirrorSet\nmetadata: {name: x}\n", "file:p.yaml:1 imagedigestmirrorset/x", "config.openshift.io/v1"},
+		{"no apiVersion", "kind: ImageTagMirrorSet\nmetadata: {name: x}\n", "file:p.yaml:1 imagetagmirrorset/x", "config.openshift.io/v1"},
+		{"list of another kind", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: x}\nspec:\n  imageTagMirrors: []\n", "file:p.yaml:5 imagedigestmirrorset/x", "ImageTagMirrorSet"},
+		{"list outside of spec", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nimageDigestMirrors: []\n", "file:p.yaml:3 imagedigestmirrorset", "under spec"},
+		{"misspelt list", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nspec:\n  imageDigestMirror: []\n", "file:p.yaml:4 imagedigestmirrorset", `did you mean "imageDigestMirrors"`},
+		{"content policy", "apiVersion: config.openshift.io/v1\nkind: ImageContentPolicy\nmetadata: {name: x}\n", "file:p.yaml:1 imagecontentpolicy/x", "nothing reads"},
+		{"both in an install-config", "baseDomain: x\nimageContentSources: [{source: a.io}]\nimageDigestSources: [{source: a.io}]\n", "file:p.yaml:1", "same time"},
+		{"policy in imageContentSources", "imageContentSources: [{source: a.io, sourcePolicy: NeverContactSource}]\n", "file:p.yaml:1 install-config/imageContentSources#1", "sourcePolicy"},
+		{"mirrorSourcePolicy in an install-config", "imageDigestSources: [{source: a.io, mirrorSourcePolicy: NeverContactSource}]\n", "file:p.yaml:1 install-config/imageDigestSources#1", `did you mean "sourcePolicy"`},
+		{"unknown sourcePolicy", "imageDigestSources: [{source: a.io, sourcePolicy: never}]\n", "file:p.yaml:1 install-config/imageDigestSources#1", "sourcePolicy"},
+		{"misspelt list in an install-config", "baseDomain: x\nplatform: {}\nimageDigestSource: []\n", "file:p.yaml:3", `did you mean "imageDigestSources"`},
+		{"tag in an install-config", "imageDigestSources: [{source: 'a.io/b:1'}]\n", "file:p.yaml:1 install-config/imageDigestSources#1", "tag"},
+		{"digest in an install-config", "imageDigestSources: [{source: a.io/b, mirrors: ['c.io/b@sha256:0']}]\n", "file:p.yaml:1 install-config/imageDigestSources#1", "digest"},
+		{"scheme in an install-config", "imageContentSources: [{source: 'https://a.io/b'}]\n", "file:p.yaml:1 install-config/imageContentSources#1", "scheme"},
+		{"misspelt registrySources", "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec:\n  registrySource: {}\n", "file:p.yaml:5 image/cluster", "registrySources"},
+		{"unknown in registrySources", "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec:\n  registrySources:\n    blockedRegistry: [a.io]\n", "file:p.yaml:6 image/cluster", "blockedRegistries"},
+		{"empty scope", "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec:\n  registrySources:\n    blockedRegistries: ['']\n", "file:p.yaml:6 image/cluster blockedRegistries#1", "empty"},
+		{"image config of another version", "apiVersion: config.openshift.io/v1alpha1\nkind: Image\nmetadata: {name: cluster}\n", "file:p.yaml:1 image/cluster", "config.openshift.io/v1"},
+		{"not UTF-8", "- source: \xff.io\n", where, "UTF-8"},
+		{"half a document", "- source: a.io\n  mirrors: [b.io, c", where, "line"},
+		{"half a key", "- source: a.io\n  mirr", where, "line"},
+		{"a word", "hello", "file:p.yaml:1", "no policy"},
+		{"objects in a bare list", "- kind: ImageDigestMirrorSet\n", "file:p.yaml:1", "List"},
+		{"misspelt in a bare list", "- source: a.io\n  mirorrs: []\n", "file:p.yaml:2 imagecontentsources#1", "mirrors"},
+		{"second document", idms + "---\n- source: 1\n", "file:p.yaml:14 imagecontentsources#1", "string"},
+		{"broken json", `{"kind": "ImageDigestMirrorSet", "spec": {"imageDigest`, where + ":1", "EOF"},
+		{"broken json, lines", "{\"kind\": \"ImageDigestMirrorSet\",\n\"spec\": {]}}", where + ":2", "invalid character"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, err := Decode(where, []byte(tc.text))
+			wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+			if !ok {
+				t.Fatalf("got %+v, %v, want an InvalidPolicyError", p, err)
+			}
+			if wrong.Origin != tc.origin || !strings.Contains(wrong.Err.Error(), tc.says) {
+				t.Errorf("got origin %q and %q, want %q and something with %q", wrong.Origin, wrong.Err, tc.origin, tc.says)
+			}
+			if !cmp.Equal(p, provider.Policy{}) {
+				t.Errorf("half a policy comes with the error: %+v", p)
+			}
+		})
+	}
+}
+
+func TestMisspelt(t *testing.T) {
+	for kind, want := range map[string]string{
+		"ImageDigestMirrorsSet":      "ImageDigestMirrorSet",
+		"ImageDigestMirrorSets":      "ImageDigestMirrorSet",
+		"imagedigestmirrorset":       "ImageDigestMirrorSet",
+		"IDMS":                       "ImageDigestMirrorSet",
+		"ImageTagMirrorsets":         "ImageTagMirrorSet",
+		"ImageMirrorSet":             "ImageTagMirrorSet",
+		"ImageTagMirror":             "ImageTagMirrorSet",
+		"ImageContentSourcePolicies": "ImageContentSourcePolicy",
+		"ImageContentSource":         "ImageContentSourcePolicy",
+		"ImageTagMirrorSetsList":     "ImageTagMirrorSet",
+		"ConfigMap":                  "",
+		"CatalogSource":              "",
+		"ClusterImagePolicy":         "",
+		"ImagePolicy":                "",
+		"ImageStream":                "",
+		"ImageSetConfiguration":      "",
+		"MachineConfig":              "",
+		"UpdateService":              "",
+		strings.Repeat("x", 100_000): "",
+	} {
+		got, ok := misspelt(kind)
+		if ok != (want != "") || ok && got.Name != want {
+			t.Errorf("%.40q: got %q, %t, want %q", kind, got.Name, ok, want)
+		}
+	}
+}
+
+// Aliases can make a small file endless; the reader stops.
+func TestAliasBombs(t *testing.T) {
+	var deep strings.Builder
+	deep.WriteString("a: &a0 {source: a.io, mirrors: [b.io]}\n")
+	for i := range 40 {
+		fmt.Fprintf(&deep, "a%d: &a%d {<<: [*a%d, *a%d]}\n", i+1, i+1, i, i)
+	}
+	wide := "- &m {source: a.io, mirrors: &l [" + strings.Repeat("b.io,", 2000) + "]}\n" + strings.Repeat("- {source: a.io, mirrors: *l}\n", 2000)
+	for name, text := range map[string]string{
+		"merged":     deep.String() + "imageContentSources: [{<<: *a40}]\n",
+		"wide":       wide,
+		"self":       "- &a\n  source: a.io\n  <<: *a\n",
+		"self list":  "&a [*a, *a]",
+		"self items": "apiVersion: v1\nkind: List\nitems: &i\n- apiVersion: v1\n  kind: List\n  items: *i\n- apiVersion: v1\n  kind: List\n  items: *i\n",
+		"self deep":  "&o\napiVersion: v1\nkind: List\nitems: [*o, *o, *o]\n",
+	} {
+		p, err := Decode(where, []byte(text))
+		if err == nil && len(p.Rules) > 0 {
+			t.Errorf("%s: %d rules came of it", name, len(p.Rules))
+		}
+	}
+}
+
+func TestLarge(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\nspec:\n  imageDigestMirrors:\n")
+	for i := range 10_000 {
+		fmt.Fprintf(&b, "  - source: quay.io/org%d/repo\n    mirrors: [m1.local/org%d/repo, m2.local/org%d/repo]\n", i, i, i)
+	}
+	if p := decode(t, b.String()); len(p.Rules) != 10_000 {
+		t.Errorf("%d rules of 10,000 sources (%d bytes)", len(p.Rules), b.Len())
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(idms)
+	f.Add("- &a\n  source: a.io\n  <<: *a\n")
+	f.Add(`{"kind":"List","apiVersion":"v1","items":[{"kind":"Image","apiVersion":"config.openshift.io/v1","spec":{"registrySources":{"blockedRegistries":["x"]}}}]}`)
+	f.Add("baseDomain: x\nplatform: {}\nimageDigestSources: [{source: a.io, sourcePolicy: NeverContactSource}]\n")
+	f.Add("apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nspec: {imageContentSources: [{source: a, mirrors: [b]}]}\n---\n{}")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Decode(where, []byte(text))
+		if err != nil {
+			wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+			if !ok || !strings.HasPrefix(wrong.Origin, where) {
+				t.Fatalf("%q: %v says not where", text, err)
+			}
+			return
+		}
+		for _, r := range p.Rules {
+			if r.Source == "" || !strings.HasPrefix(r.Origin, where) {
+				t.Fatalf("%q: rule %+v lacks source or origin", text, r)
+			}
+			for _, m := range r.Mirrors {
+				if m.Location == "" {
+					t.Fatalf("%q: rule %+v has an empty mirror", text, r)
+				}
+			}
+		}
+	})
+}
+
+// The real files of a release are no policies; they must not be mistaken for any.
+func TestRealPayload(t *testing.T) {
+	dir := os.Getenv("MIRRORCHAIN_TEST_PAYLOAD")
+	if dir == "" {
+		t.Skip("MIRRORCHAIN_TEST_PAYLOAD is not set")
+	}
+	for _, name := range []string{"4.10-image-references.json", "4.10-installer-coreos-bootimages.yaml", "5.0-installer-coreos-bootimages.yaml"} {
+		data, err := os.ReadFile(dir + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Decode("file:"+name, data)
+		if err != nil || len(p.Rules) != 0 || len(p.Skipped) != 1 || len(p.Warnings) != 0 {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+}

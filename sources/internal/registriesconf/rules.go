@@ -1,0 +1,58 @@
+package registriesconf
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// AddTo appends c's tables to p as Literal rules, sorted by prefix, in which
+// order containers/image scans them. A table whose mirrors differ in
+// pull-from-mirror becomes consecutive rules of one source, in the mirrors'
+// order; a table without mirrors is one rule without mirrors.
+func (c Conf) AddTo(p *provider.Policy) {
+	for _, prefix := range slices.Sorted(maps.Keys(c.tables)) {
+		p.Rules = append(p.Rules, c.tables[prefix].rules()...)
+	}
+	p.Warnings = append(p.Warnings, c.warnings...)
+}
+
+func (t table) rules() []provider.Rule {
+	base := provider.Rule{
+		Source:             t.Prefix,
+		Pull:               provider.PullAny,
+		NeverContactSource: t.Blocked,
+		Literal:            true,
+		Insecure:           t.Insecure,
+		Origin:             t.origin,
+	}
+	if t.Location != t.Prefix {
+		base.Location = t.Location
+	}
+	if len(t.Mirrors) == 0 {
+		return []provider.Rule{base}
+	}
+	var rules []provider.Rule
+	for i, m := range t.Mirrors {
+		pull := t.pull(m)
+		if i == 0 || rules[len(rules)-1].Pull != pull {
+			next := base
+			next.Pull = pull
+			rules = append(rules, next)
+		}
+		last := &rules[len(rules)-1]
+		last.Mirrors = append(last.Mirrors, provider.Mirror{Location: m.Location, Insecure: m.Insecure})
+	}
+	return rules
+}
+
+func (t table) pull(m mirror) provider.PullBy {
+	switch {
+	case t.MirrorByDigestOnly, m.PullFromMirror == pullDigest:
+		return provider.PullDigest
+	case m.PullFromMirror == pullTag:
+		return provider.PullTag
+	}
+	return provider.PullAny
+}
