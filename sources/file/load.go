@@ -1,0 +1,145 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/internal/policy"
+	"github.com/mirrorchain/mirrorchain/sources/internal/registriesconf"
+)
+
+// load reads the files of l into one policy.
+func (s *source) load(ctx context.Context, l layout) (provider.Policy, error) {
+	var p provider.Policy
+	if l.conf != "" || len(l.dropIns) > 0 {
+		if err := s.addConf(ctx, &p, l.conf, nil, l.dropIns); err != nil {
+			return p, err
+		}
+	}
+	for _, path := range l.files {
+		data, err := s.read(ctx, path)
+		if err != nil {
+			return p, err
+		}
+		if !looksLikeTOML(data) {
+			if err := addDocuments(&p, "file:"+path, data); err != nil {
+				return p, err
+			}
+			continue
+		}
+		var drops []string
+		if !l.dir {
+			if drops, err = dropIns(path); err != nil {
+				return p, fmt.Errorf("reading the drop-ins of file:%s: %w", path, reason(err))
+			}
+		}
+		if err := s.addConf(ctx, &p, path, data, drops); err != nil {
+			return p, err
+		}
+	}
+	for _, path := range l.unread {
+		p.Warnings = append(p.Warnings, provider.Warning{
+			Code:    provider.WarnNotEnforced,
+			Origins: []string{"file:" + path},
+			Message: fmt.Sprintf("file:%s is not read, because the directory holds YAML or JSON as well; name it as a source of its own", path),
+		})
+	}
+	return p, nil
+}
+
+func addDocuments(p *provider.Policy, where string, data []byte) error {
+	q, err := policy.Decode(where, data)
+	if err != nil {
+		return err
+	}
+	p.Rules = append(p.Rules, q.Rules...)
+	p.Insecure = append(p.Insecure, q.Insecure...)
+	p.Blocked = append(p.Blocked, q.Blocked...)
+	p.Skipped = append(p.Skipped, q.Skipped...)
+	p.Warnings = append(p.Warnings, q.Warnings...)
+	return nil
+}
+
+// addConf reads a registries.conf, unless its data is given or conf is "", and
+// the drop-ins after it.
+func (s *source) addConf(ctx context.Context, p *provider.Policy, conf string, data []byte, drops []string) error {
+	var merged registriesconf.Conf
+	if data != nil {
+		c, err := registriesconf.Decode("file:"+conf, data)
+		if err != nil {
+			return err
+		}
+		merged = c
+	} else if conf != "" {
+		drops = append([]string{conf}, drops...)
+	}
+	for _, path := range drops {
+		data, err := s.read(ctx, path)
+		if err != nil {
+			return err
+		}
+		c, err := registriesconf.Decode("file:"+path, data)
+		if err != nil {
+			return err
+		}
+		merged.Apply(c)
+	}
+	merged.AddTo(p)
+	return nil
+}
+
+// read is the content of one file, up to the limit.
+func (s *source) read(ctx context.Context, path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading file:%s: %w", path, reason(err))
+	}
+	defer f.Close()
+	return readAll(ctx, path, f, s.cfg.MaxBytes)
+}
+
+func readAll(ctx context.Context, path string, r io.Reader, most int64) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if d, ok := r.(interface{ SetReadDeadline(time.Time) error }); ok {
+		// Regular files refuse a deadline and never wait long; pipes take it.
+		stop := context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Now()) })
+		defer stop()
+	}
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, fmt.Errorf("reading file:%s: %w", path, reason(err))
+	case int64(len(data)) > most:
+		return nil, &provider.InvalidPolicyError{
+			Origin: "file:" + path,
+			Err:    fmt.Errorf("the file has more than %d bytes, which is no plausible size of a mirror policy", most),
+		}
+	}
+	return data, nil
+}
+
+// first is the first line of a TOML file that is neither blank nor a comment: a
+// table's header or a key with "=". YAML has neither, outside of plain scalars
+// that would be no policy.
+var first = regexp.MustCompile(`^(\[\[?[ \t]*[\w."'-]+[ \t]*\]\]?[ \t]*(#.*)?|[\w."' \t-]+=.*)$`)
+
+func looksLikeTOML(data []byte) bool {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' {
+			return first.Match(line)
+		}
+	}
+	return false
+}
