@@ -1,0 +1,85 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// explain turns what an exchange failed with into an error of the right class.
+// The caller's context comes first: whatever the transport made of its end, the
+// caller's end is what happened. Its deadline is a Timeout that wraps
+// [context.DeadlineExceeded]; a limit of ours is one that does not.
+func (w *watchdog) explain(err error) error {
+	if e := ContextError(w.parent); e != nil {
+		return e
+	}
+	if limit, ok := errors.AsType[*limitError](context.Cause(w.ctx)); ok {
+		return &provider.Error{Class: provider.ClassTimeout, Err: limit}
+	}
+	return Classify(err)
+}
+
+// ContextError is the error of a caller's context that has ended, nil while it
+// has not.
+func ContextError(ctx context.Context) error {
+	switch ctx.Err() {
+	case nil:
+		return nil
+	case context.DeadlineExceeded:
+		return &provider.Error{Class: provider.ClassTimeout, Err: context.DeadlineExceeded}
+	}
+	return &provider.Error{Class: provider.ClassCanceled, Err: context.Canceled}
+}
+
+// Classify sorts an error of the network or of TLS.
+func Classify(err error) *provider.Error {
+	e := &provider.Error{Class: provider.ClassUnreachable, Err: Clean(err)}
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
+		e.Class = provider.ClassTLS
+		e.Err = errors.New("it speaks plain HTTP where https is wanted; a policy must call it insecure first")
+	case isTLS(err):
+		e.Class = provider.ClassTLS
+	case isTimeout(err):
+		e.Class = provider.ClassTimeout
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		e.Err = &text{"the connection was cut off", err}
+	}
+	return e
+}
+
+func isTLS(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	// crypto/tls wraps alerts, a wanted client certificate among them, like this.
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "remote error" || op.Op == "local error")
+}
+
+func isTimeout(err error) bool {
+	n, ok := errors.AsType[net.Error](err)
+	return ok && n.Timeout()
+}

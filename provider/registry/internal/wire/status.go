@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// StatusError is the error for an answer that is not what was asked for. It
+// quotes what the server says, within bounds, unless that repeats one of the
+// secrets that the request held. r is closed.
+func StatusError(r *Response, secrets ...string) *provider.Error {
+	e := &provider.Error{Class: classOf(r.Status), Status: r.Status}
+	if e.Class == provider.ClassThrottled || e.Class == provider.ClassServer {
+		e.RetryAfter = retryAfter(r.Header.Get("Retry-After"), time.Now())
+	}
+	// Whatever cannot be read does not matter: the status says enough.
+	r.watch.enterFor(reading, min(drainTime, r.watch.limits.Silence))
+	body, _ := io.ReadAll(io.LimitReader(r, maxDrain))
+	said := message(r.Header.Get("Content-Type"), body)
+	r.Close()
+	if said != "" {
+		if Repeats(said, secrets...) {
+			said = "(the server's message is withheld: it repeats a secret)"
+		}
+		e.Err = errors.New(said)
+	}
+	return e
+}
+
+func classOf(status int) provider.Class {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
+		return provider.ClassUnauthorized
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return provider.ClassNotFound
+	case status == http.StatusTooManyRequests:
+		return provider.ClassThrottled
+	case status >= 500:
+		return provider.ClassServer
+	}
+	return provider.ClassUnknown
+}
+
+// message is what a registry says in an error body (distribution-spec, "Error
+// codes"), a token realm in OAuth 2's words, or anybody in plain text.
+func message(contentType string, body []byte) string {
+	var doc struct {
+		Errors []struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+		Details     string `json:"details"`
+	}
+	if json.Unmarshal(body, &doc) == nil {
+		var all []string
+		for _, e := range doc.Errors {
+			all = append(all, join(e.Code, e.Message))
+		}
+		if len(all) == 0 {
+			all = append(all, join(doc.Error, cmp.Or(doc.Description, doc.Details)))
+		}
+		return CleanText(strings.Join(all, "; "))
+	}
+	if kind, _, err := mime.ParseMediaType(contentType); err == nil && kind == "text/plain" {
+		return CleanText(string(body))
+	}
+	return ""
+}
+
+func join(code, message string) string {
+	if code == "" || message == "" {
+		return code + message
+	}
+	return code + ": " + message
+}
+
+// Repeats reports whether s holds one of secrets, as it is or escaped.
+func Repeats(s string, secrets ...string) bool {
+	for _, secret := range secrets {
+		if secret != "" && (strings.Contains(s, secret) ||
+			strings.Contains(s, url.QueryEscape(secret)) || strings.Contains(s, url.PathEscape(secret))) {
+			return true
+		}
+	}
+	return false
+}
+
+// retryAfter reads a Retry-After header (RFC 9110, 10.2.3): seconds or a date.
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
