@@ -1,0 +1,55 @@
+package auth
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
+)
+
+// basicOf is cred's user name and password, unless it has something better.
+func basicOf(cred provider.Credential) (user, pass string, ok bool) {
+	if cred.IdentityToken() != "" || cred.RegistryToken() != "" {
+		return "", "", false
+	}
+	return cred.Basic()
+}
+
+func basicHeader(user, pass string) string { return "Basic " + encoded(user, pass) }
+
+func encoded(user, pass string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + pass))
+}
+
+func unauthorized(why string) error {
+	return &provider.Error{Class: provider.ClassUnauthorized, Status: http.StatusUnauthorized, Err: reason(why)}
+}
+
+type reason string
+
+func (r reason) Error() string { return string(r) }
+
+func wanting(cred provider.Credential) string {
+	if cred.IsZero() {
+		return "it wants a user name and a password, and the pull secret has no entry for it"
+	}
+	return "it wants a user name and a password, and the pull secret's entry for it has none"
+}
+
+// noScheme names the schemes that a registry offers and we do not speak.
+func noScheme(h http.Header, secrets []string) string {
+	var names []string
+	for _, c := range ParseChallenges(h) {
+		names = append(names, c.Scheme)
+	}
+	switch list := strings.Join(names, " or "); {
+	case list == "":
+		return "it answers 401 without a challenge"
+	case wire.Repeats(list, secrets...):
+		return "it wants authentication in a way that is not known"
+	default:
+		return wire.CleanText("it wants authentication by " + list + "; only Basic and Bearer are known")
+	}
+}

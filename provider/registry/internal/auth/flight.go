@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
+)
+
+// tokenKey is what a token is good for. The scope follows from the repository:
+// it is "pull", or what the registry's challenge for it said.
+type tokenKey struct {
+	credential, repository, realm, service string
+}
+
+// maxTokens bounds the memory of one registry.
+const maxTokens = 4096
+
+// flight is one request for a token that any number of callers wait for. It
+// ends when the last of them has left.
+type flight struct {
+	done    chan struct{}
+	cancel  context.CancelFunc
+	waiting int
+	bearer  bearer
+	err     error
+}
+
+// token is a token for repository: a remembered one, unless it is the one that
+// was refused, or one that a flight brings.
+func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, cred provider.Credential, repository string) (string, error) {
+	key := tokenKey{cred.ID(), repository, c.realm, c.service}
+	m.mu.Lock()
+	if b, ok := m.tokens[key]; ok {
+		if b.token != refused && time.Now().Before(b.until) {
+			m.mu.Unlock()
+			return b.token, nil
+		}
+		delete(m.tokens, key)
+	}
+	f := m.flights[key]
+	if f == nil {
+		f = m.start(key, exchange{
+			realm: c.realm, service: c.service, plain: c.plain, cred: cred,
+			scope: cmp.Or(scope, "repository:"+repository+":pull"),
+		})
+	}
+	f.waiting++
+	m.mu.Unlock()
+
+	select {
+	case <-f.done:
+		return f.bearer.token, f.err
+	case <-ctx.Done():
+	}
+	m.mu.Lock()
+	if f.waiting--; f.waiting == 0 {
+		f.cancel()
+		if m.flights[key] == f { // not to be joined any more
+			delete(m.flights, key)
+		}
+	}
+	m.mu.Unlock()
+	return "", wire.ContextError(ctx)
+}
+
+// start is called with m.mu held.
+func (m *Memory) start(key tokenKey, x exchange) *flight {
+	ctx, cancel := context.WithCancel(m.base)
+	f := &flight{done: make(chan struct{}), cancel: cancel}
+	m.flights[key] = f
+	m.running.Go(func() {
+		defer cancel()
+		f.bearer, f.err = m.fetch(ctx, x)
+		m.mu.Lock()
+		if f.err == nil {
+			m.keep(key, f.bearer)
+		}
+		if m.flights[key] == f {
+			delete(m.flights, key)
+		}
+		m.mu.Unlock()
+		close(f.done)
+	})
+	return f
+}
+
+// keep is called with m.mu held. When there are too many tokens, those go that
+// expire first.
+func (m *Memory) keep(key tokenKey, b bearer) {
+	if len(m.tokens) >= maxTokens {
+		byExpiry := slices.SortedFunc(maps.Keys(m.tokens), func(a, b tokenKey) int {
+			return m.tokens[a].until.Compare(m.tokens[b].until)
+		})
+		for _, k := range byExpiry[:maxTokens/4] {
+			delete(m.tokens, k)
+		}
+	}
+	m.tokens[key] = b
+}

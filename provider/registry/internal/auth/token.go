@@ -1,0 +1,157 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
+)
+
+// bearer is a token and until when it is used.
+type bearer struct {
+	token string
+	until time.Time
+}
+
+const (
+	maxTokenBody  = 64 << 10
+	defaultExpiry = 60 * time.Second // token.md: "defaults to 60 seconds"
+	longestExpiry = 24 * time.Hour
+	clientID      = "mirrorchain"
+)
+
+// exchange is one request for a token.
+type exchange struct {
+	realm, service, scope string
+	plain                 bool // the challenge came over plain HTTP
+	cred                  provider.Credential
+}
+
+// fetch asks the realm. Errors are [*provider.Error]s.
+func (m *Memory) fetch(ctx context.Context, x exchange) (bearer, error) {
+	host, req, err := m.prepare(x)
+	if err != nil {
+		return bearer{}, err
+	}
+	began := time.Now()
+	resp, err := host.Do(ctx, req)
+	if err != nil {
+		return bearer{}, tokenError(host, err)
+	}
+	// Realms without OAuth 2's POST have GET, which takes a password.
+	if req.Form != "" && (resp.Status == http.StatusNotFound || resp.Status == http.StatusMethodNotAllowed) {
+		if user, pass, ok := x.cred.Basic(); ok && pass != "" {
+			resp.Close()
+			x.cred = provider.NewCredential(user, pass)
+			return m.fetch(ctx, x)
+		}
+	}
+	secrets := Secrets(x.cred, Grant{})
+	if resp.Status != http.StatusOK {
+		e := wire.StatusError(resp, secrets...)
+		if e.Class == provider.ClassUnknown || e.Class == provider.ClassNotFound {
+			// Not found is the realm then, not the image.
+			e.Class = provider.ClassUnauthorized
+		}
+		return bearer{}, tokenError(host, e)
+	}
+	defer resp.Close()
+	body, err := io.ReadAll(io.LimitReader(resp, maxTokenBody+1))
+	if err != nil {
+		return bearer{}, tokenError(host, err)
+	}
+	b, err := parseToken(body, began)
+	if err != nil {
+		return bearer{}, tokenError(host, &provider.Error{Class: provider.ClassMalformed, Err: err})
+	}
+	return b, nil
+}
+
+// prepare makes the request and finds whom to send it to.
+func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
+	u, err := url.Parse(x.realm)
+	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {
+		return nil, wire.Request{}, unauthorized("its challenge names no realm that is an https URL")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !x.plain) {
+		return nil, wire.Request{}, unauthorized("its challenge names a realm that is not https; credentials are not sent there")
+	}
+	if wire.Repeats(u.Host, Secrets(x.cred, Grant{})...) {
+		return nil, wire.Request{}, unauthorized("its challenge names a realm that repeats a secret")
+	}
+	// Another machine is not insecure because the registry is. Where both speak
+	// plain HTTP there is nothing left to verify.
+	insecure := m.host.Insecure() && (wire.SameMachine(u.Host, m.host.Address()) || u.Scheme == "http")
+	host, err := m.realm(u.Host, insecure)
+	if err != nil {
+		return nil, wire.Request{}, err
+	}
+	req := wire.Request{Scheme: u.Scheme, Path: u.Path, Accept: "application/json"}
+	if req.Path == "" {
+		req.Path = "/"
+	}
+	q := u.Query()
+	if refresh := x.cred.IdentityToken(); refresh != "" {
+		req.Query = q.Encode()
+		req.Form = url.Values{
+			"grant_type": {"refresh_token"}, "refresh_token": {refresh},
+			"service": {x.service}, "scope": {x.scope}, "client_id": {clientID},
+		}.Encode()
+		return host, req, nil
+	}
+	if x.service != "" {
+		q.Set("service", x.service)
+	}
+	q["scope"] = strings.Fields(x.scope)
+	if user, pass, ok := x.cred.Basic(); ok {
+		q.Set("account", user)
+		req.Authorization, req.PlainAuthorization = basicHeader(user, pass), x.plain
+	}
+	req.Query = q.Encode()
+	return host, req, nil
+}
+
+func parseToken(body []byte, began time.Time) (bearer, error) {
+	var doc struct {
+		Token       string  `json:"token"`
+		AccessToken string  `json:"access_token"`
+		ExpiresIn   float64 `json:"expires_in"`
+	}
+	if len(body) > maxTokenBody {
+		return bearer{}, fmt.Errorf("a token of more than %d bytes", maxTokenBody)
+	}
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return bearer{}, errors.New("the answer is not a JSON object with a token")
+	}
+	if doc.Token == "" {
+		doc.Token = doc.AccessToken
+	}
+	if doc.Token == "" || strings.ContainsFunc(doc.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return bearer{}, errors.New("the answer holds no usable token")
+	}
+	life := defaultExpiry
+	if doc.ExpiresIn > 0 {
+		life = time.Duration(min(doc.ExpiresIn, longestExpiry.Seconds()) * float64(time.Second))
+	}
+	// Counted from the request by our own clock, and a little short: the token
+	// has yet to travel.
+	return bearer{doc.Token, began.Add(life - min(life/10, 10*time.Second))}, nil
+}
+
+func tokenError(host *wire.Host, err error) error {
+	e, ok := errors.AsType[*provider.Error](err)
+	if !ok {
+		e = &provider.Error{Class: provider.ClassUnknown, Err: err}
+	}
+	c := *e
+	c.Op = "fetching a token from " + host.Address()
+	return &c
+}
