@@ -1,0 +1,68 @@
+package layer
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+// maxWindow bounds the memory of a zstd decoder; 8 MiB is what RFC 8878 asks
+// decoders for, image builders go up to this.
+const maxWindow = 64 << 20
+
+// decompress looks at the bytes, not at the media type: registries hold layers
+// of either kind under the other's type, and containers/image looks too.
+func decompress(r io.Reader) (io.Reader, func(), error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	magic, err := b.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, nil, err
+	}
+	switch {
+	case bytes.HasPrefix(magic, gzipMagic):
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, nil, fmt.Errorf("gzip: %w", err)
+		}
+		return z, func() { _ = z.Close() }, nil
+	case bytes.HasPrefix(magic, zstdMagic):
+		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, nil, fmt.Errorf("zstd: %w", err)
+		}
+		return z, z.Close, nil
+	}
+	return b, func() {}, nil
+}
+
+// LimitError says that content is larger than allowed.
+type LimitError struct{ What string }
+
+func (e *LimitError) Error() string { return e.What }
+
+// bounded reads at most left bytes, then fails.
+type bounded struct {
+	r     io.Reader
+	left  int64
+	limit int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n, &LimitError{fmt.Sprintf("a layer unpacks to more than %d bytes", b.limit)}
+	}
+	return n, err
+}

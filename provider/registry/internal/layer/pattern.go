@@ -1,0 +1,81 @@
+package layer
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// pattern is a wanted name: components that [path.Match] reads, and perhaps a
+// last "**" that stands for everything below.
+type pattern struct {
+	text    string
+	parts   []string
+	below   bool // ended in "/**"
+	literal bool // no wildcard at all
+}
+
+func parsePattern(s string) (pattern, error) {
+	name, ok := clean(s)
+	if !ok || name == "" || strings.HasPrefix(s, "/") {
+		return pattern{}, fmt.Errorf("pattern %q: want a slash-separated name without a leading slash", s)
+	}
+	if _, err := path.Match(name, ""); err != nil {
+		return pattern{}, fmt.Errorf("pattern %q: %w", s, err)
+	}
+	p := pattern{text: name, parts: strings.Split(name, "/")}
+	if last := len(p.parts) - 1; p.parts[last] == "**" {
+		p.parts, p.below = p.parts[:last], true
+	}
+	p.literal = !p.below && !strings.ContainsAny(name, `*?[\`)
+	return p, nil
+}
+
+// literally is the pattern for one name, whatever characters it has.
+func literally(name string) pattern {
+	return pattern{text: name, parts: strings.Split(name, "/"), literal: true}
+}
+
+// relation of a name to a pattern.
+type relation uint8
+
+const (
+	unrelated relation = iota
+	above              // a directory that a match may lie below
+	matches
+)
+
+// relate allocates nothing: it is asked about every entry of every layer.
+func (p *pattern) relate(name string) relation {
+	for i, part := range p.parts {
+		if name == "" {
+			return above
+		}
+		var first string
+		first, name = split(name)
+		if !p.matchPart(part, first) {
+			return unrelated
+		}
+		if i == len(p.parts)-1 && name == "" {
+			if p.below {
+				return above
+			}
+			return matches
+		}
+	}
+	if p.below && name != "" {
+		return matches
+	}
+	if len(p.parts) == 0 {
+		return above
+	}
+	return unrelated
+}
+
+func (p *pattern) matchPart(part, name string) bool {
+	if p.literal {
+		return part == name
+	}
+	ok, _ := path.Match(part, name) // checked when parsed
+	return ok
+}

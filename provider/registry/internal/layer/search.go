@@ -1,0 +1,182 @@
+package layer
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+)
+
+// Search looks for files in the layers of one image. The caller scans one layer
+// after the other, from the top, until the search is done:
+//
+//	for i := top; i >= 0 && !s.Done(); {
+//		l, err := s.Scan(read(i)) // and judge the digest
+//		switch again, err := s.Add(l); {
+//		case again:
+//			i = top
+//		default:
+//			i--
+//		}
+//	}
+//
+// It is for one goroutine.
+type Search struct {
+	limits Limits
+	asked  []pattern
+	until  []string
+	wants  []pattern // asked, and where links lead
+
+	root  node  // the layers so far, as one
+	size  int64 // of the data kept
+	again bool
+	turns int
+}
+
+// maxTurns bounds how often links may send a search back to the top, maxHops
+// how many links one name may go through (Linux says 40).
+const (
+	maxTurns = 32
+	maxHops  = 40
+)
+
+var errTurns = errors.New("its links lead from one to the next too often")
+
+// NewSearch wants the files that match patterns: names for [path.Match], without
+// a leading slash, or "dir/**". The search is done when all names in until are
+// settled; where until is empty and no pattern has a wildcard, when all are.
+func NewSearch(limits Limits, patterns []string, until ...string) (*Search, error) {
+	s := &Search{limits: limits, until: until}
+	names := true
+	for _, text := range patterns {
+		p, err := parsePattern(text)
+		if err != nil {
+			return nil, err
+		}
+		s.asked = append(s.asked, p)
+		names = names && p.literal
+	}
+	if len(until) == 0 && names {
+		for _, p := range s.asked {
+			s.until = append(s.until, p.text)
+		}
+	}
+	s.wants = slices.Clone(s.asked)
+	s.restart()
+	return s, nil
+}
+
+func (s *Search) restart() {
+	s.root = node{mode: fs.ModeDir | 0o755}
+	s.size, s.again = 0, false
+}
+
+// Add puts a verified layer beneath those added before. Where it returns true, a
+// link leads to a name that layers already read may hold, and the search has
+// begun anew: the caller goes back to the top layer.
+func (s *Search) Add(l *Layer) (again bool, err error) {
+	s.linkUp(l, &l.root)
+	if !s.again {
+		s.root.under(&l.root)
+		s.size += l.size
+		for _, p := range s.asked {
+			s.expand(p, func(string, *node) error { return nil })
+		}
+	}
+	return s.turn()
+}
+
+func (s *Search) turn() (bool, error) {
+	if !s.again {
+		return false, nil
+	}
+	if s.turns++; s.turns > maxTurns {
+		return false, errTurns
+	}
+	s.restart()
+	return true, nil
+}
+
+// Done reports that no lower layer can change the answer.
+func (s *Search) Done() bool {
+	for _, name := range s.until {
+		if _, _, st := s.follow(name, nil); st == unknown {
+			return false
+		}
+	}
+	return len(s.until) > 0
+}
+
+// File is the content of the regular file at name, links followed.
+func (s *Search) File(name string) ([]byte, bool) {
+	_, n, st := s.follow(name, nil)
+	if st != found || n.kind != file || !n.kept {
+		return nil, false
+	}
+	return n.data, true
+}
+
+// Files are all files that match what was asked for.
+func (s *Search) Files() (fs.FS, error) {
+	m := newMemory()
+	count := 0
+	for _, p := range s.asked {
+		err := s.expand(p, func(name string, n *node) error {
+			if count++; count > s.limits.Entries {
+				return &LimitError{"more files than a layer may have entries"}
+			}
+			m.add(name, n)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	m.finish()
+	return m, nil
+}
+
+// relate is the closest relation of a name to anything wanted.
+func (s *Search) relate(name string) relation {
+	best := unrelated
+	for i := range s.wants {
+		if best = max(best, s.wants[i].relate(name)); best == matches {
+			break
+		}
+	}
+	return best
+}
+
+// need adds p to what is wanted, and reports whether that was news. Layers read
+// before did not look for it.
+func (s *Search) need(p pattern) bool {
+	for i := range s.wants {
+		if w := &s.wants[i]; w.text == p.text || w.covers(&p) {
+			return false
+		}
+	}
+	s.wants = append(s.wants, p)
+	s.again = true
+	return true
+}
+
+// linkUp makes hard links of a layer what they link to. Their targets are names
+// of the same layer, and stay good where an upper layer hides those.
+func (s *Search) linkUp(l *Layer, n *node) {
+	for _, c := range n.children {
+		if c.kind == directory {
+			s.linkUp(l, c)
+			continue
+		}
+		for hops := 0; c.kind == hardlink && hops < maxHops; hops++ {
+			t := l.root.at(c.target)
+			if t == nil || t.kind == file && !t.kept {
+				s.need(literally(c.target))
+				break // or it is in a lower layer; follow sees to that
+			}
+			if t.kind == directory || t.kind == gone {
+				break
+			}
+			c.kind, c.target, c.data, c.kept, c.mode, c.modTime = t.kind, t.target, t.data, t.kept, t.mode, t.modTime
+		}
+	}
+}
