@@ -1,0 +1,107 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"time"
+)
+
+// Config says how registries are reached. Its zero value works: the system's
+// roots, the proxies of the environment, and the default limits.
+type Config struct {
+	// TLS says what is special about one registry ("quay.io", "[::1]:5000"); nil
+	// is nothing. Blob stores and token realms on other hosts are asked about by
+	// their own names. It may read files: an answer is used for a minute, and
+	// one that cannot be had any more leaves the last one in force. See [CertDirs].
+	TLS func(registry string) (TLS, error)
+	// RootCAs are trusted where TLS names none; nil is the system's roots.
+	RootCAs *x509.CertPool
+	// Proxy chooses a proxy; nil is [http.ProxyFromEnvironment].
+	Proxy func(*http.Request) (*url.URL, error)
+	// Dial opens connections, for tunnels and tests; nil is a [net.Dialer].
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// UserAgent is what requests call themselves; "" is "mirrorchain".
+	UserAgent string
+	// Timeouts and Limits have defaults of their own, field by field.
+	Timeouts Timeouts
+	Limits   Limits
+	// Decoders is how many layers are unpacked at once, at most. One that waits
+	// for the network does not count. 0 is one per CPU that Go uses.
+	Decoders int
+}
+
+// Timeouts end an exchange that makes no progress. They say nothing about how
+// long one that does may take: that is the context's to say.
+type Timeouts struct {
+	// Connect is for name lookup, connection and TLS together; 0 is 3 s.
+	Connect time.Duration
+	// FirstByte is from there to the complete header of the answer; 0 is 5 s.
+	FirstByte time.Duration
+	// Silence is how long less than 1 KiB of a body may take; 0 is 10 s. So a
+	// body that drips is as good as one that stands still.
+	Silence time.Duration
+}
+
+// Limits bound what content may cost. A field that is 0 has the default.
+type Limits struct {
+	// Manifest bounds a manifest or an index in bytes; 0 is 4 MiB.
+	Manifest int64
+	// Config bounds an image's config in bytes; 0 is 8 MiB.
+	Config int64
+	// ImageReferences bounds that file of a release in bytes; 0 is 8 MiB.
+	ImageReferences int64
+	// ReleaseFile bounds each other file of a release in bytes; 0 is 16 MiB.
+	ReleaseFile int64
+	// LayerCompressed bounds a layer as it is transferred, in bytes; 0 is 1 GiB.
+	LayerCompressed int64
+	// LayerUnpacked bounds a layer unpacked, in bytes; 0 is 8 GiB.
+	LayerUnpacked int64
+	// LayerEntries bounds the entries of a layer; 0 is 1,000,000.
+	LayerEntries int
+	// Files bounds the files that one call of Files keeps in memory, in bytes
+	// together; 0 is 256 MiB.
+	Files int64
+}
+
+func (c Config) withDefaults() (Config, error) {
+	for name, n := range map[string]int64{
+		"Timeouts.Connect": int64(c.Timeouts.Connect), "Timeouts.FirstByte": int64(c.Timeouts.FirstByte),
+		"Timeouts.Silence": int64(c.Timeouts.Silence), "Limits.Manifest": c.Limits.Manifest,
+		"Limits.Config": c.Limits.Config, "Limits.ImageReferences": c.Limits.ImageReferences,
+		"Limits.ReleaseFile": c.Limits.ReleaseFile, "Limits.LayerCompressed": c.Limits.LayerCompressed,
+		"Limits.LayerUnpacked": c.Limits.LayerUnpacked, "Limits.LayerEntries": int64(c.Limits.LayerEntries),
+		"Limits.Files": c.Limits.Files, "Decoders": int64(c.Decoders),
+	} {
+		if n < 0 {
+			return Config{}, fmt.Errorf("registry: Config.%s is negative", name)
+		}
+	}
+	if c.Proxy == nil {
+		c.Proxy = http.ProxyFromEnvironment
+	}
+	c.UserAgent = cmp.Or(c.UserAgent, "mirrorchain")
+	c.Decoders = cmp.Or(c.Decoders, runtime.GOMAXPROCS(0))
+
+	t := &c.Timeouts
+	t.Connect = cmp.Or(t.Connect, 3*time.Second)
+	t.FirstByte = cmp.Or(t.FirstByte, 5*time.Second)
+	t.Silence = cmp.Or(t.Silence, 10*time.Second)
+
+	const mib, gib = 1 << 20, 1 << 30
+	l := &c.Limits
+	l.Manifest = cmp.Or(l.Manifest, 4*mib)
+	l.Config = cmp.Or(l.Config, 8*mib)
+	l.ImageReferences = cmp.Or(l.ImageReferences, 8*mib)
+	l.ReleaseFile = cmp.Or(l.ReleaseFile, 16*mib)
+	l.LayerCompressed = cmp.Or(l.LayerCompressed, gib)
+	l.LayerUnpacked = cmp.Or(l.LayerUnpacked, 8*gib)
+	l.LayerEntries = cmp.Or(l.LayerEntries, 1_000_000)
+	l.Files = cmp.Or(l.Files, 256*mib)
+	return c, nil
+}

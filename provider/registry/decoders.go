@@ -1,0 +1,55 @@
+package registry
+
+import (
+	"context"
+	"io"
+
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
+)
+
+// decoders are turns at the processor: unpacking more layers at once than there
+// are processors makes each of them later and none earlier.
+type decoders chan struct{}
+
+// turn is one decoder's place in the queue. It is for one goroutine.
+type turn struct {
+	of   decoders
+	held bool
+}
+
+func (t *turn) take(ctx context.Context) error {
+	if t.held {
+		return nil
+	}
+	select {
+	case t.of <- struct{}{}:
+		t.held = true
+		return nil
+	case <-ctx.Done():
+		return wire.ContextError(ctx)
+	}
+}
+
+func (t *turn) leave() {
+	if t.held {
+		t.held = false
+		<-t.of
+	}
+}
+
+// polite gives the turn back while it waits for bytes. So a mirror that hangs in
+// the middle of a layer keeps no other layer from being unpacked.
+type polite struct {
+	ctx  context.Context
+	from io.Reader
+	turn *turn
+}
+
+func (p polite) Read(b []byte) (int, error) {
+	p.turn.leave()
+	n, err := p.from.Read(b)
+	if e := p.turn.take(p.ctx); e != nil && n == 0 && err == nil {
+		return 0, e
+	}
+	return n, err
+}

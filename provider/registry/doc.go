@@ -1,0 +1,16 @@
+// Package registry reads release images, and any other image, from registries
+// that speak the OCI distribution specification. It is the provider at the end
+// of a chain.
+//
+// It reads exactly the endpoint that a request's Image names, once: choosing
+// mirrors, moving on to the next and trying again are package chain's. It asks
+// for nothing it does not need: a release by digest costs one request for the
+// manifest and one for the layer that holds the release. There is no ping.
+//
+// Nothing is believed before its digest is verified, and nothing is read without
+// a limit, see [Limits]. Credentials go to the registry they are for and to the
+// https realm that registry's challenge names, and to nobody else. Plain HTTP
+// and unverified certificates are for requests that say Insecure.
+//
+// Errors are, or wrap, a [*provider.Error].
+package registry

@@ -1,0 +1,179 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
+)
+
+var accepted = strings.Join([]string{
+	string(types.OCIManifestSchema1), string(types.OCIImageIndex),
+	string(types.DockerManifestSchema2), string(types.DockerManifestList),
+}, ", ")
+
+// manifest is a verified image manifest.
+type manifest struct {
+	digest   string
+	platform provider.Platform // chosen from an index; zero where there was none
+	config   v1.Descriptor
+	layers   []v1.Descriptor // from the bottom up
+}
+
+// document is what a manifest or an index may hold, to tell one from the other
+// by what is in it.
+type document struct {
+	SchemaVersion int64           `json:"schemaVersion"`
+	MediaType     types.MediaType `json:"mediaType"`
+	ArtifactType  string          `json:"artifactType"`
+	Manifests     []v1.Descriptor `json:"manifests"`
+	Config        *v1.Descriptor  `json:"config"`
+	Layers        []v1.Descriptor `json:"layers"`
+	FSLayers      json.RawMessage `json:"fsLayers"` // schema 1
+}
+
+// manifest reads what s names; from an index, the one child for platform.
+func (p *Provider) manifest(ctx context.Context, s source, platform provider.Platform) (*manifest, error) {
+	id := s.ref.Identifier()
+	digest, doc, err := p.document(ctx, s, id, nil)
+	if err != nil {
+		return nil, located(s.ref, "reading the manifest", err)
+	}
+	var chosen provider.Platform
+	if doc.isIndex() {
+		child, err := choose(doc.Manifests, platform)
+		if err != nil {
+			return nil, located(s.ref, "reading the index", err)
+		}
+		if digest, doc, err = p.document(ctx, s, child.Digest.String(), &child); err != nil {
+			return nil, located(s.ref, "reading the manifest for "+platformOf(child).String(), err)
+		}
+		if doc.isIndex() {
+			return nil, located(s.ref, "reading the index", fail(provider.ClassMalformed, fmt.Errorf("its entry for %s is another index; indexes in indexes are not read", platformOf(child))))
+		}
+		chosen = platformOf(child)
+	}
+	return &manifest{digest: digest, platform: chosen, config: *doc.Config, layers: doc.Layers}, nil
+}
+
+// document reads and verifies one manifest or index. desc is what an index says
+// of it, nil where nothing does.
+func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.Descriptor) (digest string, doc *document, err error) {
+	limit := p.cfg.Limits.Manifest
+	if desc != nil && desc.Size > limit {
+		return "", nil, fail(provider.ClassLimit, fmt.Errorf("a manifest of %d bytes; at most %d are read", desc.Size, limit))
+	}
+	resp, err := p.get(ctx, s, "manifests/"+id, accepted)
+	if err != nil {
+		return "", nil, err
+	}
+	defer resp.Close()
+	body, err := readManifest(resp, limit)
+	if err != nil {
+		return "", nil, err
+	}
+	if digest, err = verifyManifest(body, id, resp.Header.Get("Docker-Content-Digest")); err != nil {
+		return "", nil, err
+	}
+	doc, err = parseDocument(body, resp.Header.Get("Content-Type"))
+	if err != nil {
+		return "", nil, fail(provider.ClassMalformed, err)
+	}
+	if desc != nil && desc.Size != int64(len(body)) {
+		return "", nil, fail(provider.ClassMalformed, fmt.Errorf("the index says %d bytes, and %s has %d", desc.Size, digest, len(body)))
+	}
+	return digest, doc, nil
+}
+
+func readManifest(resp *wire.Response, limit int64) ([]byte, error) {
+	over := func() error {
+		return fail(provider.ClassLimit, fmt.Errorf("a manifest of more than %d bytes", limit))
+	}
+	if resp.Size > limit {
+		return nil, over()
+	}
+	body, err := io.ReadAll(io.LimitReader(resp, limit+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(body)) > limit:
+		return nil, over()
+	}
+	return body, nil
+}
+
+// verifyManifest is the digest of body, which must be id if that is a digest.
+// For a tag nothing is pinned; then the registry's own header must be right.
+func verifyManifest(body []byte, id, header string) (string, error) {
+	want, pinned := id, strings.Contains(id, ":")
+	if !pinned {
+		want = header
+	}
+	h, err := v1.NewHash(want)
+	if err != nil {
+		if pinned {
+			return "", fail(provider.ClassMalformed, fmt.Errorf("%w; sha256 and sha512 are known", err))
+		}
+		h = v1.Hash{Algorithm: "sha256"} // an unknown or missing header
+	}
+	hasher, err := v1.Hasher(h.Algorithm)
+	if err != nil {
+		return "", fail(provider.ClassMalformed, err)
+	}
+	hasher.Write(body)
+	got := fmt.Sprintf("%s:%x", h.Algorithm, hasher.Sum(nil))
+	switch {
+	case h.Hex == "" || got == h.String():
+		return got, nil
+	case pinned:
+		return "", fail(provider.ClassDigest, fmt.Errorf("the bytes are %s, not %s", got, h))
+	}
+	return "", fail(provider.ClassDigest, fmt.Errorf("the bytes are %s, and the registry's own header says %s", got, h))
+}
+
+var errSchema1 = errors.New("a Docker schema 1 manifest, which is not supported; push the image again with a current client")
+
+// parseDocument goes by what was verified, the body, before the header: who can
+// choose the header could have one body read in two ways.
+func parseDocument(body []byte, contentType string) (*document, error) {
+	var d document
+	if err := json.Unmarshal(body, &d); err != nil {
+		return nil, fmt.Errorf("not a manifest: %w", wire.Clean(err))
+	}
+	header := types.MediaType(strings.ToLower(contentType))
+	if kind, _, err := mime.ParseMediaType(contentType); err == nil {
+		header = types.MediaType(kind)
+	}
+	kind := d.MediaType
+	if kind == "" {
+		kind = header
+	}
+	if d.SchemaVersion == 1 || kind.IsSchema1() || d.FSLayers != nil {
+		return nil, errSchema1
+	}
+	switch {
+	case d.SchemaVersion != 2:
+		return nil, fmt.Errorf("not a manifest: its schemaVersion is %d, not 2", d.SchemaVersion)
+	case d.Manifests != nil && (d.Config != nil || d.Layers != nil):
+		return nil, errors.New("both a manifest and an index; it is not read as either")
+	case d.Manifests == nil && (d.Config == nil || d.Layers == nil):
+		return nil, fmt.Errorf("neither an image manifest nor an index (media type %q)", wire.CleanText(string(kind)))
+	case d.MediaType != "" && !d.MediaType.IsIndex() && !d.MediaType.IsImage():
+		return nil, fmt.Errorf("media type %q is neither an image manifest nor an index", wire.CleanText(string(kind)))
+	case kind.IsIndex() && d.Manifests == nil, kind.IsImage() && d.Manifests != nil,
+		header.IsIndex() && d.Manifests == nil, header.IsImage() && d.Manifests != nil:
+		return nil, fmt.Errorf("it claims to be %q and is not", wire.CleanText(string(kind)))
+	}
+	return &d, nil
+}
+
+func (d *document) isIndex() bool { return d.Manifests != nil }

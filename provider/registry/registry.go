@@ -1,0 +1,88 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// Provider reads releases and images from registries. It keeps connections,
+// tokens and what it learnt about each registry, and no content. All methods may
+// be called from many goroutines at once.
+type Provider struct {
+	cfg       Config
+	endpoints *endpoints
+	decoders  decoders
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+}
+
+var (
+	_ provider.Opener        = (*Provider)(nil)
+	_ provider.ImageProvider = (*Provider)(nil)
+)
+
+// New makes a Provider. It contacts nobody; an error is one of cfg.
+func New(cfg Config) (*Provider, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	base, stop := context.WithCancel(context.Background())
+	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), stop: stop}
+	p.endpoints = &endpoints{cfg: cfg, base: base, running: &p.running, all: make(map[endpointKey]*endpoint)}
+	return p, nil
+}
+
+var errNoImage = errors.New("the request names no image")
+
+// Lookup reads the release at req.Image, and nowhere else.
+func (p *Provider) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	o, err := p.Open(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return o.Release(ctx)
+}
+
+// Open reads the manifest, from an index that of the platform, and leaves the
+// layer for later.
+func (p *Provider) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
+	if req.Image.IsZero() {
+		return nil, errNoImage
+	}
+	s := sourceOf(req)
+	m, err := p.manifest(ctx, s, req.Platform)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{p, req, s, m}, nil
+}
+
+// Image reads the manifest of any image. The rest is read when it is asked for,
+// with the request's credentials.
+func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
+	if req.Image.IsZero() {
+		return nil, errNoImage
+	}
+	s := sourceOf(req)
+	m, err := p.manifest(ctx, s, req.Platform)
+	if err != nil {
+		return nil, err
+	}
+	return &image{p, s, m}, nil
+}
+
+// CloseIdleConnections closes connections that no lookup uses now.
+func (p *Provider) CloseIdleConnections() { p.endpoints.closeIdle() }
+
+// Close ends what runs in the background, waits for it, and closes idle
+// connections. Lookups should have ended; later ones may fail.
+func (p *Provider) Close() error {
+	p.stop()
+	p.running.Wait()
+	p.CloseIdleConnections()
+	return nil
+}

@@ -1,0 +1,69 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/internal/payload"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/layer"
+)
+
+// opened is a lookup whose manifest has been read.
+type opened struct {
+	p        *Provider
+	req      provider.Request
+	source   source
+	manifest *manifest
+}
+
+func (o *opened) Digest() string              { return o.manifest.digest }
+func (o *opened) Platform() provider.Platform { return o.manifest.platform }
+
+// Release reads the layers from the top down to the one that says what is in
+// the release, which is the first.
+func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
+	l := o.p.cfg.Limits
+	s, err := layer.NewSearch(layer.Limits{
+		Unpacked: l.LayerUnpacked, Entries: l.LayerEntries, Total: l.ImageReferences + 2*l.ReleaseFile,
+		File: func(name string) int64 {
+			if name == payload.ImageReferences {
+				return l.ImageReferences
+			}
+			return l.ReleaseFile
+		},
+	}, []string{payload.ImageReferences, payload.Metadata, payload.BootImages}, payload.ImageReferences)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.p.search(ctx, o.source, o.manifest.layers, s); err != nil {
+		return nil, err
+	}
+	var files payload.Files
+	var ok bool
+	if files.ImageReferences, ok = s.File(payload.ImageReferences); !ok {
+		return nil, located(o.source.ref, "", fail(provider.ClassMalformed, errors.New("not a release image: it has no "+payload.ImageReferences)))
+	}
+	files.Metadata, _ = s.File(payload.Metadata)
+	files.BootImages, _ = s.File(payload.BootImages)
+	return o.decode(ctx, files)
+}
+
+func (o *opened) decode(ctx context.Context, files payload.Files) (*provider.Release, error) {
+	t := &turn{of: o.p.decoders}
+	if err := t.take(ctx); err != nil {
+		return nil, located(o.source.ref, "reading the release", err)
+	}
+	defer t.leave()
+	data, err := payload.Decode(files)
+	if err != nil {
+		return nil, located(o.source.ref, "reading the release", fail(provider.ClassMalformed, err))
+	}
+	data.Image, data.PulledFrom = o.req.Image, o.source.ref
+	data.Digest, data.Platform = o.manifest.digest, o.manifest.platform
+	r, err := provider.NewRelease(data)
+	if err != nil {
+		return nil, located(o.source.ref, "reading the release", fail(provider.ClassMalformed, err))
+	}
+	return r, nil
+}

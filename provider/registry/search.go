@@ -1,0 +1,118 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/layer"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
+)
+
+// A search keeps small layers as they came, so that a link in one that leads to
+// what was passed already costs no second request.
+const (
+	keepLayer  = 4 << 20
+	keepLayers = 16 << 20
+)
+
+// search goes through an image's layers from the top until s is done.
+func (p *Provider) search(ctx context.Context, src source, layers []v1.Descriptor, s *layer.Search) error {
+	kept := make(map[v1.Hash][]byte)
+	size := int64(0)
+	for i := len(layers) - 1; i >= 0 && !s.Done(); {
+		d := layers[i]
+		l, raw, err := p.scan(ctx, src, d, s, kept[d.Digest])
+		if err != nil {
+			return located(src.ref, fmt.Sprintf("reading layer %d of %d", i+1, len(layers)), err)
+		}
+		if raw != nil && size+d.Size <= keepLayers {
+			kept[d.Digest], size = raw, size+d.Size
+		}
+		again, err := s.Add(l)
+		switch {
+		case err != nil:
+			return located(src.ref, "reading the layers", fail(provider.ClassMalformed, err))
+		case again:
+			i = len(layers) - 1
+		default:
+			i--
+		}
+	}
+	return nil
+}
+
+// scan reads one layer: from kept if it was kept, else from the registry. It
+// decodes while bytes come in, and judges them before it believes a decoder.
+func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *layer.Search, kept []byte) (l *layer.Layer, raw []byte, err error) {
+	t := &turn{of: p.decoders}
+	defer t.leave()
+	if kept != nil {
+		if err := t.take(ctx); err != nil {
+			return nil, nil, err
+		}
+		l, err := s.Scan(bytes.NewReader(kept))
+		return l, nil, decodeError(err)
+	}
+	if !isLayer(d) {
+		return nil, nil, fail(provider.ClassMalformed, fmt.Errorf("media type %q is no layer that can be read", wire.CleanText(string(d.MediaType))))
+	}
+	v, done, err := p.blob(ctx, src, d, p.cfg.Limits.LayerCompressed)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	var from io.Reader = polite{ctx, v, t}
+	var keep bytes.Buffer
+	if d.Size <= keepLayer {
+		keep.Grow(int(d.Size))
+		from = io.TeeReader(from, &keep)
+	}
+	l, err = s.Scan(from)
+	if judged := p.judge(v, from, t); judged != nil {
+		return nil, nil, judged
+	}
+	if e := wire.ContextError(ctx); e != nil {
+		return nil, nil, e
+	}
+	if err != nil {
+		return nil, nil, decodeError(err)
+	}
+	return l, keep.Bytes(), nil
+}
+
+// judge reads the rest, without a turn: hashing what nobody decodes is waiting
+// for the network.
+func (p *Provider) judge(v *verifier, from io.Reader, t *turn) error {
+	if v.n <= keepLayer {
+		_, _ = io.Copy(io.Discard, from)
+	}
+	t.leave()
+	return v.judge()
+}
+
+func isLayer(d v1.Descriptor) bool {
+	return d.MediaType.IsLayer() || d.MediaType == dockerZstdLayer
+}
+
+// dockerZstdLayer is in no specification; buildkit writes it.
+const dockerZstdLayer = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+
+// decodeError is the class of what a decoder says about verified bytes.
+func decodeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*provider.Error](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*layer.LimitError](err); ok {
+		return fail(provider.ClassLimit, err)
+	}
+	return fail(provider.ClassMalformed, wire.Clean(err))
+}
