@@ -1,0 +1,182 @@
+package bootimages_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mirrorchain/mirrorchain/provider/bootimages"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+)
+
+func parse(t *testing.T, b []byte) *bootimages.BootImages {
+	t.Helper()
+	parsed, err := bootimages.Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func TestSingleStream(t *testing.T) {
+	r := testpayload.Release{}
+	b := parse(t, r.BootImagesConfigMap())
+	if b.ReleaseVersion() != "4.17.3" || len(b.Names()) != 0 {
+		t.Errorf("release version %q, names %v", b.ReleaseVersion(), b.Names())
+	}
+	s, ok := b.Default()
+	if !ok || s.Stream != "rhcos-4.17" || len(s.Architectures) != 4 {
+		t.Fatalf("default stream %+v, %t", s, ok)
+	}
+	if d := s.Architectures["x86_64"].Artifacts["metal"].Formats["qcow2.gz"].Disk; d == nil || len(d.Sha256) != 64 {
+		t.Errorf("metal disk %+v", d)
+	}
+	if ref, ok := b.KubeVirt("", "x86_64"); !ok || ref.String() != r.KubeVirtDigestRef("") {
+		t.Errorf("KubeVirt image %s, %t", ref, ok)
+	}
+	if ref, ok := b.KubeVirt("", "s390x"); ok {
+		t.Errorf("KubeVirt image %s for s390x", ref)
+	}
+	if s, ok := b.Stream("rhel-9"); ok {
+		t.Errorf("a stream that is not there: %+v", s)
+	}
+}
+
+func TestMultiStream(t *testing.T) {
+	r := testpayload.Release{BootImages: testpayload.MultiStream}
+	b := parse(t, r.BootImagesConfigMap())
+	if diff := cmp.Diff([]string{"rhel-10", "rhel-9"}, b.Names()); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	var got []string
+	for name, s := range b.Streams() {
+		got = append(got, name+" "+s.Stream)
+	}
+	if diff := cmp.Diff([]string{"rhel-10 rhcos-4.22", "rhel-9 rhcos-4.21"}, got); diff != "" {
+		t.Errorf("streams (-want +got):\n%s", diff)
+	}
+	want := []bootimages.KubeVirtImage{
+		{Streams: []string{"", "rhel-9"}, Architecture: "x86_64", Ref: imageref.MustParse(r.KubeVirtDigestRef("rhel-9"))},
+		{Streams: []string{"rhel-10"}, Architecture: "x86_64", Ref: imageref.MustParse(r.KubeVirtDigestRef("rhel-10"))},
+	}
+	if diff := cmp.Diff(want, b.KubeVirtImages(), cmp.Comparer(func(a, b imageref.Ref) bool { return a == b })); diff != "" {
+		t.Errorf("KubeVirt images (-want +got):\n%s", diff)
+	}
+	if ref, ok := b.KubeVirt("rhel-10", "x86_64"); !ok || ref != want[1].Ref {
+		t.Errorf("KubeVirt image of rhel-10: %s", ref)
+	}
+}
+
+func TestReal(t *testing.T) {
+	folder := os.Getenv(testpayload.FolderVariable)
+	if folder == "" {
+		t.Skipf("%s is not set", testpayload.FolderVariable)
+	}
+	for _, c := range []struct {
+		boot   testpayload.BootImages
+		stream string
+		names  []string
+		images int
+	}{
+		{testpayload.SingleStream, "rhcos-4.10", nil, 1},
+		{testpayload.MultiStream, "rhcos-4.21", []string{"rhel-10", "rhel-9"}, 2},
+	} {
+		r, err := testpayload.RealRelease(folder, c.boot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := parse(t, r.Files[testpayload.BootImagesFile])
+		s, ok := b.Default()
+		if !ok || s.Stream != c.stream || !slices.Equal(b.Names(), c.names) || len(b.KubeVirtImages()) != c.images {
+			t.Errorf("stream %+v, names %v, images %v", s, b.Names(), b.KubeVirtImages())
+		}
+		if ref, ok := b.KubeVirt("", "x86_64"); !ok || ref.Name() != "quay.io/openshift-release-dev/ocp-v4.0-art-dev" {
+			t.Errorf("KubeVirt image %s, %t", ref, ok)
+		}
+	}
+}
+
+func TestImmutable(t *testing.T) {
+	b := parse(t, testpayload.Release{BootImages: testpayload.MultiStream}.BootImagesConfigMap())
+	s, _ := b.Default()
+	clear(s.Architectures)
+	s, _ = b.Stream("rhel-9")
+	s.Architectures["x86_64"].Images.KubeVirt.DigestRef = "changed"
+	b.KubeVirtImages()[0].Streams[0] = "changed"
+	b.KubeVirtImages()[0].Ref = imageref.Ref{}
+	b.Names()[0] = "changed"
+
+	if s, _ := b.Default(); len(s.Architectures) == 0 {
+		t.Error("the default stream changed")
+	}
+	if s, _ := b.Stream("rhel-9"); s.Architectures["x86_64"].Images.KubeVirt.DigestRef == "changed" {
+		t.Error("a stream changed")
+	}
+	if k := b.KubeVirtImages()[0]; k.Streams[0] != "" || k.Ref.IsZero() || b.Names()[0] != "rhel-10" {
+		t.Error("a list changed")
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		configMap string
+		want      []string
+	}{
+		"nothing":            {"", []string{"kind"}},
+		"not YAML":           {"\t- {", []string{"ConfigMap"}},
+		"another kind":       {"kind: Secret\ndata: {stream: '{}'}", []string{`"Secret"`}},
+		"no stream":          {"kind: ConfigMap\ndata: {releaseVersion: 4.17.3}", []string{"data.stream"}},
+		"no streams":         {"kind: ConfigMap\ndata: {streams: '{}'}", []string{"data.streams"}},
+		"stream not JSON":    {"kind: ConfigMap\ndata: {stream: 'x'}", []string{"data.stream", "JSON"}},
+		"stream is null":     {"kind: ConfigMap\ndata: {stream: 'null'}", []string{"data.stream", "architectures"}},
+		"empty stream":       {"kind: ConfigMap\ndata: {stream: '{}'}", []string{"data.stream", "architectures"}},
+		"streams a list":     {"kind: ConfigMap\ndata: {streams: '[]'}", []string{"data.streams", "object"}},
+		"stream has no name": {`{"kind":"ConfigMap","data":{"streams":"{\"\":{}}"}}`, []string{"data.streams", "name"}},
+		"bad named stream":   {`{"kind":"ConfigMap","data":{"streams":"{\"rhel-9\":7}"}}`, []string{"data.streams", `"rhel-9"`}},
+		"bad digest-ref":     {`{"kind":"ConfigMap","data":{"stream":"{\"architectures\":{\"x86_64\":{\"images\":{\"kubevirt\":{\"digest-ref\":\"quay.io/A\"}}}}}"}}`, []string{"data.stream", "x86_64", "digest-ref", "quay.io/A"}},
+		"tag as digest-ref":  {`{"kind":"ConfigMap","data":{"stream":"{\"architectures\":{\"x86_64\":{\"images\":{\"kubevirt\":{\"digest-ref\":\"quay.io/a:b\"}}}}}"}}`, []string{"digest-ref", "no digest"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := bootimages.Parse([]byte(c.configMap))
+			if err == nil {
+				t.Fatalf("parsed to %+v", b)
+			}
+			for _, part := range append(c.want, "coreos-bootimages") {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("kind: ConfigMap\ndata:\n  stream: |\n    {\"architectures\":{\"x86_64\":{\"images\":{\"kubevirt\":{\"digest-ref\":\"quay.io/a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}}}}}\n"))
+	f.Add([]byte(`{"kind":"ConfigMap","data":{"streams":"{\"rhel-9\":{\"architectures\":{\"s390x\":{}}}}"}}`))
+	f.Add([]byte("kind: &a ConfigMap\ndata: {stream: *a}"))
+	f.Fuzz(func(t *testing.T, configMap []byte) {
+		b, err := bootimages.Parse(configMap)
+		if err != nil {
+			return
+		}
+		if _, ok := b.Default(); !ok && len(b.Names()) == 0 {
+			t.Error("parsed to no stream")
+		}
+		for _, name := range b.Names() {
+			if s, ok := b.Stream(name); !ok || len(s.Architectures) == 0 {
+				t.Errorf("stream %q cannot be read: %+v", name, s)
+			}
+		}
+		for _, k := range b.KubeVirtImages() {
+			for _, s := range k.Streams {
+				if ref, ok := b.KubeVirt(s, k.Architecture); !ok || ref.Digest() == "" {
+					t.Errorf("KubeVirt image %s of stream %q", ref, s)
+				}
+			}
+		}
+	})
+}
