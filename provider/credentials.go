@@ -157,16 +157,23 @@ func (c Credentials) ID() string {
 // ref's name or whole leading components of it, the longest. A port is part of
 // the host; an entry for a host is none for its ports.
 func (c Credentials) For(ref imageref.Ref) (Credential, bool) {
+	_, cred, ok := c.Match(ref)
+	return cred, ok
+}
+
+// Match is For, and the key of the entry, "registry[:port][/path]", for telling
+// a person which one it is.
+func (c Credentials) Match(ref imageref.Ref) (key string, cred Credential, ok bool) {
 	if c.set == nil || ref.IsZero() {
-		return Credential{}, false
+		return "", Credential{}, false
 	}
 	for name := ref.Name(); ; {
 		if cred, ok := c.set.entries[name]; ok {
-			return cred, true
+			return name, cred, true
 		}
 		i := strings.LastIndexByte(name, '/')
 		if i < 0 {
-			return Credential{}, false
+			return "", Credential{}, false
 		}
 		name = name[:i]
 	}
