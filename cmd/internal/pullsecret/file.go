@@ -1,0 +1,69 @@
+package pullsecret
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// authFile is a docker config.json or a containers auth.json.
+type authFile struct {
+	path        string
+	auths       provider.Credentials
+	credHelpers map[string]string // by registry
+	credsStore  string
+}
+
+func parse(path string, content []byte) (*authFile, error) {
+	f := &authFile{path: path}
+	if len(bytes.TrimSpace(content)) == 0 { // /dev/null is a way to say none
+		return f, nil
+	}
+	var err error
+	if f.auths, err = provider.ParseCredentials(content); err != nil {
+		return nil, err
+	}
+	var helpers struct {
+		CredHelpers map[string]string `json:"credHelpers"`
+		CredsStore  string            `json:"credsStore"`
+	}
+	if err := json.Unmarshal(content, &helpers); err != nil {
+		// Not wrapped: such errors may quote the file.
+		return nil, errors.New("credHelpers must map registries to names of helpers, and credsStore be one name")
+	}
+	f.credsStore = helpers.CredsStore
+	if err := checkHelper(f.credsStore); err != nil {
+		return nil, fmt.Errorf("credsStore: %w", err)
+	}
+	f.credHelpers = make(map[string]string, len(helpers.CredHelpers))
+	for key, name := range helpers.CredHelpers {
+		if err := checkHelper(name); err != nil {
+			return nil, fmt.Errorf("credHelpers[%q]: %w", key, err)
+		}
+		f.credHelpers[registryOf(key)] = name
+	}
+	return f, nil
+}
+
+// checkHelper refuses names that would run something else than
+// docker-credential-NAME from the PATH.
+func checkHelper(name string) error {
+	if strings.ContainsAny(name, `/\`) || strings.ContainsRune(name, 0) {
+		return errors.New("want the NAME of a docker-credential-NAME program, without a path")
+	}
+	return nil
+}
+
+// registryOf is the registry that a key of credHelpers means.
+func registryOf(key string) string {
+	key = strings.TrimPrefix(strings.TrimPrefix(key, "https://"), "http://")
+	host, _, _ := strings.Cut(key, "/")
+	if host == "index.docker.io" || host == "registry-1.docker.io" {
+		return "docker.io"
+	}
+	return host
+}
