@@ -11,8 +11,9 @@ import (
 )
 
 // content is what a release says, shared by every Release that says it. It is
-// laid out in few, exactly sized pieces, because caches hold hundreds of them:
-// maps and per-component slices would nearly double it.
+// laid out in few, exactly sized pieces, and one that is made of another shares
+// what is the same, because caches hold hundreds of them: plain maps, slices and
+// references would take more than twice the memory.
 type content struct {
 	version  string
 	digest   string
@@ -23,15 +24,14 @@ type content struct {
 	versions   pairs
 	metadata   Metadata
 	bootImages string
-	interned   int // bytes of the names and annotations, each counted once
 
 	derived derivations // the one thing that changes, and nobody sees it
 }
 
 type component struct {
 	name             string
-	image, canonical imageref.Ref
-	pullFrom         []imageref.Ref
+	image, canonical packed
+	pullFrom         []packed
 	annotations      pairs
 }
 
@@ -62,7 +62,22 @@ func (p pairs) toMap() map[string]string {
 	return m
 }
 
-func newContent(d ReleaseData) (*content, error) {
+// equal reports whether p says what m says.
+func (p pairs) equal(m map[string]string) bool {
+	if 2*len(m) != len(p) {
+		return false
+	}
+	for i := 0; i+1 < len(p); i += 2 {
+		if v, ok := m[p[i]]; !ok || v != p[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// newContent makes a content of d. It shares with like, if that is not nil, what
+// is the same in both.
+func newContent(d ReleaseData, like *content) (*content, error) {
 	if d.Version == "" {
 		return nil, errNoVersion
 	}
@@ -80,6 +95,9 @@ func newContent(d ReleaseData) (*content, error) {
 		return nil, err
 	}
 
+	if like == nil {
+		like = &content{}
+	}
 	// Annotation keys repeat on every component, and so do many values.
 	seen := make(map[string]string)
 	intern := func(s string) string {
@@ -90,24 +108,49 @@ func newContent(d ReleaseData) (*content, error) {
 		seen[s] = s
 		return s
 	}
+	share := func(old pairs, m map[string]string) pairs {
+		if old.equal(m) {
+			return old
+		}
+		return newPairs(m, intern)
+	}
 	c := &content{
 		version: d.Version, digest: d.Digest, created: d.Created, platform: d.Platform,
 		components: make([]component, len(cs)),
-		versions:   newPairs(d.ComponentVersions, intern),
+		versions:   share(like.versions, d.ComponentVersions),
 		metadata:   d.Metadata.clone(),
-		bootImages: string(d.BootImages),
+		bootImages: like.bootImages,
 	}
+	if string(d.BootImages) != like.bootImages {
+		c.bootImages = string(d.BootImages)
+	}
+	lists := 0
+	for _, in := range cs {
+		lists += len(in.PullFrom)
+	}
+	p := newPacker(like)
+	p.slab = make([]packed, lists)
 	for i, in := range cs {
+		var old component
+		if j, ok := like.find(in.Name); ok {
+			old = like.components[j]
+		} else {
+			old.name = strings.Clone(in.Name)
+		}
 		c.components[i] = component{
-			name: in.Name, image: in.Image, canonical: in.Canonical,
-			pullFrom:    slices.Clone(in.PullFrom),
-			annotations: newPairs(in.Annotations, intern),
+			name: old.name, canonical: p.pack(in.Canonical), image: p.pack(in.Image),
+			pullFrom:    p.list(in.PullFrom),
+			annotations: share(old.annotations, in.Annotations),
 		}
 	}
-	for s := range seen {
-		c.interned += len(s)
-	}
 	return c, nil
+}
+
+// find is the place of the component of that name.
+func (c *content) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(c.components, name, func(c component, name string) int {
+		return strings.Compare(c.name, name)
+	})
 }
 
 func (m Metadata) clone() Metadata {
@@ -116,11 +159,17 @@ func (m Metadata) clone() Metadata {
 }
 
 func (c *component) export() Component {
-	return Component{
-		Name: c.name, Image: c.image, Canonical: c.canonical,
-		PullFrom:    slices.Clone(c.pullFrom),
-		Annotations: c.annotations.toMap(),
+	out := Component{Name: c.name, Canonical: c.canonical.ref(), Annotations: c.annotations.toMap()}
+	if out.Image = out.Canonical; c.image != c.canonical {
+		out.Image = c.image.ref()
 	}
+	if len(c.pullFrom) > 0 {
+		out.PullFrom = make([]imageref.Ref, len(c.pullFrom))
+		for i, p := range c.pullFrom {
+			out.PullFrom[i] = p.ref()
+		}
+	}
+	return out
 }
 
 // derivations remembers what was derived from a content. Four: two layers, each

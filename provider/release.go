@@ -82,7 +82,12 @@ type ReleaseData struct {
 // without a name or image, for two of one name, and for a release without a
 // version.
 func NewRelease(data ReleaseData) (*Release, error) {
-	c, err := newContent(data)
+	return newRelease(data, nil)
+}
+
+// newRelease is NewRelease, sharing with like what is the same.
+func newRelease(data ReleaseData, like *content) (*Release, error) {
+	c, err := newContent(data, like)
 	if err != nil {
 		return nil, fmt.Errorf("release %s: %w", data.Image, err)
 	}
@@ -135,9 +140,7 @@ func (r *Release) Platform() Platform { return r.content.platform }
 
 // Component is the component of that name.
 func (r *Release) Component(name string) (Component, bool) {
-	i, ok := slices.BinarySearchFunc(r.content.components, name, func(c component, name string) int {
-		return strings.Compare(c.name, name)
-	})
+	i, ok := r.content.find(name)
 	if !ok {
 		return Component{}, false
 	}
@@ -172,13 +175,13 @@ func (r *Release) BootImages() []byte {
 }
 
 // With is a changed copy of r; r stays as it is. The function gets data of its
-// own to change. Content that is the same afterwards is not checked again but
-// copied: for a change that many lookups repeat, see [Release.Derive]. It panics
-// where the change leaves no valid release.
+// own to change. What is the same afterwards is shared. For a change that many
+// lookups repeat, see [Release.Derive]. It panics where the change leaves no
+// valid release.
 func (r *Release) With(change func(*ReleaseData)) *Release {
 	d := r.data()
 	change(&d)
-	n, err := NewRelease(d)
+	n, err := newRelease(d, r.content)
 	if err != nil {
 		panic(fmt.Errorf("provider: Release.With: %w", err))
 	}

@@ -6,18 +6,20 @@ import "unsafe"
 // not counted. It is for caches that are bounded by bytes; it walks the components.
 func (r *Release) Size() int {
 	c := r.content
-	n := int(unsafe.Sizeof(*c)) + len(c.version) + len(c.digest) + len(c.bootImages) + c.interned
-	n += len(c.components) * int(unsafe.Sizeof(component{}))
-	n += len(c.versions) * int(unsafe.Sizeof(""))
+	n := int(unsafe.Sizeof(*c)) + len(c.version) + len(c.digest) + len(c.bootImages) + c.versions.size()
+	n += len(c.components) * int(unsafe.Sizeof(component{})+unsafe.Sizeof(sha256sum{}))
 	for i := range c.components {
 		p := &c.components[i]
-		n += len(p.name) + len(p.canonical.String()) + len(p.annotations)*int(unsafe.Sizeof(""))
-		if p.image != p.canonical {
-			n += len(p.image.String())
-		}
-		for _, ref := range p.pullFrom {
-			n += int(unsafe.Sizeof(ref)) + len(ref.String())
-		}
+		n += len(p.name) + p.annotations.size() + len(p.pullFrom)*int(unsafe.Sizeof(packed{}))
+	}
+	return n
+}
+
+// size counts keys once for all, for they are the same everywhere.
+func (p pairs) size() int {
+	n := len(p) * int(unsafe.Sizeof(""))
+	for i := 1; i < len(p); i += 2 {
+		n += len(p[i])
 	}
 	return n
 }
