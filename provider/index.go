@@ -69,7 +69,7 @@ func newIndex(entries []*entry) *index {
 		text := pack(e)
 		x.entries[i] = covered{
 			prefix: text[0], blocked: e.blocked, insecure: e.insecure, source: e,
-			moved: e.location != e.prefix && e.location != "",
+			moved: e.location != "" && (e.location != e.prefix || isWildcard(e.prefix)),
 		}
 		x.insert(text[0], i)
 	}

@@ -60,7 +60,9 @@ type Rule struct {
 	// even without mirrors.
 	Literal bool
 	// Location is where Source itself is pulled from where that is another place
-	// (location beside prefix in registries.conf); "" is Source. Literal only.
+	// (location beside prefix in registries.conf); "" is Source. For a wildcard ""
+	// is the reference itself, and a Location that repeats the wildcard is kept,
+	// since nodes cannot pull from there. Literal only.
 	Location string
 	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are
 	// PullDigest, and nodes refuse to add a mirror with a restriction of its own,

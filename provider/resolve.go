@@ -61,10 +61,21 @@ func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	for i := range out {
 		out[i].Ref = refs[i]
 	}
+	if isWildcard(c.prefix) {
+		unmirror(out, bases, ref.Name()[:end])
+	}
 	if route.judge {
 		out = r.permitted(out)
 	}
 	return out, nil
+}
+
+// unmirror marks the mirrors of a wildcard that happen to be the source: those of
+// the host that the wildcard stood for.
+func unmirror(out []Candidate, bases []imageref.Base, host string) {
+	for i := range out {
+		out[i].Mirror = out[i].Mirror && bases[i].String() != host
+	}
 }
 
 // permitted removes what lies in something blocked, in place.
@@ -99,6 +110,9 @@ func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
 	}
 	route := c.route(ref)
 	bases, out := r.index.routeBases(route), append([]Candidate(nil), r.index.routeCandidates(route)...)
+	if isWildcard(c.prefix) {
+		unmirror(out, bases, ref.Name()[:end])
+	}
 	for i := range out {
 		if rule != nil && !out[i].Mirror {
 			out[i] = source

@@ -96,7 +96,12 @@ func Rebase(dst []Ref, r Ref, cut int, bases []Base) (int, error) {
 		case b.kind == baseSame && normal:
 		case b.kind == baseSame:
 			size += int(r.name) + len(suffix)
-		case b.kind != baseOdd && r.text[0] != '[':
+		case b.kind == baseOdd || r.text[0] == '[':
+			var err error
+			if dst[i], err = parseNode(b.text + mid + suffix); err != nil {
+				return i, err
+			}
+		default:
 			if err := b.fits(r, cut); err != nil {
 				return i, err
 			}
@@ -114,11 +119,7 @@ func Rebase(dst []Ref, r Ref, cut int, bases []Base) (int, error) {
 		case b.kind == baseSame:
 			head, host = r.text[:cut], int(r.host)
 		case b.kind == baseOdd || r.text[0] == '[':
-			var err error
-			if dst[i], err = parseNode(b.text + mid + suffix); err != nil {
-				return i, err
-			}
-			continue
+			continue // done above
 		case cut < int(r.host): // a port stays with the new host
 			host += int(r.host) - cut
 		}

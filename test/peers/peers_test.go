@@ -1,0 +1,153 @@
+package peers
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+var (
+	sets = flag.Int("sets", 300, "how many random policy sets to ask the peers about")
+	seed = flag.Uint64("seed", 1, "of the first set; each further one has the next")
+)
+
+// TestPeers asks nodes' own code and ours about random policy sets, and wants no
+// difference: sets refused, images that cannot be rewritten, candidates with
+// their order and flags, refusals.
+func TestPeers(t *testing.T) {
+	seen := coverage{}
+	root := t.TempDir()
+	for i := range *sets {
+		s := newGenerator(*seed + uint64(i)).set()
+		dir := filepath.Join(root, fmt.Sprint(i))
+		differences := compare(t, dir, s, seen)
+		if len(differences) > 0 {
+			t.Errorf("set of seed %d:\n%s\n%s", *seed+uint64(i), strings.Join(differences, "\n"), describe(dir, s))
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		sysregistriesv2.InvalidateCache()
+		if t.Failed() && i > 200 {
+			break
+		}
+	}
+	seen.report(t, *sets)
+}
+
+func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
+	seen.set(s)
+	n, nodeErr := newNode(t, dir, s)
+	r, err := newRules(s)
+	if (nodeErr == nil) != (err == nil) {
+		return []string{fmt.Sprintf("nodes: %v\nours:  %v", nodeErr, err)}
+	}
+	if err != nil {
+		seen.refusedSet(nodeErr)
+		return nil
+	}
+	seen.node(s, n)
+	var differences []string
+	for _, image := range s.images {
+		ref, err := normalize(image)
+		if err != nil {
+			continue // a source that is no part of any reference
+		}
+		seen.add("images asked about")
+		want, err := n.ask(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ask(r, image)
+		if err != nil {
+			differences = append(differences, fmt.Sprintf("%s: %v", image, err))
+			continue
+		}
+		if !reflect.DeepEqual(got, want) {
+			differences = append(differences, fmt.Sprintf("%s\nnodes: %+v\nours:  %+v", image, want, got))
+		}
+		seen.answer(ref.String(), want)
+	}
+	if v := shuffled(s).Version(); !s.slashes() && v != r.Version() {
+		differences = append(differences, "another version when objects are shuffled")
+	}
+	return differences
+}
+
+// shuffled makes rules of the same objects in another order. The tables of
+// registries.conf keep theirs.
+func shuffled(s *policySet) *provider.Rules {
+	base, _ := basePolicy(s)
+	all := policies(s)
+	rng := rand.New(rand.NewPCG(7, 7))
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for _, p := range all {
+		rng.Shuffle(len(p.Rules), func(i, j int) { p.Rules[i], p.Rules[j] = p.Rules[j], p.Rules[i] })
+		for i := range p.Rules {
+			p.Rules[i].Origin = "elsewhere"
+		}
+	}
+	r, err := provider.NewRules(provider.RulesConfig{TagsFollowDigestRules: s.tagsFollow}, append([]provider.Policy{base}, all...)...)
+	if err != nil {
+		return &provider.Rules{}
+	}
+	return r
+}
+
+// slashes tells whether a scope is also written with a slash at its end: nodes
+// take the first of the two, and the order of objects decides.
+func (s *policySet) slashes() bool {
+	return slices.ContainsFunc(append(s.insecure, s.blocked...), func(n string) bool { return strings.HasSuffix(n, "/") })
+}
+
+func describe(dir string, s *policySet) string {
+	var b strings.Builder
+	for _, f := range []string{"registries.conf", "registries.conf.d/00.conf", "registries.conf.d/01.conf", "edited.conf"} {
+		if text, err := os.ReadFile(filepath.Join(dir, f)); err == nil {
+			fmt.Fprintf(&b, "--- %s\n%s", f, text)
+		}
+	}
+	fmt.Fprintf(&b, "insecure %q blocked %q tagsFollow %v\n", s.insecure, s.blocked, s.tagsFollow)
+	for _, p := range policies(s) {
+		for _, r := range p.Rules {
+			fmt.Fprintf(&b, "%s %q %v never=%v\n", r.Origin, r.Source, r.Mirrors, r.NeverContactSource)
+		}
+	}
+	return b.String()
+}
+
+// coverage counts what came up, so that a test that asks about nothing fails.
+type coverage map[string]int
+
+func (c coverage) add(what string) { c[what]++ }
+
+func (c coverage) addIf(what string, yes bool) {
+	if yes {
+		c[what]++
+	}
+}
+
+func (c coverage) report(t *testing.T, sets int) {
+	for _, what := range slices.Sorted(maps.Keys(c)) {
+		t.Logf("%7d %s", c[what], what)
+	}
+	if sets < 300 {
+		return
+	}
+	for _, what := range classes {
+		if c[what] == 0 {
+			t.Errorf("no set with: %s", what)
+		}
+	}
+}
