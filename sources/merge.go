@@ -61,6 +61,9 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 	if failed != nil {
 		r.cfg.Log.Info("mirror policies load again", zap.String("source", s.src.Name()))
 	}
+	if changed {
+		r.warn(policy.Warnings)
+	}
 	return changed, nil
 }
 
@@ -153,7 +156,11 @@ func (r *Resolver) report(rules *provider.Rules, errs []error) {
 		return
 	}
 	r.cfg.Log.Info("mirror rules in force", zap.String("version", rules.Version()), zap.Int("sources", len(r.srcs)))
-	for _, w := range rules.Warnings() {
+	r.warn(rules.Warnings())
+}
+
+func (r *Resolver) warn(warnings []provider.Warning) {
+	for _, w := range warnings {
 		r.cfg.Log.Warn(w.Message, zap.String("code", w.Code), zap.Strings("origins", w.Origins))
 	}
 }

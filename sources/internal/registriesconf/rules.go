@@ -24,6 +24,7 @@ func (t table) rules() []provider.Rule {
 		Pull:               provider.PullAny,
 		NeverContactSource: t.Blocked,
 		Literal:            true,
+		DigestOnly:         t.MirrorByDigestOnly,
 		Insecure:           t.Insecure,
 		Origin:             t.origin,
 	}
