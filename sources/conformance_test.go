@@ -1,0 +1,67 @@
+package sources_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
+)
+
+// full is a policy with something in every field.
+func full() provider.Policy {
+	return provider.Policy{
+		Rules: []provider.Rule{
+			{Source: "a.io", Mirrors: []provider.Mirror{{Location: "m.io"}, {Location: "n.io"}}, Origin: "o#1"},
+			{Source: "b.io", Pull: provider.PullTag, Origin: "o#2"},
+		},
+		Insecure: []provider.Scope{{Name: "i.io", Origin: "o#3"}},
+		Blocked:  []provider.Scope{{Name: "b.io", Origin: "o#4"}},
+		Skipped:  []provider.Object{{Kind: "ConfigMap", Name: "c", Origin: "o#5"}},
+		Warnings: []provider.Warning{{Code: provider.WarnNoRules, Origins: []string{"o#6"}, Message: "m"}},
+	}
+}
+
+func TestStatic(t *testing.T) {
+	sourcetest.Test(t, func(*testing.T) sourcetest.Fixture {
+		given := full()
+		src := sources.Static("static", given)
+		given.Rules[0].Mirrors[0].Location = "changed by who made it"
+		given.Warnings[0].Origins[0] = "changed by who made it"
+		return sourcetest.Fixture{Source: src}
+	})
+	given := full()
+	src := sources.Static("static", given)
+	given.Rules[0].Mirrors[0].Location = "changed"
+	if p, err := src.Load(t.Context()); err != nil || p.Rules[0].Mirrors[0].Location != "m.io" {
+		t.Errorf("got %v, %v: the policy is not copied", p, err)
+	}
+}
+
+func TestPoll(t *testing.T) {
+	sourcetest.Test(t, func(*testing.T) sourcetest.Fixture {
+		f := newFake("polled", full())
+		return sourcetest.Fixture{
+			Source: sources.Poll(f, time.Millisecond),
+			Change: func(*testing.T) { f.say(rules("other.io", "m.io")) },
+			Break:  func(*testing.T) { f.fail(invalid()) },
+			Away:   func(*testing.T) { f.fail(errAway) },
+		}
+	})
+	w := &watched{fake: newFake("w", full())}
+	if sources.Poll(w, time.Second) != provider.Watcher(w) {
+		t.Error("Poll wraps a source that is a Watcher already")
+	}
+}
+
+func TestWatchedFake(t *testing.T) {
+	sourcetest.Test(t, func(*testing.T) sourcetest.Fixture {
+		w := newWatched("watched", full())
+		return sourcetest.Fixture{
+			Source: w,
+			Change: func(*testing.T) { w.say(rules("other.io", "m.io")); w.signal() },
+			Break:  func(*testing.T) { w.fail(invalid()); w.signal() },
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package env_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
+)
+
+func TestConformance(t *testing.T) {
+	for name, wrap := range map[string]func(provider.OverrideSource) provider.OverrideSource{
+		"plain":  func(src provider.OverrideSource) provider.OverrideSource { return src },
+		"polled": func(src provider.OverrideSource) provider.OverrideSource { return sources.Poll(src, time.Millisecond) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sourcetest.Test(t, func(t *testing.T) sourcetest.Fixture {
+				var value atomic.Value
+				value.Store("=,b=m,a=n,b=o,broken")
+				registry, err := sources.NewRegistry(env.Factory(func(string) (string, bool) { return value.Load().(string), true }))
+				if err != nil {
+					t.Fatal(err)
+				}
+				src, err := registry.Open(t.Context(), "env:"+env.Variable)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return sourcetest.Fixture{
+					Source: wrap(src),
+					Change: func(*testing.T) { value.Store("c=d") },
+					Break:  func(*testing.T) { value.Store("c=d, e=f") },
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,448 @@
+package sources_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+func resolver(t *testing.T, srcs ...provider.OverrideSource) *sources.Resolver {
+	t.Helper()
+	r, err := sources.NewResolver(t.Context(), nil, srcs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// start runs r until the test or the returned function ends it.
+func start(t *testing.T, r *sources.Resolver) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = r.Start(ctx)
+	}()
+	return sync.OnceFunc(func() {
+		cancel()
+		<-done
+		if err != nil {
+			t.Errorf("Start: %v", err)
+		}
+	})
+}
+
+// tries are the endpoints for a digest of host/x.
+func tries(t *testing.T, rules *provider.Rules, host string) string {
+	t.Helper()
+	ref := imageref.MustParse(host + "/x@sha256:" + strings.Repeat("0", 64))
+	candidates, err := rules.Candidates(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, c := range candidates {
+		out = append(out, c.Ref.Registry())
+	}
+	return strings.Join(out, " ")
+}
+
+func TestResolverMerges(t *testing.T) {
+	r := resolver(t, newFake("a", rules("a.io", "m.io")), newFake("b", rules("b.io", "n.io")))
+	if got := tries(t, r.Current(), "a.io") + ", " + tries(t, r.Current(), "b.io"); got != "m.io a.io, n.io b.io" {
+		t.Errorf("tries %s", got)
+	}
+	for i, st := range r.Status() {
+		if st.Name != []string{"a", "b"}[i] || !st.Loaded || st.Err != nil || st.Rules != 1 || st.LastGood.IsZero() {
+			t.Errorf("status %+v", st)
+		}
+	}
+	if none := resolver(t); none.Current() == nil || len(none.Status()) != 0 {
+		t.Error("a resolver without sources has no rules, rather than empty ones")
+	}
+}
+
+func TestNewResolverFails(t *testing.T) {
+	wrong := newFake("wrong", rules("a.io", "m.io"))
+	wrong.fail(fmt.Errorf("wrapped: %w", invalid()))
+	unmergeable := newFake("unmergeable", provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	good := newFake("good", rules("*.a.io", "m.io"))
+	for _, tc := range []struct {
+		name string
+		ctx  context.Context
+		srcs []provider.OverrideSource
+		want func(error) bool
+	}{
+		{"an invalid source", t.Context(), []provider.OverrideSource{good, wrong}, func(err error) bool {
+			_, ok := errors.AsType[*provider.InvalidPolicyError](err)
+			return ok && strings.Contains(err.Error(), "wrong")
+		}},
+		{"sources that do not merge", t.Context(), []provider.OverrideSource{good, unmergeable}, func(err error) bool {
+			return strings.Contains(err.Error(), "merging")
+		}},
+		{"an ended context", ended, []provider.OverrideSource{good}, func(err error) bool { return errors.Is(err, context.Canceled) }},
+		{"a nil source", t.Context(), []provider.OverrideSource{good, nil}, func(err error) bool { return true }},
+	} {
+		if r, err := sources.NewResolver(tc.ctx, nil, tc.srcs...); err == nil || r != nil || !tc.want(err) {
+			t.Errorf("%s: got %v, %v", tc.name, r, err)
+		}
+	}
+}
+
+// A source that is away fails nothing; there are no rules until it has come.
+func TestResolverAwayAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, away := newFake("here", rules("a.io", "m.io")), newFake("away", rules("b.io", "n.io"))
+		away.fail(errAway)
+		r := resolver(t, here, away)
+		if r.Current() != nil {
+			t.Error("rules without one of the sources")
+		}
+		if st := r.Status()[1]; st.Loaded || !errors.Is(st.Err, errAway) || !st.LastGood.IsZero() {
+			t.Errorf("status %+v", st)
+		}
+		defer start(t, r)()
+		pass(10 * time.Minute)
+		if r.Current() != nil {
+			t.Error("rules without one of the sources")
+		}
+		// One try at once, some while the wait grows to 30 s, then two to four a minute.
+		if n := away.count(); n < 20 || n > 60 {
+			t.Errorf("%d loads in ten minutes of failing", n)
+		}
+		away.say(rules("b.io", "n.io"))
+		pass(time.Minute)
+		if r.Current() == nil || tries(t, r.Current(), "b.io") != "n.io b.io" {
+			t.Fatal("the source has come, and there are no rules of it")
+		}
+		if st := r.Status()[1]; !st.Loaded || st.Err != nil {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+func TestResolverFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, plain := newWatched("watched", rules("a.io", "m.io")), newFake("plain", rules("b.io", "n.io"))
+		r := resolver(t, w, plain)
+		defer start(t, r)()
+		synctest.Wait()
+		before := r.Current()
+
+		w.signal()
+		pass(time.Hour) // with a poll every 30 s of plain
+		if r.Current() != before {
+			t.Error("nothing changed, and the rules were built anew")
+		}
+		if n := plain.count(); n < 120 {
+			t.Errorf("the plain source was asked %d times in an hour", n)
+		}
+		if n := w.count(); n > 4 {
+			t.Errorf("the watched source was asked %d times without need", n)
+		}
+
+		w.say(rules("a.io", "m2.io"))
+		w.signal()
+		synctest.Wait()
+		if got := tries(t, r.Current(), "a.io"); got != "m2.io a.io" {
+			t.Errorf("after a signal: tries %s", got)
+		}
+		plain.say(rules("b.io", "n2.io"))
+		pass(sources.DefaultPoll)
+		synctest.Wait()
+		if got := tries(t, r.Current(), "b.io"); got != "n2.io b.io" {
+			t.Errorf("after a poll: tries %s", got)
+		}
+	})
+}
+
+// Each source keeps its last good policy, whatever goes wrong with it later.
+func TestResolverKeepsLastGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, other := newWatched("w", rules("a.io", "m.io")), newWatched("other", rules("b.io", "n.io"))
+		r := resolver(t, w, other)
+		defer start(t, r)()
+		for _, err := range []error{invalid(), errAway} {
+			before := r.Current()
+			w.fail(err)
+			w.signal()
+			synctest.Wait()
+			if r.Current() != before {
+				t.Errorf("%v: the rules were replaced", err)
+			}
+			if st := r.Status()[0]; st.Err == nil || !st.Loaded || st.Rules != 1 {
+				t.Errorf("%v: status %+v", err, st)
+			}
+			mirror := fmt.Sprintf("n%d.io", time.Now().UnixNano())
+			other.say(rules("b.io", mirror))
+			other.signal()
+			synctest.Wait()
+			if tries(t, r.Current(), "a.io") != "m.io a.io" || tries(t, r.Current(), "b.io") != mirror+" b.io" {
+				t.Errorf("%v: the other source is held up, or the last good is lost", err)
+			}
+			pass(time.Second)
+		}
+		w.say(rules("a.io", "m3.io"))
+		w.signal()
+		synctest.Wait()
+		if st := r.Status()[0]; st.Err != nil || tries(t, r.Current(), "a.io") != "m3.io a.io" {
+			t.Errorf("mended: status %+v", st)
+		}
+	})
+}
+
+// Policies that are each right and cannot be merged: what was in force stays, the
+// status of the one that changed says why, and the others go on.
+func TestResolverMergeFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wild := newWatched("wild", rules("*.a.io", "m.io"))
+		scope := newWatched("scope", provider.Policy{Blocked: []provider.Scope{{Name: "c.io", Origin: "scope"}}})
+		other := newWatched("other", rules("b.io", "n.io"))
+		r := resolver(t, wild, scope, other)
+		defer start(t, r)()
+		synctest.Wait()
+		before := r.Current()
+
+		// Nodes cannot render mirrors of a wildcard into a scope below it.
+		scope.say(provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+		scope.signal()
+		synctest.Wait()
+		if r.Current() != before {
+			t.Error("policies that do not merge replaced the rules")
+		}
+		st := r.Status()
+		if st[0].Err != nil || st[1].Err == nil || st[2].Err != nil {
+			t.Errorf("want an error of the second source alone, got %v, %v, %v", st[0].Err, st[1].Err, st[2].Err)
+		}
+
+		other.say(rules("b.io", "n2.io"))
+		other.signal()
+		synctest.Wait()
+		if got := tries(t, r.Current(), "b.io"); got != "n2.io b.io" {
+			t.Errorf("another source's change is held up: tries %s", got)
+		}
+		if len(r.Current().Blocked()) != 1 || r.Current().Blocked()[0].Name != "c.io" {
+			t.Errorf("the last good scopes are not in force: %v", r.Current().Blocked())
+		}
+		if st := r.Status(); st[1].Err == nil || st[2].Err != nil {
+			t.Errorf("want an error of the second source alone, got %v, %v", st[1].Err, st[2].Err)
+		}
+
+		wild.say(rules("a.io", "m.io")) // the other side of the conflict gives way
+		wild.signal()
+		synctest.Wait()
+		if st := r.Status(); st[0].Err != nil || st[1].Err != nil || r.Current().Blocked()[0].Name != "x.a.io" {
+			t.Errorf("the conflict is over: status %v, %v, blocked %v", st[0].Err, st[1].Err, r.Current().Blocked())
+		}
+	})
+}
+
+// Loaded one after another, the sources turn out not to merge at all.
+func TestResolverNeverMerges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wild := newFake("wild", rules("*.a.io", "m.io"))
+		scope := newWatched("scope", provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+		scope.fail(errAway)
+		r := resolver(t, wild, scope)
+		defer start(t, r)()
+		scope.say(scope.policy)
+		pass(time.Minute)
+		if r.Current() != nil {
+			t.Fatal("rules of policies that do not merge")
+		}
+		for _, st := range r.Status() {
+			if st.Err == nil || !st.Loaded {
+				t.Errorf("status %+v", st)
+			}
+		}
+	})
+}
+
+func TestResolverWatchFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched("w", rules("a.io", "m.io"))
+		r := resolver(t, w)
+		defer start(t, r)()
+		synctest.Wait()
+		w.events <- errors.New("watch expired")
+		synctest.Wait()
+		if st := r.Status()[0]; st.WatchErr == nil || st.Err != nil {
+			t.Errorf("status %+v", st)
+		}
+		w.say(rules("a.io", "m2.io")) // while nobody watches
+		pass(time.Minute)
+		if got := tries(t, r.Current(), "a.io"); got != "m2.io a.io" {
+			t.Errorf("a change between two watches is lost: tries %s", got)
+		}
+		if st := r.Status()[0]; st.WatchErr != nil {
+			t.Errorf("it watches again, and the status says %v", st.WatchErr)
+		}
+		if n := len(w.watches); n != 2 {
+			t.Errorf("%d watches, want 2", n)
+		}
+	})
+}
+
+// One source that hangs delays nobody but those who need it.
+func TestResolverHangingLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung, fine := newFake("hung", rules("a.io", "m.io")), newWatched("fine", rules("b.io", "n.io"))
+		r := resolver(t, hung, fine)
+		defer start(t, r)()
+		synctest.Wait()
+		hung.mu.Lock()
+		hung.hang = true
+		hung.mu.Unlock()
+		pass(sources.DefaultPoll) // now it hangs
+		fine.say(rules("b.io", "n2.io"))
+		fine.signal()
+		synctest.Wait()
+		if got := tries(t, r.Current(), "b.io"); got != "n2.io b.io" {
+			t.Errorf("held up by another source: tries %s", got)
+		}
+		pass(time.Minute)
+		if st := r.Status()[0]; !errors.Is(st.Err, context.DeadlineExceeded) {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+func TestResolverStartTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := resolver(t, newFake("a", rules("a.io", "m.io")))
+		stop := start(t, r)
+		synctest.Wait()
+		if err := r.Start(t.Context()); err == nil {
+			t.Error("a second Start works")
+		}
+		stop()
+		if err := r.Start(t.Context()); err == nil {
+			t.Error("a Start after the end works")
+		}
+	})
+}
+
+func TestChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched("w", rules("a.io", "m0.io"))
+		r := resolver(t, w)
+		defer start(t, r)()
+
+		var seen []string
+		ctx, cancel := context.WithCancel(t.Context())
+		next, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			for rules := range r.Changes(ctx) {
+				seen = append(seen, tries(t, rules, "a.io"))
+				<-next // slow
+			}
+		}()
+		synctest.Wait()
+		for i := 1; i <= 5; i++ { // none of which waits for the consumer
+			w.say(rules("a.io", fmt.Sprintf("m%d.io", i)))
+			w.signal()
+			synctest.Wait()
+		}
+		next <- struct{}{}
+		synctest.Wait()
+		p := rules("a.io", "m5.io")
+		p.Rules[0].Origin = "moved to another line"
+		before := r.Current()
+		w.say(p)
+		w.signal()
+		synctest.Wait()
+		if r.Current() == before {
+			t.Error("rules from other lines do not become current")
+		}
+		next <- struct{}{}
+		synctest.Wait() // and are no change for lookups
+		cancel()
+		<-done
+		if got := strings.Join(seen, ", "); got != "m0.io a.io, m5.io a.io" {
+			t.Errorf("saw %s; want the current rules first, then the latest", got)
+		}
+
+		for range r.Changes(t.Context()) {
+			break // ends the sequence
+		}
+		for range r.Changes(ctx) {
+			t.Error("a sequence with an ended context yields")
+		}
+	})
+}
+
+// Without rules, Changes waits for the first.
+func TestChangesBeforeRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched("w", rules("a.io", "m.io"))
+		w.fail(errAway)
+		r := resolver(t, w)
+		defer start(t, r)()
+		got := make(chan *provider.Rules, 1)
+		go func() {
+			for rules := range r.Changes(t.Context()) {
+				got <- rules
+				return
+			}
+		}()
+		pass(time.Minute)
+		w.say(rules("a.io", "m.io"))
+		w.signal()
+		if rules := <-got; rules == nil || rules != r.Current() {
+			t.Error("the first rules are not what is current")
+		}
+	})
+}
+
+// For the race detector: everybody at once, on real goroutines.
+func TestResolverConcurrent(t *testing.T) {
+	w := newWatched("w", rules("a.io", "m.io"))
+	other := newWatched("other", rules("b.io", "n.io"))
+	r := resolver(t, w, other)
+	stop := start(t, r)
+	ctx, cancel := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				_ = r.Status()
+				if got := tries(t, r.Current(), "a.io"); !strings.HasSuffix(got, " a.io") {
+					t.Errorf("tries %s", got)
+				}
+			}
+		})
+		readers.Go(func() {
+			for rules := range r.Changes(ctx) {
+				_ = rules.Version()
+			}
+		})
+	}
+	for i := range 200 {
+		w.say(rules("a.io", fmt.Sprintf("m%d.io", i)))
+		w.signal()
+		other.say(rules("b.io", fmt.Sprintf("n%d.io", i)))
+		other.signal()
+	}
+	for rules := range r.Changes(t.Context()) {
+		if tries(t, rules, "a.io") == "m199.io a.io" && tries(t, rules, "b.io") == "n199.io b.io" {
+			break
+		}
+	}
+	cancel()
+	readers.Wait()
+	stop()
+}
