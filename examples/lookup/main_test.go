@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+)
+
+func TestLookup(t *testing.T) {
+	mirror, err := testregistry.Start(testregistry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mirror.Close()
+	release := testpayload.Must(testpayload.Release{Version: "4.17.3"}.Image())
+	mirror.Push("ocp/release", "", release)
+
+	policy := filepath.Join(t.TempDir(), "idms.yaml")
+	text := fmt.Sprintf(`
+apiVersion: config.openshift.io/v1
+kind: ImageDigestMirrorSet
+metadata: {name: example}
+spec:
+  imageDigestMirrors:
+  - source: quay.io/example
+    mirrors: [%s/ocp]
+    mirrorSourcePolicy: NeverContactSource
+`, mirror.Host())
+	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cfg := registry.Config{RootCAs: mirror.CA().Pool()}
+	if err := run(t.Context(), &out, cfg, policy, "quay.io/example/release@"+release.Digest); err != nil {
+		t.Fatal(err)
+	}
+	if want := "4.17.3, served by " + mirror.Host() + "\n"; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("it prints\n%s\nwant it to start with\n%s", &out, want)
+	}
+	if !strings.Contains(out.String(), "\nmachine-config-operator ") {
+		t.Errorf("no machine-config-operator in\n%s", &out)
+	}
+}
