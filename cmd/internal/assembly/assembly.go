@@ -1,0 +1,48 @@
+// Package assembly is one table: which sources and which layers each binary of
+// this project is made of, in order, and why each is there. A program that
+// embeds mirrorchain writes such a list of its own.
+package assembly
+
+import (
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/file"
+)
+
+// Deps is what the process gives the parts: they take nothing from globals.
+type Deps struct {
+	// LookupEnv is os.LookupEnv or a stand-in.
+	LookupEnv func(string) (string, bool)
+	// Observers are told what happens in the chain.
+	Observers []chain.Observer
+}
+
+// Row is one binary.
+type Row struct {
+	// Sources are what policies can be read from.
+	Sources []sources.Factory
+	// Layers stand around the registry provider, the first one outermost.
+	Layers []chain.Layer
+}
+
+// Mirrorchain is the command line: it looks one image up and ends.
+func Mirrorchain(d Deps) Row {
+	return Row{
+		Sources: []sources.Factory{
+			file.Factory(file.Config{}), // -s idms.yaml: policies as admins and oc-mirror leave them
+			env.Factory(d.LookupEnv),    // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
+		},
+		Layers: []chain.Layer{
+			// Outermost, so that -v tells of everything below.
+			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
+			// --registry-overrides in the components that are printed. Not Live: nothing is
+			// pulled from the addresses of components here.
+			chain.Translate(chain.TranslateConfig{}),
+			// No Components: no component is replaced on a command line.
+			// No Cache and no Store: the process ends with its one lookup.
+			// Innermost: it decides which endpoint the registry provider asks.
+			chain.Mirrors(chain.MirrorsConfig{}),
+		},
+	}
+}
