@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+func (a *app) completionCmd() *cobra.Command {
+	return only(&cobra.Command{
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "Print a shell's completion script",
+		Example: `  # for this shell
+  source <(mirrorchain completion bash)
+
+  # for good
+  mirrorchain completion bash > /etc/bash_completion.d/mirrorchain
+  mirrorchain completion zsh > "${fpath[1]}/_mirrorchain"
+  mirrorchain completion fish > ~/.config/fish/completions/mirrorchain.fish`,
+		ValidArgs: shells,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(shells, args[0]) {
+				return usagef("want one of bash, zsh, fish, powershell")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var out bytes.Buffer
+			var err error
+			switch root := cmd.Root(); args[0] {
+			case "bash":
+				err = root.GenBashCompletionV2(&out, true)
+			case "zsh":
+				err = root.GenZshCompletion(&out)
+			case "fish":
+				err = root.GenFishCompletion(&out, true)
+			case "powershell":
+				err = root.GenPowerShellCompletionWithDesc(&out)
+			}
+			if err != nil {
+				return fmt.Errorf("making the completion script: %w", err)
+			}
+			if _, err := a.sys.Stdout.Write(out.Bytes()); err != nil {
+				return fmt.Errorf("writing the completion script: %w", err)
+			}
+			return nil
+		},
+	})
+}
+
+func helpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND...]",
+		Short:   "Print the help of a command",
+		Example: "  mirrorchain help release info",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			at, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, c := range at.Commands() {
+				if c.IsAvailableCommand() {
+					names = append(names, c.Name()+"\t"+c.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return group(at, rest)
+			}
+			at.InitDefaultHelpFlag()
+			return at.Help()
+		},
+	}
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("'%s' takes no arguments, got %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// failedLookup is a lookup that no endpoint answered, told so that a person sees
+// what was tried and what to do.
+type failedLookup struct {
+	head     string
+	attempts []provider.Attempt
+	code     int
+	hints    []string
+}
+
+func (e *failedLookup) Error() string {
+	var b strings.Builder
+	b.WriteString(e.head)
+	n := 0
+	for i := 0; i < len(e.attempts); {
+		at := e.attempts[i]
+		// Retries that failed the same way are told as one.
+		same := 1
+		for i+same < len(e.attempts) && sameFailure(at, e.attempts[i+same]) {
+			same++
+		}
+		i += same
+		switch {
+		case at.Err == nil:
+		case provider.ClassOf(at.Err) == provider.ClassForbidden:
+			fmt.Fprintf(&b, "\n  -  %s\n     not asked: %s", at.Ref, sayAttempt(at.Ref, at.Err))
+		case same > 1:
+			fmt.Fprintf(&b, "\n  %d-%d. %s\n     %d times: %s", n+1, n+same, at.Ref, same, sayAttempt(at.Ref, at.Err))
+			n += same
+		default:
+			n++
+			fmt.Fprintf(&b, "\n  %d. %s\n     after %s: %s", n, at.Ref, round(at.Took), sayAttempt(at.Ref, at.Err))
+		}
+	}
+	return b.String()
+}
+
+func sameFailure(a, b provider.Attempt) bool {
+	return a.Ref == b.Ref && a.Err != nil && b.Err != nil && a.Err.Error() == b.Err.Error()
+}
+
+// failed puts the error of a chain into words.
+func (a *app) failed(ctx context.Context, ref refArg, err error, found pullsecret.Found, took time.Duration) error {
+	e, ok := errors.AsType[*chain.Error](err)
+	if !ok {
+		return fmt.Errorf("looking up %s: %w", ref.Text, err)
+	}
+	f := &failedLookup{attempts: e.Attempts, code: exitCode(err)}
+	if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+		f.head = fmt.Sprintf("%s: no endpoint answered within --timeout %s", ref.Text, a.opts.timeout)
+		f.code = worse(f.code, exitUnreachable)
+	} else {
+		f.head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, round(took))
+	}
+	f.hints = a.hints(ref, e.Attempts, found)
+	return f
+}
+
+func refusedAttempts(res provider.Resolution) []provider.Attempt {
+	var as []provider.Attempt
+	for _, r := range res.Refused {
+		as = append(as, provider.Attempt{Ref: r.Ref, Err: &provider.Error{
+			Ref: r.Ref, Class: provider.ClassForbidden, Err: fmt.Errorf("forbidden by policy: blocked by %s", sayScope(r)),
+		}})
+	}
+	return as
+}
+
+// errForbidden is the error of a reference that policy leaves no endpoint for.
+func errForbidden(refused []provider.Refusal) error {
+	var by []string
+	for _, r := range refused {
+		by = append(by, fmt.Sprintf("%s is blocked by %s", r.Ref, sayScope(r)))
+	}
+	return &provider.Error{Class: provider.ClassForbidden, Err: fmt.Errorf("forbidden by policy, no endpoint is left: %s", strings.Join(by, "; "))}
+}
+
+func sayScope(r provider.Refusal) string {
+	if r.Origin == "" {
+		return r.By
+	}
+	return r.By + " (" + r.Origin + ")"
+}
+
+// classWords say what a class means to a person.
+func classWords(c provider.Class) string {
+	switch c {
+	case provider.ClassNotFound:
+		return "not found"
+	case provider.ClassUnauthorized:
+		return "no access"
+	case provider.ClassThrottled:
+		return "too many requests"
+	case provider.ClassServer:
+		return "server error"
+	case provider.ClassUnreachable:
+		return "unreachable"
+	case provider.ClassTimeout:
+		return "timed out"
+	case provider.ClassTLS:
+		return "TLS failure"
+	case provider.ClassDigest:
+		return "wrong content"
+	case provider.ClassForbidden:
+		return "forbidden by policy"
+	case provider.ClassLimit:
+		return "over a limit"
+	case provider.ClassMalformed:
+		return "malformed content"
+	}
+	return ""
+}
+
+// sayAttempt is err for a line below its endpoint's name, starting with what it
+// means.
+func sayAttempt(ref imageref.Ref, err error) string {
+	text := strings.TrimPrefix(err.Error(), ref.String()+": ")
+	words := classWords(provider.ClassOf(err))
+	if words == "" || strings.HasPrefix(strings.ToLower(text), strings.ToLower(words)) {
+		return text
+	}
+	return words + ": " + text
+}
+
+// statusOf is the HTTP status in err, 0 for none.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*provider.Error](err); ok {
+		return e.Status
+	}
+	return 0
+}

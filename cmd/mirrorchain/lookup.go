@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+)
+
+// withTimeout bounds ctx by --timeout. Running out of it counts as unreachable.
+func (a *app) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.opts.timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, a.opts.timeout, &provider.Error{
+		Class: provider.ClassTimeout, Err: fmt.Errorf("not finished within --timeout %s", a.opts.timeout),
+	})
+}
+
+// registry reads the network the way the flags and the environment say: proxies
+// and SSL_CERT_FILE are the standard library's business.
+func (a *app) registry() (*registry.Provider, error) {
+	dirs, err := a.certDirs()
+	if err != nil {
+		return nil, err
+	}
+	return registry.New(registry.Config{
+		TLS:       registry.CertDirs(dirs...),
+		Proxy:     http.ProxyFromEnvironment,
+		UserAgent: "mirrorchain/" + currentVersion().Version,
+	})
+}
+
+// certDirs are those of --cert-dir, which must exist, or those of podman and
+// docker that do.
+func (a *app) certDirs() ([]string, error) {
+	if len(a.opts.certDirs) > 0 {
+		for _, dir := range a.opts.certDirs {
+			info, err := os.Stat(dir)
+			if err != nil {
+				return nil, fmt.Errorf("--cert-dir: %w", err)
+			}
+			if !info.IsDir() {
+				return nil, fmt.Errorf("--cert-dir %s: not a directory; want one that holds REGISTRY[:PORT]/*.crt", dir)
+			}
+		}
+		return a.opts.certDirs, nil
+	}
+	config := a.sys.getenv("XDG_CONFIG_HOME")
+	if home := a.sys.getenv("HOME"); config == "" && home != "" {
+		config = filepath.Join(home, ".config")
+	}
+	usual := []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}
+	if config != "" {
+		usual = append([]string{filepath.Join(config, "containers", "certs.d")}, usual...)
+	}
+	var dirs []string
+	for _, dir := range usual {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs, nil
+}
+
+// credentials are those for the given endpoints and for no other.
+func (a *app) credentials(ctx context.Context, cands []provider.Candidate) (pullsecret.Found, error) {
+	refs := make([]imageref.Ref, 0, len(cands))
+	for _, c := range cands {
+		refs = append(refs, c.Ref)
+	}
+	found, err := pullsecret.Find(ctx, pullsecret.Config{
+		Authfile: a.opts.authfile, LookupEnv: a.sys.LookupEnv, UID: a.sys.UID,
+	}, refs...)
+	if err != nil {
+		return found, fmt.Errorf("looking for credentials: %w", err)
+	}
+	for _, w := range found.Warnings {
+		a.warnf("%s", w)
+	}
+	for _, u := range found.Uses {
+		a.verbosef("%s: %s", u.Ref.Name(), sayUse(u))
+	}
+	return found, nil
+}
+
+// chain is this binary's row of the assembly table around base.
+func (a *app) chain(base provider.ReleaseProvider, p *policies) (*chain.Chain, error) {
+	if p.insecureAll {
+		base = insecure{base}
+	}
+	row := assembly.Mirrorchain(assembly.Deps{LookupEnv: a.sys.LookupEnv, Observers: []chain.Observer{a.observer()}})
+	return chain.New(base, func() *provider.Rules { return p.rules }, row.Layers...)
+}
+
+// insecure calls every endpoint insecure, because the user said so.
+type insecure struct{ provider.ReleaseProvider }
+
+func (insecure) Name() string { return "insecure registry" }
+
+func (i insecure) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	req.Insecure = true
+	return i.ReleaseProvider.Lookup(ctx, req)
+}
+
+func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform) (*provider.Release, error) {
+	p, err := a.loadPolicies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.resolve(ref)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref.Text, err)
+	}
+	if len(res.Candidates) == 0 {
+		return nil, &failedLookup{
+			head: ref.Text + ": no endpoint is left to ask", attempts: refusedAttempts(res),
+			code: exitForbidden, hints: []string{hintForbidden(ref.Text)},
+		}
+	}
+	base, err := a.registry()
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.credentials(ctx, res.Candidates)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.chain(base, p)
+	if err != nil {
+		return nil, err
+	}
+	stop := a.progress("looking up %s", ref.Text)
+	defer stop()
+	start := time.Now()
+	rel, err := c.Lookup(ctx, provider.Request{Image: ref.Ref, Platform: platform, Credentials: found.Credentials})
+	stop()
+	if err != nil {
+		return nil, a.failed(ctx, ref, err, found, time.Since(start))
+	}
+	return rel, nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const defaultTimeout = 2 * time.Minute
+
+// options are the common flags.
+type options struct {
+	sources           []string
+	registryOverrides []string
+	insecure, blocked []string
+	strict            bool
+	tagsFollowDigest  bool
+
+	authfile  string
+	certDirs  []string
+	tlsVerify bool
+	timeout   time.Duration
+
+	output  outputFormat
+	verbose bool
+}
+
+func (o *options) register(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringArrayVarP(&o.sources, "source", "s", nil, "where policies are, `SPEC`: file:PATH (a file or directory), env:NAME, or a bare path; repeatable")
+	f.StringArrayVar(&o.registryOverrides, "registry-overrides", nil, "replace registries in lookups and in results: `SRC=DST,...`")
+	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "`SCOPE` that may be plain HTTP or unverified TLS; repeatable")
+	f.StringArrayVar(&o.blocked, "blocked-registry", nil, "`SCOPE` that nothing may be pulled from; repeatable")
+	f.BoolVar(&o.strict, "strict", false, "refuse policies that the machine-config operator refuses")
+	f.BoolVar(&o.tagsFollowDigest, "tags-follow-digest-rules", false, "let digest rules (ICSP, IDMS) serve tags too, as HyperShift's operators do")
+
+	f.StringVarP(&o.authfile, "authfile", "a", "", "pull secret `FILE` to ask before the usual places (REGISTRY_AUTH_FILE, podman's and docker's files)")
+	f.StringVar(&o.authfile, "registry-config", "", "the same as --authfile `FILE`")
+	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
+	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none (each endpoint has limits of its own)")
+
+	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is asked of whom, and who answers")
+
+	complete(root, "output", cobra.FixedCompletions([]string{"text", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout"} {
+		complete(root, none, cobra.NoFileCompletions)
+	}
+}
+
+// complete registers a completion; that the flag exists is this program's own
+// business.
+func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
+		panic(err)
+	}
+}
+
+// check refuses what the flags' own types let through.
+func (o *options) check() error {
+	if o.timeout < 0 {
+		return usagef("--timeout %v: want 0 for none, or more", o.timeout)
+	}
+	for flag, scopes := range map[string][]string{"--insecure-registry": o.insecure, "--blocked-registry": o.blocked} {
+		if slices.Contains(scopes, "") {
+			return usagef("%s is empty; want REGISTRY[:PORT][/PATH] or *.DOMAIN", flag)
+		}
+	}
+	if slices.Contains(o.sources, "") {
+		return usagef("--source is empty; want file:PATH, env:NAME or a path")
+	}
+	return nil
+}
+
+// commonFlags are the names of the common flags.
+var commonFlags = []string{
+	"source", "registry-overrides", "insecure-registry", "blocked-registry", "strict", "tags-follow-digest-rules",
+	"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "output", "verbose",
+}
+
+// only makes a command refuse the common flags that mean nothing to it, instead
+// of taking them and doing nothing.
+func only(cmd *cobra.Command, flags ...string) *cobra.Command {
+	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .HasAvailableInheritedFlags}}", "{{if false}}", 1))
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, name := range commonFlags {
+			if !slices.Contains(flags, name) && cmd.Flags().Changed(name) {
+				return usagef("--%s means nothing to '%s'", name, cmd.CommandPath())
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// group is run for a command that only holds others.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		cmd.SetOut(cmd.ErrOrStderr())
+		if err := cmd.Help(); err != nil {
+			return err
+		}
+		return &reported{exitUsage}
+	}
+	msg := fmt.Sprintf("unknown command %q for '%s'", args[0], cmd.CommandPath())
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		msg += "; did you mean " + strings.Join(s, " or ") + "?"
+	}
+	return usagef("%s", msg)
+}

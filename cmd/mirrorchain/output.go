@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/yaml"
+)
+
+// outputFormat is a flag's value; "" is text.
+type outputFormat string
+
+const (
+	formatText outputFormat = "text"
+	formatJSON outputFormat = "json"
+	formatYAML outputFormat = "yaml"
+)
+
+func (f *outputFormat) String() string {
+	if *f == "" {
+		return string(formatText)
+	}
+	return string(*f)
+}
+
+func (f *outputFormat) Set(s string) error {
+	switch v := outputFormat(s); v {
+	case formatText, formatJSON, formatYAML:
+		*f = v
+		return nil
+	}
+	return fmt.Errorf("want text, json or yaml")
+}
+
+func (*outputFormat) Type() string { return "FORMAT" }
+
+// print writes v to stdout in the format asked for, text by its function, in one
+// piece: whoever reads it gets all or nothing.
+func (a *app) print(v any, text func(io.Writer)) error {
+	var out bytes.Buffer
+	switch a.opts.output {
+	case formatJSON, formatYAML:
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(v); err != nil {
+			return fmt.Errorf("encoding the result: %w", err)
+		}
+		if a.opts.output == formatYAML {
+			y, err := yaml.JSONToYAML(out.Bytes())
+			if err != nil {
+				return fmt.Errorf("encoding the result: %w", err)
+			}
+			out.Reset()
+			out.Write(y)
+		}
+	default:
+		text(&out)
+	}
+	if _, err := a.sys.Stdout.Write(out.Bytes()); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	return nil
+}
+
+// list is a slice that is never null in JSON.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// plural is "1 mirror", "2 mirrors".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// table writes rows in columns, each as wide as its widest cell, the last as
+// wide as it is.
+func table(w io.Writer, indent string, rows [][]string) {
+	var width []int
+	for _, row := range rows {
+		for i, cell := range row[:max(len(row)-1, 0)] {
+			if i == len(width) {
+				width = append(width, 0)
+			}
+			width[i] = max(width[i], len(cell))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		line.WriteString(indent)
+		for i, cell := range row {
+			if i < len(row)-1 {
+				fmt.Fprintf(&line, "%-*s  ", width[i], cell)
+			} else {
+				line.WriteString(cell)
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// lockedWriter lets several goroutines write whole lines to stderr.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

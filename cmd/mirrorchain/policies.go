@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+)
+
+// policies are what the sources said, and the rules that came of it.
+type policies struct {
+	rules  *provider.Rules
+	loaded []provider.Policy
+	// insecureAll is --tls-verify=false: the user calls every endpoint insecure.
+	insecureAll bool
+}
+
+// loadPolicies reads every source once and merges them. What a person should
+// know goes to stderr.
+func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
+	if err := a.opts.check(); err != nil {
+		return nil, err
+	}
+	srcs, err := a.openSources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &policies{insecureAll: !a.opts.tlsVerify}
+	for _, src := range srcs {
+		policy, err := src.Load(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			return nil, fmt.Errorf("%s%w", unlessNamed("reading "+src.Name()+": ", err), err)
+		}
+		a.verbosef("%s: %s", src.Name(), sayPolicy(policy))
+		for _, w := range policy.Warnings {
+			a.warnf("%s", w.Message)
+		}
+		if n := len(policy.Skipped); n > 0 {
+			a.notef("%s: skipped %s", src.Name(), saySkipped(policy.Skipped))
+		}
+		p.loaded = append(p.loaded, policy)
+	}
+	if len(a.opts.sources) == 0 && len(a.opts.registryOverrides) == 0 {
+		a.notef("no policies: no --source was given, so images are looked for at their own registry only")
+	}
+	p.rules, err = provider.NewRules(provider.RulesConfig{
+		Strict: a.opts.strict, TagsFollowDigestRules: a.opts.tagsFollowDigest,
+	}, p.loaded...)
+	if err != nil {
+		return nil, fmt.Errorf("%s%w", unlessNamed("merging the policies: ", err), err)
+	}
+	for _, w := range p.rules.Warnings() {
+		a.warnf("%s", sayWarning(w))
+	}
+	return p, nil
+}
+
+// openSources are the -s flags in order, then what the other flags say.
+func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error) {
+	registry, err := sources.NewRegistry(assembly.Mirrorchain(assembly.Deps{LookupEnv: a.sys.LookupEnv}).Sources...)
+	if err != nil {
+		return nil, err
+	}
+	var srcs []provider.OverrideSource
+	for _, spec := range a.opts.sources {
+		src, err := registry.Open(ctx, withScheme(spec, registry))
+		if err != nil {
+			if policy, ok := errors.AsType[*provider.InvalidPolicyError](err); ok {
+				err = policy // it names the file; the rest would only say it again
+			}
+			return nil, err
+		}
+		srcs = append(srcs, src)
+	}
+	flags, err := a.flagPolicy()
+	if err != nil {
+		return nil, err
+	}
+	return append(srcs, sources.Static("flags", flags)), nil
+}
+
+// unlessNamed is prefix, and nothing where err says itself which entry is wrong.
+func unlessNamed(prefix string, err error) string {
+	if e, ok := errors.AsType[*provider.InvalidPolicyError](err); ok && e.Origin != "" {
+		return ""
+	}
+	return prefix
+}
+
+// withScheme makes a bare path a file: spec. What looks like a scheme and is
+// none is taken for a path only if there is such a file.
+func withScheme(spec string, registry *sources.Registry) string {
+	scheme, _, ok := strings.Cut(spec, ":")
+	if !ok || strings.ContainsAny(scheme, "/.") {
+		return "file:" + spec
+	}
+	for _, f := range registry.Factories() {
+		if f.Scheme == scheme {
+			return spec
+		}
+	}
+	if _, err := os.Lstat(spec); err == nil {
+		return "file:" + spec
+	}
+	return spec
+}
+
+func (a *app) flagPolicy() (provider.Policy, error) {
+	var p provider.Policy
+	for _, v := range a.opts.registryOverrides {
+		rules, err := env.RegistryOverrides(v, "--registry-overrides")
+		if err != nil {
+			return p, &usageError{err}
+		}
+		p.Rules = append(p.Rules, rules...)
+	}
+	for _, s := range a.opts.insecure {
+		p.Insecure = append(p.Insecure, provider.Scope{Name: s, Origin: "--insecure-registry"})
+	}
+	for _, s := range a.opts.blocked {
+		p.Blocked = append(p.Blocked, provider.Scope{Name: s, Origin: "--blocked-registry"})
+	}
+	return p, nil
+}
+
+func sayPolicy(p provider.Policy) string {
+	s := plural(len(p.Rules), "rule")
+	if n := len(p.Insecure); n > 0 {
+		s += ", " + plural(n, "insecure scope")
+	}
+	if n := len(p.Blocked); n > 0 {
+		s += ", " + plural(n, "blocked scope")
+	}
+	return s
+}
+
+// saySkipped counts objects by kind: "3 that are no policies (2 CatalogSource, 1 UpdateService)".
+func saySkipped(objects []provider.Object) string {
+	var kinds []string
+	count := make(map[string]int)
+	for _, o := range objects {
+		if count[o.Kind]++; count[o.Kind] == 1 {
+			kinds = append(kinds, o.Kind)
+		}
+	}
+	for i, k := range kinds {
+		kinds[i] = fmt.Sprintf("%d %s", count[k], k)
+	}
+	return fmt.Sprintf("%s (%s), no mirror policy", plural(len(objects), "object"), strings.Join(kinds, ", "))
+}
+
+func sayWarning(w provider.Warning) string {
+	for _, o := range w.Origins {
+		if !strings.Contains(w.Message, o) {
+			return fmt.Sprintf("%s (%s)", w.Message, strings.Join(w.Origins, ", "))
+		}
+	}
+	return w.Message
+}
+
+// resolve is Rules.Resolve with what --tls-verify=false changes.
+func (p *policies) resolve(ref refArg) (provider.Resolution, error) {
+	res, err := p.rules.Resolve(ref.Ref)
+	if err != nil {
+		return res, err
+	}
+	if p.insecureAll {
+		for i := range res.Candidates {
+			res.Candidates[i].Insecure = true
+		}
+	}
+	return res, nil
+}

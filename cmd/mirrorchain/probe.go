@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// probesAtOnce bounds how many endpoints are asked at the same time.
+const probesAtOnce = 8
+
+// probe is what one endpoint said when asked for the manifest.
+type probe struct {
+	OK         bool   `json:"ok"`
+	Digest     string `json:"digest"`
+	Class      string `json:"class"`  // "" if OK
+	Status     int    `json:"status"` // the HTTP status, 0 where there was none or all was well
+	Error      string `json:"error"`
+	DurationMS int64  `json:"durationMs"`
+
+	ref  imageref.Ref
+	err  error
+	took time.Duration
+}
+
+func (p *probe) words() string {
+	if p.OK {
+		return fmt.Sprintf("answered in %s: %s", round(p.took), p.Digest)
+	}
+	return fmt.Sprintf("failed after %s: %s", round(p.took), sayAttempt(p.ref, p.err))
+}
+
+// probe asks each candidate of res and notes the answers in e. failed is set
+// where none answered; err is that nothing could be asked.
+func (a *app) probe(ctx context.Context, res provider.Resolution, e *explained) (failed, err error) {
+	base, err := a.registry()
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.credentials(ctx, res.Candidates)
+	if err != nil {
+		return nil, err
+	}
+	stop := a.progress("asking %s", plural(len(res.Candidates), "endpoint"))
+	defer stop()
+	var g errgroup.Group
+	g.SetLimit(probesAtOnce)
+	for i, c := range res.Candidates {
+		p := &probe{ref: c.Ref}
+		e.Candidates[i].Probe = p
+		g.Go(func() error {
+			start := time.Now()
+			img, err := base.Image(ctx, provider.Request{Image: c.Ref, Insecure: c.Insecure, Credentials: found.Credentials, Rules: nil})
+			p.took = time.Since(start)
+			p.DurationMS = p.took.Milliseconds()
+			if err != nil {
+				p.err, p.Error, p.Class, p.Status = err, err.Error(), provider.ClassOf(err).String(), statusOf(err)
+				return nil
+			}
+			p.OK, p.Digest = true, img.Digest()
+			return nil
+		})
+	}
+	_ = g.Wait() // each probe keeps its own error
+	stop()
+
+	var attempts []provider.Attempt
+	for _, c := range e.Candidates {
+		if c.Probe.OK {
+			return nil, nil
+		}
+		attempts = append(attempts, provider.Attempt{Ref: c.Probe.ref, Err: c.Probe.err, Took: c.Probe.took})
+	}
+	attempts = append(attempts, refusedAttempts(res)...)
+	return &failedLookup{
+		head: e.Image + ": no endpoint answered with it", attempts: attempts,
+		code: attemptsCode(attempts), hints: a.hints(refArg{Text: e.Image}, attempts, found),
+	}, nil
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	progressAfter = 500 * time.Millisecond // a moment is not worth a line
+	progressEvery = 200 * time.Millisecond
+	clearLine     = "\r\x1b[K"
+)
+
+// progress shows on a terminal that something is under way. The function that it
+// returns ends it and removes the line; it may be called twice.
+func (a *app) progress(format string, args ...any) (stop func()) {
+	if !a.sys.Terminal || a.opts.verbose || a.sys.getenv("TERM") == "dumb" {
+		return func() {}
+	}
+	what := fmt.Sprintf(format, args...)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		start := time.Now()
+		select {
+		case <-done:
+			return
+		case <-time.After(progressAfter):
+		}
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			fmt.Fprintf(a.err, "%s%c %s (%.0fs)", clearLine, `|/-\`[i%4], what, time.Since(start).Seconds())
+			select {
+			case <-done:
+				fmt.Fprint(a.err, clearLine)
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(done)
+		<-ended
+	})
+}

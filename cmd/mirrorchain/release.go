@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// releaseInfo is release info's JSON.
+type releaseInfo struct {
+	Image             string            `json:"image"`
+	Digest            string            `json:"digest"`
+	PulledFrom        string            `json:"pulledFrom"`
+	Version           string            `json:"version"`
+	Platform          string            `json:"platform,omitempty"` // only where it was chosen from an index
+	Created           *time.Time        `json:"created"`            // null where image-references does not say
+	Attempts          []attempt         `json:"attempts"`
+	ComponentVersions map[string]string `json:"componentVersions"`
+	Components        []component       `json:"components"`
+}
+
+type attempt struct {
+	Image      string `json:"image"`
+	Error      string `json:"error"` // "" for the one that answered
+	DurationMS int64  `json:"durationMs"`
+}
+
+type component struct {
+	Name      string `json:"name"`
+	Image     string `json:"image"`
+	Canonical string `json:"canonical"`
+}
+
+func (a *app) releaseCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "release",
+		Short: "Look release images up",
+		Args:  cobra.ArbitraryArgs,
+		RunE:  group,
+	}
+	cmd.AddCommand(a.releaseInfoCmd())
+	return cmd
+}
+
+func (a *app) releaseInfoCmd() *cobra.Command {
+	var arch, imageFor string
+	cmd := &cobra.Command{
+		Use:   "info REF",
+		Short: "Print what is in a release, and who served it",
+		Long: `release info finds a release image through its mirrors, reads it, and prints what
+is in it, which endpoint served it, and which ones failed before.
+
+Every byte is verified by digest before it is used. Where the image is an index,
+the entry for --arch is read, by default linux on this program's own architecture.
+
+With -o json nothing but the result is printed on stdout; if no endpoint answers,
+stdout stays empty, stderr lists every attempt, and the exit code says what kind
+of failure it was. For every endpoint's status as data, see explain --probe.`,
+		Example: `  mirrorchain release info -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
+
+  # the pull spec of one component
+  mirrorchain release info -s idms.yaml --image-for machine-os-content REF
+
+  # which mirror served it
+  mirrorchain release info -s idms.yaml -o json REF | jq -r .pulledFrom`,
+		Args: oneRef,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := ""
+			if cmd.Flags().Changed("image-for") {
+				if name = imageFor; name == "" {
+					return usagef("--image-for is empty; want the name of a component")
+				}
+			}
+			return a.releaseInfo(cmd.Context(), args[0], arch, name)
+		},
+	}
+	cmd.Flags().StringVar(&arch, "arch", "", "`PLATFORM` to choose from an index: ARCH or OS/ARCH[/VARIANT]")
+	cmd.Flags().StringVar(&imageFor, "image-for", "", "print only the pull spec of the component with this `NAME`")
+	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64", "ppc64le", "s390x"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "image-for", cobra.NoFileCompletions)
+	return cmd
+}
+
+func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string) error {
+	ref, err := parseRef(arg)
+	if err != nil {
+		return err
+	}
+	var platform provider.Platform
+	if arch != "" {
+		if platform, err = provider.ParsePlatform(arch); err != nil {
+			return usagef("--arch: %w", err)
+		}
+	}
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
+	rel, err := a.lookup(ctx, ref, platform)
+	if err != nil {
+		return err
+	}
+	if imageFor != "" {
+		return a.printImageFor(rel, imageFor)
+	}
+	return a.print(infoOf(ref, rel), func(w io.Writer) { releaseText(w, ref, rel) })
+}
+
+func infoOf(ref refArg, rel *provider.Release) releaseInfo {
+	r := releaseInfo{
+		Image: ref.Text, Digest: rel.Digest(), PulledFrom: rel.PulledFrom().String(),
+		Version: rel.Version(), Platform: rel.Platform().String(),
+		Attempts: []attempt{}, ComponentVersions: rel.ComponentVersions(), Components: []component{},
+	}
+	if t := rel.Created(); !t.IsZero() {
+		t = t.UTC()
+		r.Created = &t
+	}
+	for at := range rel.Attempts() {
+		e := attempt{Image: at.Ref.String(), DurationMS: at.Took.Milliseconds()}
+		if at.Err != nil {
+			e.Error = at.Err.Error()
+		}
+		r.Attempts = append(r.Attempts, e)
+	}
+	for c := range rel.Components() {
+		r.Components = append(r.Components, component{c.Name, c.Image.String(), c.Canonical.String()})
+	}
+	return r
+}
+
+// printImageFor prints one component. Where mirrors failed before one answered,
+// stderr says so: the output has no room for it.
+func (a *app) printImageFor(rel *provider.Release, name string) error {
+	c, ok := rel.Component(name)
+	if !ok {
+		var names []string
+		for c := range rel.Components() {
+			names = append(names, c.Name)
+		}
+		msg := fmt.Sprintf("release %s has no component %q", rel.Version(), name)
+		if near := closest(name, names); len(near) > 0 {
+			msg += "; did you mean " + strings.Join(near, ", ") + "?"
+		}
+		return &provider.Error{Class: provider.ClassNotFound, Err: fmt.Errorf("%s", msg)}
+	}
+	for at := range rel.Attempts() {
+		if at.Err != nil {
+			a.warnf("%s failed: %s", at.Ref, sayAttempt(at.Ref, at.Err))
+		}
+	}
+	return a.print(component{c.Name, c.Image.String(), c.Canonical.String()}, func(w io.Writer) {
+		fmt.Fprintln(w, c.Image)
+	})
+}

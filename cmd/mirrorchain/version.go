@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+type versionInfo struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// currentVersion prefers what the linker was told, then what the Go tool noted.
+func currentVersion() versionInfo {
+	v := versionInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	if v.Version == "" {
+		v.Version = info.Main.Version
+	}
+	if v.Version == "" {
+		v.Version = "(devel)"
+	}
+	dirty := false
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Commit = s.Value
+		case "vcs.modified":
+			dirty = s.Value == "true"
+		}
+	}
+	if v.Commit != "" && dirty {
+		v.Commit += "-dirty"
+	}
+	return v
+}
+
+func (a *app) versionCmd() *cobra.Command {
+	return only(&cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Long:  "version prints the version of this program, as text or with -o json or yaml.",
+		Example: `  mirrorchain version
+  mirrorchain version -o json`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := currentVersion()
+			return a.print(v, func(w io.Writer) {
+				fmt.Fprintf(w, "mirrorchain %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			})
+		},
+	}, "output")
+}
