@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+)
+
+// command is the binary, with an environment of its own.
+func command(t *testing.T, args ...string) (cmd *exec.Cmd, stderr *bytes.Buffer) {
+	t.Helper()
+	cmd = exec.CommandContext(t.Context(), filepath.Join(binDir, "mirrorchain"), args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = []string{"HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir}
+	stderr = new(bytes.Buffer)
+	cmd.Stderr = stderr
+	return cmd, stderr
+}
+
+// wantExit signals a running command and wants its exit code.
+func wantExit(t *testing.T, cmd *exec.Cmd, sig os.Signal, want int) {
+	t.Helper()
+	if err := cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != want {
+		t.Errorf("after %v: %v, want exit code %d", sig, err, want)
+	}
+}
+
+// Ctrl-C ends a lookup that hangs, without a word on stdout.
+func TestInterruptLookup(t *testing.T) {
+	for sig, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		t.Run(sig.String(), func(t *testing.T) {
+			reg, err := testregistry.Start(testregistry.Config{PlainHTTP: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reg.Close()
+			asked := make(chan struct{})
+			once := sync.OnceFunc(func() { close(asked) })
+			reg.Fail(testregistry.Match{If: func(testregistry.Request) bool { once(); return true }}, testregistry.Hang())
+			cmd, stderr := command(t, "release", "info", "--insecure-registry", reg.Host(), reg.ByTag("a/b", "1").String())
+			var stdout bytes.Buffer
+			cmd.Stdout = &stdout
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-asked
+			wantExit(t, cmd, sig, want)
+			if stdout.Len() != 0 || !bytes.Contains(stderr.Bytes(), []byte("interrupted")) {
+				t.Errorf("stdout %q, stderr %q", &stdout, stderr)
+			}
+		})
+	}
+}
+
+// Ctrl-C in the middle of the demo leaves nothing behind.
+func TestInterruptDemo(t *testing.T) {
+	cmd, _ := command(t, "demo")
+	// Its first words come when its files are written and its registries run. What
+	// is left takes longer than a signal: it waits between retries.
+	r, w := io.Pipe()
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	if left := leftovers(t, cmd.Dir); len(left) != 1 {
+		t.Errorf("while it runs there are %q; want its one directory", left)
+	}
+	go func() { _, _ = io.Copy(io.Discard, r) }() // ends with cmd.Wait's close of w
+	wantExit(t, cmd, os.Interrupt, 130)
+	_ = w.Close()
+	if left := leftovers(t, cmd.Dir); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func leftovers(t *testing.T, dir string) []string {
+	t.Helper()
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+)
+
+type siteKey struct{}
+
+// site is the registries of one script.
+type site struct {
+	work       string
+	registries map[string]*testregistry.Registry
+	image      testpayload.Image // the last one pushed
+}
+
+func newSite(work string) *site {
+	return &site{work: work, registries: make(map[string]*testregistry.Registry)}
+}
+
+func (s *site) close() {
+	for _, r := range s.registries {
+		r.Close()
+	}
+}
+
+// registryCmd is what scripts do with registries. NAME becomes an environment
+// variable that holds the registry's host and port.
+//
+//	registry start NAME [basic] [bearer] [plain] [untrusted]
+//	registry push NAME REPO[:TAG] [docker|index|list]   sets $DIGEST
+//	registry down|up|mute NAME
+//	registry fail NAME KIND|all STATUS|hang|flip|truncate
+//	registry certificate NAME valid|unknown|expired|wrong
+//	registry requests NAME N          wants that many requests until now
+//	registry auth FILE NAME...        writes a pull secret for these
+//
+// A registry's CA is in $WORK/certs.d, unless it is untrusted; one with a login
+// wants the user "user" and the password "s3cr3t".
+func registryCmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value(siteKey{}).(*site)
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: registry VERB NAME ...")
+	}
+	verb, name, rest := args[0], args[1], args[2:]
+	var err error
+	switch verb {
+	case "start":
+		err = s.start(ts, name, rest)
+	case "auth":
+		err = s.auth(ts, name, rest)
+	default:
+		reg := s.registries[name]
+		if reg == nil {
+			ts.Fatalf("no registry %q", name)
+		}
+		err = s.do(ts, verb, reg, rest)
+	}
+	ts.Check(err)
+}
+
+func (s *site) start(ts *testscript.TestScript, name string, how []string) error {
+	var cfg testregistry.Config
+	trusted := true
+	for _, h := range how {
+		switch h {
+		case "basic", "bearer":
+			cfg.Auth.Scheme = map[string]testregistry.Scheme{"basic": testregistry.Basic, "bearer": testregistry.Bearer}[h]
+			cfg.Auth.Users = []testregistry.User{{Name: "user", Password: "s3cr3t"}}
+		case "plain":
+			cfg.PlainHTTP = true
+		case "untrusted":
+			trusted = false
+		default:
+			return fmt.Errorf("unknown kind of registry %q", h)
+		}
+	}
+	r, err := testregistry.Start(cfg)
+	if err != nil {
+		return err
+	}
+	s.registries[name] = r
+	ts.Setenv(name, r.Host())
+	if !trusted || cfg.PlainHTTP {
+		return nil
+	}
+	return s.write(filepath.Join("certs.d", r.Host(), "ca.crt"), r.CA().PEM())
+}
+
+func (s *site) write(name string, content []byte) error {
+	path := filepath.Join(s.work, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+func (s *site) auth(ts *testscript.TestScript, file string, names []string) error {
+	var entries []string
+	for _, n := range names {
+		entries = append(entries, fmt.Sprintf("%q:{\"auth\":%q}", s.registries[n].Host(), base64.StdEncoding.EncodeToString([]byte("user:s3cr3t"))))
+	}
+	return os.WriteFile(ts.MkAbs(file), []byte(`{"auths":{`+strings.Join(entries, ",")+`}}`), 0o600)
+}
+
+func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Registry, args []string) error {
+	switch verb {
+	case "push":
+		return s.push(ts, reg, args)
+	case "down":
+		reg.Down()
+		return nil
+	case "up":
+		return reg.Main().Up()
+	case "mute":
+		return reg.Mute()
+	case "fail":
+		return fail(reg, args)
+	case "certificate":
+		kinds := map[string]testregistry.CertificateKind{"valid": testregistry.ValidCertificate, "unknown": testregistry.UnknownAuthority, "expired": testregistry.Expired, "wrong": testregistry.WrongName}
+		reg.Main().SetCertificate(kinds[args[0]])
+		return nil
+	case "requests":
+		want, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		if got := reg.Count(); got != want {
+			return fmt.Errorf("%d requests, want %d", got, want)
+		}
+		return nil
+	}
+	return fmt.Errorf("unknown verb %q", verb)
+}
+
+func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args []string) error {
+	release := testpayload.Release{Components: 12, Manifests: 20, BaseLayers: []int64{1000}}
+	kind := ""
+	if len(args) > 1 {
+		kind = args[1]
+	}
+	release.Docker = kind == "docker" || kind == "list"
+	img, err := release.Image()
+	if err != nil {
+		return err
+	}
+	if kind == "index" || kind == "list" {
+		release.Platform = provider.Platform{OS: "linux", Architecture: "arm64"}
+		release.Version = "4.17.3-arm64"
+		arm, err := release.Image()
+		if err != nil {
+			return err
+		}
+		ts.Setenv("ARM_DIGEST", arm.Digest)
+		ts.Setenv("AMD_DIGEST", img.Digest)
+		img = testpayload.Index(release.Docker, img, arm)
+	}
+	repo, tag, _ := strings.Cut(args[0], ":")
+	ts.Setenv("DIGEST", reg.Push(repo, tag, img))
+	s.image = img
+	return nil
+}
+
+func fail(reg *testregistry.Registry, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: registry fail NAME KIND HOW")
+	}
+	var a testregistry.Action
+	switch args[1] {
+	case "hang":
+		a = testregistry.Hang()
+	case "flip":
+		a = testregistry.FlipByte(100)
+	case "truncate":
+		a = testregistry.CutOff(100)
+	default:
+		code, err := strconv.Atoi(args[1])
+		if err != nil {
+			return fmt.Errorf("unknown fault %q", args[1])
+		}
+		a = testregistry.Status(code)
+	}
+	m := testregistry.Match{Kind: testregistry.Kind(args[0])}
+	if args[0] == "all" {
+		m = testregistry.Match{}
+	}
+	reg.Fail(m, a)
+	return nil
+}
