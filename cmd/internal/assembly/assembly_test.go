@@ -1,0 +1,48 @@
+package assembly
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+type base struct{ provider.Func }
+
+func (base) Name() string { return "registry" }
+
+// What each binary is made of, spelt out: a change of the table is a change of
+// what the binary does, and shows here.
+func TestRows(t *testing.T) {
+	for name, c := range map[string]struct {
+		row              Row
+		sources, layered string
+	}{
+		"mirrorchain": {Mirrorchain(Deps{}), "env file", "observe > translate > mirrors > registry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg, err := sources.NewRegistry(c.row.Sources...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var schemes []string
+			for _, f := range reg.Factories() {
+				schemes = append(schemes, f.Scheme)
+			}
+			if got := strings.Join(schemes, " "); got != c.sources {
+				t.Errorf("sources %q, want %q", got, c.sources)
+			}
+			nobody := base{func(context.Context, provider.Request) (*provider.Release, error) { return nil, provider.ErrNotFound }}
+			ch, err := chain.New(nobody, func() *provider.Rules { return nil }, c.row.Layers...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := ch.String(); got != c.layered {
+				t.Errorf("chain %q, want %q", got, c.layered)
+			}
+		})
+	}
+}
