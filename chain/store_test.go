@@ -295,9 +295,9 @@ func TestStoreLeaderFails(t *testing.T) {
 		ok    int // callers that get the release
 		reads int
 	}{
-		"its credential":  {&provider.Error{Class: provider.ClassUnauthorized}, 9, 10},
-		"the endpoint":    {&provider.Error{Class: provider.ClassNotFound}, 0, 1},
-		"the network":     {&provider.Error{Class: provider.ClassUnreachable}, 0, 1},
+		"its credential": {&provider.Error{Class: provider.ClassUnauthorized}, 9, 10},
+		"the endpoint":   {&provider.Error{Class: provider.ClassNotFound}, 0, 1},
+		"the network":    {&provider.Error{Class: provider.ClassUnreachable}, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
