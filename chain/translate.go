@@ -75,20 +75,23 @@ func (t *translate) apply(r *provider.Release, rules *provider.Rules) *provider.
 			c := &d.Components[i]
 			c.Image = rules.Rewrite(c.Canonical)
 			if t.live {
-				c.PullFrom = pullFrom(rules, c.Canonical)
+				c.PullFrom = pullFrom(rules, c)
 			}
 		}
 	})
 }
 
-func pullFrom(rules *provider.Rules, canonical imageref.Ref) []imageref.Ref {
-	cands, err := rules.Candidates(canonical)
+func pullFrom(rules *provider.Rules, c *provider.Component) []imageref.Ref {
+	cands, err := rules.Candidates(c.Canonical)
 	if err != nil {
 		return nil
 	}
 	refs := make([]imageref.Ref, len(cands))
-	for i, c := range cands {
-		refs[i] = c.Ref
+	for i, cand := range cands {
+		refs[i] = cand.Ref
+		if cand.Ref == c.Image {
+			refs[i] = c.Image // the same, in memory that is held already
+		}
 	}
 	return refs
 }
