@@ -7,6 +7,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
 // The first layer is the outermost: it sees the request first and the answer last.
@@ -49,7 +50,12 @@ func ExampleNew() {
 // The layers of this package in their order.
 func ExampleChain_String() {
 	current := func() *provider.Rules { return noRules }
-	c, err := chain.New(registry{}, current,
+	base, err := registry.New(registry.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := chain.New(base, current,
 		chain.Observe(chain.ObserveConfig{}),
 		chain.Translate(chain.TranslateConfig{}),
 		chain.Components(chain.ComponentsConfig{}),
@@ -64,8 +70,3 @@ func ExampleChain_String() {
 	fmt.Println(c)
 	// Output: observe > translate > components > cache > mirrors > store > registry
 }
-
-// registry stands for *registry.Provider.
-type registry struct{ provider.Func }
-
-func (registry) Name() string { return "registry" }
