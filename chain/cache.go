@@ -232,13 +232,21 @@ func (c *cache) negativeTTL(err error) time.Duration {
 }
 
 func (c *cache) keep(k *cacheKey, e *cached) {
-	const overhead = 1 << 10 // of the entry itself, and of an error
-	size := int64(overhead + len(k.image.String()))
+	size := int64(entryOverhead + len(k.image.String()))
 	if e.release != nil {
-		// Once more for the view that Translate keeps with it.
-		size += 2 * int64(e.release.Size())
+		size += sizeHeld(e.release)
 	}
 	c.entries.put(*k, e, size)
+}
+
+// entryOverhead is about what an entry takes beside a release: key, links, an error.
+const entryOverhead = 1 << 10
+
+// sizeHeld is what a held release counts as: itself, and half as much for the views
+// that Translate and Components keep with it.
+func sizeHeld(r *provider.Release) int64 {
+	n := int64(r.Size())
+	return n + n/2
 }
 
 func (c *cache) hit(ctx context.Context, k *cacheKey, e *cached) {

@@ -150,7 +150,7 @@ func (s *store) read(ctx context.Context, req *provider.Request, of contentKey, 
 		if r.Digest() != of.digest {
 			return nil, mismatch(req, r.Digest())
 		}
-		s.content.put(of, r, int64(2*r.Size()))
+		s.content.put(of, r, entryOverhead+sizeHeld(r))
 		return r, nil
 	}
 	l := s.flights.do(ctx, k, load)
