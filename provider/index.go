@@ -210,6 +210,36 @@ func (x *index) probeWild(name string, i, bare int) *covered {
 	return c
 }
 
+// entry finds the entry with exactly this prefix.
+func (x *index) entry(prefix string) *covered {
+	if prefix == "" || len(prefix) > maxSource {
+		return nil
+	}
+	if isWildcard(prefix) {
+		return x.probe(prefix[1:], true)
+	}
+	return x.probe(prefix, false)
+}
+
+// parent finds the entry that would cover what c covers if c were not there.
+func (x *index) parent(c *covered) *covered {
+	host, _, _ := strings.Cut(c.prefix, "/")
+	if c.prefix == "" || len(c.prefix) > maxSource {
+		return nil
+	}
+	for skip, found := 0, false; ; skip++ {
+		next, _ := x.find(c.prefix, len(host), skip)
+		switch {
+		case next == nil:
+			return nil
+		case next == c:
+			found = true
+		case found:
+			return next
+		}
+	}
+}
+
 // of finds the entry for a reference.
 func (x *index) of(ref imageref.Ref) (c *covered, end int) {
 	return x.find(ref.Name(), len(ref.Registry()), 0)

@@ -87,7 +87,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	r.index = newIndex(entries)
 	r.merged = mergedSources(entries, r.rewrites)
 	r.version = versionOf(entries, r.rewrites)
-	r.warnings = warn(cfg, s, sets, r)
+	r.warnings = warn(s, sets, r.rewrites, r.index)
 	return r, nil
 }
 

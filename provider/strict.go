@@ -2,20 +2,30 @@ package provider
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
+// problem is what is wrong with entries.
+type problem struct {
+	origins []string
+	err     error
+}
+
 // validate is what the machine-config operator checks before it renders anything
 // (semantics.md 2.0): scopes, then sources, mirrors and policies of all entries.
 // One problem, and nothing is rendered.
-func validate(s statements) []*InvalidPolicyError {
-	var out []*InvalidPolicyError
+func validate(s statements) []problem {
+	var out []problem
+	add := func(origins []string, format string, args ...any) {
+		out = append(out, problem{origins, fmt.Errorf(format, args...)})
+	}
 	for _, scopes := range [][]Scope{s.insecure, s.blocked} {
 		for _, scope := range scopes {
 			if !isScope(scope.Name) {
-				out = append(out, invalid([]string{scope.Origin}, "%q is no scope; want a registry, a namespace, a repository, or *.HOST", scope.Name))
+				add([]string{scope.Origin}, "%q is no scope; want a registry, a namespace, a repository, or *.HOST", scope.Name)
 			}
 		}
 	}
@@ -23,19 +33,19 @@ func validate(s statements) []*InvalidPolicyError {
 	for _, r := range s.mirror {
 		origin := []string{r.Origin}
 		if !isSource(r.Source) {
-			out = append(out, invalid(origin, "source %q: want HOST[:PORT][/PATH] in lower case, or *.HOST, without scheme, tag, digest or trailing slash", r.Source))
+			add(origin, "source %q: want HOST[:PORT][/PATH] in lower case, or *.HOST, without scheme, tag, digest or trailing slash", r.Source)
 		}
 		if f := first[r.Source]; f == nil {
 			first[r.Source] = r
 		} else if f.NeverContactSource != r.NeverContactSource {
-			out = append(out, invalid([]string{f.Origin, r.Origin}, "conflicting mirrorSourcePolicy for %s: one entry says NeverContactSource, the other allows it, stated or by default; make them agree", r.Source))
+			add([]string{f.Origin, r.Origin}, "conflicting mirrorSourcePolicy for %s: one entry says NeverContactSource, the other allows it, stated or by default; make them agree", r.Source)
 		}
 		for _, m := range r.Mirrors {
 			if !imageref.IsLocation(m.Location) {
-				out = append(out, invalid(origin, "mirror %q of %s: want HOST[:PORT][/PATH] in lower case, without scheme, wildcard, tag, digest or trailing slash", m.Location, r.Source))
+				add(origin, "mirror %q of %s: want HOST[:PORT][/PATH] in lower case, without scheme, wildcard, tag, digest or trailing slash", m.Location, r.Source)
 			}
 			if r.NeverContactSource && m.Location == r.Source {
-				out = append(out, invalid(origin, "mirror %s is the source itself, which NeverContactSource forbids; remove the mirror or the policy", m.Location))
+				add(origin, "mirror %s is the source itself, which NeverContactSource forbids; remove the mirror or the policy", m.Location)
 			}
 		}
 	}
@@ -61,17 +71,17 @@ func isSource(s string) bool {
 // maxProblems is how many errors are reported at once.
 const maxProblems = 20
 
-func joinProblems(problems []*InvalidPolicyError) error {
-	if len(problems) == 1 {
-		return problems[0]
-	}
+func joinProblems(problems []problem) error {
 	var errs []error
 	for i, p := range problems {
 		if i == maxProblems {
 			errs = append(errs, errors.New("and more"))
 			break
 		}
-		errs = append(errs, p)
+		errs = append(errs, invalid(p.origins, "%w", p.err))
+	}
+	if len(errs) == 1 {
+		return errs[0]
 	}
 	return errors.Join(errs...)
 }

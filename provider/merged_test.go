@@ -1,0 +1,135 @@
+package provider_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// merged prints what is handed on.
+func merged(r *provider.Rules) (out []string) {
+	list := func(mirrors []provider.Mirror) string {
+		var out []string
+		for _, m := range mirrors {
+			s := m.Location
+			if m.Insecure {
+				s += "!"
+			}
+			out = append(out, s)
+		}
+		return strings.Join(out, ",")
+	}
+	for m := range r.Merged() {
+		s := fmt.Sprintf("%s digest=%s tag=%s", m.Source, list(m.DigestMirrors), list(m.TagMirrors))
+		if m.NeverContactSource {
+			s += " never"
+		}
+		if m.Kind == provider.KindRewrite {
+			s = "rewrite " + s
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestMerged(t *testing.T) {
+	r := mustRules(t, provider.RulesConfig{}, provider.Policy{
+		Rules: []provider.Rule{
+			idms("q.io/b", "z.com", "a.com"), itms("q.io/b", "t.com"), never(idms("q.io/a", "z.com", "q.io/a", "a.com")),
+			any_("q.io/c", "any.com"), override("x.io", "y.io"), literal(any_("l.io", "w.com", "l.io")),
+		},
+		Insecure: scopes("a.com", "q.io/b/sub"), Blocked: scopes("n.io"),
+	})
+	want := []string{
+		"l.io digest=w.com tag=w.com",
+		"q.io/a digest=z.com,a.com! tag= never",
+		"q.io/b digest=z.com,a.com! tag=t.com",
+		"q.io/c digest=any.com tag=any.com",
+		"rewrite x.io digest=y.io tag=y.io",
+	}
+	if got := merged(r); !slices.Equal(got, want) {
+		t.Errorf("merged:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if got := fmt.Sprint(r.Insecure(), r.Blocked()); got != "[{a.com image/cluster} {q.io/b/sub image/cluster}] [{n.io image/cluster}]" {
+		t.Errorf("scopes: %s", got)
+	}
+	for range r.Merged() {
+		break // may be left early
+	}
+}
+
+// TestMergedIsStable: what is handed on, and the version, do not depend on the
+// order of objects, while the order of mirrors inside each is kept.
+func TestMergedIsStable(t *testing.T) {
+	var policies []provider.Policy
+	for i := range 12 {
+		policies = append(policies, provider.Policy{
+			Rules: []provider.Rule{
+				idms(fmt.Sprintf("quay.io/%c", 'a'+i%5), fmt.Sprintf("z%d.com", i), fmt.Sprintf("a%d.com", i)),
+				itms(fmt.Sprintf("quay.io/%c", 'a'+i%3), "t2.com", "t1.com"),
+				override(fmt.Sprintf("o%d.io", i), "m.com"),
+			},
+			Insecure: scopes(fmt.Sprintf("a%d.com", i)), Blocked: scopes(fmt.Sprintf("b%d.com", i)),
+		})
+	}
+	first := mustRules(t, provider.RulesConfig{}, policies...)
+	if !slices.Contains(merged(first), "quay.io/d digest=z3.com,z8.com,a3.com!,a8.com! tag=") {
+		t.Fatalf("merged: %s", merged(first))
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 100 {
+		rng.Shuffle(len(policies), func(i, j int) { policies[i], policies[j] = policies[j], policies[i] })
+		for _, p := range policies {
+			rng.Shuffle(len(p.Rules), func(i, j int) { p.Rules[i], p.Rules[j] = p.Rules[j], p.Rules[i] })
+		}
+		r := mustRules(t, provider.RulesConfig{}, policies...)
+		if r.Version() != first.Version() || !slices.Equal(merged(r), merged(first)) || fmt.Sprint(r.Warnings()) != fmt.Sprint(first.Warnings()) {
+			t.Fatal("another order of objects gives other rules")
+		}
+	}
+}
+
+// TestVersion pins one value, so that it is the same in every process and build.
+func TestVersion(t *testing.T) {
+	base := policy(idms("quay.io/a", "m.com", "n.com"))
+	r := mustRules(t, provider.RulesConfig{}, base)
+	if got, want := r.Version(), "9691e25a4f047046a26f2cd846c2a861"; got != want {
+		t.Errorf("version %s, want %s", got, want)
+	}
+	elsewhere := base
+	elsewhere.Rules = slices.Clone(base.Rules)
+	elsewhere.Rules[0].Origin = "another file"
+	elsewhere.Skipped = []provider.Object{{Kind: "ConfigMap"}}
+	if got := mustRules(t, provider.RulesConfig{}, elsewhere, policy()).Version(); got != r.Version() {
+		t.Error("the version depends on where rules come from")
+	}
+	versions := map[string]string{r.Version(): "base"}
+	for name, other := range map[string]provider.Policy{
+		"nothing":        {},
+		"order":          policy(idms("quay.io/a", "n.com", "m.com")),
+		"never":          policy(never(idms("quay.io/a", "m.com", "n.com"))),
+		"tag":            policy(itms("quay.io/a", "m.com", "n.com")),
+		"both":           policy(any_("quay.io/a", "m.com", "n.com")),
+		"insecure":       {Rules: base.Rules, Insecure: scopes("m.com")},
+		"blocked":        {Rules: base.Rules, Blocked: scopes("m.com")},
+		"source":         policy(idms("quay.io/b", "m.com", "n.com")),
+		"split":          policy(idms("quay.io/am", ".com", "n.com")),
+		"override":       policy(override("quay.io/a", "m.com")),
+		"override, more": policy(override("quay.io/a", "m.com"), override("quay.io/b", "m.com")),
+		"located":        policy(located("quay.io/a", "m.com")),
+	} {
+		v := mustRules(t, provider.RulesConfig{}, other).Version()
+		if same, ok := versions[v]; ok {
+			t.Errorf("%s has the version of %s", name, same)
+		}
+		versions[v] = name
+	}
+	if v := mustRules(t, provider.RulesConfig{TagsFollowDigestRules: true}, base).Version(); v == r.Version() {
+		t.Error("tags following digest rules have the same version")
+	}
+}
+

@@ -1,0 +1,134 @@
+package provider_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+func TestTagsFollowDigestRules(t *testing.T) {
+	cfg := provider.RulesConfig{TagsFollowDigestRules: true}
+	for _, test := range []struct {
+		name        string
+		policy      provider.Policy
+		image, want string
+	}{
+		{"a tag", policy(idms("quay.io/a", "m.com/x")), "quay.io/a:t", "m.com/x:t* quay.io/a:t"},
+		{"a digest", policy(idms("quay.io/a", "m.com/x")), "quay.io/a" + sha, "m.com/x@D* quay.io/a@D"},
+		{"merged before they are ordered", policy(idms("quay.io/a", "b.com/x", "c.com/x"), itms("quay.io/a", "a.com/x", "b.com/x")), "quay.io/a:t", "a.com/x:t* b.com/x:t* c.com/x:t* quay.io/a:t"},
+		{"never", policy(never(idms("quay.io/a", "m.com/x"))), "quay.io/a:t", "m.com/x:t* (quay.io/a:t by quay.io/a)"},
+		{"tables", policy(literal(idms("quay.io/a", "m.com/x"))), "quay.io/a:t", "m.com/x:t* quay.io/a:t"},
+	} {
+		if got := resolve(t, mustRules(t, cfg, test.policy), test.image); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+// TestTables: consecutive rules of one source and origin are one table; the first
+// of several tables counts; mirrors of API objects come after.
+func TestTables(t *testing.T) {
+	digest, tag, all := literal(idms("q.io", "d.com")), literal(itms("q.io", "t.com")), literal(any_("q.io", "a.com"))
+	again := literal(itms("q.io", "second.com"))
+	again.Origin = "another table"
+	r := mustRules(t, provider.RulesConfig{}, policy(digest, all, tag, again), policy(idms("q.io", "api.com")))
+	for image, want := range map[string]string{
+		"q.io/x" + sha: "d.com/x@D* a.com/x@D* api.com/x@D* q.io/x@D",
+		"q.io/x:t":     "a.com/x:t* t.com/x:t* q.io/x:t",
+	} {
+		if got := resolve(t, r, image); got != want {
+			t.Errorf("%s: got %s, want %s", image, got, want)
+		}
+	}
+}
+
+// TestScopes: insecure and blocked scopes reach into what is nested in them. A
+// host's entry covers its ports when it is looked up, so they are blocked too.
+func TestScopes(t *testing.T) {
+	r := mustRules(t, provider.RulesConfig{}, provider.Policy{
+		Rules: []provider.Rule{
+			idms("quay.io", "m.com/q", "bad.com/q", "bad.com:5000/q", "in.m.com/q"), idms("quay.io/ns/sub", "n.com"), never(idms("same.io/a", "same.io/a/mirror", "ok.io/a")),
+		},
+		Insecure: scopes("quay.io/ns", "*.m.com"), Blocked: scopes("bad.com", "quay.io/ns/shut"),
+	})
+	for image, want := range map[string]string{
+		"quay.io/x" + sha:         "m.com/q/x@D* in.m.com/q/x@D*! quay.io/x@D (bad.com/q/x@D by bad.com) (bad.com:5000/q/x@D by bad.com)",
+		"quay.io/ns/x" + sha:      "m.com/q/ns/x@D* in.m.com/q/ns/x@D*! quay.io/ns/x@D! (bad.com/q/ns/x@D by bad.com) (bad.com:5000/q/ns/x@D by bad.com)",
+		"quay.io/ns/sub/x" + sha:  "n.com/x@D* quay.io/ns/sub/x@D!",
+		"quay.io/ns/shut/x" + sha: "m.com/q/ns/shut/x@D* in.m.com/q/ns/shut/x@D*! (bad.com/q/ns/shut/x@D by bad.com) (bad.com:5000/q/ns/shut/x@D by bad.com) (quay.io/ns/shut/x@D by quay.io/ns/shut)",
+		"same.io/a/x" + sha:       "ok.io/a/x@D* (same.io/a/mirror/x@D by same.io/a) (same.io/a/x@D by same.io/a)",
+		"bad.com/x:t":             "(bad.com/x:t by bad.com)",
+		"a.m.com/x:t":             "a.m.com/x:t!",
+	} {
+		if got := resolve(t, r, image); got != want {
+			t.Errorf("%s\n got %s\nwant %s", image, got, want)
+		}
+	}
+}
+
+func TestResolve(t *testing.T) {
+	r := mustRules(t, provider.RulesConfig{}, provider.Policy{
+		Rules:   []provider.Rule{idms("quay.io", "m.com"), idms("quay.io/a/b", "n.com/b"), itms("quay.io/a", "o.com"), idms("*.io", "w.com")},
+		Blocked: []provider.Scope{{Name: "n.com", Origin: "image/cluster"}},
+	})
+	res, err := r.Resolve(imageref.MustParse("quay.io/a/b/c:t" + sha))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Normalized.String() != "quay.io/a/b/c"+sha || res.Source != "quay.io/a/b" || !slices.Equal(res.Losing, []string{"quay.io/a", "quay.io", "*.io"}) {
+		t.Errorf("%+v", res)
+	}
+	if len(res.Refused) != 1 || res.Refused[0] != (provider.Refusal{Ref: imageref.MustParse("n.com/b/c" + sha), Mirror: true, By: "n.com", Origin: "image/cluster"}) {
+		t.Errorf("refused %+v", res.Refused)
+	}
+	res, err = r.Resolve(imageref.MustParse("quay.io/x" + sha))
+	if err != nil || len(res.Candidates) != 2 || !slices.Equal(res.Candidates[0].Origins, []string{"test/quay.io"}) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if _, err := r.Resolve(imageref.Ref{}); err == nil {
+		t.Error("nothing was resolved")
+	}
+	if _, err := r.Candidates(imageref.Ref{}); err == nil {
+		t.Error("nothing has candidates")
+	}
+}
+
+func TestRewriteErrorNamesTheRule(t *testing.T) {
+	r := mustRules(t, provider.RulesConfig{}, policy(idms("quay.io", "m.com/q")))
+	_, err := r.Candidates(imageref.MustParse("quay.io:443/x" + sha))
+	e, ok := errors.AsType[*provider.RewriteError](err)
+	if !ok || e.Source != "quay.io" || e.Location != "m.com/q" || !slices.Equal(e.Origins, []string{"test/quay.io"}) {
+		t.Fatalf("%#v", err)
+	}
+	for _, part := range []string{"quay.io:443/x@sha256:", "m.com/q", "test/quay.io", "port"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+}
+
+// TestRefusedByNodes: what nodes would not load names its entry in lenient mode.
+func TestRefusedByNodes(t *testing.T) {
+	digestOnly := literal(idms("q.io", "d.com"))
+	digestOnly.DigestOnly = true
+	for want, p := range map[string]provider.Policy{
+		"cannot be passed on":      {Rules: []provider.Rule{idms("*.redhat.io", "m.com")}, Insecure: scopes("registry.redhat.io")},
+		"without the scheme":       policy(idms("quay.io", "http://m.com")),
+		"a URL is no source":       policy(idms("https://quay.io", "m.com")),
+		"the source is empty":      policy(idms("/", "m.com")),
+		"is empty":                 policy(idms("quay.io", "m.com", "/")),
+		"a wildcard covers whole":  policy(idms("*.redhat.io:5000", "m.com")),
+		"mirror-by-digest-only":    policy(digestOnly, idms("q.io", "m.com")),
+		"both pulled from quay.io": policy(located("p.io", "quay.io"), never(idms("quay.io", "m.com"))),
+	} {
+		_, err := provider.NewRules(provider.RulesConfig{}, p)
+		invalid, ok := errors.AsType[*provider.InvalidPolicyError](err)
+		if !ok || !strings.Contains(err.Error(), want) || !strings.Contains(invalid.Origin, "test/") {
+			t.Errorf("%v: want %q and an origin", err, want)
+		}
+	}
+}

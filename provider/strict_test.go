@@ -1,0 +1,128 @@
+package provider_test
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+var strict = provider.RulesConfig{Strict: true}
+
+// TestStrict is the machine-config operator's validation: what it refuses, strict
+// mode refuses and lenient mode warns of, unless nodes would not load it either.
+func TestStrict(t *testing.T) {
+	type test struct {
+		name   string
+		policy provider.Policy
+		want   string // in the error; "" is none
+		fatal  bool   // lenient mode refuses too
+	}
+	for _, test := range []test{
+		{"nothing", policy(), "", false},
+		{"sound", policy(idms("quay.io/a", "m.com/x", "nodot/ns"), itms("*.redhat.io", "m.com:8443")), "", false},
+		{"never, stated everywhere", policy(never(idms("quay.io/a", "m.com")), never(itms("quay.io/a", "m.com"))), "", false},
+		{"never against unset", policy(never(idms("quay.io/a", "m.com")), idms("quay.io/a", "n.com")), "conflicting mirrorSourcePolicy", false},
+		{"never against a tag rule", policy(idms("quay.io/a", "m.com"), never(itms("quay.io/a", "m.com"))), "conflicting mirrorSourcePolicy", false},
+		{"never against an entry without mirrors", policy(never(idms("quay.io/a", "m.com")), itms("quay.io/a")), "conflicting mirrorSourcePolicy", false},
+		{"never on a nested source", policy(never(idms("quay.io/a", "m.com")), idms("quay.io/a/b", "m.com")), "", false},
+		{"the source among its mirrors", policy(idms("quay.io/a", "m.com", "quay.io/a")), "", false},
+		{"never, and the source among its mirrors", policy(never(idms("quay.io/a", "m.com", "quay.io/a"))), "is the source itself", false},
+		{"a source with a tag", policy(idms("quay.io/a:t", "m.com")), `source "quay.io/a:t"`, false},
+		{"a source in upper case", policy(idms("quay.io/A", "m.com")), `source "quay.io/A"`, false},
+		{"a source with a slash at its end", policy(idms("quay.io/a/", "m.com")), `source "quay.io/a/"`, false},
+		{"an empty source", policy(idms("", "m.com")), `source ""`, true},
+		{"a wildcard with a path", policy(idms("*.redhat.io/a", "m.com")), `source "*.redhat.io/a"`, true},
+		{"a mirror with a scheme", policy(idms("quay.io", "https://m.com")), `mirror "https://m.com"`, true},
+		{"a wildcard as a mirror", policy(idms("quay.io", "*.m.com")), `mirror "*.m.com"`, false},
+		{"an IPv6 mirror", policy(idms("quay.io", "[::1]:5000")), `mirror "[::1]:5000"`, false},
+		{"a mirror of an entry that is dropped", policy(idms("m.com/A", "m.com/A")), `mirror "m.com/A"`, false},
+		{"a scope with a star inside", provider.Policy{Blocked: scopes("a.*.com")}, "no scope", false},
+		{"a wildcard scope with a port", provider.Policy{Insecure: scopes("*.a.com:5000")}, "no scope", true},
+		{"an empty scope", provider.Policy{Insecure: scopes("")}, "no scope", true},
+		{"an odd scope without a star", provider.Policy{Insecure: scopes("quay.io/A")}, "", false},
+		{"tables are not the API's", policy(literal(any_("quay.io/A", "m.com/B")), never(literal(any_("m.com", "m.com")))), "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := provider.NewRules(strict, test.policy)
+			lenient, lenientErr := provider.NewRules(provider.RulesConfig{}, test.policy)
+			if (lenientErr != nil) != test.fatal {
+				t.Fatalf("lenient: %v", lenientErr)
+			}
+			if test.want == "" {
+				if err != nil {
+					t.Errorf("strict: %v", err)
+				}
+				if lenientErr == nil && len(warnings(lenient, provider.WarnStrictConflict)) > 0 {
+					t.Errorf("warnings: %+v", lenient.Warnings())
+				}
+				return
+			}
+			var invalid *provider.InvalidPolicyError
+			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), test.want) || invalid.Origin == "" {
+				t.Errorf("strict: %v, want %q and where it comes from", err, test.want)
+			}
+			if lenientErr == nil {
+				if !slices.ContainsFunc(warnings(lenient, provider.WarnStrictConflict), func(w provider.Warning) bool {
+					return strings.Contains(w.Message, test.want) && len(w.Origins) > 0
+				}) {
+					t.Errorf("lenient warnings: %+v, want %q", lenient.Warnings(), test.want)
+				}
+			}
+		})
+	}
+}
+
+// TestStrictPatterns holds the patterns of the API (openshift/api config/v1,
+// types_image_digest_mirror_set.go) against strict mode.
+func TestStrictPatterns(t *testing.T) {
+	const host = `(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])`
+	const location = `^(` + host + `(?:(?:\.` + host + `)+)?(?::[0-9]+)?)(?:(?:/[a-z0-9]+(?:(?:(?:[._]|__|[-]*)[a-z0-9]+)+)?)+)?$`
+	mirror, source := regexp.MustCompile(location), regexp.MustCompile(`^\*(?:\.`+host+`)+$|`+location)
+	var all func(prefix string, n int)
+	all = func(s string, n int) {
+		for _, pair := range []struct {
+			policy provider.Policy
+			want   bool
+		}{
+			{policy(idms(s, "m.com")), source.MatchString(s)},
+			{policy(idms("quay.io", s)), mirror.MatchString(s)},
+		} {
+			if _, err := provider.NewRules(strict, pair.policy); (err == nil) != pair.want {
+				t.Fatalf("%+v: %v, the pattern matches: %v", pair.policy.Rules, err, pair.want)
+			}
+		}
+		if n == 0 {
+			return
+		}
+		for _, c := range []string{"a", "A", "0", ".", ":", "/", "_", "-", "*", "@"} {
+			all(s+c, n-1)
+		}
+	}
+	for _, start := range []string{"", "a.b/", "*.a", "a:0"} {
+		all(start, 3)
+	}
+}
+
+func TestStrictReportsAll(t *testing.T) {
+	var rules []provider.Rule
+	for range 50 {
+		rules = append(rules, idms("quay.io/A", "m.com"))
+	}
+	_, err := provider.NewRules(strict, policy(rules...))
+	if n := strings.Count(err.Error(), "invalid policy"); n != 20 || !strings.Contains(err.Error(), "and more") {
+		t.Errorf("%d errors in %v", n, err)
+	}
+}
+
+func warnings(r *provider.Rules, code string) (out []provider.Warning) {
+	for _, w := range r.Warnings() {
+		if w.Code == code {
+			out = append(out, w)
+		}
+	}
+	return out
+}
