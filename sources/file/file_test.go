@@ -164,6 +164,11 @@ func TestRegistriesConf(t *testing.T) {
 	if got := sourcesOf(dir, load(t, plain)); len(got) != 1 {
 		t.Errorf("a registries.conf under another name: %v", got)
 	}
+	blank := write(t, dir+"/blank", "# all is in the drop-ins\n")
+	write(t, blank+".d/1.conf", table("a.io"))
+	if got := sourcesOf(dir, load(t, blank)); len(got) != 1 {
+		t.Errorf("drop-ins of a file without content: %v", got)
+	}
 	dotted := write(t, dir+"/dotted", "short-name-mode = \"disabled\"\n"+table("a.io"))
 	if got := sourcesOf(dir, load(t, dotted)); len(got) != 1 {
 		t.Errorf("a registries.conf that starts with a key: %v", got)

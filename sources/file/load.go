@@ -27,17 +27,19 @@ func (s *source) load(ctx context.Context, l layout) (provider.Policy, error) {
 		if err != nil {
 			return p, err
 		}
-		if !looksLikeTOML(data) {
+		what := recognise(data)
+		var drops []string
+		if what != documents && !l.dir {
+			if drops, err = dropIns(path); err != nil {
+				return p, fmt.Errorf("reading the drop-ins of file:%s: %w", path, reason(err))
+			}
+		}
+		// A file without content is a registries.conf if it has drop-ins.
+		if what == documents || what == nothing && len(drops) == 0 {
 			if err := addDocuments(&p, "file:"+path, data); err != nil {
 				return p, err
 			}
 			continue
-		}
-		var drops []string
-		if !l.dir {
-			if drops, err = dropIns(path); err != nil {
-				return p, fmt.Errorf("reading the drop-ins of file:%s: %w", path, reason(err))
-			}
 		}
 		if err := s.addConf(ctx, &p, path, data, drops); err != nil {
 			return p, err
@@ -128,18 +130,31 @@ func readAll(ctx context.Context, path string, r io.Reader, most int64) ([]byte,
 	return data, nil
 }
 
+// content is what a file holds, as far as its first line tells.
+type content int
+
+const (
+	nothing   content = iota // blank lines and comments
+	documents                // YAML or JSON
+	tables                   // TOML
+)
+
 // first is the first line of a TOML file that is neither blank nor a comment: a
 // table's header or a key with "=". YAML has neither, outside of plain scalars
 // that would be no policy.
 var first = regexp.MustCompile(`^(\[\[?[ \t]*[\w."'-]+[ \t]*\]\]?[ \t]*(#.*)?|[\w."' \t-]+=.*)$`)
 
-func looksLikeTOML(data []byte) bool {
+func recognise(data []byte) content {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimSpace(line)
-		if len(line) > 0 && line[0] != '#' {
-			return first.Match(line)
+		switch {
+		case len(line) == 0 || line[0] == '#':
+		case first.Match(line):
+			return tables
+		default:
+			return documents
 		}
 	}
-	return false
+	return nothing
 }

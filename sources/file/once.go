@@ -29,7 +29,7 @@ func (o *once) Load(ctx context.Context) (provider.Policy, error) {
 		return p, err
 	}
 	var err error
-	if looksLikeTOML(o.data) {
+	if recognise(o.data) == tables {
 		err = (&source{}).addConf(ctx, &p, o.path, o.data, nil)
 	} else {
 		err = addDocuments(&p, o.Name(), o.data)

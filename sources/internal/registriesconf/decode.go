@@ -75,6 +75,9 @@ func Decode(where string, data []byte) (Conf, error) {
 		return Conf{}, invalid(where, "this is version 1 of registries.conf, which nothing reads any more; "+
 			"state each of its registries as a [[registry]] table with location, and insecure or blocked = true")
 	}
+	if a, b, ok := ambiguous(meta.Keys()); ok {
+		return Conf{}, invalid(where, "%q and %q are the same key in one table, and which of the two counts is left to chance; remove one", a, b)
+	}
 	c := Conf{tables: make(map[string]table, len(doc.Registry))}
 	c.warnUndecoded(where, meta.Undecoded())
 	lines := headers(string(data), len(doc.Registry))
@@ -108,6 +111,24 @@ func (c *Conf) Apply(d Conf) {
 	}
 	maps.Copy(c.tables, d.tables)
 	c.warnings = append(c.warnings, d.warnings...)
+}
+
+// ambiguous finds two keys of one table that differ in case alone. The decoder
+// takes either for the field, in random order.
+func ambiguous(keys []toml.Key) (a, b string, found bool) {
+	spelt := map[string]string{} // as written, by the folded key
+	for _, k := range keys {
+		name := k.String()
+		folded := strings.ToLower(name)
+		if last, again := spelt[folded]; again && last != name {
+			return last, name, true
+		}
+		if folded == "registry" || folded == "registry.mirror" { // a new table
+			maps.DeleteFunc(spelt, func(other, _ string) bool { return strings.HasPrefix(other, folded+".") })
+		}
+		spelt[folded] = name
+	}
+	return "", "", false
 }
 
 // tomlError says what is wrong and where, without quoting the file.

@@ -59,6 +59,8 @@ additional-layer-store-auth-helper = "x"
 			[]provider.Rule{{Source: "a.io/x", Location: "b.io/y", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
 		{"wildcard without location", []string{"[[registry]]\nprefix = \"*.a.io\"\n[[registry.mirror]]\nlocation = \"m.io/a\"\ninsecure = true\n"},
 			[]provider.Rule{{Source: "*.a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1), Mirrors: []provider.Mirror{{Location: "m.io/a", Insecure: true}}}}, 0},
+		{"wildcard as location", []string{"[[registry]]\nlocation = \"*.a.io\"\n"},
+			[]provider.Rule{{Source: "*.a.io", Location: "*.a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
 		{"digest only", []string{`
 [[registry]]
 location = "a.io"
@@ -116,6 +118,10 @@ location = "c.io"
 			[]provider.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: provider.PullAny, Literal: true, Origin: at(2, 1)}}, 3},
 		{"namespace-proxy", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry.mirror]]\nlocation = \"m.io\"\nnamespace-proxy = \"a.io\"\n"},
 			[]provider.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: provider.PullAny, Literal: true, Origin: at(1, 1)}}, 1},
+		{"spellings of two tables", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry]]\nLocation = \"b.io\"\n"}, []provider.Rule{
+			{Source: "a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)},
+			{Source: "b.io", Pull: provider.PullAny, Literal: true, Origin: at(3, 2)},
+		}, 0},
 		{"an empty section of version 1", []string{"[registries.search]\n"}, nil, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -153,6 +159,8 @@ func TestInvalid(t *testing.T) {
 		{"cut off", "[[registry]]\nlocation = \"a.io\"\n[[registry.mir", where + ":3", ""},
 		{"type", "[[registry]]\nlocation = \"a.io\"\ninsecure = \"yes\"\n", where, "line 3 (last key \"registry.insecure\")"},
 		{"type of the table", "registry = 1\n", where, "line 1"},
+		{"one key, two spellings", table("blocked = true\nBlocked = false\n"), where, "same key"},
+		{"one table, two spellings", table("[[Registry]]\nlocation = \"b.io\"\n"), where, "same key"},
 		{"not UTF-8", "[[registry]]\nlocation = \"\xff\"\n", where, "UTF-8"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package registriesconf
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -28,7 +29,9 @@ func (t table) rules() []provider.Rule {
 		Insecure:           t.Insecure,
 		Origin:             t.origin,
 	}
-	if t.Location != t.Prefix {
+	// A wildcard written as the location is not the same as no location: nothing can
+	// be rewritten to it, and nodes fail such pulls.
+	if t.Location != t.Prefix || strings.HasPrefix(t.Prefix, "*.") {
 		base.Location = t.Location
 	}
 	if len(t.Mirrors) == 0 {
