@@ -86,8 +86,9 @@ type OverrideSource interface {
 type Watcher interface {
 	OverrideSource
 	// Watch calls changed, from one goroutine at a time, whenever Load may
-	// answer differently, until ctx ends or watching fails. A signal carries no
-	// payload and may come too often, never too rarely. It returns ctx.Err()
+	// answer differently, until ctx ends or watching fails. It calls it once as
+	// soon as it watches, so that no change since the last Load is lost. A signal
+	// carries no payload and may come too often, never too rarely. It returns ctx.Err()
 	// when ctx ended, and why watching failed otherwise; its caller decides
 	// whether to call it again.
 	Watch(ctx context.Context, changed func()) error
