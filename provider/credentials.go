@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -20,36 +21,63 @@ const redacted = "REDACTED"
 
 // Credential is one entry of a pull secret. However it is printed, it prints as
 // REDACTED. It is comparable and immutable.
-type Credential struct {
+//
+// In an unexported field of another struct package fmt prints it without asking
+// it. A handle shows an address there, and still compares by what it stands for;
+// two of them, because a wrong verb ("%s") has fmt follow the first.
+type Credential struct{ box unique.Handle[box] }
+
+type box struct{ secret unique.Handle[secret] }
+
+type secret struct {
 	username, password           string
 	identityToken, registryToken string
 }
 
+func newCredential(s secret) Credential {
+	if s == (secret{}) {
+		return Credential{} // so that it is the zero Credential
+	}
+	return Credential{unique.Make(box{unique.Make(s)})}
+}
+
+func (c Credential) open() secret {
+	if c.IsZero() {
+		return secret{}
+	}
+	return c.box.Value().secret.Value()
+}
+
 // NewCredential is a user name and a password.
 func NewCredential(username, password string) Credential {
-	return Credential{username: username, password: password}
+	return newCredential(secret{username: username, password: password})
 }
 
 // NewIdentityToken is an OAuth2 refresh token, traded for a bearer token at the
 // registry's realm.
-func NewIdentityToken(token string) Credential { return Credential{identityToken: token} }
+func NewIdentityToken(token string) Credential {
+	return newCredential(secret{identityToken: token})
+}
 
 // NewRegistryToken is a bearer token, sent to the registry as it is.
-func NewRegistryToken(token string) Credential { return Credential{registryToken: token} }
+func NewRegistryToken(token string) Credential {
+	return newCredential(secret{registryToken: token})
+}
 
 // IsZero reports whether c is anonymous.
 func (c Credential) IsZero() bool { return c == Credential{} }
 
 // Basic is the user name and password, if c has them.
 func (c Credential) Basic() (username, password string, ok bool) {
-	return c.username, c.password, c.username != ""
+	s := c.open()
+	return s.username, s.password, s.username != ""
 }
 
 // IdentityToken is an OAuth2 refresh token, or "".
-func (c Credential) IdentityToken() string { return c.identityToken }
+func (c Credential) IdentityToken() string { return c.open().identityToken }
 
 // RegistryToken is a bearer token for the registry itself, or "".
-func (c Credential) RegistryToken() string { return c.registryToken }
+func (c Credential) RegistryToken() string { return c.open().registryToken }
 
 // ID is the same for the same secret and for nothing else; "" for the zero
 // Credential. It is for keys in memory: do not log or store it, since a weak
@@ -58,7 +86,8 @@ func (c Credential) ID() string {
 	if c.IsZero() {
 		return ""
 	}
-	return digestOf(c.username, c.password, c.identityToken, c.registryToken)
+	s := c.open()
+	return digestOf(s.username, s.password, s.identityToken, s.registryToken)
 }
 
 func (Credential) String() string               { return redacted }
@@ -124,7 +153,7 @@ func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
 	}
 	entries := make(map[string]Credential, len(config.Auths))
 	for key, a := range config.Auths {
-		c := Credential{a.Username, a.Password, a.IdentityToken, a.RegistryToken}
+		c := secret{a.Username, a.Password, a.IdentityToken, a.RegistryToken}
 		if a.Auth != "" {
 			user, pass, err := decodeAuth(a.Auth)
 			if err != nil {
@@ -132,7 +161,7 @@ func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
 			}
 			c.username, c.password = user, pass
 		}
-		entries[key] = c
+		entries[key] = newCredential(c)
 	}
 	c, err := NewCredentials(entries)
 	if err != nil {
