@@ -98,7 +98,7 @@ func servedOf(d ReleaseData) Served {
 	if d.PulledFrom.IsZero() {
 		d.PulledFrom = d.Image
 	}
-	return Served{Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(d.Attempts)}
+	return Served{Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts))}
 }
 
 // Image is what was asked for.

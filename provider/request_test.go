@@ -1,0 +1,54 @@
+package provider_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+func TestParsePlatform(t *testing.T) {
+	for in, want := range map[string]provider.Platform{
+		"arm64":             {OS: "linux", Architecture: "arm64"},
+		"linux/amd64":       {OS: "linux", Architecture: "amd64"},
+		"windows/amd64":     {OS: "windows", Architecture: "amd64"},
+		"linux/arm64/v8":    {OS: "linux", Architecture: "arm64", Variant: "v8"},
+		"linux/arm/v7":      {OS: "linux", Architecture: "arm", Variant: "v7"},
+		"linux/ppc64le":     {OS: "linux", Architecture: "ppc64le"},
+		"linux/unheard-of":  {OS: "linux", Architecture: "unheard-of"},
+		"linux/amd64/v3.14": {OS: "linux", Architecture: "amd64", Variant: "v3.14"},
+	} {
+		got, err := provider.ParsePlatform(in)
+		if err != nil || got != want {
+			t.Errorf("%q is %+v, %v; want %+v", in, got, err, want)
+		}
+		if s := got.String(); s != in && s != "linux/"+in {
+			t.Errorf("%q prints as %q", in, s)
+		}
+		if again, err := provider.ParsePlatform(got.String()); err != nil || again != got {
+			t.Errorf("%q read again is %+v, %v", got, again, err)
+		}
+	}
+	for _, in := range []string{"", "/", "linux/", "/amd64", "linux//v8", "a/b/c/d", "linux/amd64/"} {
+		if p, err := provider.ParsePlatform(in); err == nil || !strings.Contains(err.Error(), "linux/amd64") {
+			t.Errorf("%q is %+v, %v; want an error with an example", in, p, err)
+		}
+	}
+}
+
+func TestPlatformDefault(t *testing.T) {
+	var zero provider.Platform
+	if !zero.IsZero() || zero.String() != "" {
+		t.Errorf("the zero platform is %q", zero)
+	}
+	if p := zero.OrDefault(); p.OS != "linux" || p.Architecture != runtime.GOARCH || p.Variant != "" {
+		t.Errorf("the default is %q", p)
+	}
+	if p := (provider.Platform{Architecture: "s390x"}).OrDefault(); p.String() != "linux/s390x" {
+		t.Errorf("an architecture alone is %q", p)
+	}
+	if p := (provider.Platform{OS: "windows", Architecture: "amd64", Variant: "v2"}).OrDefault(); p.String() != "windows/amd64/v2" {
+		t.Errorf("a whole platform became %q", p)
+	}
+}
