@@ -55,11 +55,14 @@ type skipped struct {
 }
 
 type explainee struct {
-	Image    string   `json:"image"`
-	Mirror   bool     `json:"mirror"`
-	Insecure bool     `json:"insecure"`
-	Origins  []string `json:"origins"`
-	Probe    *probe   `json:"probe,omitempty"`
+	Image    string `json:"image"`
+	Mirror   bool   `json:"mirror"`
+	Insecure bool   `json:"insecure"`
+	// InsecureBy is the scope or flag that says so, "" for none or a table of
+	// registries.conf.
+	InsecureBy string   `json:"insecureBy"`
+	Origins    []string `json:"origins"`
+	Probe      *probe   `json:"probe,omitempty"`
 }
 
 type refusal struct {
@@ -109,20 +112,22 @@ func (a *app) explain(ctx context.Context, arg string, ask bool) error {
 	if err != nil {
 		return err
 	}
-	res, err := p.resolve(ref)
-	if err != nil {
-		return fmt.Errorf("%s: %w", arg, err)
-	}
+	res, failed := p.resolve(ref)
 	e := p.explain(ref, res)
 	e.tagsFollow = a.opts.tagsFollowDigest
-	var failed error
-	if len(res.Candidates) == 0 {
+	a.warn(p.unconcerned(e))
+	switch {
+	case failed != nil:
+		failed = about(arg, failed)
+	case len(res.Candidates) == 0:
 		failed = errForbidden(res.Refused)
-		e.Error = failed.Error()
-	} else if ask {
+	case ask:
 		if failed, err = a.probe(ctx, res, &e); err != nil {
 			return err
 		}
+	}
+	if failed != nil {
+		e.Error = failed.Error()
 	}
 	if err := a.print(e, e.text); err != nil {
 		return err
@@ -156,7 +161,9 @@ func (p *policies) explain(ref refArg, res provider.Resolution) explained {
 		concerned = append(concerned, p.origins(l)...)
 	}
 	for _, c := range res.Candidates {
-		e.Candidates = append(e.Candidates, explainee{Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, Origins: list(c.Origins)})
+		e.Candidates = append(e.Candidates, explainee{
+			Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, InsecureBy: p.insecureBy(c), Origins: list(c.Origins),
+		})
 		concerned = append(concerned, c.Origins...)
 	}
 	for _, r := range res.Refused {
@@ -195,12 +202,36 @@ func (p *policies) origins(source string) []string {
 	return origins
 }
 
-func (p *policies) warnings() []provider.Warning {
-	var all []provider.Warning
-	for _, policy := range p.loaded {
-		all = append(all, policy.Warnings...)
+// unconcerned are the warnings that e does not tell.
+func (p *policies) unconcerned(e explained) []provider.Warning {
+	var others []provider.Warning
+	for _, w := range p.warnings() {
+		if !slices.ContainsFunc(e.Warnings, func(told warning) bool { return told.Code == w.Code && told.Message == w.Message }) {
+			others = append(others, w)
+		}
 	}
-	return append(all, p.rules.Warnings()...)
+	return others
+}
+
+// insecureBy says what makes a candidate insecure, for a person.
+func (p *policies) insecureBy(c provider.Candidate) string {
+	switch {
+	case !c.Insecure:
+		return ""
+	case p.insecureAll:
+		return "--tls-verify=false"
+	}
+	name, host := c.Ref.Name(), c.Ref.Registry()
+	if i := strings.LastIndexByte(host, ':'); i >= 0 {
+		host = host[:i] // a wildcard's port does not matter
+	}
+	for _, s := range p.rules.Insecure() {
+		domain, wild := strings.CutPrefix(s.Name, "*")
+		if name == s.Name || strings.HasPrefix(name, s.Name+"/") || wild && strings.HasSuffix(host, domain) {
+			return s.Name + " (" + s.Origin + ")"
+		}
+	}
+	return ""
 }
 
 // skipped are the mirrors that serve only the other kind of reference.

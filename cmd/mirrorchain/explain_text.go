@@ -23,14 +23,14 @@ func (e explained) text(w io.Writer) {
 
 	switch len(e.Candidates) {
 	case 0:
-		say("\nNothing is tried.")
+		say("\nNothing is tried, as on a node.")
 	case 1:
 		say("\nTried:")
 	default:
 		say("\nTried, in this order, until one answers:")
 	}
 	for i, c := range e.Candidates {
-		say("  %d. %s %s%s", i+1, kindWord(c.Mirror), c.Image, insecureWord(c.Insecure))
+		say("  %d. %s %s%s", i+1, kindWord(c.Mirror), c.Image, insecureWord(c))
 		if len(c.Origins) > 0 {
 			say("     from %s", strings.Join(c.Origins, ", "))
 		}
@@ -125,9 +125,12 @@ func pullWords(pull string) string {
 	return "digests and tags"
 }
 
-func insecureWord(insecure bool) string {
-	if insecure {
+func insecureWord(c explainee) string {
+	switch {
+	case !c.Insecure:
+		return ""
+	case c.InsecureBy == "":
 		return " (insecure: plain HTTP or any certificate will do)"
 	}
-	return ""
+	return " (insecure, by " + c.InsecureBy + ": plain HTTP or any certificate will do)"
 }

@@ -98,7 +98,7 @@ func (a *app) chain(base provider.ReleaseProvider, p *policies) (*chain.Chain, e
 	if p.insecureAll {
 		base = insecure{base}
 	}
-	row := assembly.Mirrorchain(assembly.Deps{LookupEnv: a.sys.LookupEnv, Observers: []chain.Observer{a.observer()}})
+	row := assembly.Mirrorchain(a.deps())
 	return chain.New(base, func() *provider.Rules { return p.rules }, row.Layers...)
 }
 
@@ -117,9 +117,10 @@ func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform
 	if err != nil {
 		return nil, err
 	}
+	a.warn(p.warnings())
 	res, err := p.resolve(ref)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ref.Text, err)
+		return nil, about(ref.Text, err)
 	}
 	if len(res.Candidates) == 0 {
 		return nil, &failedLookup{
@@ -142,7 +143,7 @@ func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform
 	stop := a.progress("looking up %s", ref.Text)
 	defer stop()
 	start := time.Now()
-	rel, err := c.Lookup(ctx, provider.Request{Image: ref.Ref, Platform: platform, Credentials: found.Credentials})
+	rel, err := c.Lookup(a.traced(ctx), provider.Request{Image: ref.Ref, Platform: platform, Credentials: found.Credentials})
 	stop()
 	if err != nil {
 		return nil, a.failed(ctx, ref, err, found, time.Since(start))

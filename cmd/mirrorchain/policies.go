@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
@@ -21,8 +22,20 @@ type policies struct {
 	insecureAll bool
 }
 
-// loadPolicies reads every source once and merges them. What a person should
-// know goes to stderr.
+// warnings are those of the sources, then those of the merged rules.
+func (p *policies) warnings() []provider.Warning {
+	var all []provider.Warning
+	for _, policy := range p.loaded {
+		all = append(all, policy.Warnings...)
+	}
+	if p.rules != nil {
+		all = append(all, p.rules.Warnings()...)
+	}
+	return all
+}
+
+// loadPolicies reads every source once and merges them. Except for warnings, which
+// are the caller's to tell, what a person should know goes to stderr.
 func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 	if err := a.opts.check(); err != nil {
 		return nil, err
@@ -41,9 +54,6 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 			return nil, fmt.Errorf("%s%w", unlessNamed("reading "+src.Name()+": ", err), err)
 		}
 		a.verbosef("%s: %s", src.Name(), sayPolicy(policy))
-		for _, w := range policy.Warnings {
-			a.warnf("%s", w.Message)
-		}
 		if n := len(policy.Skipped); n > 0 {
 			a.notef("%s: skipped %s", src.Name(), saySkipped(policy.Skipped))
 		}
@@ -56,17 +66,21 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 		Strict: a.opts.strict, TagsFollowDigestRules: a.opts.tagsFollowDigest,
 	}, p.loaded...)
 	if err != nil {
+		a.warn(p.warnings())
 		return nil, fmt.Errorf("%s%w", unlessNamed("merging the policies: ", err), err)
 	}
-	for _, w := range p.rules.Warnings() {
+	return p, context.Cause(ctx)
+}
+
+func (a *app) warn(warnings []provider.Warning) {
+	for _, w := range warnings {
 		a.warnf("%s", sayWarning(w))
 	}
-	return p, nil
 }
 
 // openSources are the -s flags in order, then what the other flags say.
 func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error) {
-	registry, err := sources.NewRegistry(assembly.Mirrorchain(assembly.Deps{LookupEnv: a.sys.LookupEnv}).Sources...)
+	registry, err := sources.NewRegistry(assembly.Mirrorchain(a.deps()).Sources...)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +99,10 @@ func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error
 	if err != nil {
 		return nil, err
 	}
-	return append(srcs, sources.Static("flags", flags)), nil
+	if len(flags.Rules)+len(flags.Insecure)+len(flags.Blocked) > 0 {
+		srcs = append(srcs, sources.Static("flags", flags))
+	}
+	return srcs, nil
 }
 
 // unlessNamed is prefix, and nothing where err says itself which entry is wrong.
@@ -165,6 +182,10 @@ func sayWarning(w provider.Warning) string {
 		}
 	}
 	return w.Message
+}
+
+func (a *app) deps() assembly.Deps {
+	return assembly.Deps{LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, Observers: []chain.Observer{a.observer()}}
 }
 
 // resolve is Rules.Resolve with what --tls-verify=false changes.

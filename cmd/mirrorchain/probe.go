@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,6 +49,7 @@ func (a *app) probe(ctx context.Context, res provider.Resolution, e *explained) 
 	}
 	stop := a.progress("asking %s", plural(len(res.Candidates), "endpoint"))
 	defer stop()
+	traced := a.traced(ctx)
 	var g errgroup.Group
 	g.SetLimit(probesAtOnce)
 	for i, c := range res.Candidates {
@@ -55,7 +57,7 @@ func (a *app) probe(ctx context.Context, res provider.Resolution, e *explained) 
 		e.Candidates[i].Probe = p
 		g.Go(func() error {
 			start := time.Now()
-			img, err := base.Image(ctx, provider.Request{Image: c.Ref, Insecure: c.Insecure, Credentials: found.Credentials, Rules: nil})
+			img, err := base.Image(traced, provider.Request{Image: c.Ref, Insecure: c.Insecure, Credentials: found.Credentials})
 			p.took = time.Since(start)
 			p.DurationMS = p.took.Milliseconds()
 			if err != nil {
@@ -68,6 +70,9 @@ func (a *app) probe(ctx context.Context, res provider.Resolution, e *explained) 
 	}
 	_ = g.Wait() // each probe keeps its own error
 	stop()
+	if errors.Is(ctx.Err(), context.Canceled) { // interrupted; a --timeout that ran out is a result
+		return nil, context.Cause(ctx)
+	}
 
 	var attempts []provider.Attempt
 	for _, c := range e.Candidates {

@@ -56,10 +56,13 @@ mirror that the reference cannot be rewritten to; 8 before 2, 2 before 1.`,
 }
 
 func (a *app) resolve(ctx context.Context, args []string) error {
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
 	p, err := a.loadPolicies(ctx)
 	if err != nil {
 		return err
 	}
+	a.warn(p.warnings())
 	code := exitOK
 	all := make([]resolved, 0, len(args))
 	for _, arg := range args {
@@ -67,7 +70,7 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 		if err != nil {
 			code = worse(code, exitCode(err))
 			r.Error = err.Error()
-			fmt.Fprintf(a.err, "mirrorchain: %s\n", about(arg, err))
+			fmt.Fprintf(a.err, "mirrorchain: %v\n", about(arg, err))
 		}
 		all = append(all, r)
 	}
@@ -148,9 +151,9 @@ func notes(c candidate) string {
 }
 
 // about is err, with the reference it is about where it does not name that.
-func about(arg string, err error) string {
+func about(arg string, err error) error {
 	if strings.Contains(err.Error(), arg) {
-		return err.Error()
+		return err
 	}
-	return arg + ": " + err.Error()
+	return fmt.Errorf("%s: %w", arg, err)
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net/http/httptrace"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
@@ -30,6 +32,27 @@ func (a *app) observer() chain.Observer {
 		case chain.RetryWaiting:
 			a.verbosef("no endpoint is left; asking again in %s", round(e.Wait))
 		}
+	})
+}
+
+// traced has -v tell of connections and requests. Nothing of a request but its
+// host is known here, and so nothing secret can be told.
+func (a *app) traced(ctx context.Context) context.Context {
+	if !a.opts.verbose {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(hostPort string) { a.verbosef("request to %s", hostPort) },
+		ConnectDone: func(_, addr string, err error) {
+			if err == nil {
+				a.verbosef("connected to %s", addr)
+			}
+		},
+		TLSHandshakeDone: func(s tls.ConnectionState, err error) {
+			if err == nil {
+				a.verbosef("%s, %s", tls.VersionName(s.Version), s.NegotiatedProtocol)
+			}
+		},
 	})
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
 
 // binDir holds the binary under test; set once, before any test runs.
@@ -55,10 +57,17 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "payload" { // data of real releases is there
+				return os.Getenv(testpayload.FolderVariable) != "", nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
 			"expand":   expand,
 			"json":     jsonCmd,
+			"proxy":    proxyCmd,
 			"registry": registryCmd,
 		},
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,8 +39,8 @@ func (s *site) close() {
 // registryCmd is what scripts do with registries. NAME becomes an environment
 // variable that holds the registry's host and port.
 //
-//	registry start NAME [basic] [bearer] [plain] [untrusted]
-//	registry push NAME REPO[:TAG] [docker|index|list]   sets $DIGEST
+//	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named]
+//	registry push NAME REPO[:TAG] [docker|index|list] [big] [multi] [real]   sets $DIGEST
 //	registry down|up|mute NAME
 //	registry fail NAME KIND|all STATUS|hang|flip|truncate
 //	registry certificate NAME valid|unknown|expired|wrong
@@ -47,7 +48,8 @@ func (s *site) close() {
 //	registry auth FILE NAME...        writes a pull secret for these
 //
 // A registry's CA is in $WORK/certs.d, unless it is untrusted; one with a login
-// wants the user "user" and the password "s3cr3t".
+// wants the user "user" and the password "s3cr3t"; one with mtls wants what is in
+// $WORK/client.
 func registryCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(siteKey{}).(*site)
 	if neg || len(args) < 2 {
@@ -82,6 +84,10 @@ func (s *site) start(ts *testscript.TestScript, name string, how []string) error
 			cfg.PlainHTTP = true
 		case "untrusted":
 			trusted = false
+		case "mtls":
+			cfg.RequireClientCertificate = true
+		case "named": // reached through a proxy alone
+			cfg.Names = []string{namedHost}
 		default:
 			return fmt.Errorf("unknown kind of registry %q", h)
 		}
@@ -95,7 +101,20 @@ func (s *site) start(ts *testscript.TestScript, name string, how []string) error
 	if !trusted || cfg.PlainHTTP {
 		return nil
 	}
-	return s.write(filepath.Join("certs.d", r.Host(), "ca.crt"), r.CA().PEM())
+	host := r.Host()
+	if len(cfg.Names) > 0 {
+		host = cfg.Names[0]
+	}
+	if cfg.RequireClientCertificate {
+		cert, key, err := r.CA().ClientCertificate("somebody")
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(s.write("client/client.cert", cert), s.write("client/client.key", key)); err != nil {
+			return err
+		}
+	}
+	return s.write(filepath.Join("certs.d", host, "ca.crt"), r.CA().PEM())
 }
 
 func (s *site) write(name string, content []byte) error {
@@ -146,18 +165,32 @@ func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Regi
 
 func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args []string) error {
 	release := testpayload.Release{Components: 12, Manifests: 20, BaseLayers: []int64{1000}}
-	kind := ""
-	if len(args) > 1 {
-		kind = args[1]
+	kinds := args[1:]
+	if slices.Contains(kinds, "big") {
+		release = testpayload.Release{} // of real size
 	}
-	release.Docker = kind == "docker" || kind == "list"
+	boot := testpayload.SingleStream
+	if slices.Contains(kinds, "multi") {
+		boot = testpayload.MultiStream
+	}
+	release.BootImages = boot
+	if slices.Contains(kinds, "real") {
+		var err error
+		if release, err = testpayload.RealRelease(os.Getenv(testpayload.FolderVariable), boot); err != nil {
+			return err
+		}
+	}
+	list := slices.Contains(kinds, "list")
+	release.Docker = list || slices.Contains(kinds, "docker")
 	img, err := release.Image()
 	if err != nil {
 		return err
 	}
-	if kind == "index" || kind == "list" {
+	if list || slices.Contains(kinds, "index") {
 		release.Platform = provider.Platform{OS: "linux", Architecture: "arm64"}
-		release.Version = "4.17.3-arm64"
+		if release.Files == nil {
+			release.Version = "4.17.3-arm64"
+		}
 		arm, err := release.Image()
 		if err != nil {
 			return err

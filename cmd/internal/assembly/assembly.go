@@ -4,6 +4,8 @@
 package assembly
 
 import (
+	"io"
+
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
@@ -14,6 +16,8 @@ import (
 type Deps struct {
 	// LookupEnv is os.LookupEnv or a stand-in.
 	LookupEnv func(string) (string, bool)
+	// Stdin is what "-s -" reads.
+	Stdin io.Reader
 	// Observers are told what happens in the chain.
 	Observers []chain.Observer
 }
@@ -30,8 +34,8 @@ type Row struct {
 func Mirrorchain(d Deps) Row {
 	return Row{
 		Sources: []sources.Factory{
-			file.Factory(file.Config{}), // -s idms.yaml: policies as admins and oc-mirror leave them
-			env.Factory(d.LookupEnv),    // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
+			file.Factory(file.Config{Stdin: d.Stdin}), // -s idms.yaml: policies as admins and oc-mirror leave them
+			env.Factory(d.LookupEnv),                  // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
 		},
 		Layers: []chain.Layer{
 			// Outermost, so that -v tells of everything below.
