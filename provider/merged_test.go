@@ -132,4 +132,3 @@ func TestVersion(t *testing.T) {
 		t.Error("tags following digest rules have the same version")
 	}
 }
-
