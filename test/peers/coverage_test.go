@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	sr536 "github.com/containers/image/v5/pkg/sysregistriesv2"
+
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // classes must all come up in 300 sets.
@@ -78,9 +80,9 @@ func replaces(s *policySet) bool {
 }
 
 // node counts what the tables of a node show.
-func (c coverage) node(s *policySet, n *node) {
+func (c coverage) node(s *policySet, n *node, policies []provider.Policy) {
 	rules := map[string]bool{}
-	for _, p := range policies(s) {
+	for _, p := range policies {
 		for _, r := range p.Rules {
 			rules[r.Source] = true
 		}

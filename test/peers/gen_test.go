@@ -111,6 +111,15 @@ func (g generator) list(source string, oddities int) []string {
 	return out
 }
 
+// entrySource leaves out the empty source, which the reader of files refuses even
+// where nodes would drop the entry.
+func (g generator) entrySource(oddities int) string {
+	if s := g.source(oddities); s != "" {
+		return s
+	}
+	return "/"
+}
+
 // set makes a random set. Two in three have nothing odd in them, so that enough
 // of them load.
 func (g generator) set() *policySet {
@@ -139,7 +148,7 @@ func (g generator) set() *policySet {
 		for i := range g.IntN(4) {
 			o := &configv1.ImageDigestMirrorSet{ObjectMeta: name("idms", i)}
 			for range g.IntN(4) {
-				src := g.source(oddities)
+				src := g.entrySource(oddities)
 				o.Spec.ImageDigestMirrors = append(o.Spec.ImageDigestMirrors, configv1.ImageDigestMirrors{
 					Source: src, Mirrors: asMirrors(g.list(src, oddities)), MirrorSourcePolicy: never(),
 				})
@@ -149,7 +158,7 @@ func (g generator) set() *policySet {
 		for i := range g.IntN(3) {
 			o := &configv1.ImageTagMirrorSet{ObjectMeta: name("itms", i)}
 			for range g.IntN(4) {
-				src := g.source(oddities)
+				src := g.entrySource(oddities)
 				o.Spec.ImageTagMirrors = append(o.Spec.ImageTagMirrors, configv1.ImageTagMirrors{
 					Source: src, Mirrors: asMirrors(g.list(src, oddities)), MirrorSourcePolicy: never(),
 				})
@@ -159,7 +168,7 @@ func (g generator) set() *policySet {
 		for i := range g.IntN(3) {
 			o := &operatorv1alpha1.ImageContentSourcePolicy{ObjectMeta: name("icsp", i)}
 			for range g.IntN(4) {
-				src := g.source(oddities)
+				src := g.entrySource(oddities)
 				o.Spec.RepositoryDigestMirrors = append(o.Spec.RepositoryDigestMirrors, operatorv1alpha1.RepositoryDigestMirrors{
 					Source: src, Mirrors: g.list(src, oddities),
 				})
@@ -167,7 +176,7 @@ func (g generator) set() *policySet {
 			s.icsp = append(s.icsp, o)
 		}
 		if g.chance(15) {
-			src := g.source(oddities)
+			src := g.entrySource(oddities)
 			s.any = append(s.any, entry{src, g.list(src, oddities)})
 		}
 	}

@@ -69,7 +69,7 @@ func newNode(t *testing.T, dir string, s *policySet) (*node, error) {
 	if err := registries.EditRegistriesConfig(&conf, s.insecure, s.blocked, s.icsp, idms, itms); err != nil {
 		return nil, fmt.Errorf("edit: %w", err)
 	}
-	edited := system(filepath.Join(dir, "edited.conf"), filepath.Join(dir, "edited.conf.d"))
+	edited := system(filepath.Join(dir, "edited", "registries.conf"), filepath.Join(dir, "edited", "registries.conf.d"))
 	write(t, edited.SystemRegistriesConfPath, conf.Registries)
 	if _, err := sysregistriesv2.GetRegistries(edited); err != nil {
 		return nil, fmt.Errorf("load: %w", err)

@@ -1,165 +1,89 @@
 package peers
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"testing"
 
-	sr536 "github.com/containers/image/v5/pkg/sysregistriesv2"
 	configv1 "github.com/openshift/api/config/v1"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/sources/file"
 )
 
-// policies converts s, every object a policy of its own.
-func policies(s *policySet) []provider.Policy {
-	var out []provider.Policy
+// writeObjects writes the API objects of s into dir as an admin has them, beside
+// registries.conf.
+func writeObjects(t *testing.T, dir string, s *policySet) {
+	t.Helper()
+	var docs []any
 	for _, o := range s.icsp {
-		var p provider.Policy
-		for i, e := range o.Spec.RepositoryDigestMirrors {
-			p.Rules = append(p.Rules, rule(provider.PullDigest, o.Name, i, e.Source, e.Mirrors, ""))
-		}
-		out = append(out, p)
+		o.APIVersion, o.Kind = "operator.openshift.io/v1alpha1", "ImageContentSourcePolicy"
+		docs = append(docs, o)
 	}
 	for _, o := range s.idms {
-		var p provider.Policy
-		for i, e := range o.Spec.ImageDigestMirrors {
-			p.Rules = append(p.Rules, rule(provider.PullDigest, o.Name, i, e.Source, texts(e.Mirrors), e.MirrorSourcePolicy))
-		}
-		out = append(out, p)
+		o.APIVersion, o.Kind = "config.openshift.io/v1", "ImageDigestMirrorSet"
+		docs = append(docs, o)
 	}
 	for _, o := range s.itms {
-		var p provider.Policy
-		for i, e := range o.Spec.ImageTagMirrors {
-			p.Rules = append(p.Rules, rule(provider.PullTag, o.Name, i, e.Source, texts(e.Mirrors), e.MirrorSourcePolicy))
-		}
-		out = append(out, p)
+		o.APIVersion, o.Kind = "config.openshift.io/v1", "ImageTagMirrorSet"
+		docs = append(docs, o)
 	}
+	if len(s.insecure)+len(s.blocked) > 0 {
+		o := &configv1.Image{}
+		o.APIVersion, o.Kind, o.Name = "config.openshift.io/v1", "Image", "cluster"
+		o.Spec.RegistrySources = configv1.RegistrySources{InsecureRegistries: s.insecure, BlockedRegistries: s.blocked}
+		docs = append(docs, o)
+	}
+	var b strings.Builder
+	for _, d := range docs {
+		text, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "---\n%s\n", text)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "objects.yaml"), []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read is what our sources make of dir, and of the entries that have no file.
+func read(t *testing.T, dir string, s *policySet) ([]provider.Policy, error) {
+	t.Helper()
+	src, err := file.Open(dir, file.Config{})
+	if err != nil {
+		return nil, err
+	}
+	p, err := src.Load(t.Context())
+	if err != nil {
+		return nil, err
+	}
+	out := []provider.Policy{p}
 	for i, e := range s.any {
-		out = append(out, provider.Policy{Rules: []provider.Rule{rule(provider.PullAny, "env", i, e.source, e.mirrors, "")}})
-	}
-	return append(out, provider.Policy{Insecure: scopes(s.insecure), Blocked: scopes(s.blocked)})
-}
-
-func texts(list []configv1.ImageMirror) (out []string) {
-	for _, m := range list {
-		out = append(out, string(m))
-	}
-	return out
-}
-
-func rule(by provider.PullBy, object string, i int, source string, mirrors []string, p configv1.MirrorSourcePolicy) provider.Rule {
-	r := provider.Rule{
-		Source: source, Pull: by, NeverContactSource: p == configv1.NeverContactSource, Origin: fmt.Sprintf("%s#%d", object, i),
-	}
-	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
-	}
-	return r
-}
-
-func scopes(names []string) (out []provider.Scope) {
-	for _, n := range names {
-		out = append(out, provider.Scope{Name: n, Origin: "image/cluster"})
-	}
-	return out
-}
-
-// basePolicy converts registries.conf and its drop-ins: a stand-in for a reader
-// of those files, which refuses per file and replaces per prefix.
-func basePolicy(s *policySet) (provider.Policy, error) {
-	tables := map[string][]provider.Rule{}
-	var order []string
-	for _, file := range append([][]sr536.Registry{s.base}, s.dropIns...) {
-		mine := map[string]bool{}
-		for i, t := range file {
-			rules, err := table(t, fmt.Sprint("table", i))
-			if err != nil {
-				return provider.Policy{}, err
-			}
-			// What else a table is refused for shows as it is read alone.
-			if _, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: rules}); err != nil {
-				return provider.Policy{}, err
-			}
-			prefix := strings.TrimRight(rules[0].Source, "/")
-			if mine[prefix] {
-				continue
-			}
-			mine[prefix] = true
-			if tables[prefix] == nil {
-				order = append(order, prefix)
-			}
-			tables[prefix] = rules
+		r := provider.Rule{Source: e.source, Pull: provider.PullAny, Origin: fmt.Sprintf("env#%d", i)}
+		for _, m := range e.mirrors {
+			r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
 		}
-		if err := agree(file); err != nil {
-			return provider.Policy{}, err
-		}
-	}
-	var p provider.Policy
-	for _, prefix := range order {
-		p.Rules = append(p.Rules, tables[prefix]...)
-	}
-	return p, nil
-}
-
-func agree(file []sr536.Registry) error {
-	at := map[string]sr536.Registry{}
-	for _, r := range file {
-		key := strings.TrimRight(r.Location, "/")
-		if key == "" {
-			key = strings.TrimRight(r.Prefix, "/")
-		}
-		if f, ok := at[key]; ok && (f.Insecure != r.Insecure || f.Blocked != r.Blocked) {
-			return errors.New("conflict")
-		}
-		at[key] = r
-	}
-	return nil
-}
-
-func table(t sr536.Registry, origin string) ([]provider.Rule, error) {
-	if t.Prefix == "" {
-		t.Prefix = t.Location
-	} else if strings.TrimRight(t.Location, "/") == "" && !strings.HasPrefix(t.Prefix, "*.") {
-		return nil, errors.New("no location")
-	}
-	base := provider.Rule{
-		Source: t.Prefix, Location: t.Location, Pull: provider.PullAny, Literal: true, Insecure: t.Insecure,
-		NeverContactSource: t.Blocked, DigestOnly: t.MirrorByDigestOnly, Origin: origin,
-	}
-	var out []provider.Rule
-	for _, m := range t.Mirrors {
-		by := provider.PullAny
-		switch {
-		case m.PullFromMirror == "digest-only" || t.MirrorByDigestOnly && m.PullFromMirror == "":
-			by = provider.PullDigest
-		case m.PullFromMirror == "tag-only":
-			by = provider.PullTag
-		case m.PullFromMirror != "" && m.PullFromMirror != "all":
-			return nil, errors.New("unknown pull-from-mirror")
-		}
-		if len(out) == 0 || out[len(out)-1].Pull != by {
-			next := base
-			next.Pull = by
-			out = append(out, next)
-		}
-		last := &out[len(out)-1]
-		last.Mirrors = append(last.Mirrors, provider.Mirror{Location: m.Location, Insecure: m.Insecure})
-	}
-	if len(out) == 0 {
-		out = append(out, base)
+		out = append(out, provider.Policy{Rules: []provider.Rule{r}})
 	}
 	return out, nil
 }
 
-// newRules is our reading of s.
-func newRules(s *policySet) (*provider.Rules, error) {
-	base, err := basePolicy(s)
+// newRules merges policies as s wants it, and wants every refusal to name an
+// entry.
+func newRules(s *policySet, policies []provider.Policy) (*provider.Rules, error) {
+	r, err := provider.NewRules(provider.RulesConfig{TagsFollowDigestRules: s.tagsFollow}, policies...)
 	if err != nil {
-		return nil, err
+		if e, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || e.Origin == "" {
+			panic(fmt.Sprintf("an error that names no entry: %v", err))
+		}
 	}
-	return provider.NewRules(provider.RulesConfig{TagsFollowDigestRules: s.tagsFollow}, append([]provider.Policy{base}, policies(s)...)...)
+	return r, err
 }
 
 // ask asks Resolve and Candidates, which must agree.

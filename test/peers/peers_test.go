@@ -49,7 +49,12 @@ func TestPeers(t *testing.T) {
 func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 	seen.set(s)
 	n, nodeErr := newNode(t, dir, s)
-	r, err := newRules(s)
+	writeObjects(t, dir, s)
+	policies, err := read(t, dir, s)
+	var r *provider.Rules
+	if err == nil {
+		r, err = newRules(s, policies)
+	}
 	if (nodeErr == nil) != (err == nil) {
 		return []string{fmt.Sprintf("nodes: %v\nours:  %v", nodeErr, err)}
 	}
@@ -57,7 +62,7 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 		seen.refusedSet(nodeErr)
 		return nil
 	}
-	seen.node(s, n)
+	seen.node(s, n, policies)
 	var differences []string
 	for _, image := range s.images {
 		ref, err := normalize(image)
@@ -79,7 +84,7 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 		}
 		seen.answer(ref.String(), want)
 	}
-	if v := shuffled(s).Version(); !s.slashes() && v != r.Version() {
+	if v := shuffled(s, policies).Version(); !s.slashes() && v != r.Version() {
 		differences = append(differences, "another version when objects are shuffled")
 	}
 	return differences
@@ -87,18 +92,25 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 
 // shuffled makes rules of the same objects in another order. The tables of
 // registries.conf keep theirs.
-func shuffled(s *policySet) *provider.Rules {
-	base, _ := basePolicy(s)
-	all := policies(s)
+func shuffled(s *policySet, policies []provider.Policy) *provider.Rules {
 	rng := rand.New(rand.NewPCG(7, 7))
-	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	for _, p := range all {
-		rng.Shuffle(len(p.Rules), func(i, j int) { p.Rules[i], p.Rules[j] = p.Rules[j], p.Rules[i] })
-		for i := range p.Rules {
-			p.Rules[i].Origin = "elsewhere"
+	var tables, rest provider.Policy
+	for _, p := range policies {
+		for _, r := range p.Rules {
+			if r.Literal {
+				tables.Rules = append(tables.Rules, r)
+			} else {
+				r.Origin = "elsewhere"
+				rest.Rules = append(rest.Rules, r)
+			}
 		}
+		rest.Insecure = append(rest.Insecure, p.Insecure...)
+		rest.Blocked = append(rest.Blocked, p.Blocked...)
 	}
-	r, err := provider.NewRules(provider.RulesConfig{TagsFollowDigestRules: s.tagsFollow}, append([]provider.Policy{base}, all...)...)
+	rng.Shuffle(len(rest.Rules), func(i, j int) { rest.Rules[i], rest.Rules[j] = rest.Rules[j], rest.Rules[i] })
+	rng.Shuffle(len(rest.Blocked), func(i, j int) { rest.Blocked[i], rest.Blocked[j] = rest.Blocked[j], rest.Blocked[i] })
+	rng.Shuffle(len(rest.Insecure), func(i, j int) { rest.Insecure[i], rest.Insecure[j] = rest.Insecure[j], rest.Insecure[i] })
+	r, err := newRules(s, []provider.Policy{rest, tables})
 	if err != nil {
 		return &provider.Rules{}
 	}
@@ -113,17 +125,12 @@ func (s *policySet) slashes() bool {
 
 func describe(dir string, s *policySet) string {
 	var b strings.Builder
-	for _, f := range []string{"registries.conf", "registries.conf.d/00.conf", "registries.conf.d/01.conf", "edited.conf"} {
+	for _, f := range []string{"registries.conf", "registries.conf.d/00.conf", "registries.conf.d/01.conf", "edited/registries.conf", "objects.yaml"} {
 		if text, err := os.ReadFile(filepath.Join(dir, f)); err == nil {
 			fmt.Fprintf(&b, "--- %s\n%s", f, text)
 		}
 	}
-	fmt.Fprintf(&b, "insecure %q blocked %q tagsFollow %v\n", s.insecure, s.blocked, s.tagsFollow)
-	for _, p := range policies(s) {
-		for _, r := range p.Rules {
-			fmt.Fprintf(&b, "%s %q %v never=%v\n", r.Origin, r.Source, r.Mirrors, r.NeverContactSource)
-		}
-	}
+	fmt.Fprintf(&b, "tagsFollow %v, for any pull: %q\n", s.tagsFollow, s.any)
 	return b.String()
 }
 
