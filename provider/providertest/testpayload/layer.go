@@ -14,6 +14,7 @@ import (
 // Compression is how a layer is stored.
 type Compression uint8
 
+// Compressions of layers; gzip is what nearly all have.
 const (
 	Gzip Compression = iota
 	Zstd
