@@ -80,6 +80,7 @@ type warning struct {
 
 func (a *app) explainCmd() *cobra.Command {
 	var ask bool
+	var arch string
 	cmd := &cobra.Command{
 		Use:   "explain REF",
 		Short: "Say in words where an image is pulled from, and why",
@@ -89,20 +90,31 @@ order, which object and file each of these comes from, what policy refuses, and
 what is surprising about the policies that concern it. It touches no network.
 
 With --probe it also asks each endpoint for the image's manifest, all at once, and
-shows who answered. The exit code is then 0 if any of them did.`,
+shows who answered, in which time, and which HTTP status the others gave. The exit
+code is then 0 if any of them answered.`,
 		Example: `  mirrorchain explain -s idms.yaml quay.io/openshift-release-dev/ocp-release:4.17.3-x86_64
 
   # is every mirror there, and does it let me in?
   mirrorchain explain --probe -s idms.yaml -a pull-secret.json REF`,
 		Args: oneRef,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], ask) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if arch != "" && !ask {
+				return usagef("--arch means nothing without --probe")
+			}
+			return a.explain(cmd.Context(), args[0], arch, ask)
+		},
 	}
 	cmd.Flags().BoolVar(&ask, "probe", false, "ask each endpoint for the manifest and show status, time and error")
+	archFlag(cmd, &arch)
 	return cmd
 }
 
-func (a *app) explain(ctx context.Context, arg string, ask bool) error {
+func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 	ref, err := parseRef(arg)
+	if err != nil {
+		return err
+	}
+	platform, err := parseArch(arch)
 	if err != nil {
 		return err
 	}
@@ -122,7 +134,7 @@ func (a *app) explain(ctx context.Context, arg string, ask bool) error {
 	case len(res.Candidates) == 0:
 		failed = errForbidden(res.Refused)
 	case ask:
-		if failed, err = a.probe(ctx, res, &e); err != nil {
+		if failed, err = a.probe(ctx, res, platform, &e); err != nil {
 			return err
 		}
 	}

@@ -132,6 +132,7 @@ func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform
 	if err != nil {
 		return nil, err
 	}
+	defer base.Close()
 	found, err := a.credentials(ctx, res.Candidates)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
@@ -59,13 +61,40 @@ func (a *app) print(v any, text func(io.Writer)) error {
 			out.Write(y)
 		}
 	default:
-		text(&out)
+		var raw bytes.Buffer
+		text(&raw)
+		out.WriteString(printable(raw.String()))
 	}
 	if _, err := a.sys.Stdout.Write(out.Bytes()); err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	return nil
 }
+
+// printable is text that does to a terminal nothing but print: control characters,
+// which a release, a registry or a policy file may hold, are shown as escapes.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, unprintable) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unprintable(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// unprintable are control characters and those that change the direction of text.
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// oneLine is text that cannot pass for several lines.
+func oneLine(s string) string { return strings.NewReplacer("\n", "\\n", "\r", "\\r").Replace(s) }
 
 // list is a slice that is never null in JSON.
 func list[T any](s []T) []T {
@@ -88,11 +117,12 @@ func plural(n int, noun string) string {
 func table(w io.Writer, indent string, rows [][]string) {
 	var width []int
 	for _, row := range rows {
-		for i, cell := range row[:max(len(row)-1, 0)] {
+		for i := range row {
+			row[i] = oneLine(row[i])
 			if i == len(width) {
 				width = append(width, 0)
 			}
-			width[i] = max(width[i], len(cell))
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
 		}
 	}
 	for _, row := range rows {
@@ -107,6 +137,11 @@ func table(w io.Writer, indent string, rows [][]string) {
 		}
 		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 	}
+}
+
+// tell writes to stderr what a person should read.
+func (a *app) tell(format string, args ...any) {
+	fmt.Fprint(a.err, printable(fmt.Sprintf(format, args...))+"\n")
 }
 
 // lockedWriter lets several goroutines write whole lines to stderr.

@@ -38,11 +38,12 @@ func (p *probe) words() string {
 
 // probe asks each candidate of res and notes the answers in e. failed is set
 // where none answered; err is that nothing could be asked.
-func (a *app) probe(ctx context.Context, res provider.Resolution, e *explained) (failed, err error) {
+func (a *app) probe(ctx context.Context, res provider.Resolution, platform provider.Platform, e *explained) (failed, err error) {
 	base, err := a.registry()
 	if err != nil {
 		return nil, err
 	}
+	defer base.Close()
 	found, err := a.credentials(ctx, res.Candidates)
 	if err != nil {
 		return nil, err
@@ -57,7 +58,9 @@ func (a *app) probe(ctx context.Context, res provider.Resolution, e *explained) 
 		e.Candidates[i].Probe = p
 		g.Go(func() error {
 			start := time.Now()
-			img, err := base.Image(traced, provider.Request{Image: c.Ref, Insecure: c.Insecure, Credentials: found.Credentials})
+			img, err := base.Image(traced, provider.Request{
+				Image: c.Ref, Platform: platform, Insecure: c.Insecure, Credentials: found.Credentials,
+			})
 			p.took = time.Since(start)
 			p.DurationMS = p.took.Milliseconds()
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -45,4 +46,20 @@ func someRefs(cmd *cobra.Command, args []string) error {
 		return usagef("'%s' needs at least one image reference", cmd.CommandPath())
 	}
 	return nil
+}
+
+func archFlag(cmd *cobra.Command, arch *string) {
+	cmd.Flags().StringVar(arch, "arch", "", "`PLATFORM` to choose from an index: ARCH or OS/ARCH[/VARIANT] (default linux on this program's own)")
+	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64", "ppc64le", "s390x"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func parseArch(arch string) (provider.Platform, error) {
+	if arch == "" {
+		return provider.Platform{}, nil
+	}
+	p, err := provider.ParsePlatform(arch)
+	if err != nil {
+		return p, usagef("--arch: %w", err)
+	}
+	return p, nil
 }

@@ -80,9 +80,8 @@ of failure it was. For every endpoint's status as data, see explain --probe.`,
 			return a.releaseInfo(cmd.Context(), args[0], arch, name)
 		},
 	}
-	cmd.Flags().StringVar(&arch, "arch", "", "`PLATFORM` to choose from an index: ARCH or OS/ARCH[/VARIANT]")
+	archFlag(cmd, &arch)
 	cmd.Flags().StringVar(&imageFor, "image-for", "", "print only the pull spec of the component with this `NAME`")
-	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64", "ppc64le", "s390x"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "image-for", cobra.NoFileCompletions)
 	return cmd
 }
@@ -92,11 +91,9 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string) error
 	if err != nil {
 		return err
 	}
-	var platform provider.Platform
-	if arch != "" {
-		if platform, err = provider.ParsePlatform(arch); err != nil {
-			return usagef("--arch: %w", err)
-		}
+	platform, err := parseArch(arch)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()

@@ -70,7 +70,7 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 		if err != nil {
 			code = worse(code, exitCode(err))
 			r.Error = err.Error()
-			fmt.Fprintf(a.err, "mirrorchain: %v\n", about(arg, err))
+			a.tell("mirrorchain: %v", about(arg, err))
 		}
 		all = append(all, r)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -48,19 +47,19 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
-		fmt.Fprintln(a.err, "mirrorchain: interrupted")
+		a.tell("mirrorchain: interrupted")
 		return exitInterrupted
 	}
 	if r, ok := errors.AsType[*reported](err); ok {
 		return r.code
 	}
-	fmt.Fprintf(a.err, "mirrorchain: %v\n", err)
+	a.tell("mirrorchain: %v", err)
 	for _, h := range hintsOf(err) {
-		fmt.Fprintf(a.err, "hint: %s\n", h)
+		a.tell("hint: %s", h)
 	}
 	code := exitCode(err)
 	if code == exitUsage {
-		fmt.Fprintf(a.err, "Run '%s --help' for usage and examples.\n", cmd.CommandPath())
+		a.tell("Run '%s --help' for usage and examples.", cmd.CommandPath())
 	}
 	return code
 }
@@ -73,11 +72,11 @@ type app struct {
 }
 
 func (a *app) warnf(format string, args ...any) {
-	fmt.Fprintf(a.err, "warning: "+format+"\n", args...)
+	a.tell("warning: "+format, args...)
 }
 
 func (a *app) notef(format string, args ...any) {
-	fmt.Fprintf(a.err, "note: "+format+"\n", args...)
+	a.tell("note: "+format, args...)
 }
 
 func (a *app) root() *cobra.Command {
@@ -89,6 +88,17 @@ in force, what is in that release, and where did it really come from?
 
 Policies are read as nodes read them: ImageDigestMirrorSet, ImageTagMirrorSet,
 ImageContentSourcePolicy, install-config and registries.conf, from files (-s).
+
+Credentials are looked for in --authfile, $REGISTRY_AUTH_FILE,
+$XDG_RUNTIME_DIR/containers/auth.json, /run/containers/$UID/auth.json,
+$XDG_CONFIG_HOME/containers/auth.json, $DOCKER_CONFIG/config.json and
+~/.docker/config.json; for each endpoint the first file with an entry for it
+counts, and in that file the longest. Credential helpers are run for the
+registries that are asked, and for no other. HTTPS_PROXY, HTTP_PROXY, NO_PROXY and
+SSL_CERT_FILE are honoured. Output has no colour.
+
+Results go to stdout, everything else to stderr. A command that fails to look an
+image up prints nothing on stdout.
 
 ` + exitCodeHelp,
 		Example: `  # everything at once, on a registry of its own

@@ -146,6 +146,18 @@ func TestClosest(t *testing.T) {
 	}
 }
 
+// What a release or a registry says cannot drive the terminal or fake a line.
+func TestPrintable(t *testing.T) {
+	if got, want := printable("a\x1b[31mb\r\u202ec\n\td\u00e9"), "a\\u001b[31mb\\u000d\\u202ec\n\td\u00e9"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var out bytes.Buffer
+	table(&out, "", [][]string{{"a\nb", "c"}, {"d", "e"}})
+	if got, want := out.String(), "a\\nb  c\nd     e\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestWithScheme(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net/http/httptrace"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // verbosef says on stderr what -v asks for.
 func (a *app) verbosef(format string, args ...any) {
 	if a.opts.verbose {
-		fmt.Fprintf(a.err, "- "+format+"\n", args...)
+		a.tell("- "+format, args...)
 	}
 }
 

@@ -23,7 +23,6 @@ type siteKey struct{}
 type site struct {
 	work       string
 	registries map[string]*testregistry.Registry
-	image      testpayload.Image // the last one pushed
 }
 
 func newSite(work string) *site {
@@ -201,7 +200,6 @@ func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args 
 	}
 	repo, tag, _ := strings.Cut(args[0], ":")
 	ts.Setenv("DIGEST", reg.Push(repo, tag, img))
-	s.image = img
 	return nil
 }
 
