@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,7 +139,9 @@ func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 			return err
 		}
 	}
-	if failed != nil {
+	if f, ok := errors.AsType[*failedLookup](failed); ok {
+		e.Error = f.head // the probes say the rest
+	} else if failed != nil {
 		e.Error = failed.Error()
 	}
 	if err := a.print(e, e.text); err != nil {

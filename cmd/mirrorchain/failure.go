@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func sameFailure(a, b provider.Attempt) bool {
 }
 
 // failed puts the error of a chain into words.
-func (a *app) failed(ctx context.Context, ref refArg, err error, found pullsecret.Found, took time.Duration) error {
+func (a *app) failed(ctx context.Context, ref refArg, err error, res provider.Resolution, found pullsecret.Found, took time.Duration) error {
 	e, ok := errors.AsType[*chain.Error](err)
 	if !ok {
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
@@ -62,12 +63,27 @@ func (a *app) failed(ctx context.Context, ref refArg, err error, found pullsecre
 	f := &failedLookup{attempts: e.Attempts, code: exitCode(err)}
 	if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 		f.head = fmt.Sprintf("%s: no endpoint answered within --timeout %s", ref.Text, a.opts.timeout)
-		f.code = worse(f.code, exitUnreachable)
+		f.attempts = append(slices.Clone(e.Attempts), unanswered(res, e.Attempts, took)...)
+		f.code = attemptsCode(f.attempts)
 	} else {
 		f.head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, round(took))
 	}
-	f.hints = a.hints(ref, e.Attempts, found)
+	f.hints = a.hints(ref, f.attempts, found)
 	return f
+}
+
+// unanswered are the candidates that the end of the caller's time left without an
+// attempt that could be recorded.
+func unanswered(res provider.Resolution, attempts []provider.Attempt, took time.Duration) []provider.Attempt {
+	var as []provider.Attempt
+	for _, c := range res.Candidates {
+		if !slices.ContainsFunc(attempts, func(at provider.Attempt) bool { return at.Ref == c.Ref }) {
+			as = append(as, provider.Attempt{Ref: c.Ref, Took: took, Err: &provider.Error{
+				Ref: c.Ref, Class: provider.ClassTimeout, Err: errors.New("no answer before --timeout ran out"),
+			}})
+		}
+	}
+	return as
 }
 
 func refusedAttempts(res provider.Resolution) []provider.Attempt {

@@ -147,7 +147,7 @@ func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform
 	rel, err := c.Lookup(a.traced(ctx), provider.Request{Image: ref.Ref, Platform: platform, Credentials: found.Credentials})
 	stop()
 	if err != nil {
-		return nil, a.failed(ctx, ref, err, found, time.Since(start))
+		return nil, a.failed(ctx, ref, err, res, found, time.Since(start))
 	}
 	return rel, nil
 }
