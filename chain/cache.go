@@ -139,14 +139,18 @@ func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*pr
 		switch {
 		case l.left:
 			return c.gaveUp(ctx, &k, &req, l.trail)
-		case l.err == nil:
-			return l.val.landed(&req)
-		case l.led || !l.trail.wasHurried() || !l.trail.helps(ctx):
+		case !l.led && !satisfies(l) && l.trail.wasHurried() && l.trail.helps(ctx):
+			// A caller with less time was in a hurry. Try again in ours.
+		case l.err != nil:
 			return nil, l.err
+		default:
+			return l.val.landed(&req)
 		}
-		// It failed because a caller with less time was in a hurry. Try in ours.
 	}
 }
+
+// satisfies reports whether more time could make nothing better of l.
+func satisfies(l landing[*cached]) bool { return l.err == nil && !l.val.release.Stale() }
 
 // fetch is the work of a flight.
 func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*cached, error) {
@@ -171,7 +175,9 @@ func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*c
 	if ok && old.release != nil && noAnswer(err) && ctx.Err() == nil {
 		e := stale(old.release, attemptsOf(err), err)
 		e.expires = time.Now().Add(c.NegativeTTL / 5)
-		c.keep(&k, e)
+		if !trailOf(ctx).wasHurried() {
+			c.keep(&k, e)
+		}
 		c.report(ctx, CacheStale, &k, err)
 		return e, nil
 	}

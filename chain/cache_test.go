@@ -361,6 +361,31 @@ func TestCacheHastyCallerFailsNobody(t *testing.T) {
 	})
 }
 
+// Nor is it given an old answer for another one's lack of time.
+func TestCacheHastyCallerMakesNobodyStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newFakes(t, map[string]endpoint{mirrorA: answers})
+		c := cacheOver(t, base, chain.CacheConfig{}, mirrored(source, mirrorA))
+		lookup(t, c, provider.Request{Image: tagged})
+		time.Sleep(time.Minute)
+		base.become(map[string]endpoint{mirrorA: takes(5 * time.Second)})
+		hasty := make(chan bool, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			r, err := c.Lookup(ctx, provider.Request{Image: tagged})
+			hasty <- err == nil && r.Stale()
+		}()
+		synctest.Wait()
+		if r := lookup(t, c, provider.Request{Image: tagged}); r.Stale() {
+			t.Error("the patient caller got an old answer")
+		}
+		if !<-hasty {
+			t.Error("the hasty caller got no old answer")
+		}
+	})
+}
+
 // A caller that leaves is told what had been tried until then.
 func TestCacheLeavingCallerLearnsWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
