@@ -298,6 +298,28 @@ func TestCacheSharesLookups(t *testing.T) {
 	})
 }
 
+// However callers and the end of a lookup fall together, nothing is fetched twice.
+func TestCacheFetchesOnce(t *testing.T) {
+	base := newFakes(t, map[string]endpoint{source: answers})
+	c := cacheOver(t, base, chain.CacheConfig{})
+	const rounds = 300
+	for i := range rounds {
+		req := provider.Request{Image: mustParse(t, fmt.Sprintf("%s@sha256:%064x", source, i))}
+		var wg sync.WaitGroup
+		for range 200 {
+			wg.Go(func() {
+				if _, err := c.Lookup(t.Context(), req); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if n := len(base.names()); n != rounds {
+		t.Errorf("%d fetches of %d releases", n, rounds)
+	}
+}
+
 // When all have left the work goes on, for the next to find.
 func TestCacheWorkGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -257,6 +257,25 @@ func TestStoreIndex(t *testing.T) {
 	}
 }
 
+// A tag may be an index: that says which platform was chosen, the digest does not.
+func TestStoreIndexByTag(t *testing.T) {
+	base := &opener{open: func(_ context.Context, req provider.Request) (string, provider.Platform, error) {
+		if req.Image.Digest() == "" {
+			return digest, req.Platform.OrDefault(), nil
+		}
+		return digest, provider.Platform{}, nil
+	}}
+	s := storeOver(t, base, chain.StoreConfig{})
+	for range 2 {
+		if r := lookup(t, s, provider.Request{Image: tagged}); r.Platform() != (provider.Platform{}).OrDefault() {
+			t.Errorf("by tag: platform %q", r.Platform())
+		}
+		if r := lookup(t, s, provider.Request{Image: image}); !r.Platform().IsZero() {
+			t.Errorf("by digest: platform %q; want none", r.Platform())
+		}
+	}
+}
+
 // tenantID is the credential that may read the index.
 func tenantID(t testing.TB, req provider.Request) string {
 	c, _ := tenant(t, "quay.io", "one").For(req.Image)

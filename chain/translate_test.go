@@ -79,6 +79,16 @@ func TestTranslateFollowsTheRules(t *testing.T) {
 	}
 }
 
+// Chains in chains translate once, not one after another.
+func TestTranslateNested(t *testing.T) {
+	rules := newRules(t, rewriting(artDev, "one.example/art"), rewriting("one.example", "wrong.example"))
+	inner := newChain(t, content(release(t, 3)), rules, chain.Translate(chain.TranslateConfig{}))
+	outer := newChain(t, inner, rules, chain.Translate(chain.TranslateConfig{Live: true}))
+	if got := component(t, lookup(t, outer, provider.Request{Image: image}), "component-000"); got.Image.Name() != "one.example/art" {
+		t.Errorf("translated twice: %s", got.Image)
+	}
+}
+
 // One component that cannot be translated does not fail the others.
 func TestTranslateBadComponent(t *testing.T) {
 	base := release(t, 3).With(func(d *provider.ReleaseData) {
