@@ -130,10 +130,10 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, insecure boo
 		if to.Scheme == "http" && !insecure {
 			return nil, fail(provider.ClassTLS, errors.New("a redirect from https to plain HTTP is not followed; a policy must call the registry insecure first"))
 		}
-		op := "redirected to " + to.Host
-		if wire.Repeats(to.Host, secrets...) {
-			op = "redirected"
+		if wire.Repeats(to.Host, secrets...) { // its name would be in errors, and in a DNS query
+			return nil, fail(provider.ClassMalformed, errors.New("a redirect to a host whose name repeats a secret is not followed"))
 		}
+		op := "redirected to " + to.Host
 		ep, err := p.endpoints.get(to.Host, insecure)
 		if err != nil {
 			return nil, err

@@ -83,3 +83,14 @@ func isTimeout(err error) bool {
 	n, ok := errors.AsType[net.Error](err)
 	return ok && n.Timeout()
 }
+
+// withoutCertificate makes what it is of a connection that broke after the server
+// had asked for a client certificate in vain. In TLS 1.3 it says so only when we
+// have begun to write, and then its word may get lost.
+func withoutCertificate(err error) error {
+	e, ok := errors.AsType[*provider.Error](err)
+	if !ok || e.Class != provider.ClassUnreachable && e.Class != provider.ClassTLS {
+		return err
+	}
+	return &provider.Error{Class: provider.ClassTLS, Err: &text{"it asks for a client certificate, and there is none for it: " + e.Err.Error(), e.Err}}
+}

@@ -45,6 +45,8 @@ type Host struct {
 
 	// plain is set once an insecure host has answered over http and not https.
 	plain atomic.Bool
+	// asked is set when the host asked for a client certificate, and we had none.
+	asked atomic.Bool
 }
 
 // Connections kept per host. Over HTTP/2 one is enough; without, as many as
@@ -53,32 +55,41 @@ const maxIdle = 32
 
 // NewHost connects to nothing yet.
 func NewHost(c Config) *Host {
+	// The transport finishes a connection that nobody waits for any more, within
+	// this; who does wait has the watchdog's limit.
+	background := 2 * c.Timeouts.Connect
 	dial := c.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: c.Timeouts.Connect, KeepAlive: 15 * time.Second}).DialContext
+		dial = (&net.Dialer{Timeout: background, KeepAlive: 15 * time.Second}).DialContext
 	}
-	return &Host{
-		address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts,
-		transport: &http.Transport{
-			Proxy:               quietProxy(c.Proxy),
-			DialContext:         dial,
-			TLSClientConfig:     c.TLS,
-			TLSHandshakeTimeout: c.Timeouts.Connect,
-			ForceAttemptHTTP2:   true,
-			DisableCompression:  true, // digests are of the bytes as sent
-			MaxIdleConns:        2 * maxIdle,
-			MaxIdleConnsPerHost: maxIdle,
-			IdleConnTimeout:     60 * time.Second,
+	h := &Host{address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts}
+	config := c.TLS.Clone()
+	if len(config.Certificates) == 0 {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			h.asked.Store(true)
+			return new(tls.Certificate), nil
+		}
+	}
+	h.transport = &http.Transport{
+		Proxy:               quietProxy(c.Proxy),
+		DialContext:         dial,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: background,
+		ForceAttemptHTTP2:   true,
+		DisableCompression:  true, // digests are of the bytes as sent
+		MaxIdleConns:        2 * maxIdle,
+		MaxIdleConnsPerHost: maxIdle,
+		IdleConnTimeout:     60 * time.Second,
 
-			MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: 64 << 10,
 
-			// A dead connection would otherwise be given to every later request.
-			HTTP2: &http.HTTP2Config{
-				SendPingTimeout: c.Timeouts.Silence,
-				PingTimeout:     c.Timeouts.FirstByte,
-			},
+		// A dead connection would otherwise be given to every later request.
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: c.Timeouts.Silence,
+			PingTimeout:     c.Timeouts.FirstByte,
 		},
 	}
+	return h
 }
 
 // Address is the host as it was configured.
@@ -152,11 +163,12 @@ func (h *Host) Do(ctx context.Context, r Request) (*Response, error) {
 // was there before anything went wrong.
 func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response, connected bool, _ error) {
 	watched, w := watch(ctx, h.limits)
-	var got atomic.Bool // hooks run on other goroutines
+	var got, fresh atomic.Bool // hooks run on other goroutines
 	traced := httptrace.WithClientTrace(watched, &httptrace.ClientTrace{
 		GetConn: func(string) { w.enter(connecting) },
-		GotConn: func(httptrace.GotConnInfo) {
+		GotConn: func(i httptrace.GotConnInfo) {
 			got.Store(true)
+			fresh.Store(!i.Reused)
 			w.enter(waiting)
 		},
 		WroteRequest: func(httptrace.WroteRequestInfo) {
@@ -169,6 +181,9 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 	if err != nil {
 		err = w.explain(err)
 		w.end()
+		if fresh.Load() && h.asked.Load() {
+			err = withoutCertificate(err)
+		}
 		return nil, got.Load(), err
 	}
 	w.enter(reading)

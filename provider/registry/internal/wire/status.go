@@ -86,12 +86,19 @@ func join(code, message string) string {
 	return code + ": " + message
 }
 
-// Repeats reports whether s holds one of secrets, as it is or escaped.
+// Repeats reports whether s holds one of secrets, as it is or escaped, in
+// whatever case and with or without base64's padding.
 func Repeats(s string, secrets ...string) bool {
+	s = strings.ToLower(s)
 	for _, secret := range secrets {
-		if secret != "" && (strings.Contains(s, secret) ||
-			strings.Contains(s, url.QueryEscape(secret)) || strings.Contains(s, url.PathEscape(secret))) {
-			return true
+		secret = strings.TrimRight(secret, "=")
+		if secret == "" {
+			continue
+		}
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+			if strings.Contains(s, strings.ToLower(form)) {
+				return true
+			}
 		}
 	}
 	return false

@@ -1,0 +1,445 @@
+package registry_test
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+)
+
+const (
+	secretPassword = "hunter2-is-no-good/+ \""
+	secretIdentity = "identity-token-of-alice"
+	secretRegistry = "registry-token-of-alice"
+)
+
+var alice = testregistry.User{
+	Name: "alice", Password: secretPassword, IdentityToken: secretIdentity, RegistryToken: secretRegistry,
+}
+
+func credentials(t testing.TB, key string, c provider.Credential) provider.Credentials {
+	t.Helper()
+	cs, err := provider.NewCredentials(map[string]provider.Credential{key: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cs
+}
+
+// small is a release that costs little to build and to read.
+func small(t testing.TB) testpayload.Image {
+	t.Helper()
+	return testpayload.Must(testpayload.Release{Components: 2, Manifests: -1, BaseLayers: []int64{}, BootImages: testpayload.NoBootImages}.Image())
+}
+
+// at makes a request for what is at ref with one entry for its registry.
+func at(t testing.TB, ref imageref.Ref, c provider.Credential) provider.Request {
+	t.Helper()
+	req := request(ref)
+	if !c.IsZero() {
+		req.Credentials = credentials(t, ref.Registry(), c)
+	}
+	return req
+}
+
+// P3: what authentication costs, alone and when the registry is known.
+func TestAuthentication(t *testing.T) {
+	password := provider.NewCredential("alice", secretPassword)
+	for _, tt := range []struct {
+		name        string
+		auth        testregistry.Auth
+		cred        provider.Credential
+		first, then int // requests of a lookup, cold and with what was learnt
+		other       int // of another repository
+	}{
+		{"none", testregistry.Auth{}, provider.Credential{}, 2, 2, 2},
+		{"none wanted, some had", testregistry.Auth{}, password, 2, 2, 2},
+		{"basic", testregistry.Auth{Scheme: testregistry.Basic}, password, 2, 2, 2},
+		{"bearer", testregistry.Auth{Scheme: testregistry.Bearer}, password, 4, 2, 3},
+		{"bearer elsewhere", testregistry.Auth{Scheme: testregistry.Bearer, TokenElsewhere: true}, password, 4, 2, 3},
+		{"anonymous bearer", testregistry.Auth{Scheme: testregistry.Bearer, Anonymous: []string{"ocp"}}, provider.Credential{}, 4, 2, 3},
+		{"identity token", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewIdentityToken(secretIdentity), 4, 2, 3},
+		{"registry token", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewRegistryToken(secretRegistry), 2, 2, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.auth.Users = []testregistry.User{alice}
+			reg := start(t, testregistry.Config{Auth: tt.auth})
+			img := small(t)
+			p := open(t, reg)
+			for _, step := range []struct {
+				repo string
+				want int
+			}{{"ocp/release", tt.first}, {"ocp/release", tt.then}, {"ocp/other", tt.other}, {"ocp/other", tt.then}} {
+				ref := reg.ByDigest(step.repo, reg.Push(step.repo, "", img))
+				reg.ResetLog()
+				if _, err := p.Lookup(t.Context(), at(t, ref, tt.cred)); err != nil {
+					t.Fatal(err)
+				}
+				if n := reg.Count(); n != step.want {
+					t.Errorf("%s: %d requests, want %d: %+v", step.repo, n, step.want, reg.Requests())
+				}
+			}
+			if n := reg.Main().Stats().Handshakes; n != 1 {
+				t.Errorf("%d handshakes", n)
+			}
+		})
+	}
+}
+
+// P3: however many lookups start at once, one meets the challenge, and one
+// request gets each token.
+func TestManyAtOnce(t *testing.T) {
+	const n = 20
+	password := provider.NewCredential("alice", secretPassword)
+	for _, tt := range []struct {
+		name         string
+		auth         testregistry.Auth
+		cred         provider.Credential
+		repositories int
+		requests     int
+	}{
+		{"basic", testregistry.Auth{Scheme: testregistry.Basic}, password, 1, 2 * n},
+		{"bearer, one repository", testregistry.Auth{Scheme: testregistry.Bearer}, password, 1, 2*n + 2},
+		{"bearer, a repository each", testregistry.Auth{Scheme: testregistry.Bearer}, password, n, 2*n + 1 + n},
+		{"anonymous bearer", testregistry.Auth{Scheme: testregistry.Bearer, Anonymous: []string{"ocp"}}, provider.Credential{}, 1, 2*n + 2},
+		{"identity token", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewIdentityToken(secretIdentity), 1, 2*n + 2},
+	} {
+		for _, old := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, HTTP/1.1 %v", tt.name, old), func(t *testing.T) {
+				tt.auth.Users = []testregistry.User{alice}
+				reg := start(t, testregistry.Config{Auth: tt.auth, NoHTTP2: old})
+				img := small(t)
+				p := open(t, reg)
+				var g errgroup.Group
+				for i := range n {
+					repo := fmt.Sprintf("ocp/release%d", i%tt.repositories)
+					req := at(t, reg.ByDigest(repo, reg.Push(repo, "", img)), tt.cred)
+					g.Go(func() error {
+						_, err := p.Lookup(t.Context(), req)
+						return err
+					})
+				}
+				if err := g.Wait(); err != nil {
+					t.Fatal(err)
+				}
+				if got := reg.Count(); got != tt.requests {
+					t.Errorf("%d requests, want %d (%d tokens)", got, tt.requests, reg.Count(tokens))
+				}
+			})
+		}
+	}
+}
+
+// P6: nobody waits for anybody's answer, neither of manifests nor of layers, with
+// one decoder or many.
+func TestAllInFlight(t *testing.T) {
+	const n = 20
+	for _, old := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/1.1 %v", old), func(t *testing.T) {
+			reg := start(t, testregistry.Config{NoHTTP2: old})
+			p := open(t, reg, func(c *registry.Config) { c.Decoders = 1 })
+			m, b := reg.Barrier(n, manifests), reg.Barrier(n, blobs)
+			var g errgroup.Group
+			for i := range n {
+				img := testpayload.Must(testpayload.Release{
+					Version: fmt.Sprintf("4.17.%d", i), Components: 2, Manifests: -1, BaseLayers: []int64{}, BootImages: testpayload.NoBootImages,
+				}.Image())
+				req := request(reg.ByDigest(repo, reg.Push(repo, "", img)))
+				g.Go(func() error {
+					_, err := p.Lookup(t.Context(), req)
+					return err
+				})
+			}
+			if err := g.Wait(); err != nil {
+				t.Fatalf("%v (%d manifests and %d layers waiting)", err, m.Waiting(), b.Waiting())
+			}
+			if got := reg.Count(); got != 2*n {
+				t.Errorf("%d requests", got)
+			}
+		})
+	}
+}
+
+func TestExpiredTokens(t *testing.T) {
+	reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{alice}}})
+	p := open(t, reg)
+	req := at(t, reg.ByDigest(repo, reg.Push(repo, "", small(t))), provider.NewCredential("alice", secretPassword))
+	lookup := func(want int) {
+		t.Helper()
+		reg.ResetLog()
+		if _, err := p.Lookup(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		if n := reg.Count(); n != want {
+			t.Errorf("%d requests, want %d", n, want)
+		}
+	}
+	lookup(4)
+	lookup(2)
+	reg.ExpireTokens() // before their time
+	lookup(4)
+	lookup(2)
+
+	// A token is not used up to its last moment: this one never is.
+	reg.SetAuth(testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{alice}, TokenLifetime: time.Second})
+	other := at(t, req.Image, provider.NewIdentityToken(secretIdentity))
+	reg.ResetLog()
+	if _, err := p.Lookup(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An identity token is traded by POST; where the realm knows GET only, the
+// password is, if there is one.
+func TestIdentityToken(t *testing.T) {
+	reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{alice}, NoPost: true}})
+	ref := reg.ByDigest(repo, reg.Push(repo, "", small(t)))
+	both, err := provider.ParseCredentials(fmt.Appendf(nil, `{"auths":{%q:{"username":"alice","password":%q,"identitytoken":%q}}}`,
+		ref.Registry(), secretPassword, secretIdentity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := request(ref)
+	req.Credentials = both
+	if _, err := open(t, reg).Lookup(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	if n := reg.Count(testregistry.Match{Kind: testregistry.Token, Method: "GET"}); n != 1 {
+		t.Errorf("%d GETs for a token", n)
+	}
+	_, err = open(t, reg).Lookup(t.Context(), at(t, ref, provider.NewIdentityToken(secretIdentity)))
+	wantError(t, err, provider.ClassUnauthorized, "fetching a token")
+}
+
+// R9 in the part that is the registry's: what is wrong is said.
+func TestRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		auth testregistry.Auth
+		cred provider.Credential
+		says string
+	}{
+		{"basic without", testregistry.Auth{Scheme: testregistry.Basic}, provider.Credential{}, "no entry"},
+		{"basic wrong", testregistry.Auth{Scheme: testregistry.Basic}, provider.NewCredential("alice", "guess"), "refused"},
+		{"basic with identity token", testregistry.Auth{Scheme: testregistry.Basic}, provider.NewIdentityToken(secretIdentity), "has none"},
+		{"bearer without", testregistry.Auth{Scheme: testregistry.Bearer}, provider.Credential{}, "no entry"},
+		{"bearer wrong", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewCredential("alice", "guess"), "fetching a token"},
+		{"bearer wrong registry token", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewRegistryToken("guess"), "refused"},
+		{"bearer wrong identity token", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewIdentityToken("guess"), "invalid_grant"},
+		{"not this repository", testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{{Name: "bob", Password: "b", Repositories: []string{"theirs"}}}},
+			provider.NewCredential("bob", "b"), "refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.auth.Users = append(tt.auth.Users, alice)
+			reg := start(t, testregistry.Config{Auth: tt.auth})
+			p := open(t, reg)
+			req := at(t, reg.ByDigest(repo, reg.Push(repo, "", small(t))), tt.cred)
+			for range 2 { // cold, then with the challenge known
+				_, err := p.Lookup(t.Context(), req)
+				wantError(t, err, provider.ClassUnauthorized, tt.says)
+			}
+		})
+	}
+}
+
+// R10: a pull secret with entries for two registries and one path of each; every
+// request carries what belongs to it and nothing else.
+func TestCredentialsStayHome(t *testing.T) {
+	bearer := testregistry.Auth{Scheme: testregistry.Bearer, TokenElsewhere: true, Users: []testregistry.User{{Name: "alice", Password: "for-one"}}}
+	basic := testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: "alice", Password: "for-two"}}}
+	ca, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := start(t, testregistry.Config{CA: ca, Auth: bearer, RedirectBlobs: true})
+	two := start(t, testregistry.Config{CA: ca, Auth: basic, RedirectBlobs: true})
+	three := start(t, testregistry.Config{CA: ca, Auth: basic})
+	img := small(t)
+	p := open(t, one)
+	creds, err := provider.NewCredentials(map[string]provider.Credential{
+		one.Host():            provider.NewCredential("alice", "for-one"),
+		two.Host() + "/ocp":   provider.NewCredential("alice", "for-two"),
+		three.Host() + "/oc":  provider.NewCredential("alice", "not-for-ocp"), // no whole component
+		three.Host() + "/ocp": {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reg := range []*testregistry.Registry{one, two, three} {
+		req := request(reg.ByDigest(repo, reg.Push(repo, "", img)))
+		req.Credentials = creds
+		_, err := p.Lookup(t.Context(), req)
+		if (err != nil) != (reg == three) {
+			t.Errorf("%s: %v", reg.Host(), err)
+		}
+		for _, q := range reg.Requests() {
+			user, pass, ok := basicAuth(q)
+			if ok && (user != "alice" || reg == one && pass != "for-one" || reg == two && pass != "for-two" || reg == three) {
+				t.Errorf("%s got %q %q at %s", reg.Host(), user, pass, q.Path)
+			}
+			if q.Endpoint == "storage" && q.Authorized() {
+				t.Errorf("%s: object storage got an Authorization header", reg.Host())
+			}
+		}
+	}
+	if n := one.Count(testregistry.Match{Kind: testregistry.Storage}) + two.Count(testregistry.Match{Kind: testregistry.Storage}); n != 2 {
+		t.Errorf("%d blobs were redirected, want 2", n)
+	}
+	// A bearer token of one is for one: at most its own host saw it.
+	for _, q := range one.Requests(tokens) {
+		if q.Query.Get("service") != "testregistry" || q.Query.Get("scope") != "repository:"+repo+":pull" || q.Query.Get("account") != "alice" {
+			t.Errorf("token request %v", q.Query)
+		}
+	}
+}
+
+func basicAuth(q testregistry.Request) (user, pass string, ok bool) {
+	return (&http.Request{Header: q.Header}).BasicAuth()
+}
+
+// R10: nothing secret in an error, even where the server repeats it.
+func TestErrorsTellNoSecrets(t *testing.T) {
+	secrets := []string{secretPassword, url.QueryEscape(secretPassword), secretIdentity, secretRegistry, "YWxpY2U6", "token-"}
+	for _, cred := range []provider.Credential{
+		provider.NewCredential("alice", secretPassword), provider.NewIdentityToken(secretIdentity), provider.NewRegistryToken(secretRegistry),
+	} {
+		for _, scheme := range []testregistry.Scheme{testregistry.Basic, testregistry.Bearer} {
+			reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: scheme, Users: []testregistry.User{alice}}, RedirectBlobs: true})
+			ref := reg.ByDigest(repo, reg.Push(repo, "", small(t)))
+			for _, m := range []testregistry.Match{manifests, blobs, tokens, {Kind: testregistry.Storage}} {
+				for _, a := range []testregistry.Action{
+					testregistry.Status(403), testregistry.Status(500), testregistry.Hang(), testregistry.Reset(),
+					testregistry.Redirect("https://127.0.0.1:1/x?signature=" + url.QueryEscape(secretPassword)),
+				} {
+					remove := reg.Fail(m, a)
+					p := open(t, reg, func(c *registry.Config) { c.Timeouts.FirstByte = 50 * time.Millisecond })
+					_, err := p.Lookup(t.Context(), at(t, ref, cred))
+					remove()
+					if err == nil {
+						continue // this one asks for no token, or needs no storage
+					}
+					for text := range texts(err) {
+						for _, s := range secrets {
+							if strings.Contains(text, s) {
+								t.Errorf("%v %v: %q holds %q", m.Kind, a, text, s)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// A server that repeats all it was told, in its message, its challenge and where
+// it redirects to, gets none of it into an error.
+func TestEcho(t *testing.T) {
+	for _, status := range []int{302, 400, 401, 403, 404, 429, 500} {
+		for _, cred := range []provider.Credential{
+			provider.NewCredential("alice", secretPassword), provider.NewIdentityToken(secretIdentity), provider.NewRegistryToken(secretRegistry),
+		} {
+			var srv *httptest.Server
+			srv = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_ = r.ParseForm()
+				all := fmt.Sprint(r.Header, r.Form)
+				if user, pass, ok := r.BasicAuth(); ok {
+					all += user + pass
+				}
+				said := strings.TrimPrefix(strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "), "Bearer ")
+				w.Header().Add("Www-Authenticate", said)
+				w.Header().Add("Www-Authenticate", `Bearer realm="`+srv.URL+`/token"`)
+				w.Header().Set("Location", "https://"+strings.TrimRight(said, "=")+".invalid/"+said)
+				w.WriteHeader(status)
+				_ = json.NewEncoder(w).Encode(map[string]any{"errors": []map[string]string{{"code": "DENIED", "message": all}}})
+			}))
+			roots := x509.NewCertPool()
+			roots.AddCert(srv.Certificate())
+			p := open(t, nil, func(c *registry.Config) { c.RootCAs = roots })
+			ref := imageref.MustParse(strings.TrimPrefix(srv.URL, "https://") + "/ocp/release:x")
+			_, err := p.Lookup(t.Context(), at(t, ref, cred))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for text := range texts(err) {
+				for _, s := range []string{secretPassword, secretIdentity, secretRegistry, "YWxpY2U6"} {
+					if strings.Contains(text, s) {
+						t.Errorf("status %d: %q holds %q", status, text, s)
+					}
+				}
+			}
+			_ = p.Close()
+			srv.Close()
+		}
+	}
+}
+
+// texts are the texts of all errors in err's tree.
+func texts(err error) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		var walk func(error) bool
+		walk = func(err error) bool {
+			if err == nil {
+				return true
+			}
+			if !yield(fmt.Sprintf("%v %+v", err, err)) {
+				return false
+			}
+			switch u := err.(type) {
+			case interface{ Unwrap() error }:
+				return walk(u.Unwrap())
+			case interface{ Unwrap() []error }:
+				for _, e := range u.Unwrap() {
+					if !walk(e) {
+						return false
+					}
+				}
+			}
+			return true
+		}
+		walk(err)
+	}
+}
+
+// A caller that leaves while the token is on its way leaves at once, and fails
+// nobody who waits for the same token.
+func TestLeavingAFlight(t *testing.T) {
+	reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{alice}}})
+	ref := reg.ByDigest(repo, reg.Push(repo, "", small(t)))
+	p := open(t, reg)
+	req := at(t, ref, provider.NewCredential("alice", secretPassword))
+	b := reg.Barrier(2, tokens) // one token request is held until we say so
+	ctx, cancel := context.WithCancel(t.Context())
+	var g errgroup.Group
+	g.Go(func() error { _, err := p.Lookup(t.Context(), req); return err })
+	if err := reg.Wait(t.Context(), 1, tokens); err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan error)
+	go func() { _, err := p.Lookup(ctx, req); left <- err }()
+	cancel()
+	if err := <-left; provider.ClassOf(err) != provider.ClassCanceled || !errors.Is(err, context.Canceled) {
+		t.Errorf("who left got %v", err)
+	}
+	b.Release()
+	if err := g.Wait(); err != nil {
+		t.Errorf("who stayed got %v", err)
+	}
+	if n := reg.Count(tokens); n != 1 {
+		t.Errorf("%d tokens", n)
+	}
+}
