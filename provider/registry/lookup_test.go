@@ -111,3 +111,12 @@ func TestRequests(t *testing.T) {
 		}
 	}
 }
+
+func mustParse(t testing.TB, s string) imageref.Ref {
+	t.Helper()
+	ref, err := imageref.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}

@@ -16,9 +16,12 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
+// accepted has schema 1 last: it is not read, but a registry that has nothing
+// else should send it and not a 404 that says nothing.
 var accepted = strings.Join([]string{
 	string(types.OCIManifestSchema1), string(types.OCIImageIndex),
 	string(types.DockerManifestSchema2), string(types.DockerManifestList),
+	string(types.DockerManifestSchema1Signed), string(types.DockerManifestSchema1),
 }, ", ")
 
 // manifest is a verified image manifest.

@@ -42,9 +42,9 @@ func ContextError(ctx context.Context) error {
 func Classify(err error) *provider.Error {
 	e := &provider.Error{Class: provider.ClassUnreachable, Err: Clean(err)}
 	switch {
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case isPlain(err):
 		e.Class = provider.ClassTLS
-		e.Err = errors.New("it speaks plain HTTP where https is wanted; a policy must call it insecure first")
+		e.Err = &text{"it speaks plain HTTP where https is wanted; a policy must call it insecure first", err}
 	case isTLS(err):
 		e.Class = provider.ClassTLS
 	case isTimeout(err):
@@ -53,6 +53,11 @@ func Classify(err error) *provider.Error {
 		e.Err = &text{"the connection was cut off", err}
 	}
 	return e
+}
+
+func isPlain(err error) bool {
+	r, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && string(r.RecordHeader[:]) == "HTTP/" || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 func isTLS(err error) bool {
