@@ -41,7 +41,12 @@ func (s *Search) follow(name string, rest *pattern) (physical string, n *node, s
 		full := path.Join(here.name, first)
 		c := here.node.child(first)
 		if c == nil {
-			if s.need(wantedAt(path.Join(full, todo), rest)) || !here.node.sealed {
+			wanted := wantedAt(path.Join(full, todo), rest)
+			if strings.Contains("/"+todo+"/", "/../") {
+				// Where ".." leads depends on what full is.
+				wanted = literally(full)
+			}
+			if s.need(wanted) || !here.node.sealed {
 				return full, nil, unknown
 			}
 			return full, nil, missing
@@ -129,54 +134,45 @@ func (s *Search) expand(p pattern, emit func(name string, n *node) error) error 
 		}
 		return nil
 	}
-	return s.expandIn("", "", p, nil, emit)
+	return s.expandIn("", "", p, emit)
 }
 
 // expandIn matches p against what is in the directory at the physical name dir,
-// which is called out. inside are the directories it is in, against loops.
-func (s *Search) expandIn(dir, out string, p pattern, inside []string, emit func(string, *node) error) error {
+// which is called out. Links to directories are gone through where a pattern
+// names them; below "**" they are not, as a shell's globstar has it: one link to
+// the root would make it the whole image, again and again.
+func (s *Search) expandIn(dir, out string, p pattern, emit func(string, *node) error) error {
 	n := s.root.at(dir)
-	if n == nil || n.kind != directory || len(inside) > maxDepth {
+	if n == nil || n.kind != directory {
 		return nil
 	}
-	if slices.Contains(inside, dir) {
-		return nil
-	}
-	var rest pattern
-	last := false
-	if len(p.parts) > 0 {
+	below := len(p.parts) == 0
+	rest := p
+	if !below {
 		rest = pattern{parts: p.parts[1:], below: p.below}
-		last = len(rest.parts) == 0 && !p.below
-	} else { // below
-		inside = append(slices.Clone(inside), dir)
-		rest = p
 	}
+	last := below || len(rest.parts) == 0 && !p.below // a file would match
 	for _, name := range n.names() {
-		if len(p.parts) > 0 && !p.matchPart(p.parts[0], name) {
+		if !below && !p.matchPart(p.parts[0], name) {
 			continue
 		}
-		wanted := &rest
-		if last {
-			wanted = nil
+		var wanted *pattern
+		if !last {
+			wanted = &rest
 		}
-		physical, c, st := s.follow(path.Join(dir, name), wanted)
-		if st != found {
-			continue
-		}
-		as := path.Join(out, name)
+		full, as := path.Join(dir, name), path.Join(out, name)
+		physical, c, st := s.follow(full, wanted)
 		switch {
-		case c.kind == file && (last || len(p.parts) == 0):
+		case st != found:
+		case c.kind == file && last:
 			if err := emit(as, c); err != nil {
 				return err
 			}
-		case c.kind == directory && !last:
-			if err := s.expandIn(physical, as, rest, inside, emit); err != nil {
+		case c.kind == directory && (!last || below && physical == full):
+			if err := s.expandIn(physical, as, rest, emit); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
-
-// maxDepth bounds directories in directories.
-const maxDepth = 256

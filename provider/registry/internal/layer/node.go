@@ -89,7 +89,11 @@ func (n *node) whiteOut(parent, base string) {
 // under puts a lower layer beneath n, of which n shows through what it does not
 // have itself. The lower layer is used up.
 func (n *node) under(lower *node) {
-	if n.kind != directory || n.sealed || lower.kind != directory {
+	if n.kind != directory || n.sealed {
+		return
+	}
+	if lower.kind != directory { // and what is below that is not to show either
+		n.sealed = true
 		return
 	}
 	for name, c := range lower.children {

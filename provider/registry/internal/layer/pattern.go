@@ -41,6 +41,7 @@ type relation uint8
 
 const (
 	unrelated relation = iota
+	beneath            // a wanted name is a directory: this is in it
 	above              // a directory that a match may lie below
 	matches
 )
@@ -66,8 +67,11 @@ func (p *pattern) relate(name string) relation {
 	if p.below && name != "" {
 		return matches
 	}
-	if len(p.parts) == 0 {
+	switch {
+	case len(p.parts) == 0:
 		return above
+	case p.literal:
+		return beneath
 	}
 	return unrelated
 }

@@ -67,22 +67,35 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		return nil
 	}
 	if base == opaque {
-		if s.relate(parent) != unrelated {
+		switch s.relate(parent) {
+		case unrelated:
+		case beneath:
+			s.noteDirs(l, parent)
+		default:
 			l.root.dir(parent).sealed = true
 		}
 		return nil
 	}
 	if hidden, ok := strings.CutPrefix(base, whiteout); ok {
-		switch {
-		case strings.HasPrefix(hidden, whiteout), hidden == "", hidden == ".", hidden == "..":
-			// aufs' own bookkeeping, or nonsense.
-		case s.relate(path.Join(parent, hidden)) != unrelated:
+		if strings.HasPrefix(hidden, whiteout) || hidden == "" || hidden == "." || hidden == ".." {
+			return nil // aufs' own bookkeeping, or nonsense
+		}
+		name = path.Join(parent, hidden)
+		switch s.relate(name) {
+		case unrelated:
+		case beneath:
+			s.noteDirs(l, name)
+		default:
 			l.root.whiteOut(parent, hidden)
 		}
 		return nil
 	}
 	relation := s.relate(name)
-	if relation == unrelated {
+	switch relation {
+	case unrelated:
+		return nil
+	case beneath:
+		s.noteDirs(l, name)
 		return nil
 	}
 	n := &node{mode: h.FileInfo().Mode().Perm(), modTime: h.ModTime}
@@ -110,6 +123,16 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 	}
 	l.root.put(parent, base, n)
 	return nil
+}
+
+// noteDirs makes a directory of what is wanted and has name in it: layers need
+// not have entries for directories.
+func (s *Search) noteDirs(l *Layer, name string) {
+	for i := range s.wants {
+		if w := &s.wants[i]; w.relate(name) == beneath {
+			l.root.dir(w.text)
+		}
+	}
 }
 
 // keep reads a file's content, to the limit plus one.
