@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,15 +138,18 @@ func (s *source) Load(ctx context.Context) (provider.Policy, error) {
 	if err != nil {
 		return provider.Policy{}, err
 	}
-	if len(p.Rules)+len(p.Insecure)+len(p.Blocked) == 0 {
-		p.Warnings = append(p.Warnings, noRules(s.Name(), l, p))
-	}
+	warnNoRules(&p, s.Name(), l)
 	return p, nil
 }
 
-// noRules says that nothing came of a source, and why that may be.
-func noRules(name string, l layout, p provider.Policy) provider.Warning {
-	why := "it is empty"
+// warnNoRules says so if nothing came of a source, and why that may be, unless
+// one of its documents has said so already.
+func warnNoRules(p *provider.Policy, name string, l layout) {
+	said := slices.ContainsFunc(p.Warnings, func(w provider.Warning) bool { return w.Code == provider.WarnNoRules })
+	if said || len(p.Rules)+len(p.Insecure)+len(p.Blocked) > 0 {
+		return
+	}
+	why := "there is no mirror policy in it"
 	switch {
 	case len(p.Skipped) > 0:
 		o := p.Skipped[0]
@@ -153,9 +157,9 @@ func noRules(name string, l layout, p provider.Policy) provider.Warning {
 	case l.dir && l.empty():
 		why = "the directory has no *.yaml, *.yml, *.json or *.conf file" + l.hint
 	}
-	return provider.Warning{
+	p.Warnings = append(p.Warnings, provider.Warning{
 		Code:    provider.WarnNoRules,
 		Origins: []string{name},
 		Message: fmt.Sprintf("no rules come from %s: %s", name, why),
-	}
+	})
 }

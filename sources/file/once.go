@@ -37,8 +37,6 @@ func (o *once) Load(ctx context.Context) (provider.Policy, error) {
 	if err != nil {
 		return provider.Policy{}, err
 	}
-	if len(p.Rules)+len(p.Insecure)+len(p.Blocked) == 0 {
-		p.Warnings = append(p.Warnings, noRules(o.Name(), layout{}, p))
-	}
+	warnNoRules(&p, o.Name(), layout{})
 	return p, nil
 }
