@@ -296,6 +296,39 @@ func TestResolverWatchFails(t *testing.T) {
 	})
 }
 
+// A watcher that tells less than it should is asked again after each failure, of
+// its loads and of its watch.
+func TestResolverQuietWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched("w", rules("a.io", "m.io"))
+		w.quiet = true
+		w.fail(errAway)
+		r := resolver(t, w)
+		defer start(t, r)()
+		synctest.Wait()
+		w.say(rules("a.io", "m.io"))
+		pass(time.Minute)
+		if r.Current() == nil {
+			t.Fatal("a source that is back is not asked again")
+		}
+		w.events <- errors.New("watch expired")
+		synctest.Wait()
+		w.say(rules("a.io", "m2.io"))
+		pass(time.Minute)
+		if got := tries(t, r.Current(), "a.io"); got != "m2.io a.io" {
+			t.Errorf("a change between two watches is lost: tries %s", got)
+		}
+		w.fail(invalid())
+		w.signal()
+		synctest.Wait()
+		w.say(rules("a.io", "m3.io"))
+		pass(time.Minute)
+		if got := tries(t, r.Current(), "a.io"); got != "m3.io a.io" {
+			t.Errorf("a mended policy is not read without a signal: tries %s", got)
+		}
+	})
+}
+
 // One source that hangs delays nobody but those who need it.
 func TestResolverHangingLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

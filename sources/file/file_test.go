@@ -23,7 +23,7 @@ func idms(name, source string, mirrors ...string) string {
 		name, source, strings.Join(mirrors, ", "))
 }
 
-func write(t *testing.T, path, text string) string {
+func write(t testing.TB, path, text string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func write(t *testing.T, path, text string) string {
 	return path
 }
 
-func open(t *testing.T, path string) provider.OverrideSource {
+func open(t testing.TB, path string) provider.OverrideSource {
 	t.Helper()
 	src, err := file.Open(path, file.Config{})
 	if err != nil {

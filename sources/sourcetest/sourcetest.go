@@ -18,6 +18,7 @@ package sourcetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"testing"
@@ -123,7 +124,8 @@ func testCompleteSet(t *testing.T, f Fixture) {
 
 // What Load returns is the caller's to change.
 func testCallersOwn(t *testing.T, f Fixture) {
-	mine, untouched := load(t, f.Source), load(t, f.Source)
+	mine := load(t, f.Source)
+	untouched := fmt.Sprintf("%+v", mine) // text shares nothing with anybody
 	for i := range mine.Rules {
 		for j := range mine.Rules[i].Mirrors {
 			mine.Rules[i].Mirrors[j].Location = "overwritten"
@@ -144,8 +146,8 @@ func testCallersOwn(t *testing.T, f Fixture) {
 		}
 		mine.Warnings[i].Message = "overwritten"
 	}
-	if later := load(t, f.Source); !reflect.DeepEqual(later, untouched) {
-		t.Errorf("a caller's change to its policy shows in a later Load:\n%+v\n%+v", untouched, later)
+	if later := fmt.Sprintf("%+v", load(t, f.Source)); later != untouched {
+		t.Errorf("a caller's change to its policy shows in a later Load:\n%s\n%s", untouched, later)
 	}
 }
 

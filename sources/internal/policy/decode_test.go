@@ -287,12 +287,13 @@ func TestAliasBombs(t *testing.T) {
 	}
 	wide := "- &m {source: a.io, mirrors: &l [" + strings.Repeat("b.io,", 2000) + "]}\n" + strings.Repeat("- {source: a.io, mirrors: *l}\n", 2000)
 	for name, text := range map[string]string{
-		"merged":     deep.String() + "imageContentSources: [{<<: *a40}]\n",
-		"wide":       wide,
-		"self":       "- &a\n  source: a.io\n  <<: *a\n",
-		"self list":  "&a [*a, *a]",
-		"self items": "apiVersion: v1\nkind: List\nitems: &i\n- apiVersion: v1\n  kind: List\n  items: *i\n- apiVersion: v1\n  kind: List\n  items: *i\n",
-		"self deep":  "&o\napiVersion: v1\nkind: List\nitems: [*o, *o, *o]\n",
+		"merged":                deep.String() + "imageContentSources: [{<<: *a40}]\n",
+		"wide":                  wide,
+		"self":                  "- &a\n  source: a.io\n  <<: *a\n",
+		"self, in a large file": "- &a\n  source: a.io\n  <<: *a\n#" + strings.Repeat("x", 4<<20),
+		"self list":             "&a [*a, *a]",
+		"self items":            "apiVersion: v1\nkind: List\nitems: &i\n- apiVersion: v1\n  kind: List\n  items: *i\n- apiVersion: v1\n  kind: List\n  items: *i\n",
+		"self deep":             "&o\napiVersion: v1\nkind: List\nitems: [*o, *o, *o]\n",
 	} {
 		p, err := Decode(where, []byte(text))
 		if err == nil && len(p.Rules) > 0 {
