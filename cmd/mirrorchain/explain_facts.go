@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// explain puts res and what led to it into words and lists.
+func (p *policies) explain(ref refArg, res provider.Resolution) explained {
+	e := explained{
+		Image: ref.Text, Normalized: res.Normalized.String(), Pull: "tag", Source: res.Source,
+		Entries: []entry{}, Losing: []losing{}, Skipped: []skipped{}, Candidates: []explainee{}, Refused: []refusal{}, Warnings: []warning{},
+	}
+	digest := res.Normalized.Digest() != ""
+	if digest {
+		e.Pull = "digest"
+	}
+	e.Why = whyWon(res)
+	for _, r := range p.rulesOf(res.Source) {
+		e.Entries = append(e.Entries, entry{r.Origin, pullWord(r.Pull), mirrorNames(r), r.NeverContactSource})
+	}
+	for _, l := range res.Losing {
+		e.Losing = append(e.Losing, losing{l, whyLost(l, res.Source), p.origins(l)})
+	}
+	e.Skipped = append(e.Skipped, p.skipped(res.Source, digest)...)
+	if rw := p.rules.Rewrite(res.Normalized); rw != res.Normalized {
+		e.Rewritten = rw.String()
+	}
+	concerned := p.origins(res.Source)
+	for _, l := range res.Losing {
+		concerned = append(concerned, p.origins(l)...)
+	}
+	for _, c := range res.Candidates {
+		e.Candidates = append(e.Candidates, explainee{
+			Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, InsecureBy: p.insecureBy(c), Origins: list(c.Origins),
+		})
+		concerned = append(concerned, c.Origins...)
+	}
+	for _, r := range res.Refused {
+		e.Refused = append(e.Refused, refusal{r.Ref.String(), r.Mirror, r.By, r.Origin})
+		concerned = append(concerned, r.Origin)
+	}
+	for _, w := range p.warnings() {
+		if slices.ContainsFunc(w.Origins, func(o string) bool { return slices.Contains(concerned, o) }) {
+			e.Warnings = append(e.Warnings, warning{w.Code, w.Message, list(w.Origins)})
+		}
+	}
+	return e
+}
+
+// rulesOf are the Mirror rules that policy entries state for a source.
+func (p *policies) rulesOf(source string) []provider.Rule {
+	var rules []provider.Rule
+	if source == "" {
+		return nil
+	}
+	for _, policy := range p.loaded {
+		for _, r := range policy.Rules {
+			if r.Source == source && r.Kind == provider.KindMirror {
+				rules = append(rules, r)
+			}
+		}
+	}
+	return rules
+}
+
+func (p *policies) origins(source string) []string {
+	origins := []string{}
+	for _, r := range p.rulesOf(source) {
+		origins = append(origins, r.Origin)
+	}
+	return origins
+}
+
+// unconcerned are the warnings that e does not tell.
+func (p *policies) unconcerned(e explained) []provider.Warning {
+	var others []provider.Warning
+	for _, w := range p.warnings() {
+		if !slices.ContainsFunc(e.Warnings, func(told warning) bool { return told.Code == w.Code && told.Message == w.Message }) {
+			others = append(others, w)
+		}
+	}
+	return others
+}
+
+// insecureBy says what makes a candidate insecure, for a person.
+func (p *policies) insecureBy(c provider.Candidate) string {
+	switch {
+	case !c.Insecure:
+		return ""
+	case p.insecureAll:
+		return "--tls-verify=false"
+	}
+	name, host := c.Ref.Name(), c.Ref.Registry()
+	if i := strings.LastIndexByte(host, ':'); i >= 0 {
+		host = host[:i] // a wildcard's port does not matter
+	}
+	for _, s := range p.rules.Insecure() {
+		domain, wild := strings.CutPrefix(s.Name, "*")
+		if name == s.Name || strings.HasPrefix(name, s.Name+"/") || wild && strings.HasSuffix(host, domain) {
+			return s.Name + " (" + s.Origin + ")"
+		}
+	}
+	return ""
+}
+
+// skipped are the mirrors that serve only the other kind of reference.
+func (p *policies) skipped(source string, digest bool) []skipped {
+	var out []skipped
+	for m := range p.rules.Merged() {
+		if m.Source != source || m.Kind != provider.KindMirror || source == "" {
+			continue
+		}
+		used, other, why := m.TagMirrors, m.DigestMirrors, "serves digests only"
+		if digest {
+			used, other, why = m.DigestMirrors, m.TagMirrors, "serves tags only"
+		}
+		for _, o := range other {
+			if !slices.ContainsFunc(used, func(u provider.Mirror) bool { return u.Location == o.Location }) && o.Location != source {
+				out = append(out, skipped{o.Location, why})
+			}
+		}
+	}
+	return out
+}
+
+func whyWon(res provider.Resolution) string {
+	name := res.Normalized.Name()
+	switch {
+	case res.Source == "":
+		return "no policy source matches"
+	case strings.HasPrefix(res.Source, "*"):
+		if len(res.Losing) == 0 {
+			return fmt.Sprintf("the only source that matches; the wildcard stands for %s", res.Normalized.Registry())
+		}
+		return fmt.Sprintf("the longest of the %d sources that match; the wildcard stands for %s", 1+len(res.Losing), res.Normalized.Registry())
+	case res.Source == name:
+		return "it names this very repository"
+	case len(res.Losing) == 0:
+		return "the only source that matches"
+	}
+	return fmt.Sprintf("the longest of the %d sources that match", 1+len(res.Losing))
+}
+
+func whyLost(source, winner string) string {
+	if len(source) == len(winner) {
+		return "of equal length, and sorted behind the winner"
+	}
+	return fmt.Sprintf("shorter: %d characters, the winner has %d", len(source), len(winner))
+}
+
+func pullWord(p provider.PullBy) string {
+	switch p {
+	case provider.PullDigest:
+		return "digest"
+	case provider.PullTag:
+		return "tag"
+	}
+	return "any"
+}
+
+func mirrorNames(r provider.Rule) []string {
+	names := []string{}
+	for _, m := range r.Mirrors {
+		names = append(names, m.Location)
+	}
+	return names
+}
