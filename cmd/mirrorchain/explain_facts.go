@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // explain puts res and what led to it into words and lists.
@@ -29,19 +30,14 @@ func (p *policies) explain(ref refArg, res provider.Resolution) explained {
 	if rw := p.rules.Rewrite(res.Normalized); rw != res.Normalized {
 		e.Rewritten = rw.String()
 	}
-	concerned := p.origins(res.Source)
-	for _, l := range res.Losing {
-		concerned = append(concerned, p.origins(l)...)
-	}
+	concerned := p.concerned(res)
 	for _, c := range res.Candidates {
 		e.Candidates = append(e.Candidates, explainee{
 			Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, InsecureBy: p.insecureBy(c), Origins: list(c.Origins),
 		})
-		concerned = append(concerned, c.Origins...)
 	}
 	for _, r := range res.Refused {
 		e.Refused = append(e.Refused, refusal{r.Ref.String(), r.Mirror, r.By, r.Origin})
-		concerned = append(concerned, r.Origin)
 	}
 	for _, w := range p.warnings() {
 		if slices.ContainsFunc(w.Origins, func(o string) bool { return slices.Contains(concerned, o) }) {
@@ -49,6 +45,38 @@ func (p *policies) explain(ref refArg, res provider.Resolution) explained {
 		}
 	}
 	return e
+}
+
+// concerned are the entries that have to do with a reference, those that name it
+// and come to nothing among them.
+func (p *policies) concerned(res provider.Resolution) []string {
+	var origins []string
+	for _, policy := range p.loaded {
+		for _, r := range policy.Rules {
+			if covers(r.Source, res.Normalized) {
+				origins = append(origins, r.Origin)
+			}
+		}
+	}
+	for _, c := range res.Candidates {
+		origins = append(origins, c.Origins...)
+	}
+	for _, r := range res.Refused {
+		origins = append(origins, r.Origin)
+	}
+	return origins
+}
+
+// covers reports whether a source matches a reference. The rules decide which one
+// counts; this only finds entries that they dropped as well.
+func covers(source string, ref imageref.Ref) bool {
+	name := ref.Name()
+	if domain, ok := strings.CutPrefix(source, "*"); ok {
+		host, _, _ := strings.Cut(ref.Registry(), ":")
+		return strings.HasSuffix(host, domain)
+	}
+	rest, ok := strings.CutPrefix(name, source)
+	return ok && (rest == "" || strings.ContainsAny(rest[:1], ":/"))
 }
 
 // rulesOf are the Mirror rules that policy entries state for a source.

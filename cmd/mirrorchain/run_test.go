@@ -158,6 +158,21 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestCovers(t *testing.T) {
+	for _, c := range []struct {
+		source, ref string
+		want        bool
+	}{
+		{"quay.io", "quay.io/a/b", true}, {"quay.io", "quay.io:443/a/b", true}, {"quay.io", "quay.iox/a/b", false},
+		{"quay.io/a", "quay.io/a/b", true}, {"quay.io/a", "quay.io/ab", false}, {"quay.io/a/b", "quay.io/a/b:1", true},
+		{"*.redhat.io", "registry.redhat.io:5000/a", true}, {"*.redhat.io", "redhat.io/a", false},
+	} {
+		if got := covers(c.source, imageref.MustParse(c.ref)); got != c.want {
+			t.Errorf("%s, %s: %v", c.source, c.ref, got)
+		}
+	}
+}
+
 func TestWithScheme(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
