@@ -2,9 +2,7 @@ package policy
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -43,7 +41,6 @@ func Decode(where string, data []byte) (provider.Policy, error) {
 
 type reader struct {
 	where      string
-	base       int // lines before the document that is being read, where it was parsed by itself
 	budget     int // nodes that may still be visited
 	mergeDepth int
 	out        provider.Policy
@@ -51,16 +48,21 @@ type reader struct {
 
 // line is where n starts in the file.
 func (r *reader) line(n *yaml.Node) int {
-	if n == nil || n.Line == 0 {
+	if n == nil {
 		return 0
 	}
-	return r.base + n.Line
+	return n.Line
 }
 
 func (r *reader) documents(data []byte) error {
-	done, jsonErr := r.jsonDocuments(data)
-	if done {
-		return jsonErr
+	docs, jsonErr := jsonDocuments(r.where, data)
+	if docs != nil {
+		for _, doc := range docs {
+			if err := r.document(doc); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
@@ -76,48 +78,6 @@ func (r *reader) documents(data []byte) error {
 			return err
 		}
 	}
-}
-
-// jsonDocuments reads JSON objects one after another, as jq writes them, which
-// is no YAML. done is false where data is not that, and err then says why not if
-// it began like JSON.
-func (r *reader) jsonDocuments(data []byte) (done bool, err error) {
-	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
-		return false, nil
-	}
-	type part struct{ start, end int64 }
-	var parts []part
-	dec := json.NewDecoder(bytes.NewReader(data))
-	for {
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			// Flow-style YAML, or broken: the YAML parser says which.
-			at := dec.InputOffset()
-			if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-				at = syntax.Offset
-			} else if errors.Is(err, io.ErrUnexpectedEOF) {
-				at = int64(len(data))
-			}
-			line := 1 + bytes.Count(data[:min(at, int64(len(data)))], []byte("\n"))
-			return false, invalid(fmt.Sprintf("%s:%d", r.where, line), "%s", strings.TrimPrefix(err.Error(), "json: "))
-		}
-		end := dec.InputOffset()
-		parts = append(parts, part{end - int64(len(raw)), end})
-	}
-	for _, p := range parts {
-		r.base = bytes.Count(data[:p.start], []byte("\n"))
-		var doc yaml.Node
-		if err := yaml.Unmarshal(data[p.start:p.end], &doc); err != nil {
-			return true, invalid(fmt.Sprintf("%s:%d", r.where, r.base+1), "%s", strings.TrimPrefix(err.Error(), "yaml: "))
-		}
-		if err := r.document(&doc); err != nil {
-			return true, err
-		}
-	}
-	r.base = 0
-	return true, nil
 }
 
 func (r *reader) document(doc *yaml.Node) error {

@@ -79,6 +79,11 @@ spec:
 				Rules:   []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: provider.PullTag, Origin: "file:p.yaml:2 imagetagmirrorset#1"}},
 				Skipped: []provider.Object{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
 			}, nil},
+		{"json that is no yaml", "{\"kind\":\"ConfigMap\",\"data\":{\"a\":\"\\ud83d\\ude00 \\/ \u0080\",\"<<\":1}}\n[{\"source\":\n\"a.io\",\"mirrors\":[\"b\\u002eio\"]}]",
+			provider.Policy{
+				Rules:   []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:2 imagecontentsources#1"}},
+				Skipped: []provider.Object{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
+			}, nil},
 		{"flow-style yaml", `{apiVersion: config.openshift.io/v1, kind: ImageTagMirrorSet, spec: {imageTagMirrors: [{source: a.io, mirrors: [b.io]}]}}`,
 			provider.Policy{Rules: []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: provider.PullTag, Origin: "file:p.yaml:1 imagetagmirrorset#1"}}}, nil},
 		{"same name twice", idms + "---\n" + idms, provider.Policy{Rules: slices.Concat(idmsRules, []provider.Rule{
@@ -231,6 +236,11 @@ func TestDecodeInvalid(t *testing.T) {
 		{"misspelt in a bare list", "- source: a.io\n  mirorrs: []\n", "file:p.yaml:2 imagecontentsources#1", "mirrors"},
 		{"second document", idms + "---\n- source: 1\n", "file:p.yaml:14 imagecontentsources#1", "string"},
 		{"broken json", `{"kind": "ImageDigestMirrorSet", "spec": {"imageDigest`, where + ":1", "EOF"},
+		{"broken json, array", "[{\"source\": \"a.io\",\n\"mirrors\": [\"b.io\"", where + ":2", "EOF"},
+		{"broken json, second", "{\"kind\": \"x\"}\n{\"kind\": }", where + ":2", "invalid character"},
+		{"json, field twice", "[{\"source\": \"a.io\",\n\"source\": \"b.io\"}]", where + ":2", "twice"},
+		{"json, number", "[{\"source\": 1}]", where + ":1 imagecontentsources#1", "string"},
+		{"json, too deep", strings.Repeat("[", 2000), where + ":1", "deep"},
 		{"broken json, lines", "{\"kind\": \"ImageDigestMirrorSet\",\n\"spec\": {]}}", where + ":2", "invalid character"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -317,6 +327,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(idms)
 	f.Add("- &a\n  source: a.io\n  <<: *a\n")
 	f.Add(`{"kind":"List","apiVersion":"v1","items":[{"kind":"Image","apiVersion":"config.openshift.io/v1","spec":{"registrySources":{"blockedRegistries":["x"]}}}]}`)
+	f.Add("[{\"source\":\"a.io\",\"mirrors\":[\"b.io\"]}]\n{}")
 	f.Add("baseDomain: x\nplatform: {}\nimageDigestSources: [{source: a.io, sourcePolicy: NeverContactSource}]\n")
 	f.Add("apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nspec: {imageContentSources: [{source: a, mirrors: [b]}]}\n---\n{}")
 	f.Fuzz(func(t *testing.T, text string) {
