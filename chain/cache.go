@@ -128,7 +128,7 @@ func (c *cache) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*provider.Release, error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, newError(&req, nil, err)
+			return nil, newError(&req, nil, endedError(err, imageref.Ref{}))
 		}
 		l := c.flights.do(ctx, k, func(fctx context.Context) (*cached, error) { return c.fetch(fctx, k, req) })
 		if l.led {
@@ -190,9 +190,14 @@ func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*c
 // gaveUp is the answer to a caller whose context ended. Out of time, and with an
 // old answer at hand, that is better than none.
 func (c *cache) gaveUp(ctx context.Context, k *cacheKey, req *provider.Request, t *trail) (*provider.Release, error) {
-	err := newError(req, t.soFar(), ctx.Err())
+	attempts, asking := t.soFar()
+	ended := endedError(ctx.Err(), asking)
+	err := newError(req, attempts, ended)
 	if old, ok := c.entries.get(k); ok && old.release != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		attempts := append(t.soFar(), provider.Attempt{Ref: req.Image, Err: endedError(ctx.Err())})
+		if asking.IsZero() {
+			asking = req.Image
+		}
+		attempts = append(attempts, provider.Attempt{Ref: asking, Err: ended})
 		c.report(ctx, CacheStale, k, err)
 		return stale(old.release, attempts, err).landed(req)
 	}

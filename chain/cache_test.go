@@ -416,8 +416,9 @@ func TestCacheLeavingCallerLearnsWhy(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.Lookup(ctx, provider.Request{Image: image})
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, provider.ErrUnreachable) || !strings.Contains(err.Error(), mirrorA) {
-			t.Errorf("Lookup: %v; want the deadline and the mirror that was unreachable", err)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, provider.ErrUnreachable) || !strings.Contains(err.Error(), mirrorA) ||
+			!strings.Contains(err.Error(), source+"@"+digest+": context deadline exceeded") {
+			t.Errorf("Lookup: %v; want the deadline, who was being asked, and the mirror that was unreachable", err)
 		}
 		time.Sleep(time.Hour)
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -34,6 +33,7 @@ type search[T any] struct {
 	ask      ask[T]
 	limit    time.Duration // of one attempt
 	attempts []provider.Attempt
+	asking   imageref.Ref // while an endpoint is being asked
 	retried  map[imageref.Ref]int
 }
 
@@ -110,6 +110,8 @@ func (s *search[T]) attempt(ctx context.Context, c provider.Candidate, left int)
 
 	req := s.req
 	req.Image, req.Insecure = c.Ref, c.Insecure
+	s.asking = c.Ref
+	trailOf(ctx).attempting(c.Ref)
 	start := time.Now()
 	v, err := s.ask(actx, req)
 	took := time.Since(start)
@@ -125,7 +127,7 @@ func (s *search[T]) attempt(ctx context.Context, c provider.Candidate, left int)
 		}
 	}
 	a := provider.Attempt{Ref: c.Ref, Err: err, Took: took}
-	s.attempts = append(s.attempts, a)
+	s.asking, s.attempts = imageref.Ref{}, append(s.attempts, a)
 	trailOf(ctx).attempted(a)
 	if s.Observer != nil {
 		s.Observer.Observe(ctx, Event{
@@ -171,75 +173,12 @@ func (s *search[T]) share(ctx context.Context, left int) (limit time.Duration, p
 	return limit, false
 }
 
-// recovering are the failures of candidates that may answer when asked again:
-// those that were overloaded or had an error of their own. What was unreachable or
-// too slow has had its time; what was denied stays so. An endpoint that asks for
-// more patience than we have is not asked sooner than it wants, and none is asked
-// more often than Retries says.
-func (s *search[T]) recovering(failed []failure) []failure {
-	var again []failure
-	for _, f := range failed {
-		pe, ok := errors.AsType[*provider.Error](f.err)
-		if !ok || pe.Class != provider.ClassThrottled && pe.Class != provider.ClassServer ||
-			pe.RetryAfter > s.MaxRetryAfter || s.retried[f.candidate.Ref] >= s.Retries {
-			continue
-		}
-		f.notBefore = time.Now().Add(pe.RetryAfter)
-		again = append(again, f)
-	}
-	return again
-}
-
-// nextRetry is when the first of pending may be asked again, and not before the
-// time that the number of the retry asks for.
-func (e *engine) nextRetry(pending []failure, retry int) time.Time {
-	backoff := e.RetryDelay << min(retry, 16)
-	at := time.Now().Add(backoff/2 + rand.N(backoff/2+1))
-	first := pending[0].notBefore
-	for _, f := range pending[1:] {
-		if f.notBefore.Before(first) {
-			first = f.notBefore
-		}
-	}
-	if first.After(at) {
-		return first
-	}
-	return at
-}
-
-// fits reports whether a retry at that time is in time for whoever waits.
-func fits(ctx context.Context, at time.Time) bool {
-	if d, ok := ctx.Deadline(); ok && !at.Before(d) {
-		return false
-	}
-	if t := trailOf(ctx); t != nil && !t.pace.IsZero() && time.Now().Before(t.pace) && !at.Before(t.pace) {
-		t.hurry()
-		return false
-	}
-	return true
-}
-
-func (s *search[T]) countRetry(ref imageref.Ref) {
-	if s.retried == nil {
-		s.retried = make(map[imageref.Ref]int)
-	}
-	s.retried[ref]++
-}
-
-func (s *search[T]) reportRetry(ctx context.Context, wait time.Duration, why error) {
-	if s.Observer != nil {
-		s.Observer.Observe(ctx, Event{
-			Kind: RetryWaiting, Image: s.req.Image, Rules: rulesVersion(&s.req), Wait: wait, Err: why,
-		})
-	}
-}
-
 func (s *search[T]) failed(ended error) error {
 	attempts := s.attempts
-	if ended == nil {
-		attempts = append(attempts, refusals(&s.req)...)
+	if ended != nil {
+		return newError(&s.req, attempts, endedError(ended, s.asking))
 	}
-	return newError(&s.req, attempts, ended)
+	return newError(&s.req, append(attempts, refusals(&s.req)...), nil)
 }
 
 // within is context.WithTimeout, but no timer of its own where the caller's ends
@@ -249,15 +188,4 @@ func within(ctx context.Context, limit time.Duration) (context.Context, context.
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, limit)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

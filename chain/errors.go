@@ -23,7 +23,7 @@ type Error struct {
 	// which are of [provider.ClassForbidden] and were not contacted.
 	Attempts []provider.Attempt
 	// Errors holds the attempts' errors. Where the caller's own context ended the
-	// lookup, the first of them says so.
+	// lookup, the first of them says so, and which endpoint was being asked.
 	Errors *multierror.Error
 }
 
@@ -36,12 +36,12 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Errors }
 
 // newError makes the error of a lookup. ended is the caller's context error where
-// that ended the lookup, else nil.
+// that ended the lookup, made by endedError, else nil.
 func newError(req *provider.Request, attempts []provider.Attempt, ended error) *Error {
 	e := &Error{Image: req.Image, Rules: rulesVersion(req), Attempts: attempts}
 	errs := &multierror.Error{ErrorFormat: oneLine}
 	if ended != nil {
-		errs.Errors = append(errs.Errors, endedError(ended))
+		errs.Errors = append(errs.Errors, ended)
 	}
 	for _, a := range attempts {
 		if a.Err != nil {
@@ -58,12 +58,14 @@ func newError(req *provider.Request, attempts []provider.Attempt, ended error) *
 }
 
 // endedError is a context error with a class of its own, so that the class of the
-// whole is not that of an earlier attempt.
-func endedError(err error) error {
+// whole is not that of an earlier attempt. It names the endpoint that was being
+// asked, if one was.
+func endedError(err error, asking imageref.Ref) error {
+	class := provider.ClassCanceled
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &provider.Error{Class: provider.ClassTimeout, Err: err}
+		class = provider.ClassTimeout
 	}
-	return &provider.Error{Class: provider.ClassCanceled, Err: err}
+	return &provider.Error{Ref: asking, Class: class, Err: err}
 }
 
 func oneLine(errs []error) string {

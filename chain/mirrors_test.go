@@ -193,6 +193,9 @@ func TestMirrorsCallerEnds(t *testing.T) {
 					t.Fatalf("Lookup: %T; want a *chain.Error", err)
 				}
 				wantList(t, "attempts", tried(e.Attempts), mirrorA+": not-found")
+				if !strings.Contains(err.Error(), source+"@"+digest+": context") {
+					t.Errorf("the text does not say who was being asked: %v", err)
+				}
 				if c := provider.ClassOf(err); c == provider.ClassNotFound {
 					t.Error("the class of the whole is that of one attempt")
 				}

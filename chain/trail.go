@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // trail connects callers with work that was detached from them: what the work
@@ -19,6 +20,7 @@ type trail struct {
 	deadline time.Time // the first caller's, itself
 
 	mu       sync.Mutex
+	asking   imageref.Ref // the endpoint, while one is being asked
 	attempts []provider.Attempt
 	hurried  bool
 }
@@ -45,20 +47,29 @@ func trailOf(ctx context.Context) *trail {
 	return t
 }
 
+func (t *trail) attempting(ref imageref.Ref) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asking = ref
+}
+
 func (t *trail) attempted(a provider.Attempt) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.attempts = append(t.attempts, a)
+	t.asking, t.attempts = imageref.Ref{}, append(t.attempts, a)
 }
 
-// soFar are the attempts that have ended.
-func (t *trail) soFar() []provider.Attempt {
+// soFar are the attempts that have ended, and the endpoint that is being asked now.
+func (t *trail) soFar() ([]provider.Attempt, imageref.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Clone(t.attempts)
+	return slices.Clone(t.attempts), t.asking
 }
 
 // hurry notes that something was cut short for the first caller's sake: a failure
