@@ -46,7 +46,7 @@ func TestHeldReleaseIsSmall(t *testing.T) {
 		"translated": {[]chain.Layer{chain.Translate(chain.TranslateConfig{})}, 160_000},
 		"live":       {[]chain.Layer{chain.Translate(chain.TranslateConfig{Live: true})}, 160_000},
 	} {
-		var held [50]*provider.Release
+		var held [200]*provider.Release // so many that what other tests leave behind does not matter
 		before := heap()
 		for i := range held {
 			held[i] = realistic(t)
@@ -57,17 +57,21 @@ func TestHeldReleaseIsSmall(t *testing.T) {
 		if each > tt.most {
 			t.Errorf("%s: %d bytes each; want at most %d", name, each, tt.most)
 		}
-		if size := held[0].Size(); size < each/2 || size > each {
+		if size := held[0].Size(); size < each/2 || size > each*5/4 {
 			t.Errorf("%s: the estimate of %d bytes is far from %d", name, size, each)
 		}
 		runtime.KeepAlive(&held)
 	}
 }
 
+// heap is what is in use once nothing more can be collected.
 func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
 	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	for last := uint64(0); ; last = m.HeapAlloc {
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		if last > 0 && m.HeapAlloc+m.HeapAlloc/100 >= last {
+			return m.HeapAlloc
+		}
+	}
 }
