@@ -76,28 +76,30 @@ func TestAuthentication(t *testing.T) {
 		{"identity token", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewIdentityToken(secretIdentity), 4, 2, 3},
 		{"registry token", testregistry.Auth{Scheme: testregistry.Bearer}, provider.NewRegistryToken(secretRegistry), 2, 2, 2},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			tt.auth.Users = []testregistry.User{alice}
-			reg := start(t, testregistry.Config{Auth: tt.auth})
-			img := small(t)
-			p := open(t, reg)
-			for _, step := range []struct {
-				repo string
-				want int
-			}{{"ocp/release", tt.first}, {"ocp/release", tt.then}, {"ocp/other", tt.other}, {"ocp/other", tt.then}} {
-				ref := reg.ByDigest(step.repo, reg.Push(step.repo, "", img))
-				reg.ResetLog()
-				if _, err := p.Lookup(t.Context(), at(t, ref, tt.cred)); err != nil {
-					t.Fatal(err)
+		for _, old := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, HTTP/1.1 %v", tt.name, old), func(t *testing.T) {
+				tt.auth.Users = []testregistry.User{alice}
+				reg := start(t, testregistry.Config{Auth: tt.auth, NoHTTP2: old})
+				img := small(t)
+				p := open(t, reg)
+				for _, step := range []struct {
+					repo string
+					want int
+				}{{"ocp/release", tt.first}, {"ocp/release", tt.then}, {"ocp/other", tt.other}, {"ocp/other", tt.then}} {
+					ref := reg.ByDigest(step.repo, reg.Push(step.repo, "", img))
+					reg.ResetLog()
+					if _, err := p.Lookup(t.Context(), at(t, ref, tt.cred)); err != nil {
+						t.Fatal(err)
+					}
+					if n := reg.Count(); n != step.want {
+						t.Errorf("%s: %d requests, want %d: %+v", step.repo, n, step.want, reg.Requests())
+					}
 				}
-				if n := reg.Count(); n != step.want {
-					t.Errorf("%s: %d requests, want %d: %+v", step.repo, n, step.want, reg.Requests())
+				if n := reg.Main().Stats().Handshakes; n != 1 {
+					t.Errorf("%d handshakes", n)
 				}
-			}
-			if n := reg.Main().Stats().Handshakes; n != 1 {
-				t.Errorf("%d handshakes", n)
-			}
-		})
+			})
+		}
 	}
 }
 
@@ -201,6 +203,38 @@ func TestExpiredTokens(t *testing.T) {
 	reg.ResetLog()
 	if _, err := p.Lookup(t.Context(), other); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A registry may come to authenticate in another way, or in another place.
+func TestAuthenticationChanges(t *testing.T) {
+	cred := provider.NewCredential("alice", secretPassword)
+	reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{alice}}})
+	gone := start(t, testregistry.Config{CA: reg.CA(), PlainHTTP: true})
+	gone.Down()
+	p := open(t, reg)
+	for i, auth := range []testregistry.Auth{
+		{Scheme: testregistry.Bearer},
+		{Scheme: testregistry.Basic},
+		{Scheme: testregistry.Bearer, Realm: reg.URL() + "/token"},
+		{Scheme: testregistry.NoAuth},
+		{Scheme: testregistry.Bearer, Realm: "https://" + gone.Host() + "/token"}, // cannot work
+		{Scheme: testregistry.Bearer},
+		{Scheme: testregistry.NoAuth},
+	} {
+		auth.Users = []testregistry.User{alice}
+		reg.SetAuth(auth)
+		if strings.Contains(auth.Realm, gone.Host()) {
+			p = open(t, reg) // or it goes on with the realm it knows, which works too
+		}
+		// Another repository, so that no token is left of before.
+		name := fmt.Sprintf("ocp/release%d", i)
+		_, err := p.Lookup(t.Context(), at(t, reg.ByDigest(name, reg.Push(name, "", small(t))), cred))
+		if broken := strings.Contains(auth.Realm, gone.Host()); broken {
+			wantError(t, err, provider.ClassUnreachable, "fetching a token from "+gone.Host())
+		} else if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
 	}
 }
 

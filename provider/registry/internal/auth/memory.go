@@ -59,7 +59,8 @@ type Grant struct {
 	Plain bool
 
 	token   string
-	refused error // why there is no token
+	refused error   // why there is no token
+	from    *learnt // and whom it was asked from
 }
 
 // Authorize is what a request for repository says before it is asked to say
@@ -78,11 +79,12 @@ func (m *Memory) Authorize(ctx context.Context, cred provider.Credential, reposi
 		switch {
 		case err == nil:
 			return Grant{Header: "Bearer " + t, Plain: true, token: t}, nil
-		case cred.IsZero() && provider.ClassOf(err) == provider.ClassUnauthorized:
-			// No anonymous tokens here; the repository may need none.
-			return Grant{refused: err}, nil
+		case ctx.Err() != nil:
+			return Grant{}, err
 		}
-		return Grant{}, err
+		// The repository may need no token, or the registry may have moved to
+		// another realm since; it is asked before this is an error.
+		return Grant{refused: err, from: known}, nil
 	}
 	if user, pass, ok := basicOf(cred); ok {
 		return Grant{Header: basicHeader(user, pass), Plain: known.is("basic")}, nil
@@ -108,7 +110,7 @@ func (m *Memory) Learn(resp *wire.Response, cred provider.Credential, tried Gran
 	}
 	return func(ctx context.Context, repository string) (Grant, error) {
 		switch {
-		case tried.refused != nil:
+		case tried.refused != nil && *tried.from == *known:
 			return Grant{}, tried.refused
 		case known.is("basic"):
 			return answerBasic(cred, tried)

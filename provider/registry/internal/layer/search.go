@@ -103,7 +103,7 @@ func (s *Search) Done() bool {
 			return false
 		}
 	}
-	return len(s.until) > 0
+	return len(s.until) > 0 || len(s.asked) == 0
 }
 
 // File is the content of the regular file at name, links followed.
@@ -121,6 +121,9 @@ func (s *Search) Files() (fs.FS, error) {
 	count := 0
 	for _, p := range s.asked {
 		err := s.expand(p, func(name string, n *node) error {
+			if !fs.ValidPath(name) { // not UTF-8: no fs.FS can hold it
+				return nil
+			}
 			if count++; count > s.limits.Entries {
 				return &LimitError{"more files than a layer may have entries"}
 			}

@@ -8,11 +8,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // Timeouts are the limits of one HTTP exchange. All must be positive.
@@ -101,64 +98,6 @@ func (h *Host) Insecure() bool { return h.insecure }
 // CloseIdleConnections closes connections that nothing uses now.
 func (h *Host) CloseIdleConnections() { h.transport.CloseIdleConnections() }
 
-// Request is one request to a [Host].
-type Request struct {
-	// Scheme is "https" or "http", or "" for what the host speaks.
-	Scheme string
-	Path   string // unescaped, with a leading slash
-	// RawPath is Path escaped, where how it is escaped matters.
-	RawPath string
-	Query   string // encoded
-	Accept  string
-	// Form makes the request a POST of an encoded form.
-	Form string
-	// Authorization is the header's value, or "". It goes over plain HTTP only
-	// where PlainAuthorization says so.
-	Authorization      string
-	PlainAuthorization bool
-	// Sent, if not nil, is called when the request has been written.
-	Sent func()
-}
-
-// ErrPlainRefused says that a secure host would have been spoken to over http.
-var ErrPlainRefused = errors.New("refusing plain HTTP: no policy calls the host insecure")
-
-// Do sends r and returns the answer, whatever its status. An insecure host is
-// asked over https first, then over http if no connection comes about that way;
-// what worked is remembered. Errors are [*provider.Error]s without Op and Ref.
-func (h *Host) Do(ctx context.Context, r Request) (*Response, error) {
-	switch {
-	case r.Scheme == "http" && !h.insecure:
-		return nil, &provider.Error{Class: provider.ClassTLS, Err: ErrPlainRefused}
-	case r.Scheme != "":
-		resp, _, err := h.once(ctx, r.Scheme, r)
-		return resp, err
-	case !h.insecure:
-		resp, _, err := h.once(ctx, "https", r)
-		return resp, err
-	}
-
-	if h.plain.Load() {
-		resp, _, err := h.once(ctx, "http", r)
-		if err == nil && resp.Status != http.StatusBadRequest {
-			return resp, nil
-		}
-		// It may have learnt TLS meanwhile: servers say 400 to http then.
-		h.plain.Store(false)
-		return resp, err
-	}
-	resp, connected, tlsErr := h.once(ctx, "https", r)
-	if tlsErr == nil || connected || ctx.Err() != nil {
-		return resp, tlsErr
-	}
-	resp, _, err := h.once(ctx, "http", r)
-	if err != nil {
-		return nil, bothFailed(tlsErr, err)
-	}
-	h.plain.Store(resp.Status != http.StatusBadRequest)
-	return resp, nil
-}
-
 // once makes one exchange. connected tells whether a connection, TLS included,
 // was there before anything went wrong.
 func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response, connected bool, _ error) {
@@ -193,49 +132,6 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 	}, true, nil
 }
 
-func (h *Host) build(ctx context.Context, scheme string, r Request) *http.Request {
-	method, body := http.MethodGet, http.NoBody
-	req := (&http.Request{
-		Method: method,
-		URL:    &url.URL{Scheme: scheme, Host: h.address, Path: r.Path, RawPath: r.RawPath, RawQuery: r.Query},
-		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"User-Agent": {h.agent}},
-		Body:   body,
-		Host:   h.address,
-	}).WithContext(ctx)
-	if r.Accept != "" {
-		req.Header.Set("Accept", r.Accept)
-	}
-	if r.Authorization != "" && (scheme == "https" || r.PlainAuthorization) {
-		req.Header.Set("Authorization", r.Authorization)
-	}
-	if r.Form != "" {
-		req.Method = http.MethodPost
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.ContentLength = int64(len(r.Form))
-		req.Body, _ = formBody(r.Form)()
-		req.GetBody = formBody(r.Form)
-	}
-	return req
-}
-
-// bothFailed is the error of an insecure host that answers neither way. The
-// http attempt is the last one made; https's error is kept beside it.
-func bothFailed(tlsErr, plainErr error) error {
-	var p, t *provider.Error
-	if !errors.As(plainErr, &p) || !errors.As(tlsErr, &t) || p.Class == provider.ClassCanceled {
-		return plainErr
-	}
-	e := *p
-	e.Err = &pair{p.Err, t.Err}
-	return &e
-}
-
-type pair struct{ plain, tls error }
-
-func (p *pair) Error() string   { return p.plain.Error() + " (over https: " + p.tls.Error() + ")" }
-func (p *pair) Unwrap() []error { return []error{p.plain, p.tls} }
-
 // quietProxy keeps a proxy's address, which may hold a password, out of errors.
 func quietProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	if proxy == nil {
@@ -249,8 +145,3 @@ func quietProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request)
 		return u, nil
 	}
 }
-
-// SameMachine reports whether two addresses differ at most in their port.
-func SameMachine(a, b string) bool { return strings.EqualFold(hostname(a), hostname(b)) }
-
-func hostname(address string) string { return (&url.URL{Host: address}).Hostname() }

@@ -3,7 +3,6 @@ package wire
 import (
 	"io"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -62,8 +61,4 @@ func (r *Response) Close() {
 	}
 	_ = r.body.Close()
 	r.watch.end()
-}
-
-func formBody(form string) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(form)), nil }
 }

@@ -1,0 +1,58 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Request is one request to a [Host].
+type Request struct {
+	// Scheme is "https" or "http", or "" for what the host speaks.
+	Scheme string
+	Path   string // unescaped, with a leading slash
+	// RawPath is Path escaped, where how it is escaped matters.
+	RawPath string
+	Query   string // encoded
+	Accept  string
+	// Form makes the request a POST of an encoded form.
+	Form string
+	// Authorization is the header's value, or "". It goes over plain HTTP only
+	// where PlainAuthorization says so.
+	Authorization      string
+	PlainAuthorization bool
+	// Sent, if not nil, is called when the request has been written.
+	Sent func()
+}
+
+func (h *Host) build(ctx context.Context, scheme string, r Request) *http.Request {
+	method, body := http.MethodGet, http.NoBody
+	req := (&http.Request{
+		Method: method,
+		URL:    &url.URL{Scheme: scheme, Host: h.address, Path: r.Path, RawPath: r.RawPath, RawQuery: r.Query},
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"User-Agent": {h.agent}},
+		Body:   body,
+		Host:   h.address,
+	}).WithContext(ctx)
+	if r.Accept != "" {
+		req.Header.Set("Accept", r.Accept)
+	}
+	if r.Authorization != "" && (scheme == "https" || r.PlainAuthorization) {
+		req.Header.Set("Authorization", r.Authorization)
+	}
+	if r.Form != "" {
+		req.Method = http.MethodPost
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.ContentLength = int64(len(r.Form))
+		req.Body, _ = formBody(r.Form)()
+		req.GetBody = formBody(r.Form)
+	}
+	return req
+}
+
+func formBody(form string) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(form)), nil }
+}
