@@ -27,7 +27,9 @@ type StoreConfig struct {
 // manifest, byte for byte, with the credential that the request has for that
 // repository; it counts for this credential, repository and digest, for ProofTTL.
 // So a further tenant, or a further mirror, costs one small request, and none ever
-// reads what another's pull secret paid for. Tags are asked for each time.
+// reads what another's pull secret paid for. Tags are asked for each time. (Who can
+// produce the bytes of a manifest, at any endpoint that the rules name, counts as one
+// who may read what it names: the manifest is the secret, not its digest.)
 //
 // What has to be read is read once, for all who ask the same endpoint at the same
 // time, and independently of each of them. If that fails with one caller's
