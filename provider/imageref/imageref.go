@@ -92,9 +92,13 @@ func (r Ref) Normalize() Ref {
 	return r
 }
 
-// WithDigest is the same repository at a digest; a tag is dropped.
+// WithDigest is the same repository at a digest; a tag is dropped. It costs one
+// allocation.
 func (r Ref) WithDigest(digest string) (Ref, error) {
-	return Parse(r.Name() + "@" + digest)
+	if r.IsZero() || !isDigest(digest) {
+		return Parse(r.Name() + "@" + digest) // which says what is wrong
+	}
+	return Ref{text: r.text[:r.name] + "@" + digest, host: r.host, name: r.name, tag: r.name}, nil
 }
 
 // Compare orders references by their text.
