@@ -159,14 +159,15 @@ func (m Metadata) clone() Metadata {
 }
 
 func (c *component) export() Component {
-	out := Component{Name: c.name, Canonical: c.canonical.ref(), Annotations: c.annotations.toMap()}
+	var u unpacker
+	out := Component{Name: c.name, Canonical: u.ref(c.canonical), Annotations: c.annotations.toMap()}
 	if out.Image = out.Canonical; c.image != c.canonical {
-		out.Image = c.image.ref()
+		out.Image = u.ref(c.image)
 	}
 	if len(c.pullFrom) > 0 {
 		out.PullFrom = make([]imageref.Ref, len(c.pullFrom))
 		for i, p := range c.pullFrom {
-			out.PullFrom[i] = p.ref()
+			out.PullFrom[i] = u.ref(p)
 		}
 	}
 	return out

@@ -20,19 +20,33 @@ type sha256sum [32]byte
 
 const sha256Prefix = "sha256:"
 
-// ref is the reference that was packed.
-func (p packed) ref() imageref.Ref {
+// unpacker unpacks references. Those in a row mostly share their digest, so its
+// text is made once.
+type unpacker struct {
+	digest *sha256sum
+	text   string
+}
+
+func (u *unpacker) ref(p packed) imageref.Ref {
 	switch {
 	case p.base == nil:
 		return imageref.Ref{}
 	case p.digest == nil:
 		return *p.base
 	}
-	r, err := p.base.WithDigest(sha256Prefix + hex.EncodeToString(p.digest[:]))
+	if p.digest != u.digest {
+		u.digest, u.text = p.digest, p.digest.String()
+	}
+	r, err := p.base.WithDigest(u.text)
 	if err != nil { // both parts are from references
 		panic(fmt.Errorf("provider: unpacking a reference of %s: %w", p.base.Name(), err))
 	}
 	return r
+}
+
+func (s *sha256sum) String() string {
+	b := make([]byte, 0, len(sha256Prefix)+2*len(s))
+	return string(hex.AppendEncode(append(b, sha256Prefix...), s[:]))
 }
 
 // packer packs references, each repository and each digest once.
@@ -79,7 +93,7 @@ func (p *packer) digest(r imageref.Ref) (*sha256sum, bool) {
 		return nil, false
 	}
 	var sum sha256sum
-	if _, err := hex.Decode(sum[:], []byte(text)); err != nil || hex.EncodeToString(sum[:]) != text {
+	if _, err := hex.Decode(sum[:], []byte(text)); err != nil || sum.String() != r.Digest() {
 		return nil, false
 	}
 	known := p.digests[sum]
