@@ -51,7 +51,8 @@ func HangAfterHeader() Action {
 	return Action{"hang after header", func(x *exchange) { x.after = func() error { return x.wait(forever) } }}
 }
 
-// HangAfter sends n bytes of the body and no more.
+// HangAfter sends n bytes of the body and no more. A shorter body is sent whole,
+// here and in ResetAfter and CutOff.
 func HangAfter(n int64) Action {
 	return after("hang", n, func(x *exchange) error { return x.wait(forever) })
 }

@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -425,4 +427,102 @@ func TestBarrier(t *testing.T) {
 	if b.Waiting() != 0 {
 		t.Errorf("%d still wait", b.Waiting())
 	}
+}
+
+func TestLatency(t *testing.T) {
+	reg, c, _ := start(t, testregistry.Config{Latency: time.Hour})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_ = reg.Wait(ctx, 1, testregistry.Match{})
+		cancel()
+	}()
+	if r := c.doContext(ctx, "GET", "/v2/"); !errors.Is(r.err, context.Canceled) {
+		t.Errorf("answered within the hour: %v", r.err)
+	}
+	reg.SetLatency(0)
+	c.want(c.do("GET", "/v2/"), 200)
+}
+
+// Who leaves while held at a barrier is not counted any more.
+func TestBarrierLeft(t *testing.T) {
+	reg, c, _ := start(t, testregistry.Config{})
+	b := reg.Barrier(2, testregistry.Match{Kind: testregistry.Ping})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_ = reg.Wait(ctx, 1, testregistry.Match{})
+		cancel()
+	}()
+	if r := c.doContext(ctx, "GET", "/v2/"); !errors.Is(r.err, context.Canceled) {
+		t.Fatalf("passed alone: %v", r.err)
+	}
+	// The server notices in its own time.
+	for b.Waiting() > 0 {
+		if t.Context().Err() != nil {
+			t.Fatal("still held")
+		}
+		runtime.Gosched()
+	}
+	select {
+	case <-b.Open():
+		t.Error("open")
+	default:
+	}
+	c.want(c.do("GET", "/v2/team/app/manifests/v1"), 200) // does not match
+	done := make(chan error)
+	go func() { done <- c.do("GET", "/v2/").err }()
+	if err := reg.Wait(t.Context(), 3, testregistry.Match{}); err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+	if err := errors.Join(<-done, b.Await(t.Context())); err != nil {
+		t.Error(err)
+	}
+	c.want(c.do("GET", "/v2/"), 200)
+}
+
+// Everything at once, for the race detector and the leak check.
+func TestStress(t *testing.T) {
+	reg, c, img := start(t, testregistry.Config{RedirectBlobs: true, Auth: testregistry.Auth{
+		Scheme: testregistry.Basic, Users: []testregistry.User{{Name: "u", Password: "p"}},
+	}})
+	paths := []string{"/v2/", "/v2/team/app/manifests/v1", "/v2/team/app/blobs/" + img.Top().Digest}
+	var clients, changes sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 4 {
+		clients.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+					c.do("GET", paths[(n+i)%len(paths)], "Authorization", basic("u", "p")) // may fail
+				}
+			}
+		})
+	}
+	for _, change := range []func(int){
+		func(int) { reg.Inject(testregistry.Fault{Times: 1, Action: testregistry.ResetAfter(5)}) },
+		func(i int) { reg.Push("team/app", "v1", img) },
+		func(int) { reg.Count(testregistry.Match{Kind: testregistry.Blob}) },
+		func(int) { reg.Main().CloseConnections() },
+		func(i int) {
+			if reg.Down(); reg.Up() != nil {
+				t.Error("not up again")
+			}
+		},
+		func(int) { reg.ClearFaults(); reg.ResetLog() },
+		func(i int) { reg.Main().SetCertificate(testregistry.CertificateKind(i % 2)) },
+	} {
+		changes.Go(func() {
+			for i := range 10 {
+				change(i)
+			}
+		})
+	}
+	changes.Wait()
+	close(stop)
+	reg.Close()
+	clients.Wait()
 }
