@@ -193,15 +193,19 @@ func (c *cache) gaveUp(ctx context.Context, k *cacheKey, req *provider.Request, 
 	attempts, asking := t.soFar()
 	ended := endedError(ctx.Err(), asking)
 	err := newError(req, attempts, ended)
-	if old, ok := c.entries.get(k); ok && old.release != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		if asking.IsZero() {
-			asking = req.Image
-		}
-		attempts = append(attempts, provider.Attempt{Ref: asking, Err: ended})
-		c.report(ctx, CacheStale, k, err)
-		return stale(old.release, attempts, err).landed(req)
+	old, ok := c.entries.get(k)
+	if !ok || old.release == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, err
 	}
-	return nil, err
+	if old.fresh() { // the work ended at the same moment
+		return old.landed(req)
+	}
+	if asking.IsZero() {
+		asking = req.Image
+	}
+	attempts = append(attempts, provider.Attempt{Ref: asking, Err: ended})
+	c.report(ctx, CacheStale, k, err)
+	return stale(old.release, attempts, err).landed(req)
 }
 
 func stale(r *provider.Release, attempts []provider.Attempt, why error) *cached {
