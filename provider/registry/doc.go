@@ -10,7 +10,13 @@
 // Nothing is believed before its digest is verified, and nothing is read without
 // a limit, see [Limits]. Credentials go to the registry they are for and to the
 // https realm that registry's challenge names, and to nobody else. Plain HTTP
-// and unverified certificates are for requests that say Insecure.
+// and unverified certificates are for requests that say Insecure: https comes
+// first then, and what the registry redirects to, and a realm on its own machine,
+// need no better certificate than it has. A realm elsewhere does.
+//
+// A caller's context that was cancelled is [provider.ClassCanceled], one whose
+// deadline passed is [provider.ClassTimeout] and wraps
+// [context.DeadlineExceeded]; a limit of [Timeouts] is ClassTimeout and does not.
 //
 // Errors are, or wrap, a [*provider.Error].
 package registry

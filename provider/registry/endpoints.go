@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,18 +70,30 @@ func (es *endpoints) get(registry string, insecure bool) (*endpoint, error) {
 			return nil, &provider.Error{Op: "reading what to trust", Class: provider.ClassTLS, Err: fmt.Errorf("%s: %w", registry, err)}
 		}
 	}
+	e, gone := es.put(key, t, now)
+	for _, g := range gone { // what it has to say to its connections may take a while
+		g.host.CloseIdleConnections()
+	}
+	return e, nil
+}
+
+// put makes an endpoint, unless there is one that is as good, and returns those
+// that are no longer remembered.
+func (es *endpoints) put(key endpointKey, t TLS, now time.Time) (e *endpoint, gone []*endpoint) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
-	if now := es.all[key]; now != nil && now.tls.equal(t) {
-		return now, nil
+	old := es.all[key]
+	switch {
+	case old != nil && old.tls.equal(t):
+		return old, nil
+	case old != nil:
+		gone = append(gone, old)
+	case len(es.all) >= maxEndpoints:
+		gone = append(gone, es.forget())
 	}
-	e := es.make(key, t, now)
-	if replaced := es.all[key]; replaced != nil {
-		defer replaced.host.CloseIdleConnections()
-	}
-	es.evict()
+	e = es.make(key, t, now)
 	es.all[key] = e
-	return e, nil
+	return e, gone
 }
 
 func (es *endpoints) make(key endpointKey, t TLS, now time.Time) *endpoint {
@@ -112,26 +126,24 @@ func address(registry string) string {
 	return registry
 }
 
-// evict makes room for one. It is called with mu held.
-func (es *endpoints) evict() {
-	if len(es.all) < maxEndpoints {
-		return
-	}
-	var oldest endpointKey
-	var at time.Time
+// forget forgets the least recently used. It is called with mu held.
+func (es *endpoints) forget() *endpoint {
+	var key endpointKey
+	var oldest *endpoint
 	for k, e := range es.all {
-		if at.IsZero() || e.used.Before(at) {
-			oldest, at = k, e.used
+		if oldest == nil || e.used.Before(oldest.used) {
+			key, oldest = k, e
 		}
 	}
-	es.all[oldest].host.CloseIdleConnections()
-	delete(es.all, oldest)
+	delete(es.all, key)
+	return oldest
 }
 
 func (es *endpoints) closeIdle() {
 	es.mu.Lock()
-	defer es.mu.Unlock()
-	for _, e := range es.all {
+	all := slices.Collect(maps.Values(es.all))
+	es.mu.Unlock()
+	for _, e := range all {
 		e.host.CloseIdleConnections()
 	}
 }
