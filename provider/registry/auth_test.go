@@ -422,6 +422,26 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// A password that happens to be a common word costs words in errors and nothing
+// else: not the realm whose name has it, nor the redirect.
+func TestWeakPassword(t *testing.T) {
+	reg := start(t, testregistry.Config{
+		Host: "localhost", RedirectBlobs: true,
+		Auth: testregistry.Auth{Scheme: testregistry.Bearer, TokenElsewhere: true, Users: []testregistry.User{{Name: "alice", Password: "local"}}},
+	})
+	req := at(t, reg.ByDigest(repo, reg.Push(repo, "", small(t))), provider.NewCredential("alice", "local"))
+	p := open(t, reg)
+	if _, err := p.Lookup(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	reg.Storage().Down()
+	_, err := p.Lookup(t.Context(), req)
+	e := wantError(t, err, provider.ClassUnreachable, "withheld")
+	if e.Ref != req.Image {
+		t.Errorf("the error names %s", e.Ref)
+	}
+}
+
 // texts are the texts of all errors in err's tree.
 func texts(err error) func(yield func(string) bool) {
 	return func(yield func(string) bool) {

@@ -40,10 +40,10 @@ func (p *Provider) get(ctx context.Context, s source, what, accept string) (*wir
 	}
 	req := wire.Request{Path: "/v2/" + s.ref.Repository() + "/" + what, Accept: accept}
 	resp, grant, err := ep.ask(ctx, req, s)
-	if err != nil {
-		return nil, err
-	}
 	secrets := auth.Secrets(s.cred, grant)
+	if err != nil {
+		return nil, wire.Withhold(err, secrets...)
+	}
 	switch {
 	case resp.Status == http.StatusOK:
 		return resp, nil
@@ -130,23 +130,21 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, insecure boo
 		if to.Scheme == "http" && !insecure {
 			return nil, fail(provider.ClassTLS, errors.New("a redirect from https to plain HTTP is not followed; a policy must call the registry insecure first"))
 		}
-		if wire.Repeats(to.Host, secrets...) { // its name would be in errors, and in a DNS query
-			return nil, fail(provider.ClassMalformed, errors.New("a redirect to a host whose name repeats a secret is not followed"))
-		}
 		op := "redirected to " + to.Host
+		secrets = append(secrets, queryValues(to)...)
 		ep, err := p.endpoints.get(to.Host, insecure)
 		if err != nil {
-			return nil, err
+			return nil, wire.Withhold(err, secrets...)
 		}
 		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept})
 		if err != nil {
-			return nil, during(op, err)
+			return nil, wire.Withhold(during(op, err), secrets...)
 		}
 		switch {
 		case resp.Status == http.StatusOK:
 			return resp, nil
 		case !isRedirect(resp.Status):
-			return nil, during(op, wire.StatusError(resp, append(secrets, queryValues(to)...)...))
+			return nil, wire.Withhold(during(op, wire.StatusError(resp, secrets...)), secrets...)
 		}
 		at = to
 	}

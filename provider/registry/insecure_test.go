@@ -282,8 +282,9 @@ func TestProxy(t *testing.T) {
 	if got := <-tunnels; !strings.HasPrefix(got, "CONNECT "+reg.Host()+" Basic ") {
 		t.Errorf("the proxy got %q", got)
 	}
+	address := "http://user:" + secretRegistry + "@%zz"
 	bad := open(t, reg, func(c *registry.Config) {
-		c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://user:" + secretRegistry + "@%zz") }
+		c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(address) }
 	})
 	_, err = bad.Lookup(t.Context(), req)
 	wantError(t, err, provider.ClassUnreachable, "proxy")

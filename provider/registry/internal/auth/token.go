@@ -84,9 +84,6 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 	if u.Scheme != "https" && (u.Scheme != "http" || !x.plain) {
 		return nil, wire.Request{}, unauthorized("its challenge names a realm that is not https; credentials are not sent there")
 	}
-	if wire.Repeats(u.Host, Secrets(x.cred, Grant{})...) {
-		return nil, wire.Request{}, unauthorized("its challenge names a realm that repeats a secret")
-	}
 	// Another machine is not insecure because the registry is. Where both speak
 	// plain HTTP there is nothing left to verify.
 	insecure := m.host.Insecure() && (wire.SameMachine(u.Host, m.host.Address()) || u.Scheme == "http")

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -84,24 +83,6 @@ func join(code, message string) string {
 		return code + message
 	}
 	return code + ": " + message
-}
-
-// Repeats reports whether s holds one of secrets, as it is or escaped, in
-// whatever case and with or without base64's padding.
-func Repeats(s string, secrets ...string) bool {
-	s = strings.ToLower(s)
-	for _, secret := range secrets {
-		secret = strings.TrimRight(secret, "=")
-		if secret == "" {
-			continue
-		}
-		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
-			if strings.Contains(s, strings.ToLower(form)) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // retryAfter reads a Retry-After header (RFC 9110, 10.2.3): seconds or a date.
