@@ -58,6 +58,9 @@ func (g groups) merged(pull PullBy) []*group {
 }
 
 func (s *group) order(pull PullBy) {
+	if len(s.rules) == 1 && s.orderOne(pull) {
+		return
+	}
 	lists := make([][]string, len(s.rules))
 	named := make(map[string]*endpoint)
 	for i, r := range s.rules {
@@ -86,6 +89,23 @@ func (s *group) order(pull PullBy) {
 			s.mirrors[i] = endpoint{location: location, pull: pull, api: true}
 		}
 	}
+}
+
+// orderOne takes the mirrors of an only rule as they are, where they are simple:
+// nearly always.
+func (s *group) orderOne(pull PullBy) bool {
+	r := s.rules[0]
+	for i, m := range r.Mirrors {
+		if m.Location == s.source || slices.ContainsFunc(r.Mirrors[:i], func(o Mirror) bool { return o.Location == m.Location }) {
+			return false
+		}
+	}
+	origins := s.origins()
+	s.mirrors = make([]endpoint, len(r.Mirrors))
+	for i, m := range r.Mirrors {
+		s.mirrors[i] = endpoint{location: m.Location, insecure: m.Insecure, pull: pull, api: true, origins: origins}
+	}
+	return true
 }
 
 // origins are those of all rules of the group.

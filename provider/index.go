@@ -11,203 +11,188 @@ import (
 // index finds the entry that covers a reference. It is built once per snapshot
 // and never changes.
 //
-// One probe per place where a source may end, longest first, in a hash table of
-// our own: a probe that misses touches one word, a hit the entry and the text
-// that it is compared with, which lie side by side. Plain maps need three times
-// as many cache lines, which shows from 10,000 sources on.
+// A lookup probes one hash table for every place where a source may end, longest
+// first, and reads one record that holds all it needs side by side. With 100,000
+// sources a lookup is as long as the cache lines that it touches; maps, and
+// slices of structs behind them, take twice as many.
 type index struct {
 	seed    maphash.Seed
-	slots   []slot // open addressing, a power of two, at most half full
+	marks   []byte   // open addressing, a power of two, at most half full: a byte of the hash, 0 is free
+	records []uint32 // the record in the arena behind each mark
 	lengths [maxSource/64 + 1]uint64
 	wild    bool // whether any entry is a wildcard
 
-	entries    []covered
-	bases      []imageref.Base // of all routes
-	candidates []Candidate     // of all routes, references left out
+	arena   string    // records
+	origins []string  // of all endpoints
+	entries []covered // what the hot path does not need
 }
 
 // maxSource is the longest source that can match: a name has 255 characters, and
 // a wildcard has a star for the first label.
 const maxSource = 256
 
-type slot struct {
-	hash  uint32
-	entry int32 // plus one; 0 is free
-}
-
 // covered is an entry as looked up.
 type covered struct {
-	prefix      string
-	digest, tag route
-	blocked     bool
-	insecure    bool
-	moved       bool // the primary location is not the prefix
-	source      *entry
+	prefix            string
+	insecure, blocked bool
+	blockedBy         Scope
+	moved             bool // the primary location is another place
+	digests           bool // there are mirrors for digests
+	tags              bool // and for tags
+	origins           []string
 }
 
-// route is the endpoints for one way to pull, the primary last.
-type route struct {
-	first uint32
-	count uint32
-	judge bool // an endpoint may lie in something blocked
-}
-
-func newIndex(entries []*entry) *index {
+func newIndex(entries []*entry) (*index, error) {
 	x := &index{seed: maphash.MakeSeed(), entries: make([]covered, len(entries))}
 	size := 8
 	for size < 2*len(entries) {
 		size *= 2
 	}
-	x.slots = make([]slot, size)
-	mirrors := 0
-	for _, e := range entries {
-		mirrors += 2 * (len(e.mirrors) + 1)
-	}
-	x.bases = make([]imageref.Base, 0, mirrors)
-	x.candidates = make([]Candidate, 0, mirrors)
+	x.marks, x.records = make([]byte, size), make([]uint32, size)
+	w := newRecordWriter(entries)
 	for i, e := range entries {
-		text := pack(e)
 		x.entries[i] = covered{
-			prefix: text[0], blocked: e.blocked, insecure: e.insecure, source: e,
-			moved: e.location != "" && (e.location != e.prefix || isWildcard(e.prefix)),
+			prefix: e.prefix, insecure: e.insecure, blocked: e.blocked, blockedBy: e.blockedBy,
+			moved: e.moved(), digests: e.serves(PullDigest), tags: e.serves(PullTag), origins: e.origins,
 		}
-		x.insert(text[0], i)
+		if e.prefix == "" || len(e.prefix) > maxSource {
+			continue // it matches nothing
+		}
+		place, err := w.write(i, e)
+		if err != nil {
+			return nil, err
+		}
+		x.insert(e.prefix, place)
 	}
-	for i, e := range entries {
-		c := &x.entries[i]
-		c.digest = x.route(c, e, PullDigest)
-		c.tag = x.route(c, e, PullTag)
-	}
-	x.judge()
-	return x
+	x.arena, x.origins = w.arena.String(), w.origins
+	return x, nil
 }
 
-// pack copies the prefix and the mirrors of an entry into one piece of memory.
-func pack(e *entry) []string {
-	var b strings.Builder
-	all := make([]string, 0, 1+len(e.mirrors))
-	all = append(all, e.prefix)
-	for i := range e.mirrors {
-		all = append(all, e.mirrors[i].location)
-	}
-	for _, s := range all {
-		b.WriteString(s)
-	}
-	text := b.String()
-	for i, s := range all {
-		all[i], text = text[:len(s)], text[len(s):]
-	}
-	e.prefix = all[0]
-	for i := range e.mirrors {
-		e.mirrors[i].location = all[1+i]
-	}
-	return all
+func (e *entry) moved() bool {
+	return e.location != "" && (e.location != e.prefix || isWildcard(e.prefix))
 }
 
-func (x *index) insert(prefix string, entry int) {
-	if prefix == "" || len(prefix) > maxSource {
-		return // matches nothing
-	}
-	x.wild = x.wild || isWildcard(prefix)
+func (e *entry) serves(by PullBy) bool {
+	return slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.pull == PullAny || m.pull == by })
+}
+
+func (x *index) insert(prefix string, record uint32) {
 	x.lengths[len(prefix)/64] |= 1 << (len(prefix) % 64)
-	h := x.hash(prefix)
-	mask := uint32(len(x.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		if x.slots[i].entry == 0 {
-			x.slots[i] = slot{h, int32(entry) + 1}
-			return
-		}
-	}
-}
-
-// hash leaves out the star of a wildcard, which no name has; the length tells
-// them apart.
-func (x *index) hash(prefix string) uint32 {
-	if isWildcard(prefix) {
+	if isWildcard(prefix) { // no name has the star; the length tells them apart
+		x.wild = true
 		prefix = prefix[1:]
 	}
-	return uint32(maphash.String(x.seed, prefix) >> 16)
+	i, mark := x.hash(prefix)
+	for x.marks[i] != 0 {
+		i = (i + 1) & (len(x.marks) - 1)
+	}
+	x.marks[i], x.records[i] = mark, record
 }
 
-// probe finds the entry whose prefix is text, or "*" and text.
-func (x *index) probe(text string, wild bool) *covered {
+// hash is where a text belongs in the table, and its mark.
+func (x *index) hash(s string) (int, byte) {
+	h := maphash.String(x.seed, s)
+	return int(h) & (len(x.marks) - 1), byte(h>>56) | 1
+}
+
+// probe finds the record of the entry whose prefix is text, or "*" and text; 0 is
+// none. Most probes miss and read one byte of the table.
+func (x *index) probe(text string, wild bool) uint32 {
 	n := len(text)
 	if wild {
 		n++
 	}
 	if x.lengths[n/64]&(1<<(n%64)) == 0 {
-		return nil
+		return 0
 	}
-	h := uint32(maphash.String(x.seed, text) >> 16)
-	mask := uint32(len(x.slots) - 1)
-	for i := h & mask; x.slots[i].entry != 0; i = (i + 1) & mask {
-		if x.slots[i].hash != h {
+	for i, mark := x.hash(text); x.marks[i] != 0; i = (i + 1) & (len(x.marks) - 1) {
+		if x.marks[i] != mark {
 			continue
 		}
-		e := &x.entries[x.slots[i].entry-1]
-		if len(e.prefix) == n && e.prefix[n-len(text):] == text && (!wild || e.prefix[0] == '*') {
-			return e
+		at := x.records[i]
+		if p := x.prefix(at); len(p) == n && p[n-len(text):] == text && (!wild || p[0] == '*') {
+			return at
 		}
 	}
-	return nil
+	return 0
 }
 
-// find is FindRegistry of sysregistriesv2: the entry with the longest prefix
-// that covers name, whose registry ends at host; of equally long ones the
-// wildcard, which sorts first. end is the end in name of what the prefix covers.
-// With skip, that many of the best entries are passed over.
-func (x *index) find(name string, host, skip int) (c *covered, end int) {
+// find is FindRegistry of sysregistriesv2: the record of the entry with the
+// longest prefix that covers name, whose registry ends at host; of equally long
+// ones the wildcard, which sorts first. end is the end in name of what the prefix
+// covers. With skip, that many of the best entries are passed over; 0 is none.
+func (x *index) find(name string, host, skip int) (record uint32, end int) {
 	for end = len(name); end > host; end = strings.LastIndexByte(name[:end], '/') {
-		if c = x.probe(name[:end], false); c != nil {
+		if record = x.probe(name[:end], false); record != 0 {
 			if skip--; skip < 0 {
-				return c, end
+				return record, end
 			}
 		}
 	}
 	bare := host
 	if i := strings.LastIndexByte(name[:host], ':'); i > 0 && name[host-1] != ']' {
-		if c = x.probe(name[:host], false); c != nil {
+		if record = x.probe(name[:host], false); record != 0 {
 			if skip--; skip < 0 {
-				return c, host
+				return record, host
 			}
 		}
 		bare = i
 	}
 	// A wildcard that stands for one letter is as long as the host.
 	if x.wild && bare > 1 && name[1] == '.' {
-		if c = x.probeWild(name, 1, bare); c != nil {
+		if record = x.probeWild(name, 1, bare); record != 0 {
 			if skip--; skip < 0 {
-				return c, bare
+				return record, bare
 			}
 		}
 	}
-	if c = x.probe(name[:bare], false); c != nil {
+	if record = x.probe(name[:bare], false); record != 0 {
 		if skip--; skip < 0 {
-			return c, bare
+			return record, bare
 		}
 	}
 	for i := 2; x.wild && i < bare; i++ {
 		if name[i] != '.' {
 			continue
 		}
-		if c = x.probeWild(name, i, bare); c != nil {
+		if record = x.probeWild(name, i, bare); record != 0 {
 			if skip--; skip < 0 {
-				return c, bare
+				return record, bare
 			}
 		}
 	}
-	return nil, 0
+	return 0, 0
 }
 
 // probeWild finds the wildcard for the part of the host that begins at the dot
 // at i. Only the first occurrence of that part in the name counts, as
 // sysregistriesv2 searches for it.
-func (x *index) probeWild(name string, i, bare int) *covered {
-	c := x.probe(name[i:bare], true)
-	if c != nil && strings.Index(name, name[i:bare]) != i {
+func (x *index) probeWild(name string, i, bare int) uint32 {
+	record := x.probe(name[i:bare], true)
+	if record != 0 && strings.Index(name, name[i:bare]) != i {
+		return 0
+	}
+	return record
+}
+
+// of finds the entry for a reference, nil if there is none.
+func (x *index) of(ref imageref.Ref) *covered { return x.nth(ref.Name(), len(ref.Registry()), 0) }
+
+// nth finds the entry that comes after skip better ones.
+func (x *index) nth(name string, host, skip int) *covered {
+	record, _ := x.find(name, host, skip)
+	if record == 0 {
 		return nil
 	}
-	return c
+	return &x.entries[x.number(record)]
+}
+
+// blocks finds the blocked entry that a physical reference lies in, or nil.
+func (x *index) blocks(ref imageref.Ref) *covered {
+	if c := x.of(ref); c != nil && c.blocked {
+		return c
+	}
+	return nil
 }
 
 // entry finds the entry with exactly this prefix.
@@ -215,20 +200,26 @@ func (x *index) entry(prefix string) *covered {
 	if prefix == "" || len(prefix) > maxSource {
 		return nil
 	}
+	record := uint32(0)
 	if isWildcard(prefix) {
-		return x.probe(prefix[1:], true)
+		record = x.probe(prefix[1:], true)
+	} else {
+		record = x.probe(prefix, false)
 	}
-	return x.probe(prefix, false)
+	if record == 0 {
+		return nil
+	}
+	return &x.entries[x.number(record)]
 }
 
 // parent finds the entry that would cover what c covers if c were not there.
 func (x *index) parent(c *covered) *covered {
-	host, _, _ := strings.Cut(c.prefix, "/")
 	if c.prefix == "" || len(c.prefix) > maxSource {
 		return nil
 	}
+	host, _, _ := strings.Cut(c.prefix, "/")
 	for skip, found := 0, false; ; skip++ {
-		next, _ := x.find(c.prefix, len(host), skip)
+		next := x.nth(c.prefix, len(host), skip)
 		switch {
 		case next == nil:
 			return nil
@@ -238,76 +229,4 @@ func (x *index) parent(c *covered) *covered {
 			return next
 		}
 	}
-}
-
-// of finds the entry for a reference.
-func (x *index) of(ref imageref.Ref) (c *covered, end int) {
-	return x.find(ref.Name(), len(ref.Registry()), 0)
-}
-
-// route lays out the endpoints of an entry for digests or for tags.
-func (x *index) route(c *covered, e *entry, by PullBy) route {
-	first := len(x.bases)
-	for _, m := range e.mirrors {
-		if m.pull == PullAny || m.pull == by {
-			x.bases = append(x.bases, imageref.NewBase(m.location))
-			x.candidates = append(x.candidates, Candidate{
-				Mirror: m.location != e.prefix, Insecure: m.insecure, Origins: m.origins,
-			})
-		}
-	}
-	primary := imageref.SameBase()
-	if c.moved {
-		primary = imageref.NewBase(e.location)
-	}
-	x.bases = append(x.bases, primary)
-	x.candidates = append(x.candidates, Candidate{Insecure: e.insecure})
-	return route{first: uint32(first), count: uint32(len(x.bases) - first)}
-}
-
-// judge finds the routes on which an endpoint may be blocked, so that the others
-// need not look.
-func (x *index) judge() {
-	var blocked []string // sorted, as the entries are
-	for i := range x.entries {
-		if x.entries[i].blocked {
-			blocked = append(blocked, x.entries[i].prefix)
-		}
-	}
-	if len(blocked) == 0 {
-		return
-	}
-	suspect := func(location string) bool {
-		if i, _ := slices.BinarySearch(blocked, location); i < len(blocked) && strings.HasPrefix(blocked[i], location) {
-			return true
-		}
-		host, _, _ := strings.Cut(location, "/")
-		c, _ := x.find(location, len(host), 0)
-		return c != nil && c.blocked
-	}
-	for i := range x.entries {
-		c := &x.entries[i]
-		for _, r := range []*route{&c.digest, &c.tag} {
-			for _, b := range x.routeBases(*r) {
-				if b == imageref.SameBase() {
-					r.judge = r.judge || c.blocked
-				} else {
-					r.judge = r.judge || !b.IsPlain() || suspect(b.String())
-				}
-			}
-		}
-	}
-}
-
-func (x *index) routeBases(r route) []imageref.Base { return x.bases[r.first : r.first+r.count] }
-func (x *index) routeCandidates(r route) []Candidate {
-	return x.candidates[r.first : r.first+r.count]
-}
-
-// blocks tells whether the physical reference lies in a blocked entry.
-func (x *index) blocks(ref imageref.Ref) *covered {
-	if c, _ := x.of(ref); c != nil && c.blocked {
-		return c
-	}
-	return nil
 }

@@ -102,7 +102,7 @@ func merge(cfg RulesConfig, s statements) (*table, []*group, error) {
 		}
 	}
 	t.propagate(s.insecure, s.blocked)
-	t.edited = len(sets)+len(s.insecure)+len(s.blocked) > 0
+	t.edited = len(s.mirror)+len(s.insecure)+len(s.blocked) > 0
 	return t, sets, t.inherit(sets)
 }
 

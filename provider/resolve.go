@@ -42,29 +42,36 @@ func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 		e, err := r.endpoints(ref.Normalize())
 		return r.permitted(e), err
 	}
-	c, end := r.index.of(ref)
-	if c == nil {
+	at, end := r.index.find(ref.Name(), len(ref.Registry()), 0)
+	if at == 0 {
 		return []Candidate{{Ref: ref.Normalize()}}, nil
 	}
-	route := c.route(ref)
-	bases, known := r.index.routeBases(route), r.index.routeCandidates(route)
-	var few [8]imageref.Ref
-	refs := few[:]
-	if len(bases) > len(few) {
+	// Room for most on the stack.
+	var (
+		someBases [8]imageref.Base
+		someKnown [8]known
+		someRefs  [8]imageref.Ref
+	)
+	rec, digest := r.index.record(at), ref.Digest() != ""
+	bases, all := rec.endpoints(someBases[:0], someKnown[:0], digest)
+	refs := someRefs[:]
+	if len(bases) > len(refs) {
 		refs = make([]imageref.Ref, len(bases))
 	}
 	if i, err := imageref.Rebase(refs, ref, end, bases); err != nil {
-		return nil, c.rewriteError(ref, bases[i], known[i], err)
+		return nil, r.rewriteError(ref, at, bases[i], all[i], err)
 	}
-	out := make([]Candidate, len(known))
-	copy(out, known)
+	out := make([]Candidate, len(all))
 	for i := range out {
-		out[i].Ref = refs[i]
+		k, c := all[i], &out[i] // by field: a whole Candidate would be copied through memory
+		c.Ref = refs[i]
+		c.Mirror, c.Insecure = k.mirror, k.insecure
+		c.Origins = r.index.originsOf(k)
 	}
-	if isWildcard(c.prefix) {
+	if isWildcard(rec.prefix) {
 		unmirror(out, bases, ref.Name()[:end])
 	}
-	if route.judge {
+	if rec.judge(digest) {
 		out = r.permitted(out)
 	}
 	return out, nil
@@ -100,17 +107,21 @@ func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
 	source := Candidate{Ref: ref}
 	if rule != nil {
 		source = Candidate{Ref: moved, Origins: []string{rule.origin}}
-		if c, _ := r.index.of(moved); c != nil {
+		if c := r.index.of(moved); c != nil {
 			source.Insecure = c.insecure
 		}
 	}
-	c, end := r.index.of(ref)
-	if c == nil {
+	at, end := r.index.find(ref.Name(), len(ref.Registry()), 0)
+	if at == 0 {
 		return []Candidate{source}, nil
 	}
-	route := c.route(ref)
-	bases, out := r.index.routeBases(route), append([]Candidate(nil), r.index.routeCandidates(route)...)
-	if isWildcard(c.prefix) {
+	rec := r.index.record(at)
+	bases, all := rec.endpoints(nil, nil, ref.Digest() != "")
+	out := make([]Candidate, len(all))
+	for i, k := range all {
+		out[i] = Candidate{Mirror: k.mirror, Insecure: k.insecure, Origins: r.index.originsOf(k)}
+	}
+	if isWildcard(rec.prefix) {
 		unmirror(out, bases, ref.Name()[:end])
 	}
 	for i := range out {
@@ -120,24 +131,18 @@ func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
 		}
 		var one [1]imageref.Ref
 		if _, err := imageref.Rebase(one[:], ref, end, bases[i:i+1]); err != nil {
-			return nil, c.rewriteError(ref, bases[i], out[i], err)
+			return nil, r.rewriteError(ref, at, bases[i], all[i], err)
 		}
 		out[i].Ref = one[0]
 	}
 	return out, nil
 }
 
-func (c *covered) route(ref imageref.Ref) route {
-	if ref.Digest() != "" {
-		return c.digest
-	}
-	return c.tag
-}
-
-func (c *covered) rewriteError(ref imageref.Ref, b imageref.Base, known Candidate, err error) error {
-	origins := known.Origins
+func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k known, err error) error {
+	c := &r.index.entries[r.index.number(at)]
+	origins := r.index.originsOf(k)
 	if len(origins) == 0 {
-		origins = c.source.origins
+		origins = c.origins
 	}
 	return &RewriteError{Image: ref.Normalize(), Source: c.prefix, Location: b.String(), Origins: origins, Err: err}
 }
@@ -151,7 +156,7 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 	res := Resolution{Normalized: ref.Normalize()}
 	name, host := ref.Name(), len(ref.Registry())
 	for skip := 0; ; skip++ {
-		c, _ := r.index.find(name, host, skip)
+		c := r.index.nth(name, host, skip)
 		if c == nil {
 			break
 		}
@@ -167,7 +172,7 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 	}
 	for _, c := range all {
 		if by := r.index.blocks(c.Ref); by != nil {
-			why := by.source.blockedBy
+			why := by.blockedBy
 			res.Refused = append(res.Refused, Refusal{Ref: c.Ref, Mirror: c.Mirror, By: why.Name, Origin: why.Origin})
 		} else {
 			res.Candidates = append(res.Candidates, c)

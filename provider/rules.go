@@ -84,10 +84,12 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
 		return nil, err
 	}
-	r.index = newIndex(entries)
+	if r.index, err = newIndex(entries); err != nil {
+		return nil, err
+	}
 	r.merged = mergedSources(entries, r.rewrites)
 	r.version = versionOf(entries, r.rewrites)
-	r.warnings = warn(s, sets, r.rewrites, r.index)
+	r.warnings = warn(s, sets, entries, r.rewrites, r.index)
 	return r, nil
 }
 

@@ -17,9 +17,6 @@ import (
 //
 // broken tells that the lists contradict each other, or one of them itself.
 func mergeOrders(source string, lists [][]string) (order []string, broken bool) {
-	if len(lists) == 1 && isSimple(source, lists[0]) {
-		return lists[0], false
-	}
 	g := newGraph(source, lists)
 	names := slices.Sorted(maps.Keys(g.after))
 	var queue []string
@@ -56,17 +53,6 @@ func mergeOrders(source string, lists [][]string) (order []string, broken bool) 
 		order = order[:len(order)-1]
 	}
 	return order, broken
-}
-
-// isSimple reports whether the order of a list is the result: it does not name
-// the source and nothing twice.
-func isSimple(source string, list []string) bool {
-	for i, m := range list {
-		if m == source || slices.Contains(list[:i], m) {
-			return false
-		}
-	}
-	return true
 }
 
 type graph struct {

@@ -15,7 +15,7 @@ type warner struct {
 	out   []Warning
 }
 
-func warn(s statements, sets []*group, rw rewrites, x *index) []Warning {
+func warn(s statements, sets []*group, entries []*entry, rw rewrites, x *index) []Warning {
 	w := &warner{index: x}
 	for _, g := range sets {
 		w.sourceFirst(g)
@@ -23,9 +23,9 @@ func warn(s statements, sets []*group, rw rewrites, x *index) []Warning {
 	for _, r := range s.mirror {
 		w.neverWithoutMirrors(r)
 	}
-	for i := range x.entries {
+	for i, e := range entries {
 		w.hidden(&x.entries[i])
-		w.unparsable(x.entries[i].source)
+		w.unparsable(e)
 	}
 	for _, r := range rw.sorted {
 		if err := rewriteProblem(r); err != nil {
@@ -85,19 +85,15 @@ func (w *warner) hidden(c *covered) {
 	if parent == nil {
 		return
 	}
-	origins := slices.Concat(parent.source.origins, c.source.origins)
+	origins := slices.Concat(parent.origins, c.origins)
 	if parent.blocked && !c.blocked && !c.moved {
 		w.add(WarnNeverHidden, origins, "%s is not to be contacted, but the more specific %s (%s) does not say so, and images in %s are pulled from there all the same: forbid %s too, or block %s with registrySources.blockedRegistries",
-			parent.prefix, c.prefix, strings.Join(c.source.origins, ", "), c.prefix, c.prefix, parent.prefix)
+			parent.prefix, c.prefix, strings.Join(c.origins, ", "), c.prefix, c.prefix, parent.prefix)
 	}
-	if serves(c.source, PullTag) && !serves(c.source, PullDigest) && serves(parent.source, PullDigest) {
+	if c.tags && !c.digests && parent.digests {
 		w.add(WarnTagHidesDigest, origins, "%s has mirrors for tags only (%s), and being more specific than %s it hides the mirrors for digests there: images in %s are pulled by digest without a mirror; repeat those mirrors for %s in an ImageDigestMirrorSet",
-			c.prefix, strings.Join(c.source.origins, ", "), parent.prefix, c.prefix, c.prefix)
+			c.prefix, strings.Join(c.origins, ", "), parent.prefix, c.prefix, c.prefix)
 	}
-}
-
-func serves(e *entry, by PullBy) bool {
-	return slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.pull == PullAny || m.pull == by })
 }
 
 // unparsable: a location that no image of the entry can be put onto.
@@ -114,7 +110,7 @@ func (w *warner) unparsable(e *entry) {
 	for _, m := range e.mirrors {
 		check(m.location, m.origins)
 	}
-	if e.location != "" && (e.location != e.prefix || isWildcard(e.prefix)) {
+	if e.moved() {
 		check(e.location, e.origins)
 	}
 }

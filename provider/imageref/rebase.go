@@ -36,10 +36,10 @@ func SameBase() Base { return Base{kind: baseSame} }
 // NewBase makes a Base of a location. It accepts anything: a location that is
 // none shows when a reference is put onto it, as in containers/image.
 func NewBase(location string) Base {
-	b := Base{text: location}
-	if len(location) > maxText {
-		return b
+	if len(location) > maxText { // no reference is that long: say so without keeping it all
+		return Base{text: location[:maxText+1]}
 	}
+	b := Base{text: location}
 	slash := strings.IndexByte(location, '/')
 	registry := location
 	if slash >= 0 {
@@ -60,6 +60,17 @@ func NewBase(location string) Base {
 		b.kind = basePath
 	}
 	return b
+}
+
+// Pack takes b apart, for those who lay many of them out in one text.
+func (b Base) Pack() (location string, form uint32) {
+	return b.text, uint32(b.host) | uint32(b.kind)<<16
+}
+
+// UnpackBase puts together what [Base.Pack] took apart. Any other pair makes
+// references that are not sound.
+func UnpackBase(location string, form uint32) Base {
+	return Base{text: location, host: uint16(form), kind: baseKind(form >> 16)}
 }
 
 // IsPlain reports whether b is a location as nodes want it, so that everything

@@ -36,7 +36,7 @@ func (c coverage) set(s *policySet) {
 	c.addIf("set with blocked scopes", len(s.blocked) > 0)
 	c.addIf("set with registries.conf", len(s.base) > 0)
 	c.addIf("set with a drop-in that replaces a table", replaces(s))
-	c.addIf("set with registries.conf and objects", len(s.base) > 0 && s.objects() > 0)
+	c.addIf("set with registries.conf and objects", len(s.base) > 0 && s.entries() > 0)
 	c.addIf("set that is not edited", !s.edited() && len(s.base) > 0)
 	c.addIf("set whose tags follow digest rules", s.tagsFollow)
 	sources := map[string]int{}

@@ -31,11 +31,25 @@ type entry struct {
 	mirrors []string
 }
 
-func (s *policySet) objects() int { return len(s.icsp) + len(s.idms) + len(s.itms) + len(s.any) }
+// entries counts what API objects say. An object without an entry says nothing
+// that a reader of policies could see.
+func (s *policySet) entries() int {
+	n := len(s.any)
+	for _, o := range s.icsp {
+		n += len(o.Spec.RepositoryDigestMirrors)
+	}
+	for _, o := range s.idms {
+		n += len(o.Spec.ImageDigestMirrors)
+	}
+	for _, o := range s.itms {
+		n += len(o.Spec.ImageTagMirrors)
+	}
+	return n
+}
 
 // edited tells whether the machine-config operator would touch registries.conf.
 func (s *policySet) edited() bool {
-	return s.objects()+len(s.insecure)+len(s.blocked) > 0
+	return s.entries()+len(s.insecure)+len(s.blocked) > 0
 }
 
 // Small alphabets, so that sets collide with themselves. Hosts of one letter make

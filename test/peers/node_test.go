@@ -109,7 +109,7 @@ func system(conf, dir string) *types.SystemContext {
 	return &types.SystemContext{SystemRegistriesConfPath: conf, SystemRegistriesConfDirPath: dir}
 }
 
-func write(t *testing.T, path string, tables []sr536.Registry) {
+func write(t testing.TB, path string, tables []sr536.Registry) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
