@@ -7,6 +7,6 @@ grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' --exclude-dir=peers . | sort |
   dir=$(dirname "$file")
   sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$file" | while read -r target; do
     echo "== $dir $target"
-    "$go" test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-15s}" "$dir"
+    "$go" test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-15s}" -fuzzminimizetime 10x "$dir"
   done
 done
