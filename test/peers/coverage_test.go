@@ -12,7 +12,7 @@ import (
 var classes = []string{
 	"images asked about",
 	"set refused: wildcard mirrors to be passed on",
-	"set refused: settings of one location that conflict",
+	"set refused: settings of one location that conflict", "set refused: settings of one location that conflict, once edited",
 	"set refused: URL",
 	"set refused: wildcard with a port or a path",
 	"set refused: empty location",
@@ -125,6 +125,9 @@ func (c coverage) refusedSet(err error) {
 		"unsupported pull-from-mirror": "unknown pull-from-mirror",
 	} {
 		if strings.Contains(err.Error(), text) {
+			if text == "conflicting" && strings.HasPrefix(err.Error(), "load: ") {
+				class += ", once edited"
+			}
 			c.add("set refused: " + class)
 			return
 		}

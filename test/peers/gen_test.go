@@ -205,6 +205,9 @@ func (g generator) set() *policySet {
 		for range g.IntN(3) {
 			s.dropIns = append(s.dropIns, g.tables(oddities, s.tagsFollow))
 		}
+		if len(s.base) > 0 && s.base[0].Location != "" && g.chance(15) { // where a table is pulled from
+			s.insecure = append(s.insecure, s.base[0].Location)
+		}
 	}
 	s.tagsFollow = s.tagsFollow && s.edited()
 	s.images = g.images(s)
