@@ -12,9 +12,8 @@ import (
 // and never changes.
 //
 // A lookup probes one hash table for every place where a source may end, longest
-// first, and reads one record that holds all it needs side by side. With 100,000
-// sources a lookup is as long as the cache lines that it touches; maps, and
-// slices of structs behind them, take twice as many.
+// first, and reads one record that holds all it needs side by side: with 100,000
+// sources it takes as long as the cache lines that it touches.
 type index struct {
 	seed    maphash.Seed
 	marks   []byte   // open addressing, a power of two, at most half full: a byte of the hash, 0 is free
