@@ -19,6 +19,7 @@ type entry struct {
 	blockedBy  Scope // why, where blocked
 	digestOnly bool  // mirror-by-digest-only
 	rule       bool  // a rule names it; else it exists for a scope
+	merged     bool  // it was merged before, and scopes of then are in it
 	mirrors    []endpoint
 	origins    []string
 	never      *Rule // the NeverContactSource of an API object behind blocked
@@ -52,33 +53,46 @@ func (t *table) put(e *entry) {
 
 // statements are policies sorted by what is done with them.
 type statements struct {
-	literal, mirror, rewrite []*Rule
-	insecure, blocked        []Scope
+	literal           [][]*Rule // by policy
+	mirror, rewrite   []*Rule
+	insecure, blocked []Scope // sorted
 }
 
 func sortOut(policies []Policy) statements {
 	var s statements
 	for _, p := range policies {
+		var literal []*Rule
 		for i := range p.Rules {
 			switch r := &p.Rules[i]; {
 			case r.Kind == KindRewrite:
 				s.rewrite = append(s.rewrite, r)
 			case r.Literal:
-				s.literal = append(s.literal, r)
+				literal = append(literal, r)
 			default:
 				s.mirror = append(s.mirror, r)
 			}
 		}
+		s.literal = append(s.literal, literal)
 		s.insecure = append(s.insecure, p.Insecure...)
 		s.blocked = append(s.blocked, p.Blocked...)
 	}
+	slices.SortStableFunc(s.insecure, compareScopes)
+	slices.SortStableFunc(s.blocked, compareScopes)
 	return s
+}
+
+// compareScopes sorts so that of equal names one counts whatever the order of the
+// objects.
+func compareScopes(a, b Scope) int {
+	return cmp.Or(compare(a.Name, b.Name), compare(a.Origin, b.Origin))
 }
 
 // merge is steps 1 to 6 of semantics.md 2.3 on top of the literal tables.
 func merge(cfg RulesConfig, s statements) (*table, []*group, error) {
-	t := &table{byPrefix: make(map[string]*entry, len(s.literal)+len(s.mirror))}
-	t.addLiteral(cfg, s.literal)
+	t := &table{byPrefix: make(map[string]*entry, len(s.mirror))}
+	for _, rules := range s.literal {
+		t.addLiteral(cfg, rules)
+	}
 
 	digest, tag := groups{}, groups{}
 	for _, r := range s.mirror {
@@ -94,7 +108,11 @@ func merge(cfg RulesConfig, s statements) (*table, []*group, error) {
 	for _, g := range sets {
 		e := t.entry(g.source)
 		e.rule, e.from = true, g
-		e.origins = append(e.origins, g.origins()...)
+		for _, o := range g.origins() {
+			if !slices.Contains(e.origins, o) {
+				e.origins = append(e.origins, o)
+			}
+		}
 		e.mirrors = append(e.mirrors, g.mirrors...)
 		if g.never != nil {
 			e.never = g.never
@@ -130,13 +148,16 @@ func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
 			continue
 		}
 		pull := r.Pull
-		if pull == PullDigest && cfg.TagsFollowDigestRules {
+		if pull == PullDigest && cfg.TagsFollowDigestRules && !r.Merged {
 			pull = PullAny
 		}
-		for _, m := range r.Mirrors {
+		for i, m := range r.Mirrors {
 			current.mirrors = append(current.mirrors, endpoint{
-				location: strings.TrimRight(m.Location, "/"), insecure: m.Insecure, pull: pull, origins: current.origins,
+				location: strings.TrimRight(m.Location, "/"), insecure: m.Insecure, pull: pull, origins: r.mirrorOrigins(i, current.origins),
 			})
+		}
+		if cfg.TagsFollowDigestRules && r.Merged && (i == len(rules)-1 || !continues(r, rules[i+1])) {
+			current.followDigests()
 		}
 	}
 }
@@ -148,31 +169,46 @@ func continues(last, r *Rule) bool {
 func newLiteral(prefix string, r *Rule) *entry {
 	e := &entry{
 		prefix: prefix, location: strings.TrimRight(r.Location, "/"),
-		insecure: r.Insecure, digestOnly: r.DigestOnly, rule: true,
+		insecure: r.Insecure, digestOnly: r.DigestOnly, origins: r.origins(),
+		rule: !r.Merged || !r.Provenance.ScopeOnly, merged: r.Merged,
 	}
 	if e.location == "" && !isWildcard(prefix) {
 		e.location = prefix
 	}
-	if r.Origin != "" {
-		e.origins = []string{r.Origin}
-	}
 	if r.NeverContactSource {
-		e.block(Scope{Name: prefix, Origin: r.Origin})
+		by := Scope{Name: prefix, Origin: r.Origin}
+		if r.Merged && r.Provenance.BlockedBy.Name != "" {
+			by = r.Provenance.BlockedBy
+		}
+		e.block(by)
 	}
 	return e
 }
 
 // propagate makes entries of all scopes, and marks what is nested in them:
-// insecure entries and mirrors, blocked entries.
+// insecure entries and mirrors, blocked entries. Entries that were merged before
+// have what the insecure scopes of then made of them, which is not what these
+// would make of them now, since mirrors have been handed down in between.
 func (t *table) propagate(insecure, blocked []Scope) {
 	for _, s := range slices.Concat(blocked, insecure) {
+		if s.Merged {
+			continue // its table is there
+		}
 		e := t.entry(s.Name)
 		if s.Origin != "" && !e.rule && !slices.Contains(e.origins, s.Origin) {
 			e.origins = append(e.origins, s.Origin)
 		}
 	}
-	unsafe, forbidden := scopeSet(insecure), scopeSet(blocked)
+	all, forbidden := scopeSet(insecure), scopeSet(blocked)
+	news := all
+	if slices.ContainsFunc(insecure, func(s Scope) bool { return s.Merged }) {
+		news = scopeSet(slices.DeleteFunc(slices.Clone(insecure), func(s Scope) bool { return s.Merged }))
+	}
 	for _, e := range t.entries {
+		unsafe := all
+		if e.merged {
+			unsafe = news
+		}
 		unsafe.enclosing(e.prefix, func(string, Scope) bool {
 			e.insecure = true
 			return false

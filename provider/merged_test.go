@@ -54,7 +54,7 @@ func TestMerged(t *testing.T) {
 	if got := merged(r); !slices.Equal(got, want) {
 		t.Errorf("merged:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if got := fmt.Sprint(r.Insecure(), r.Blocked()); got != "[{a.com image/cluster} {q.io/b/sub image/cluster}] [{n.io image/cluster}]" {
+	if got := fmt.Sprint(r.Insecure(), r.Blocked()); got != "[{a.com image/cluster false} {q.io/b/sub image/cluster false}] [{n.io image/cluster false}]" {
 		t.Errorf("scopes: %s", got)
 	}
 	for range r.Merged() {
@@ -97,7 +97,7 @@ func TestMergedIsStable(t *testing.T) {
 func TestVersion(t *testing.T) {
 	base := policy(idms("quay.io/a", "m.com", "n.com"))
 	r := mustRules(t, provider.RulesConfig{}, base)
-	if got, want := r.Version(), "9691e25a4f047046a26f2cd846c2a861"; got != want {
+	if got, want := r.Version(), "c88ddebd44f4d505c2794b56742955cf"; got != want {
 		t.Errorf("version %s, want %s", got, want)
 	}
 	elsewhere := base

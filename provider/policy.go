@@ -74,6 +74,11 @@ type Rule struct {
 	// Origin points at the entry: "imagedigestmirrorset/idms-release-0#2",
 	// "file:policies.yaml:14". It appears in explanations, warnings and errors.
 	Origin string
+	// Merged marks a rule of [Rules.Policy]: a Literal table, or a Rewrite rule,
+	// that other entries were merged into before.
+	Merged bool
+	// Provenance says more about the entries behind a Merged table than Origin can.
+	Provenance Provenance
 }
 
 // Mirror is one mirror of a rule.
@@ -87,6 +92,9 @@ type Mirror struct {
 type Scope struct {
 	Name   string
 	Origin string
+	// Merged marks a scope of [Rules.Policy]: the Merged rules know already what it
+	// calls insecure, and it has its table among them.
+	Merged bool
 }
 
 // Object names an object that was read and is no policy.

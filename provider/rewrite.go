@@ -12,7 +12,10 @@ type rewrites struct {
 	sorted   []*rewrite
 }
 
-type rewrite struct{ source, target, origin string }
+type rewrite struct {
+	source, target, origin string
+	merged                 bool // merged before: what others state goes before it
+}
 
 func newRewrites(rules []*Rule) (rewrites, error) {
 	w := rewrites{bySource: make(map[string]*rewrite, len(rules))}
@@ -34,13 +37,19 @@ func newRewrites(rules []*Rule) (rewrites, error) {
 		case hasScheme(target) || hasScheme(source):
 			return rewrites{}, invalid(origins, "rewriting %s to %s: write both without a scheme", source, target)
 		}
+		n := &rewrite{source, target, r.Origin, r.Merged}
 		switch old := w.bySource[source]; {
 		case old == nil:
-			n := &rewrite{source, target, r.Origin}
 			w.bySource[source] = n
 			w.sorted = append(w.sorted, n)
+		case old.merged != n.merged:
+			if old.merged {
+				*old = *n
+			}
 		case old.target != target:
 			return rewrites{}, invalid([]string{old.origin, r.Origin}, "rewriting %s: to both %s and %s; remove one", source, old.target, target)
+		default:
+			old.origin = min(old.origin, n.origin)
 		}
 	}
 	sortBy(w.sorted, func(r *rewrite) string { return r.source })

@@ -80,7 +80,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rules{insecure: sortScopes(s.insecure), blocked: sortScopes(s.blocked)}
+	r := &Rules{insecure: once(s.insecure), blocked: once(s.blocked)}
 	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
 		return nil, err
 	}
@@ -93,11 +93,13 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	return r, nil
 }
 
-// sortScopes sorts scopes by name; of equal names the first origin stays.
-func sortScopes(scopes []Scope) []Scope {
-	out := slices.Clone(scopes)
-	slices.SortStableFunc(out, func(a, b Scope) int { return compare(a.Name, b.Name) })
-	return slices.CompactFunc(out, func(a, b Scope) bool { return a.Name == b.Name })
+// once keeps the first of equal names. scopes are sorted.
+func once(scopes []Scope) []Scope {
+	out := slices.CompactFunc(slices.Clone(scopes), func(a, b Scope) bool { return a.Name == b.Name })
+	for i := range out {
+		out[i].Merged = false // a matter of what they were read from
+	}
+	return out
 }
 
 // Version is a hash of what matters to lookups: the same rules have the same

@@ -21,10 +21,8 @@ func versionOf(entries []*entry, rw rewrites) string {
 		h.text(e.prefix)
 		h.text(e.location)
 		h.flags(e.insecure, e.blocked)
-		h.number(len(e.mirrors))
-		for _, m := range e.mirrors {
-			h.text(m.location)
-			h.flags(m.insecure, m.pull != PullTag, m.pull != PullDigest)
+		for _, other := range []PullBy{PullTag, PullDigest} {
+			h.mirrors(e.mirrors, other)
 		}
 	}
 	h.number(len(rw.sorted))
@@ -49,6 +47,24 @@ func (d *digester) number(n int) {
 func (d *digester) text(s string) {
 	d.buf = append(binary.AppendUvarint(d.buf[:0], uint64(len(s))), s...)
 	d.h.Write(d.buf)
+}
+
+// mirrors writes those that serve not only other: how lists for digests and for
+// tags lie beside each other in one entry decides nothing.
+func (d *digester) mirrors(all []endpoint, other PullBy) {
+	n := 0
+	for _, m := range all {
+		if m.pull != other {
+			n++
+		}
+	}
+	d.number(n)
+	for _, m := range all {
+		if m.pull != other {
+			d.text(m.location)
+			d.flags(m.insecure)
+		}
+	}
 }
 
 func (d *digester) flags(flags ...bool) {
