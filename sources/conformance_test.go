@@ -15,6 +15,10 @@ func full() provider.Policy {
 		Rules: []provider.Rule{
 			{Source: "a.io", Mirrors: []provider.Mirror{{Location: "m.io"}, {Location: "n.io"}}, Origin: "o#1"},
 			{Source: "b.io", Pull: provider.PullTag, Origin: "o#2"},
+			{
+				Source: "c.io", Mirrors: []provider.Mirror{{Location: "m.io"}}, Literal: true, Merged: true, Origin: "o#7, o#8",
+				Provenance: provider.Provenance{Origins: []string{"o#7", "o#8"}, Mirrors: [][]string{{"o#7"}}},
+			},
 		},
 		Insecure: []provider.Scope{{Name: "i.io", Origin: "o#3"}},
 		Blocked:  []provider.Scope{{Name: "b.io", Origin: "o#4"}},

@@ -61,7 +61,13 @@ func (f *fake) Load(ctx context.Context) (provider.Policy, error) {
 func copyOf(p provider.Policy) provider.Policy {
 	p.Rules = slices.Clone(p.Rules)
 	for i := range p.Rules {
-		p.Rules[i].Mirrors = slices.Clone(p.Rules[i].Mirrors)
+		r := &p.Rules[i]
+		r.Mirrors = slices.Clone(r.Mirrors)
+		r.Provenance.Origins = slices.Clone(r.Provenance.Origins)
+		r.Provenance.Mirrors = slices.Clone(r.Provenance.Mirrors)
+		for j, origins := range r.Provenance.Mirrors {
+			r.Provenance.Mirrors[j] = slices.Clone(origins)
+		}
 	}
 	p.Insecure, p.Blocked, p.Skipped = slices.Clone(p.Insecure), slices.Clone(p.Blocked), slices.Clone(p.Skipped)
 	p.Warnings = slices.Clone(p.Warnings)

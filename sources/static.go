@@ -37,7 +37,13 @@ func clone(p provider.Policy) provider.Policy {
 		Warnings: slices.Clone(p.Warnings),
 	}
 	for i := range c.Rules {
-		c.Rules[i].Mirrors = slices.Clone(c.Rules[i].Mirrors)
+		r := &c.Rules[i]
+		r.Mirrors = slices.Clone(r.Mirrors)
+		r.Provenance.Origins = slices.Clone(r.Provenance.Origins)
+		r.Provenance.Mirrors = slices.Clone(r.Provenance.Mirrors)
+		for j := range r.Provenance.Mirrors {
+			r.Provenance.Mirrors[j] = slices.Clone(r.Provenance.Mirrors[j])
+		}
 	}
 	for i := range c.Warnings {
 		c.Warnings[i].Origins = slices.Clone(c.Warnings[i].Origins)

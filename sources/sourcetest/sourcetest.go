@@ -130,6 +130,12 @@ func testCallersOwn(t *testing.T, f Fixture) {
 		for j := range mine.Rules[i].Mirrors {
 			mine.Rules[i].Mirrors[j].Location = "overwritten"
 		}
+		from := mine.Rules[i].Provenance
+		for _, origins := range append([][]string{from.Origins}, from.Mirrors...) {
+			for j := range origins {
+				origins[j] = "overwritten"
+			}
+		}
 		mine.Rules[i] = provider.Rule{Source: "overwritten"}
 	}
 	for _, scopes := range [][]provider.Scope{mine.Insecure, mine.Blocked} {
