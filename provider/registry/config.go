@@ -28,6 +28,10 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// UserAgent is what requests call themselves; "" is "mirrorchain".
 	UserAgent string
+	// Observe, if not nil, is called after each exchange with a host, once its body
+	// is closed, on the goroutine that read it; so many calls may run at once. It
+	// must be fast and must not block.
+	Observe func(Exchange)
 	// Timeouts and Limits have defaults of their own, field by field.
 	Timeouts Timeouts
 	Limits   Limits

@@ -98,10 +98,15 @@ func (es *endpoints) put(key endpointKey, t TLS, now time.Time) (e *endpoint, go
 
 func (es *endpoints) make(key endpointKey, t TLS, now time.Time) *endpoint {
 	c := es.cfg
+	var observe func(wire.Exchange)
+	if c.Observe != nil {
+		observe = func(x wire.Exchange) { c.Observe(Exchange(x)) }
+	}
 	h := wire.NewHost(wire.Config{
 		Address: address(key.registry), Insecure: key.insecure,
 		TLS:   t.config(c.RootCAs, key.insecure),
 		Proxy: c.Proxy, Dial: c.Dial, UserAgent: c.UserAgent, Timeouts: wire.Timeouts(c.Timeouts),
+		Observe: observe,
 	})
 	return &endpoint{
 		host: h, tls: t, checked: now, used: now,

@@ -136,7 +136,7 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, insecure boo
 		if err != nil {
 			return nil, wire.Withhold(err, secrets...)
 		}
-		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept})
+		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept, Chosen: true, Secrets: secrets})
 		if err != nil {
 			return nil, wire.Withhold(during(op, err), secrets...)
 		}

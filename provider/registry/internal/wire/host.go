@@ -30,6 +30,8 @@ type Config struct {
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	UserAgent string
 	Timeouts  Timeouts
+	// Observe, if not nil, is told of every exchange when it is over.
+	Observe func(Exchange)
 }
 
 // Host is one server, with connections of its own. It is safe for concurrent use.
@@ -38,6 +40,7 @@ type Host struct {
 	insecure  bool
 	agent     string
 	limits    Timeouts
+	observe   func(Exchange)
 	transport *http.Transport
 
 	// plain is set once an insecure host has answered over http and not https.
@@ -59,7 +62,7 @@ func NewHost(c Config) *Host {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: background, KeepAlive: 15 * time.Second}).DialContext
 	}
-	h := &Host{address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts}
+	h := &Host{address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts, observe: c.Observe}
 	config := c.TLS.Clone()
 	if len(config.Certificates) == 0 {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -116,19 +119,24 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 			}
 		},
 	})
-	resp, err := h.transport.RoundTrip(h.build(traced, scheme, r))
+	req := h.build(traced, scheme, r)
+	rec := h.record(req.Method, scheme, &r)
+	resp, err := h.transport.RoundTrip(req)
 	if err != nil {
 		err = w.explain(err)
 		w.end()
 		if fresh.Load() && h.asked.Load() {
 			err = withoutCertificate(err)
 		}
+		rec.failed(err)
+		rec.end()
 		return nil, got.Load(), err
 	}
 	w.enter(reading)
+	rec.status(resp.StatusCode)
 	return &Response{
 		Status: resp.StatusCode, Header: resp.Header, Size: resp.ContentLength,
-		Plain: scheme == "http", body: resp.Body, watch: w,
+		Plain: scheme == "http", body: resp.Body, watch: w, record: rec,
 	}, true, nil
 }
 

@@ -25,6 +25,10 @@ type Request struct {
 	PlainAuthorization bool
 	// Sent, if not nil, is called when the request has been written.
 	Sent func()
+	// Chosen says that a server chose the address: a redirect's, or a realm's.
+	// Secrets are those that it knows.
+	Chosen  bool
+	Secrets []string
 }
 
 func (h *Host) build(ctx context.Context, scheme string, r Request) *http.Request {

@@ -25,6 +25,7 @@ type Response struct {
 
 	body     io.ReadCloser
 	watch    *watchdog
+	record   *record
 	progress int
 	eof      bool
 	closed   bool
@@ -33,6 +34,7 @@ type Response struct {
 // Read reads the body. Errors other than io.EOF are [*provider.Error]s.
 func (r *Response) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
+	r.record.read(n)
 	if r.progress += n; r.progress >= minProgress && !r.closed {
 		r.progress = 0
 		r.watch.enter(reading)
@@ -43,6 +45,9 @@ func (r *Response) Read(p []byte) (int, error) {
 		r.eof = true
 	default:
 		err = r.watch.explain(err)
+		if !r.closed {
+			r.record.failed(err)
+		}
 	}
 	return n, err
 }
@@ -61,4 +66,5 @@ func (r *Response) Close() {
 	}
 	_ = r.body.Close()
 	r.watch.end()
+	r.record.end()
 }
