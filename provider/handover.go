@@ -43,8 +43,8 @@ type Provenance struct {
 // The result is the caller's.
 func (r *Rules) Policy() Policy {
 	var p Policy
-	for i := range r.index.entries {
-		p.Rules = append(p.Rules, r.index.entries[i].source.rules()...)
+	for _, e := range r.entries {
+		p.Rules = append(p.Rules, e.rules()...)
 	}
 	for _, w := range r.rewrites.sorted {
 		p.Rules = append(p.Rules, Rule{

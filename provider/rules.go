@@ -21,6 +21,7 @@ type RulesConfig struct {
 type Rules struct {
 	version  string
 	index    *index
+	entries  []*entry // for Policy; lookups have the index
 	rewrites rewrites
 	merged   []MergedSource
 	insecure []Scope
@@ -80,7 +81,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rules{insecure: once(s.insecure), blocked: once(s.blocked)}
+	r := &Rules{entries: entries, insecure: once(s.insecure), blocked: once(s.blocked)}
 	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
 		return nil, err
 	}
