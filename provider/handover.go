@@ -18,6 +18,8 @@ type Provenance struct {
 	// ScopeOnly: no rule names the source, it is only an insecure or blocked scope,
 	// and therefore not among [Rules.Merged].
 	ScopeOnly bool
+	// Inherited is the source whose mirrors the table was given, "" for its own.
+	Inherited string
 }
 
 // Policy gives the merged rules back as what a source may say, so that another
@@ -69,7 +71,7 @@ func (e *entry) rules() []Rule {
 	if e.location != e.prefix || isWildcard(e.prefix) {
 		base.Location = e.location
 	}
-	base.Provenance.ScopeOnly = !e.rule
+	base.Provenance.ScopeOnly, base.Provenance.Inherited = !e.rule, e.inherits
 	if e.blocked && (e.blockedBy.Name != e.prefix || e.blockedBy.Origin != base.Origin) {
 		base.Provenance.BlockedBy = Scope{Name: e.blockedBy.Name, Origin: e.blockedBy.Origin}
 	}

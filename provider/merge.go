@@ -21,6 +21,7 @@ type entry struct {
 	rule       bool  // a rule names it; else it exists for a scope
 	merged     bool  // it was merged before, and scopes of then are in it
 	mirrors    []endpoint
+	inherits   string // whose mirrors these are, "" for its own
 	origins    []string
 	never      *Rule // the NeverContactSource of an API object behind blocked
 	from       *group
@@ -170,7 +171,7 @@ func newLiteral(prefix string, r *Rule) *entry {
 	e := &entry{
 		prefix: prefix, location: strings.TrimRight(r.Location, "/"),
 		insecure: r.Insecure, digestOnly: r.DigestOnly, origins: r.origins(),
-		rule: !r.Merged || !r.Provenance.ScopeOnly, merged: r.Merged,
+		rule: !r.Merged || !r.Provenance.ScopeOnly, merged: r.Merged, inherits: r.Provenance.Inherited,
 	}
 	if e.location == "" && !isWildcard(prefix) {
 		e.location = prefix
@@ -256,6 +257,7 @@ func (t *table) inherit(sets []*group) error {
 				g.source, e.prefix, strings.Join(e.origins, ", "), e.prefix)
 		}
 		parent := t.byPrefix[g.source]
+		e.inherits = g.source
 		e.mirrors = make([]endpoint, len(parent.mirrors))
 		for i, m := range parent.mirrors {
 			m.location += e.prefix[len(g.source):]

@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -161,7 +162,8 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 			break
 		}
 		if skip == 0 {
-			res.Source = c.prefix
+			res.Source, res.Inherited = c.prefix, r.inherited(c.prefix)
+			res.InsecureScopes, res.BlockedScopes = r.scopes.insecure.around(c.prefix), r.scopes.blocked.around(c.prefix)
 		} else {
 			res.Losing = append(res.Losing, c.prefix)
 		}
@@ -179,4 +181,13 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 		}
 	}
 	return res, nil
+}
+
+// inherited is the source whose mirrors the entry for prefix was given, "" for none.
+func (r *Rules) inherited(prefix string) string {
+	i, ok := slices.BinarySearchFunc(r.entries, prefix, func(e *entry, p string) int { return compare(e.prefix, p) })
+	if !ok {
+		return ""
+	}
+	return r.entries[i].inherits
 }

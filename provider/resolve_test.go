@@ -97,6 +97,40 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// A scope below a source makes an entry of its own, with the source's mirrors; the
+// answer tells of both, and still does when the rules have been handed on.
+func TestResolveNestedScopes(t *testing.T) {
+	r := mustRules(t, provider.RulesConfig{}, provider.Policy{
+		Rules:    []provider.Rule{idms("quay.io/a", "m.com/a")},
+		Blocked:  []provider.Scope{{Name: "quay.io", Origin: "one"}, {Name: "quay.io/a/b", Origin: "two"}},
+		Insecure: []provider.Scope{{Name: "*.io", Origin: "three"}, {Name: "other.io", Origin: "four"}},
+	})
+	for name, r := range map[string]*provider.Rules{"merged": r, "handed on": mustRules(t, provider.RulesConfig{}, r.Policy())} {
+		res, err := r.Resolve(imageref.MustParse("quay.io/a/b/c" + sha))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Source != "quay.io/a/b" || res.Inherited != "quay.io/a" || res.Candidates[0].Ref.Name() != "m.com/a/b/c" {
+			t.Errorf("%s: source %q inherits of %q: %v", name, res.Source, res.Inherited, res.Candidates)
+		}
+		names := func(scopes []provider.Scope) (s []string) {
+			for _, scope := range scopes {
+				s = append(s, scope.Name+" by "+scope.Origin)
+			}
+			return s
+		}
+		if got := names(res.BlockedScopes); !slices.Equal(got, []string{"quay.io/a/b by two", "quay.io by one"}) {
+			t.Errorf("%s: blocked scopes %q", name, got)
+		}
+		if got := names(res.InsecureScopes); !slices.Equal(got, []string{"*.io by three"}) {
+			t.Errorf("%s: insecure scopes %q", name, got)
+		}
+	}
+	if res, _ := r.Resolve(imageref.MustParse("quay.io/a/x" + sha)); res.Inherited != "" || res.Source != "quay.io/a" {
+		t.Errorf("quay.io/a has mirrors of its own: %+v", res)
+	}
+}
+
 func TestRewriteErrorNamesTheRule(t *testing.T) {
 	r := mustRules(t, provider.RulesConfig{}, policy(idms("quay.io", "m.com/q")))
 	_, err := r.Candidates(imageref.MustParse("quay.io:443/x" + sha))

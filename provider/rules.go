@@ -26,6 +26,7 @@ type Rules struct {
 	merged   []MergedSource
 	insecure []Scope
 	blocked  []Scope
+	scopes   struct{ insecure, blocked scopeMap[Scope] } // the same, by name
 	warnings []Warning
 }
 
@@ -48,8 +49,17 @@ type Resolution struct {
 	Candidates []Candidate
 	// Refused are endpoints that would have been candidates and that policy blocks.
 	Refused []Refusal
-	// Losing are sources that match too and are less specific, longest first.
+	// Losing are sources that match too and are less specific, longest first. Two
+	// things of theirs reach Source all the same: mirrors that it inherits, and what
+	// they call insecure or blocked.
 	Losing []string
+	// Inherited is the source whose mirrors are those of Source, moved down to it,
+	// because nodes give an entry without mirrors those of an enclosing one; "" for
+	// mirrors of its own, or none. Insecure and blocked scopes make such entries.
+	Inherited string
+	// InsecureScopes and BlockedScopes are those that Source lies in, itself among
+	// them, longest first, wildcards last.
+	InsecureScopes, BlockedScopes []Scope
 }
 
 // Refusal is an endpoint that policy blocks.
@@ -88,6 +98,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if r.index, err = newIndex(entries); err != nil {
 		return nil, err
 	}
+	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.merged = mergedSources(entries, r.rewrites)
 	r.version = versionOf(entries, r.rewrites)
 	r.warnings = warn(s, sets, entries, r.rewrites, r.index)

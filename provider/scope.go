@@ -54,6 +54,16 @@ func (m scopeMap[T]) enclosing(sub string, yield func(scope string, v T) bool) {
 	}
 }
 
+// around are the values of enclosing, nil for none.
+func (m scopeMap[T]) around(sub string) []T {
+	var out []T
+	m.enclosing(sub, func(_ string, v T) bool {
+		out = append(out, v)
+		return true
+	})
+	return out
+}
+
 // scopeSet makes a scopeMap of scopes; the first of equal names counts.
 func scopeSet(scopes []Scope) scopeMap[Scope] {
 	m := newScopeMap[Scope]()

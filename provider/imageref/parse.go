@@ -75,17 +75,19 @@ func parse(s string) (Ref, error) {
 	tag := name
 	if tag < len(text) && text[tag] == ':' {
 		if tag = scanTag(text, name+1); tag == name+1 || tag-name-1 > maxTag {
-			return Ref{}, errTag
+			part, _, _ := strings.Cut(text[name+1:], "@")
+			return Ref{}, partError(part, errTag)
 		}
 	}
 	if tag < len(text) {
 		switch {
 		case text[tag] == '@':
 			if !isDigest(text[tag+1:]) {
-				return Ref{}, errDigest
+				return Ref{}, partError(text[tag+1:], errDigest)
 			}
 		case tag > name:
-			return Ref{}, errTag
+			part, _, _ := strings.Cut(text[name+1:], "@")
+			return Ref{}, partError(part, errTag)
 		default:
 			return Ref{}, repositoryError(text, host+1)
 		}
@@ -115,7 +117,7 @@ func qualify(s string) (text string, host int, err error) {
 	case !looksLikeRegistry(registry):
 		return defaultRegistry + "/" + s, len(defaultRegistry), nil
 	case !isHostPort(registry):
-		return "", 0, errRegistry
+		return "", 0, partError(registry, errRegistry)
 	}
 	return s, slash, nil
 }
@@ -141,8 +143,12 @@ func repositoryError(text string, from int) error {
 	if i := strings.IndexAny(text[from:], ":@"); i >= 0 {
 		end = from + i
 	}
-	if name := text[from:end]; strings.ToLower(name) != name {
-		return errUppercase
+	name := text[from:end]
+	if strings.ToLower(name) != name {
+		return partError(name, errUppercase)
 	}
-	return errRepository
+	return partError(name, errRepository)
 }
+
+// partError says which part of a reference is wrong, and why.
+func partError(part string, why error) error { return fmt.Errorf("%q: %w", part, why) }

@@ -175,11 +175,15 @@ var (
 	errPort         = errors.New("a port would follow a port or a path; the source needs the port too, or the mirror must be a host without one")
 	errSeam         = errors.New("the source ends inside a component")
 	errIPv6         = errors.New("nodes accept no IPv6 literal as a registry; use a host name")
+	errNoHost       = errors.New("it starts with no registry host (no dot, no port), and nodes refuse it")
 	errNoRegistry   = errors.New("nodes take its first component for a part of a Docker Hub repository; want a host with a dot or a port")
 )
 
 // parseNode is containers/image's ParseNamed: s must be in canonical form.
 func parseNode(s string) (Ref, error) {
+	if first, _, _ := strings.Cut(s, "/"); isPlainComponent(first) {
+		return Ref{}, errNoHost
+	}
 	r, err := parse(s)
 	switch {
 	case err != nil:
@@ -192,6 +196,13 @@ func parseNode(s string) (Ref, error) {
 		return Ref{}, fmt.Errorf("%q: %w", s, errNoRegistry)
 	}
 	return r, nil
+}
+
+// isPlainComponent reports whether s can be nothing but the first component of a
+// Docker Hub repository.
+func isPlainComponent(s string) bool {
+	end := scanComponent(s, 0)
+	return end > 0 && end == len(s) && !strings.Contains(s, ".") && s != "localhost"
 }
 
 // isNodeRegistry reports whether s is what containers/image takes for a

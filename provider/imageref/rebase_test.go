@@ -85,3 +85,20 @@ func TestParseCanonical(t *testing.T) {
 		}
 	}
 }
+
+// A mirror without a registry host is called that, and no reference is made up.
+func TestRebaseWithoutHost(t *testing.T) {
+	r := imageref.MustParse("quay.io/a/b:1")
+	for location, want := range map[string]string{
+		"mirror-a/ocp": "starts with no registry host", "docker.io/x": "", "MIRROR/ocp": "want a host with a dot or a port",
+	} {
+		_, err := imageref.Rebase(make([]imageref.Ref, 1), r, len("quay.io/a"), []imageref.Base{imageref.NewBase(location)})
+		switch {
+		case want == "" && err == nil:
+		case want == "" || err == nil || !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v, want %q", location, err, want)
+		case want == "starts with no registry host" && strings.Contains(err.Error(), "docker.io"):
+			t.Errorf("%s: %v", location, err)
+		}
+	}
+}
