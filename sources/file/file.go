@@ -60,7 +60,8 @@ func Factory(cfg Config) sources.Factory {
 // Open makes a source of the file or directory at path. That there is nothing at
 // path now, or nothing that may be read, is an error here; if it happens later
 // the source is away. The source is a [provider.Watcher], but for "-" and pipes,
-// which are read to their end here, once.
+// which are read to their end here, once, however long that takes; opened through
+// a [Factory], no longer than its context.
 func Open(path string, cfg Config) (provider.OverrideSource, error) {
 	return open(context.Background(), path, cfg)
 }
@@ -71,7 +72,7 @@ func open(ctx context.Context, path string, cfg Config) (provider.OverrideSource
 	case "":
 		return nil, &sources.SpecError{Spec: "file:", Err: errors.New("want the path of a file or a directory, as in file:policies.yaml")}
 	case "-":
-		return readOnce(ctx, "-", cfg.Stdin, cfg)
+		return readOnce(ctx, "-", cfg, func() (io.ReadCloser, error) { return io.NopCloser(cfg.Stdin), nil })
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -87,12 +88,14 @@ func open(ctx context.Context, path string, cfg Config) (provider.OverrideSource
 		f.Close()
 		return &source{path: filepath.Clean(path), cfg: cfg}, nil
 	}
-	f, err := os.Open(path) // a pipe, as in <(oc get idms -o yaml)
-	if err != nil {
-		return nil, &provider.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
-	}
-	defer f.Close()
-	return readOnce(ctx, path, f, cfg)
+	// A pipe, as in <(oc get idms -o yaml).
+	return readOnce(ctx, path, cfg, func() (io.ReadCloser, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, &provider.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
+		}
+		return f, nil
+	})
 }
 
 // hint is what to do about a path that is not there.

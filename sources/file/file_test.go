@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -298,6 +299,23 @@ func TestStdinAndPipes(t *testing.T) {
 		t.Errorf("through %s: %v", path, p)
 	}
 }
+
+// A pipe that nobody writes to is waited for no longer than the context lives.
+func TestIdlePipe(t *testing.T) {
+	idle, w := io.Pipe()
+	defer w.Close() // ends the reader
+	ctx, cancel := context.WithCancel(t.Context())
+	started := make(chan struct{})
+	go func() { <-started; cancel() }()
+	f := file.Factory(file.Config{Stdin: readerFunc(func(p []byte) (int, error) { close(started); return idle.Read(p) })})
+	if _, err := f.Open(ctx, "-"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestFactory(t *testing.T) {
 	path := write(t, t.TempDir()+"/x.yaml", idms("a", "a.io", "m"))

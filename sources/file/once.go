@@ -13,12 +13,37 @@ type once struct {
 	data []byte
 }
 
-func readOnce(ctx context.Context, path string, r io.Reader, cfg Config) (provider.OverrideSource, error) {
-	data, err := readAll(ctx, path, r, cfg.MaxBytes)
-	if err != nil {
+// readOnce reads what open gives to its end. Opening a pipe waits for its writer
+// and reading waits for more, and neither can be called off; so when ctx ends
+// first, they are left alone until the writer comes or goes.
+func readOnce(ctx context.Context, path string, cfg Config, open func() (io.ReadCloser, error)) (provider.OverrideSource, error) {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return &once{path: path, data: data}, nil
+	type result struct {
+		data []byte
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		f, err := open()
+		if err != nil {
+			read <- result{err: err}
+			return
+		}
+		defer f.Close()
+		data, err := readAll(ctx, path, f, cfg.MaxBytes)
+		read <- result{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-read:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return &once{path: path, data: r.data}, nil
+	}
 }
 
 func (o *once) Name() string { return "file:" + o.path }

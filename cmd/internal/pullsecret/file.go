@@ -2,9 +2,11 @@ package pullsecret
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -16,6 +18,30 @@ type authFile struct {
 	auths       provider.Credentials
 	credHelpers map[string]string // by registry
 	credsStore  string
+}
+
+// readFile is os.ReadFile that does not outwait ctx. A pipe without a writer, which
+// a file may be, keeps its reader for as long as it stands; that is then left
+// alone.
+func readFile(ctx context.Context, path string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	type result struct {
+		content []byte
+		err     error
+	}
+	read := make(chan result, 1)
+	go func() {
+		content, err := os.ReadFile(path)
+		read <- result{content, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-read:
+		return r.content, r.err
+	}
 }
 
 func parse(path string, content []byte) (*authFile, error) {

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"syscall"
 	"time"
 
@@ -114,7 +113,7 @@ type search struct {
 
 func (s *search) find(ctx context.Context, ref imageref.Ref) (Use, provider.Credential, error) {
 	for i := range s.places {
-		f, err := s.file(i)
+		f, err := s.file(ctx, i)
 		if err != nil {
 			return Use{}, provider.Credential{}, err
 		}
@@ -129,13 +128,15 @@ func (s *search) find(ctx context.Context, ref imageref.Ref) (Use, provider.Cred
 	return Use{Ref: ref}, provider.Credential{}, nil
 }
 
-func (s *search) file(i int) (*authFile, error) {
+func (s *search) file(ctx context.Context, i int) (*authFile, error) {
 	if i < len(s.read) {
 		return s.read[i], nil
 	}
 	p := &s.places[i]
-	content, err := os.ReadFile(p.Path)
+	content, err := readFile(ctx, p.Path)
 	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
 	case err == nil:
 		f, err := parse(p.Path, content)
 		if err != nil {
