@@ -19,8 +19,9 @@ const (
 	exitUnreachable  = 5 // away, too slow, too busy: trying later may help
 	exitTLS          = 6
 	exitDigest       = 7
-	exitForbidden    = 8 // policy leaves nothing to ask
+	exitForbidden    = 8 // policy blocks an endpoint, and no other one answered
 	exitInterrupted  = 130
+	exitBrokenPipe   = 141 // 128 and SIGPIPE, as shells count
 	exitTerminated   = 143
 )
 
@@ -33,8 +34,11 @@ const exitCodeHelp = `Exit codes:
   5  unreachable: no connection, a time limit, HTTP 429 or 5xx
   6  TLS: the certificate is not trusted or does not fit
   7  the content does not match its digest
-  8  forbidden by policy: every endpoint is blocked
+  8  forbidden: policy blocks an endpoint of the image, and no other one answered;
+     the list of failures says which were asked and which were not
   130  interrupted (Ctrl-C)
+  141  whoever read the output went away (a closed pipe)
+  143  terminated (SIGTERM)
 Where endpoints failed in different ways: 8 before 7, 4, 6, 5, 3, 1.`
 
 // severity is the order in which codes win over each other.

@@ -82,6 +82,9 @@ func (a *app) credentials(ctx context.Context, cands []provider.Candidate) (pull
 		Authfile: a.opts.authfile, LookupEnv: a.sys.LookupEnv, UID: a.sys.UID,
 	}, refs...)
 	if err != nil {
+		if ctx.Err() != nil {
+			return found, context.Cause(ctx)
+		}
 		return found, fmt.Errorf("looking for credentials: %w", err)
 	}
 	for _, w := range found.Warnings {

@@ -28,6 +28,10 @@ func main() {
 		cancel(caught{sig})
 	}()
 
+	// Whoever reads the output may go before its end. Caught, and otherwise left alone,
+	// this makes writing fail instead of ending the process with things to clean up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
 	code := Run(ctx, System{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		LookupEnv: os.LookupEnv, UID: os.Getuid(), Terminal: term.IsTerminal(int(os.Stderr.Fd())),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -142,6 +143,30 @@ func table(w io.Writer, indent string, rows [][]string) {
 // tell writes to stderr what a person should read.
 func (a *app) tell(format string, args ...any) {
 	fmt.Fprint(a.err, printable(fmt.Sprintf(format, args...))+"\n")
+}
+
+// indented is an error's text, each of several errors on a line that shows that it
+// belongs to this program.
+func indented(err error) string {
+	if _, ok := errors.AsType[*failedLookup](err); ok {
+		return err.Error() // in lines of its own
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "\nmirrorchain: ")
+}
+
+// firstError keeps the first error of writing to w.
+type firstError struct {
+	w   io.Writer
+	err error
+}
+
+func (f *firstError) Write(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	n, err := f.w.Write(p)
+	f.err = err
+	return n, err
 }
 
 // lockedWriter lets several goroutines write whole lines to stderr.

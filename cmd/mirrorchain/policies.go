@@ -88,6 +88,9 @@ func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error
 	for _, spec := range a.opts.sources {
 		src, err := registry.Open(ctx, withScheme(spec, registry))
 		if err != nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
 			if policy, ok := errors.AsType[*provider.InvalidPolicyError](err); ok {
 				err = policy // it names the file; the rest would only say it again
 			}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -35,9 +37,13 @@ func Run(ctx context.Context, sys System, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(sys.Stdin)
-	root.SetOut(sys.Stdout)
+	out := &firstError{w: sys.Stdout} // cobra drops the errors of writing its help
+	root.SetOut(out)
 	root.SetErr(a.err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("writing the help: %w", out.err)
+	}
 	return a.finish(ctx, cmd, err)
 }
 
@@ -49,11 +55,13 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	case ctx.Err() != nil:
 		a.tell("mirrorchain: interrupted")
 		return exitInterrupted
+	case errors.Is(err, syscall.EPIPE):
+		return exitBrokenPipe // like the other programs of a pipeline, without a word
 	}
 	if r, ok := errors.AsType[*reported](err); ok {
 		return r.code
 	}
-	a.tell("mirrorchain: %v", err)
+	a.tell("mirrorchain: %s", indented(err))
 	for _, h := range hintsOf(err) {
 		a.tell("hint: %s", h)
 	}

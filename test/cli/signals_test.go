@@ -65,6 +65,71 @@ func TestInterruptLookup(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends a run that waits for a policy or for credentials from a pipe.
+func TestInterruptReading(t *testing.T) {
+	for name, args := range map[string][]string{
+		"source":      {"resolve", "-s", "pipe", "quay.io/a/b"},
+		"credentials": {"release", "info", "-a", "pipe", "quay.io/a/b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd, stderr := command(t, args...)
+			pipe := filepath.Join(cmd.Dir, "pipe")
+			if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			w, err := os.OpenFile(pipe, os.O_WRONLY, 0) // returns when it is being read
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			wantExit(t, cmd, os.Interrupt, 130)
+			if !bytes.Contains(stderr.Bytes(), []byte("interrupted")) {
+				t.Errorf("stderr %q", stderr)
+			}
+		})
+	}
+	t.Run("stdin", func(t *testing.T) {
+		cmd, _ := command(t, "resolve", "-s", "-", "quay.io/a/b")
+		w, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(bytes.Repeat([]byte("#\n"), 1<<20)); err != nil { // more than a pipe holds: it is being read
+			t.Fatal(err)
+		}
+		wantExit(t, cmd, os.Interrupt, 130)
+	})
+}
+
+// head takes three lines and goes; the demo cleans up all the same.
+func TestDemoWithoutReader(t *testing.T) {
+	cmd, stderr := command(t, "demo")
+	r, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	err = cmd.Wait()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 141 || stderr.Len() != 0 {
+		t.Errorf("%v, stderr %q; want exit code 141 and silence", err, stderr)
+	}
+	if left := leftovers(t, cmd.Dir); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 // Ctrl-C in the middle of the demo leaves nothing behind.
 func TestInterruptDemo(t *testing.T) {
 	cmd, _ := command(t, "demo")

@@ -108,6 +108,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if p.err != nil { // nobody watches any more
+			return p.err
+		}
 		if err := show(ctx, cfg, w, p, s); err != nil {
 			return err
 		}
