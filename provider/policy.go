@@ -124,6 +124,7 @@ const (
 	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
+	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 )
 
 // InvalidPolicyError says that a policy cannot become right by waiting: it has
