@@ -26,8 +26,15 @@ build: ## build the command into bin/
 demo: build ## find a release through mirrors, one of which fails, on a registry of its own
 	@$(BIN)/mirrorchain demo
 
+# Real servers for the tests: an API server with etcd, a registry. From cold they take minutes to build, once.
+export MIRRORCHAIN_TEST_SERVERS ?= $(CURDIR)/.cache/servers
+
+.PHONY: servers
+servers: ## build the servers that tests run against, unless that has been done
+	@$(GO) run ./test/servers/build
+
 .PHONY: test
-test: ## run all tests, with the race detector where there is a C compiler
+test: servers ## run all tests, with the race detector where there is a C compiler
 	@$(if $(RACE),,echo "no C compiler: testing without the race detector" >&2)
 	$(GO) test $(RACE) ./...
 	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) ./...
@@ -51,11 +58,13 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	$(GO) vet ./...
 	$(BIN)/staticcheck ./...
 	$(GO) mod tidy -diff
+	cd test/controlplane && $(GO) mod tidy -diff
+	cd test/distribution && $(GO) mod tidy -diff
 	cd test/peers && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet -tags $(PEERTAGS) ./...
 
 $(BIN)/staticcheck: test/lint/go.mod test/lint/go.sum
 	cd test/lint && $(GO) build -o ../../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
 
 .PHONY: clean
-clean: ## remove what make built
+clean: ## remove what make built, except the servers in .cache
 	rm -rf $(BIN)
