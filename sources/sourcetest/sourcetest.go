@@ -42,6 +42,9 @@ type Fixture struct {
 	// Away makes what is behind the source unreachable for now. Nil for a source
 	// that is always there.
 	Away func(t *testing.T)
+	// Shared names functions whose goroutines may outlive a watch because they are
+	// not the source's own: those of a pool of connections, say.
+	Shared []string
 }
 
 // patience bounds the waits for what must happen. It is no measure of speed.
@@ -247,7 +250,11 @@ func testWatch(t *testing.T, f Fixture) {
 	if !ok {
 		return
 	}
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	others := []goleak.Option{goleak.IgnoreCurrent()}
+	for _, name := range f.Shared {
+		others = append(others, goleak.IgnoreAnyFunction(name))
+	}
+	defer goleak.VerifyNone(t, others...)
 	before := load(t, w)
 
 	ctx, cancel := context.WithCancel(t.Context())
