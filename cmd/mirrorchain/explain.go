@@ -83,7 +83,8 @@ func (a *app) explainCmd() *cobra.Command {
 		Long: `explain says which policy source applies to an image reference and why, which
 match too and lose, which mirrors serve such a reference, what is tried in which
 order, which object and file each of these comes from, what policy refuses, and
-what is surprising about the policies that concern it. It touches no network.
+what is surprising about the policies that concern it. It touches no network, except
+to read policies from a cluster.
 
 With --probe it also asks each endpoint for the image's manifest, all at once, and
 shows who answered, in which time, and which HTTP status the others gave. The exit

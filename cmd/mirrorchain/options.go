@@ -14,6 +14,8 @@ const defaultTimeout = 2 * time.Minute
 // options are the common flags.
 type options struct {
 	sources           []string
+	kubeconfig        string
+	kubeContext       string
 	registryOverrides []string
 	insecure, blocked []string
 	strict            bool
@@ -30,7 +32,9 @@ type options struct {
 
 func (o *options) register(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringArrayVarP(&o.sources, "source", "s", nil, "where policies are, `SPEC`: file:PATH (a file or directory), env:NAME, or a bare path; repeatable")
+	f.StringArrayVarP(&o.sources, "source", "s", nil, "where policies are, `SPEC`: file:PATH (a file or directory), env:NAME, or a bare path; of a cluster icsp:, idms:, itms:, imageconfig:, or cluster: for all of them; repeatable")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` of the cluster, in place of $KUBECONFIG, ~/.kube/config and, in a pod, its service account")
+	f.StringVar(&o.kubeContext, "context", "", "`NAME` of the kubeconfig's context, in place of its current one")
 	f.StringArrayVar(&o.registryOverrides, "registry-overrides", nil, "replace registries in lookups and in results: `SRC=DST,...`")
 	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "`SCOPE` that may be plain HTTP or unverified TLS; repeatable")
 	f.StringArrayVar(&o.blocked, "blocked-registry", nil, "`SCOPE` that nothing may be pulled from; repeatable")
@@ -50,7 +54,7 @@ func (o *options) register(root *cobra.Command) {
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout"} {
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout", "context"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
 }
@@ -74,14 +78,17 @@ func (o *options) check() error {
 		}
 	}
 	if slices.Contains(o.sources, "") {
-		return usagef("--source is empty; want file:PATH, env:NAME or a path")
+		return usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
+	}
+	if (o.kubeconfig != "" || o.kubeContext != "") && !slices.ContainsFunc(o.sources, ofCluster) {
+		return usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
 	}
 	return nil
 }
 
 // commonFlags are the names of the common flags.
 var commonFlags = []string{
-	"source", "registry-overrides", "insecure-registry", "blocked-registry", "strict", "tags-follow-digest-rules",
+	"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "strict", "tags-follow-digest-rules",
 	"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "output", "verbose",
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/idms"
 )
 
 // policies are what the sources said, and the rules that came of it.
@@ -80,12 +81,15 @@ func (a *app) warn(warnings []provider.Warning) {
 
 // openSources are the -s flags in order, then what the other flags say.
 func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error) {
-	registry, err := sources.NewRegistry(assembly.Mirrorchain(a.deps()).Sources...)
+	registry, err := sources.NewRegistry(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster())...)
 	if err != nil {
 		return nil, err
 	}
 	var srcs []provider.OverrideSource
-	for _, spec := range a.opts.sources {
+	for _, spec := range eachOfCluster(a.opts.sources) {
+		if err := unlikelyPath(spec); err != nil {
+			return nil, err
+		}
 		src, err := registry.Open(ctx, withScheme(spec, registry))
 		if err != nil {
 			if ctx.Err() != nil {
@@ -188,7 +192,10 @@ func sayWarning(w provider.Warning) string {
 }
 
 func (a *app) deps() assembly.Deps {
-	return assembly.Deps{LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, Observers: []chain.Observer{a.observer()}}
+	return assembly.Deps{
+		LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, Observers: []chain.Observer{a.observer()},
+		Cluster: idms.Config{Kubeconfig: a.opts.kubeconfig, Context: a.opts.kubeContext},
+	}
 }
 
 // resolve is Rules.Resolve with what --tls-verify=false changes.

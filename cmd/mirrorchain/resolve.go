@@ -37,7 +37,7 @@ func (a *app) resolveCmd() *cobra.Command {
 		Short: "Print the endpoints that images would be pulled from, in order",
 		Long: `resolve applies the policies to each image reference and prints the endpoints
 that would be contacted, in the order they would be tried, and those that policy
-blocks. It touches no network.
+blocks. It touches no network, except to read policies from a cluster.
 
 With -o json it prints an array with one object per REF, in order. One REF that
 cannot be resolved does not stop the others; its "error" says why. The exit code

@@ -31,7 +31,8 @@ func (s System) getenv(name string) string {
 }
 
 // Run runs the command line args (without the program's name) and returns the
-// exit code. Nothing of it outlives the call.
+// exit code. Nothing of it outlives the call, except the connection to a cluster's
+// API server, which client-go keeps for the process.
 func Run(ctx context.Context, sys System, args []string) int {
 	a := &app{sys: sys, err: &lockedWriter{w: sys.Stderr}}
 	root := a.root()
@@ -95,7 +96,9 @@ func (a *app) root() *cobra.Command {
 in force, what is in that release, and where did it really come from?
 
 Policies are read as nodes read them: ImageDigestMirrorSet, ImageTagMirrorSet,
-ImageContentSourcePolicy, install-config and registries.conf, from files (-s).
+ImageContentSourcePolicy, install-config and registries.conf, from files (-s FILE),
+and the first three, with insecure and blocked registries, from a cluster
+(-s cluster:).
 
 Credentials are looked for in --authfile, $REGISTRY_AUTH_FILE,
 $XDG_RUNTIME_DIR/containers/auth.json, /run/containers/$UID/auth.json,
@@ -114,6 +117,9 @@ image up prints nothing on stdout.
 
   # where a release would be pulled from; touches no network
   mirrorchain resolve -s idms.yaml quay.io/openshift-release-dev/ocp-release@sha256:...
+
+  # the same for the policies of the cluster that kubectl would ask
+  mirrorchain resolve -s cluster: quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # why, and which of these endpoints answer
   mirrorchain explain --probe -s cluster-resources/ quay.io/openshift-release-dev/ocp-release@sha256:...

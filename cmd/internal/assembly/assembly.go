@@ -10,6 +10,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/file"
+	"github.com/mirrorchain/mirrorchain/sources/icsp"
+	"github.com/mirrorchain/mirrorchain/sources/idms"
+	"github.com/mirrorchain/mirrorchain/sources/imageconfig"
+	"github.com/mirrorchain/mirrorchain/sources/itms"
 )
 
 // Deps is what the process gives the parts: they take nothing from globals.
@@ -18,6 +22,9 @@ type Deps struct {
 	LookupEnv func(string) (string, bool)
 	// Stdin is what "-s -" reads.
 	Stdin io.Reader
+	// Cluster is the cluster that policies are read from. All sources on clusters
+	// have this type.
+	Cluster idms.Config
 	// Observers are told what happens in the chain.
 	Observers []chain.Observer
 }
@@ -33,10 +40,10 @@ type Row struct {
 // Mirrorchain is the command line: it looks one image up and ends.
 func Mirrorchain(d Deps) Row {
 	return Row{
-		Sources: []sources.Factory{
+		Sources: append([]sources.Factory{
 			file.Factory(file.Config{Stdin: d.Stdin}), // -s idms.yaml: policies as admins and oc-mirror leave them
 			env.Factory(d.LookupEnv),                  // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
-		},
+		}, Cluster(d)...), // -s idms: and the like; -s cluster: for all of them
 		Layers: []chain.Layer{
 			// Outermost, so that -v tells of everything below.
 			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
@@ -48,5 +55,15 @@ func Mirrorchain(d Deps) Row {
 			// Innermost: it decides which endpoint the registry provider asks.
 			chain.Mirrors(chain.MirrorsConfig{}),
 		},
+	}
+}
+
+// Cluster is all that the nodes of a cluster read, and no more.
+func Cluster(d Deps) []sources.Factory {
+	return []sources.Factory{
+		icsp.Factory(d.Cluster),        // merged with IDMS, as on nodes since 4.13
+		idms.Factory(d.Cluster),        // digests
+		itms.Factory(d.Cluster),        // tags
+		imageconfig.Factory(d.Cluster), // insecure and blocked registries
 	}
 }

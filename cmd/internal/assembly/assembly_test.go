@@ -21,7 +21,7 @@ func TestRows(t *testing.T) {
 		row              Row
 		sources, layered string
 	}{
-		"mirrorchain": {Mirrorchain(Deps{}), "env file", "observe > translate > mirrors > registry"},
+		"mirrorchain": {Mirrorchain(Deps{}), "env file icsp idms imageconfig itms", "observe > translate > mirrors > registry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg, err := sources.NewRegistry(c.row.Sources...)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+// clusterScheme stands for all sources on a cluster.
+const clusterScheme = "cluster"
+
+// clusterSchemes are those it stands for.
+func clusterSchemes() []string {
+	var schemes []string
+	for _, f := range assembly.Cluster(assembly.Deps{}) {
+		schemes = append(schemes, f.Scheme)
+	}
+	return schemes
+}
+
+// eachOfCluster names the sources that "cluster:" stands for, one by one, so that
+// what is said of each names it.
+func eachOfCluster(specs []string) []string {
+	var out []string
+	for _, spec := range specs {
+		if spec != clusterScheme+":" {
+			out = append(out, spec)
+			continue
+		}
+		for _, scheme := range clusterSchemes() {
+			out = append(out, scheme+":")
+		}
+	}
+	return out
+}
+
+// ofCluster reports whether spec names a source on a cluster.
+func ofCluster(spec string) bool {
+	scheme, _, ok := strings.Cut(spec, ":")
+	return ok && (scheme == clusterScheme || slices.Contains(clusterSchemes(), scheme))
+}
+
+// unlikelyPath refuses the name of a source on a cluster without its colon, which
+// would be the path of a file that is not there.
+func unlikelyPath(spec string) error {
+	if strings.Contains(spec, ":") || !ofCluster(spec+":") {
+		return nil
+	}
+	if _, err := os.Lstat(spec); err == nil {
+		return nil
+	}
+	return usagef("--source %s: there is no such file; for the cluster's policies write %s:", spec, spec)
+}
+
+// wholeCluster makes "cluster" a scheme that is known. It is opened only with an
+// argument: without one, the sources that it stands for are.
+func wholeCluster() sources.Factory {
+	return sources.Factory{
+		Scheme: clusterScheme,
+		Help:   "cluster: - all that the cluster has of " + strings.Join(clusterSchemes(), ", "),
+		Open: func(_ context.Context, arg string) (provider.OverrideSource, error) {
+			return nil, &sources.SpecError{
+				Spec: clusterScheme + ":" + arg,
+				Err:  errors.New("it takes no argument; choose the cluster with --kubeconfig and --context"),
+			}
+		},
+	}
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+)
+
+// The scripts below testdata/cluster have a real cluster, and kubectl.
+func TestClusterScripts(t *testing.T) {
+	c := cluster.Start(t)
+	admin := c.Kubeconfig(t, c.Config())
+	nobody := c.Kubeconfig(t, c.User("nobody"))
+	kubectl := filepath.Dir(c.Kubectl(t).Path)
+
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "cluster"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", binDir+string(os.PathListSeparator)+kubectl+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("KUBECONFIG", admin)
+			e.Setenv("NOBODY", nobody)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"json":  jsonCmd,
+			// crds installs the definitions of all kinds of policy.
+			"crds": func(ts *testscript.TestScript, _ bool, _ []string) {
+				for _, path := range []string{
+					"operator/v1alpha1/zz_generated.crd-manifests/0000_10_config-operator_01_imagecontentsourcepolicies.crd.yaml",
+					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml",
+					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagetagmirrorsets.crd.yaml",
+					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_images.crd.yaml",
+				} {
+					c.Install(t, cluster.OpenShiftCRD(t, path))
+				}
+			},
+		},
+	})
+}
