@@ -234,7 +234,7 @@ func (c *cache) negativeTTL(err error) time.Duration {
 	for _, class := range classes {
 		t := c.NegativeTTL
 		switch {
-		case class == provider.ClassUnknown || class == provider.ClassCanceled:
+		case class == provider.ClassUnknown, class == provider.ClassCanceled, class == provider.ClassInvalid:
 			return 0
 		case away(class):
 			t /= 5

@@ -38,8 +38,6 @@ type Chain struct {
 	text    string
 }
 
-var errNoImage = errors.New("chain: the request names no image")
-
 // New wraps base in layers; the first layer is outermost. current is called once
 // per lookup and its result is pinned in [provider.Request.Rules], unless the
 // request already has rules. While it returns nil, lookups fail with
@@ -112,10 +110,12 @@ func nameOf(base provider.ReleaseProvider) string {
 }
 
 // Lookup asks the outermost layer. Errors are those of the layers and of the base;
-// where endpoints were tried and none answered, the tree holds an [*Error].
+// where endpoints were tried and none answered, the tree holds an [*Error]. A
+// request that is wrong itself is an error of [provider.ClassInvalid], at once, and
+// no rules yet are [provider.ErrNoRules]; neither holds an *Error.
 func (c *Chain) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
-	if req.Image.IsZero() {
-		return nil, errNoImage
+	if err := req.Check(); err != nil {
+		return nil, err
 	}
 	if req.Rules == nil {
 		if req.Rules = c.current(); req.Rules == nil {

@@ -91,8 +91,8 @@ func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*ans
 		switch {
 		case err == nil:
 			return &answer[T]{v, c, s.attempts}, nil, nil
-		case errors.Is(err, provider.ErrNoRules):
-			return nil, nil, err // a state of ours, not of any endpoint
+		case ends(err):
+			return nil, nil, err
 		case ctx.Err() != nil:
 			return nil, nil, s.failed(ctx.Err())
 		}
@@ -101,8 +101,15 @@ func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*ans
 	return nil, failed, nil
 }
 
+// ends reports whether err is of no endpoint, so that asking others is in vain: a
+// state of ours, or a mistake in the request.
+func ends(err error) bool {
+	return errors.Is(err, provider.ErrNoRules) || provider.ClassOf(err) == provider.ClassInvalid
+}
+
 // attempt asks one endpoint; left counts it and those behind it. An attempt that
-// ends with the caller's own context is none, and not recorded.
+// ends with the caller's own context is none, and not recorded, nor is one that
+// [ends] the search.
 func (s *search[T]) attempt(ctx context.Context, c provider.Candidate, left int) (T, error) {
 	limit, paced := s.share(ctx, left)
 	actx, cancel := within(ctx, limit)
@@ -116,7 +123,7 @@ func (s *search[T]) attempt(ctx context.Context, c provider.Candidate, left int)
 	v, err := s.ask(actx, req)
 	took := time.Since(start)
 	if err != nil {
-		if ctx.Err() != nil || errors.Is(err, provider.ErrNoRules) {
+		if ctx.Err() != nil || ends(err) {
 			return v, err
 		}
 		if actx.Err() != nil {

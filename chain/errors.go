@@ -13,7 +13,8 @@ import (
 )
 
 // Error says that no endpoint answered for an image, and why, endpoint by
-// endpoint. [errors.Is] and [errors.As] reach the error of every attempt.
+// endpoint. [errors.Is] and [errors.As] reach the error of every attempt;
+// [provider.ClassOf] is its [Error.Class].
 type Error struct {
 	// Image is what was asked for.
 	Image imageref.Ref
@@ -25,15 +26,75 @@ type Error struct {
 	// Errors holds the attempts' errors. Where the caller's own context ended the
 	// lookup, the first of them says so, and which endpoint was being asked.
 	Errors *multierror.Error
+
+	ended provider.Class // of the caller's own end; ClassUnknown where that ended nothing
 }
 
 // Error lists every endpoint and why it did not answer, on one line.
 func (e *Error) Error() string {
+	if e.Errors == nil {
+		return "looking up " + e.Image.String() + ": failed"
+	}
 	return "looking up " + e.Image.String() + ": " + e.Errors.Error()
 }
 
+// Class says what to do about e as a whole. Of several classes the first of these
+// counts: forbidden (endpoints that policy blocks are among the attempts), digest,
+// unauthorized, TLS; unreachable, timeout, server and throttled, of which the first
+// attempt's; not found; any other. Where the caller gave up it is
+// [provider.ClassCanceled] whatever came before, and its deadline counts like the
+// timeout of one more attempt.
+func (e *Error) Class() provider.Class {
+	if e.ended == provider.ClassCanceled {
+		return e.ended
+	}
+	class := provider.ClassUnknown
+	found := false
+	consider := func(c provider.Class) {
+		if !found || urgency(c) > urgency(class) {
+			class, found = c, true
+		}
+	}
+	for _, a := range e.Attempts {
+		if a.Err != nil {
+			consider(provider.ClassOf(a.Err))
+		}
+	}
+	if e.ended != provider.ClassUnknown {
+		consider(e.ended)
+	}
+	if !found && e.Errors != nil {
+		return provider.ClassOf(e.Errors)
+	}
+	return class
+}
+
+// urgency orders classes by what a person should hear of first.
+func urgency(c provider.Class) int {
+	switch c {
+	case provider.ClassForbidden:
+		return 6
+	case provider.ClassDigest:
+		return 5
+	case provider.ClassUnauthorized:
+		return 4
+	case provider.ClassTLS:
+		return 3
+	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassServer, provider.ClassThrottled:
+		return 2
+	case provider.ClassNotFound:
+		return 1
+	}
+	return 0
+}
+
 // Unwrap is the *multierror.Error with the errors of all attempts.
-func (e *Error) Unwrap() error { return e.Errors }
+func (e *Error) Unwrap() error {
+	if e.Errors == nil {
+		return nil
+	}
+	return e.Errors
+}
 
 // newError makes the error of a lookup. ended is the caller's context error where
 // that ended the lookup, made by endedError, else nil.
@@ -41,6 +102,7 @@ func newError(req *provider.Request, attempts []provider.Attempt, ended error) *
 	e := &Error{Image: req.Image, Rules: rulesVersion(req), Attempts: attempts}
 	errs := &multierror.Error{ErrorFormat: oneLine}
 	if ended != nil {
+		e.ended = provider.ClassOf(ended)
 		errs.Errors = append(errs.Errors, ended)
 	}
 	for _, a := range attempts {
@@ -57,9 +119,8 @@ func newError(req *provider.Request, attempts []provider.Attempt, ended error) *
 	return e
 }
 
-// endedError is a context error with a class of its own, so that the class of the
-// whole is not that of an earlier attempt. It names the endpoint that was being
-// asked, if one was.
+// endedError is a context error with a class of its own. It names the endpoint that
+// was being asked, if one was.
 func endedError(err error, asking imageref.Ref) error {
 	class := provider.ClassCanceled
 	if errors.Is(err, context.DeadlineExceeded) {

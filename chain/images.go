@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -20,6 +19,9 @@ import (
 // files fails where the manifest came from, the others are asked for the same
 // manifest, by its digest, and the read goes on there; PulledFrom follows. So the
 // content is the same, whichever endpoint gives it.
+//
+// What is wrong with the request itself, or with a pattern for Files, is an error of
+// [provider.ClassInvalid] and asked of nobody.
 func Images(base provider.ImageProvider, current func() *provider.Rules, cfg MirrorsConfig) (provider.ImageProvider, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")
@@ -37,8 +39,8 @@ type images struct {
 }
 
 func (p *images) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
-	if req.Image.IsZero() {
-		return nil, errNoImage
+	if err := req.Check(); err != nil {
+		return nil, err
 	}
 	if req.Rules == nil {
 		req.Rules = p.current()
@@ -85,10 +87,8 @@ func (i *image) Config(ctx context.Context) ([]byte, error) {
 }
 
 func (i *image) Files(ctx context.Context, patterns ...string) (fs.FS, error) {
-	for _, p := range patterns {
-		if _, err := path.Match(p, ""); err != nil {
-			return nil, err // no endpoint can help
-		}
+	if err := provider.CheckPatterns(patterns...); err != nil {
+		return nil, err
 	}
 	return read(ctx, i, i.images.Files, func(img provider.Image, ctx context.Context) (fs.FS, error) {
 		return img.Files(ctx, patterns...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -77,8 +78,11 @@ func TestImagesDoNotMoveForNothing(t *testing.T) {
 		opened++
 		return &fakeImage{from: req.Image, digest: digest, err: context.Canceled}, nil
 	})
-	if _, err := img.Files(t.Context(), "[bad"); !errors.Is(err, path.ErrBadPattern) {
-		t.Errorf("Files of a bad pattern: %v", err)
+	for _, bad := range []string{"[bad", "", "/etc/os-release", "etc/", "etc/../x"} {
+		_, err := img.Files(t.Context(), bad)
+		if _, tried := errors.AsType[*chain.Error](err); tried || !errors.Is(err, path.ErrBadPattern) || !strings.Contains(err.Error(), strconv.Quote(bad)) {
+			t.Errorf("Files of the bad pattern %q: %v", bad, err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -55,7 +55,8 @@ func or[T int | int64 | time.Duration](v, ifZero T) T {
 // answered 429 or 5xx are asked again, with growing waits, as long as a wait fits
 // into that time. If all is in vain the error is an [*Error] that lists every
 // attempt and every endpoint that policy blocks. The end of the caller's own
-// context ends the lookup at once.
+// context ends the lookup at once, and so does an error of [provider.ClassInvalid]
+// from below: what is wrong with the request is so everywhere.
 //
 // Endpoints that are no candidates, a source under NeverContactSource among them,
 // are never contacted.

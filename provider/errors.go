@@ -27,6 +27,15 @@ var (
 	ErrForbidden    = errors.New("forbidden by policy")
 	ErrLimit        = errors.New("over a limit")
 	ErrMalformed    = errors.New("malformed content")
+	// ErrInvalidRequest says that the request itself is wrong. Nobody was asked.
+	ErrInvalidRequest = errors.New("invalid request")
+)
+
+// What can be wrong with a request, for [errors.Is]. All come with ErrInvalidRequest
+// from providers; a bad pattern is [path.ErrBadPattern].
+var (
+	ErrNoImage         = errors.New("the request names no image")
+	ErrInvalidPlatform = errors.New("invalid platform")
 )
 
 // Class sorts what can go wrong with an endpoint by what a caller does about it.
@@ -46,6 +55,7 @@ const (
 	ClassLimit              // too large; see the limits of provider/registry
 	ClassMalformed          // verified, and still not what it should be
 	ClassCanceled           // the caller gave up
+	ClassInvalid            // the request itself is wrong: no endpoint can help, none was asked
 )
 
 var classes = [...]struct {
@@ -65,6 +75,7 @@ var classes = [...]struct {
 	ClassLimit:        {"limit", ErrLimit},
 	ClassMalformed:    {"malformed", ErrMalformed},
 	ClassCanceled:     {"canceled", context.Canceled},
+	ClassInvalid:      {"invalid", ErrInvalidRequest},
 }
 
 // String is a short stable word, fit for a metric's label.
@@ -122,10 +133,19 @@ func (e *Error) Is(target error) bool {
 	return int(e.Class) < len(classes) && classes[e.Class].sentinel != nil && target == classes[e.Class].sentinel
 }
 
-// ClassOf is the class of the first [*Error] in err's tree, [ClassCanceled] or
-// [ClassTimeout] for a bare context error, else [ClassUnknown].
+// ClassOf is the class of err: that of the outermost error in its tree which has
+// one, be it an [*Error] or an error with a method
+//
+//	Class() provider.Class
+//
+// for those that sum several up. Where errors are beside each other the first
+// counts. A bare context error is [ClassCanceled] or [ClassTimeout]; anything else
+// is [ClassUnknown].
 func ClassOf(err error) Class {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if c, ok := classOf(err); ok {
+		return c
+	}
+	if e, ok := errors.AsType[*Error](err); ok { // behind an As method
 		return e.Class
 	}
 	switch {
@@ -135,4 +155,32 @@ func ClassOf(err error) Class {
 		return ClassTimeout
 	}
 	return ClassUnknown
+}
+
+func classOf(err error) (Class, bool) {
+	switch e := err.(type) {
+	case *Error:
+		if e == nil {
+			return ClassUnknown, false
+		}
+		return e.Class, true
+	case interface{ Class() Class }:
+		return e.Class(), true
+	case interface{ Unwrap() []error }:
+		return firstClass(e.Unwrap())
+	case interface{ WrappedErrors() []error }: // multierror's, whose Unwrap gives no errors but rests of itself
+		return firstClass(e.WrappedErrors())
+	case interface{ Unwrap() error }:
+		return classOf(e.Unwrap())
+	}
+	return ClassUnknown, false
+}
+
+func firstClass(errs []error) (Class, bool) {
+	for _, err := range errs {
+		if c, ok := classOf(err); ok {
+			return c, true
+		}
+	}
+	return ClassUnknown, false
 }

@@ -24,6 +24,7 @@ var sentinels = map[provider.Class]error{
 	provider.ClassLimit:        provider.ErrLimit,
 	provider.ClassMalformed:    provider.ErrMalformed,
 	provider.ClassCanceled:     context.Canceled,
+	provider.ClassInvalid:      provider.ErrInvalidRequest,
 }
 
 // An Error matches the sentinel of its class, its cause and nothing else, however
@@ -66,6 +67,7 @@ func TestErrorIs(t *testing.T) {
 }
 
 func TestClassOf(t *testing.T) {
+	notFound := &provider.Error{Class: provider.ClassNotFound}
 	for _, c := range []struct {
 		err  error
 		want provider.Class
@@ -76,11 +78,46 @@ func TestClassOf(t *testing.T) {
 		{fmt.Errorf("x: %w", context.DeadlineExceeded), provider.ClassTimeout},
 		{fmt.Errorf("x: %w", &provider.Error{Class: provider.ClassTLS, Err: context.Canceled}), provider.ClassTLS},
 		{errors.Join(&provider.Error{Class: provider.ClassServer}, &provider.Error{Class: provider.ClassNotFound}), provider.ClassServer},
+		// An error that sums others up decides, wherever it is, unless an Error is around it.
+		{sum{notFound, provider.ClassDigest}, provider.ClassDigest},
+		{fmt.Errorf("x: %w", errors.Join(io.EOF, sum{notFound, provider.ClassDigest})), provider.ClassDigest},
+		{errors.Join(notFound, sum{notFound, provider.ClassDigest}), provider.ClassNotFound},
+		{&provider.Error{Class: provider.ClassServer, Err: sum{notFound, provider.ClassDigest}}, provider.ClassServer},
+		{list{io.EOF, sum{notFound, provider.ClassDigest}, notFound}, provider.ClassDigest},
+		{as{notFound}, provider.ClassNotFound},
+		{sum{context.Canceled, provider.ClassUnknown}, provider.ClassUnknown},
 	} {
 		if got := provider.ClassOf(c.err); got != c.want {
 			t.Errorf("class of %v is %s, want %s", c.err, got, c.want)
 		}
 	}
+}
+
+// sum is an error with a class of its own.
+type sum struct {
+	error
+	class provider.Class
+}
+
+func (s sum) Class() provider.Class { return s.class }
+func (s sum) Unwrap() error         { return s.error }
+
+// list is like a multierror.
+type list []error
+
+func (list) Error() string            { return "several" }
+func (l list) WrappedErrors() []error { return l }
+
+// as shows what it holds to errors.As alone.
+type as struct{ e *provider.Error }
+
+func (as) Error() string { return "hidden" }
+func (a as) As(target any) bool {
+	p, ok := target.(**provider.Error)
+	if ok {
+		*p = a.e
+	}
+	return ok
 }
 
 func TestErrorText(t *testing.T) {

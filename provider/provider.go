@@ -47,7 +47,8 @@ type Image interface {
 	// see them: upper layers win, whiteouts delete, links are followed inside
 	// the image. Patterns are those of [path.Match] on slash-separated names
 	// without a leading slash, and "dir/**" is everything below dir. Each layer
-	// is verified before a byte of it is handed out.
+	// is verified before a byte of it is handed out. What is no pattern is an
+	// error before anything is read, see [CheckPatterns].
 	Files(ctx context.Context, patterns ...string) (fs.FS, error)
 }
 

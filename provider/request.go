@@ -22,8 +22,23 @@ type Request struct {
 	// at the start; one already set wins, so that nested chains agree.
 	Rules *Rules
 	// Insecure allows plain HTTP and an unverified certificate for this
-	// endpoint. It is set per candidate, from policy, never by guessing.
+	// endpoint. Layer Mirrors of package chain, and its Images, set it for each
+	// candidate from [Candidate].Insecure, that is from policy, whatever the caller
+	// said; who asks a base provider without them sets it as policy says.
 	Insecure bool
+}
+
+// Check is nil, or says what is wrong with r itself: an [*Error] of [ClassInvalid]
+// that matches [ErrNoImage] or [ErrInvalidPlatform]. Providers call it before they
+// ask anybody.
+func (r *Request) Check() error {
+	switch p := r.Platform; {
+	case r.Image.IsZero():
+		return &Error{Class: ClassInvalid, Err: ErrNoImage}
+	case !isPlatformPart(p.OS), !isPlatformPart(p.Architecture), !isPlatformPart(p.Variant):
+		return &Error{Class: ClassInvalid, Ref: r.Image, Err: platformError(p.String())}
+	}
+	return nil
 }
 
 // Platform names an entry of an image index, in OCI's terms.
@@ -32,12 +47,14 @@ type Platform struct {
 }
 
 // ParsePlatform reads "os/architecture[/variant]", or an architecture alone,
-// which means linux.
+// which means linux. The parts are of a-z, A-Z, 0-9 and _ . - (containerd's
+// platforms, which has the same form); a platform that nobody builds for is none
+// of its business. Errors match [ErrInvalidPlatform].
 func ParsePlatform(s string) (Platform, error) {
 	p := strings.Split(s, "/")
 	for _, part := range p {
-		if part == "" || len(p) > 3 {
-			return Platform{}, fmt.Errorf("platform %q: want ARCHITECTURE or OS/ARCHITECTURE[/VARIANT], for example linux/amd64", s)
+		if part == "" || len(p) > 3 || !isPlatformPart(part) {
+			return Platform{}, platformError(s)
 		}
 	}
 	switch len(p) {
@@ -47,6 +64,26 @@ func ParsePlatform(s string) (Platform, error) {
 		return Platform{OS: p[0], Architecture: p[1]}, nil
 	}
 	return Platform{OS: p[0], Architecture: p[1], Variant: p[2]}, nil
+}
+
+// platformError is the text that is no platform.
+type platformError string
+
+func (e platformError) Error() string {
+	return fmt.Sprintf("platform %q: want ARCHITECTURE or OS/ARCHITECTURE[/VARIANT], for example linux/amd64", string(e))
+}
+
+func (platformError) Is(target error) bool { return target == ErrInvalidPlatform }
+
+func isPlatformPart(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // IsZero reports whether no platform is named.

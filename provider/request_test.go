@@ -1,11 +1,13 @@
 package provider_test
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 func TestParsePlatform(t *testing.T) {
@@ -30,9 +32,35 @@ func TestParsePlatform(t *testing.T) {
 			t.Errorf("%q read again is %+v, %v", got, again, err)
 		}
 	}
-	for _, in := range []string{"", "/", "linux/", "/amd64", "linux//v8", "a/b/c/d", "linux/amd64/"} {
-		if p, err := provider.ParsePlatform(in); err == nil || !strings.Contains(err.Error(), "linux/amd64") {
+	for _, in := range []string{"", "/", "linux/", "/amd64", "linux//v8", "a/b/c/d", "linux/amd64/", "linux/a b", "linux\n", "linux/ämd"} {
+		if p, err := provider.ParsePlatform(in); !errors.Is(err, provider.ErrInvalidPlatform) || !strings.Contains(err.Error(), "linux/amd64") {
 			t.Errorf("%q is %+v, %v; want an error with an example", in, p, err)
+		}
+	}
+}
+
+// What is wrong with a request itself is told apart from anything that goes wrong
+// with an endpoint.
+func TestRequestCheck(t *testing.T) {
+	image := imageref.MustParse("quay.io/a/b:1")
+	for _, tt := range []struct {
+		req  provider.Request
+		want error
+	}{
+		{provider.Request{Image: image}, nil},
+		{provider.Request{Image: image, Platform: provider.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}}, nil},
+		{provider.Request{Image: image, Platform: provider.Platform{Architecture: "s390x"}}, nil},
+		{provider.Request{}, provider.ErrNoImage},
+		{provider.Request{Image: image, Platform: provider.Platform{Architecture: "linux/amd64"}}, provider.ErrInvalidPlatform},
+		{provider.Request{Image: image, Platform: provider.Platform{OS: " "}}, provider.ErrInvalidPlatform},
+		{provider.Request{Image: image, Platform: provider.Platform{Variant: "v8\n"}}, provider.ErrInvalidPlatform},
+	} {
+		err := tt.req.Check()
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%+v: %v; want %v", tt.req, err, tt.want)
+		}
+		if tt.want != nil && (!errors.Is(err, provider.ErrInvalidRequest) || provider.ClassOf(err) != provider.ClassInvalid) {
+			t.Errorf("%+v: %v is of class %s", tt.req, err, provider.ClassOf(err))
 		}
 	}
 }

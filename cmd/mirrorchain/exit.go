@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
@@ -68,6 +67,8 @@ func classCode(c provider.Class) int {
 		return exitDigest
 	case provider.ClassForbidden:
 		return exitForbidden
+	case provider.ClassInvalid:
+		return exitUsage
 	}
 	return exitFailed
 }
@@ -85,11 +86,6 @@ func exitCode(err error) int {
 	}
 	if f, ok := errors.AsType[*failedLookup](err); ok {
 		return f.code
-	}
-	if e, ok := errors.AsType[*chain.Error](err); ok {
-		if code := attemptsCode(e.Attempts); code != exitOK {
-			return code
-		}
 	}
 	return classCode(provider.ClassOf(err))
 }

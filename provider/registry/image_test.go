@@ -2,8 +2,11 @@ package registry_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -137,8 +140,43 @@ func TestImageErrors(t *testing.T) {
 			remove()
 		}
 	}
-	if _, err := open(t, reg).Image(t.Context(), provider.Request{}); err == nil {
-		t.Error("a request without an image is answered")
+}
+
+// A mistake in the request is told before anybody is asked.
+func TestInvalidRequests(t *testing.T) {
+	reg := start(t, testregistry.Config{})
+	ref := reg.ByDigest(repo, reg.Push(repo, "", component()))
+	p := open(t, reg)
+	i, err := p.Image(t.Context(), request(ref))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.ResetLog()
+	for _, bad := range []string{"", "/etc/os-release", "etc/", "etc/../x", "["} {
+		_, err := i.Files(t.Context(), "etc/os-release", bad)
+		if !errors.Is(err, path.ErrBadPattern) || provider.ClassOf(err) != provider.ClassInvalid || !strings.Contains(err.Error(), strconv.Quote(bad)) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	for _, tt := range []struct {
+		req  provider.Request
+		want error
+	}{
+		{provider.Request{}, provider.ErrNoImage},
+		{provider.Request{Image: ref, Platform: provider.Platform{Architecture: "linux/amd64"}}, provider.ErrInvalidPlatform},
+		{provider.Request{Image: mustParse(t, reg.Host()+"/a@sha384:"+strings.Repeat("0", 96))}, provider.ErrInvalidRequest},
+	} {
+		_, lookup := p.Lookup(t.Context(), tt.req)
+		_, opened := p.Open(t.Context(), tt.req)
+		_, image := p.Image(t.Context(), tt.req)
+		for _, err := range []error{lookup, opened, image} {
+			if !errors.Is(err, tt.want) || provider.ClassOf(err) != provider.ClassInvalid {
+				t.Errorf("%v; want %v", err, tt.want)
+			}
+		}
+	}
+	if n := reg.Count(); n != 0 {
+		t.Errorf("%d requests", n)
 	}
 }
 

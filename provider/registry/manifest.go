@@ -47,6 +47,9 @@ type document struct {
 // manifest reads what s names; from an index, the one child for platform.
 func (p *Provider) manifest(ctx context.Context, s source, platform provider.Platform) (*manifest, error) {
 	id := s.ref.Identifier()
+	if err := knownDigest(s.ref.Digest()); err != nil {
+		return nil, located(s.ref, "", fail(provider.ClassInvalid, err))
+	}
 	digest, doc, err := p.document(ctx, s, id, nil)
 	if err != nil {
 		return nil, located(s.ref, "reading the manifest", err)
@@ -114,6 +117,18 @@ func readManifest(resp *wire.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
+// knownDigest checks the digest of a reference, if it has one. imageref takes more
+// of them than can be verified here.
+func knownDigest(digest string) error {
+	if digest == "" {
+		return nil
+	}
+	if _, err := v1.NewHash(digest); err != nil {
+		return fmt.Errorf("%w; a digest that can be verified is sha256:... or sha512:...", err)
+	}
+	return nil
+}
+
 // verifyManifest is the digest of body, which must be id if that is a digest.
 // For a tag nothing is pinned; then the registry's own header must be right.
 func verifyManifest(body []byte, id, header string) (string, error) {
@@ -122,10 +137,11 @@ func verifyManifest(body []byte, id, header string) (string, error) {
 		want = header
 	}
 	h, err := v1.NewHash(want)
-	if err != nil {
-		if pinned {
-			return "", fail(provider.ClassMalformed, fmt.Errorf("%w; sha256 and sha512 are known", err))
-		}
+	switch {
+	case err == nil:
+	case pinned: // by an index: of a reference it was checked before
+		return "", fail(provider.ClassMalformed, err)
+	default:
 		h = v1.Hash{Algorithm: "sha256"} // an unknown or missing header
 	}
 	hasher, err := v1.Hasher(h.Algorithm)

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -36,8 +35,6 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
-var errNoImage = errors.New("the request names no image")
-
 // Lookup reads the release at req.Image, and nowhere else.
 func (p *Provider) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	o, err := p.Open(ctx, req)
@@ -50,8 +47,8 @@ func (p *Provider) Lookup(ctx context.Context, req provider.Request) (*provider.
 // Open reads the manifest, from an index that of the platform, and leaves the
 // layer for later.
 func (p *Provider) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
-	if req.Image.IsZero() {
-		return nil, errNoImage
+	if err := req.Check(); err != nil {
+		return nil, err
 	}
 	s := sourceOf(req)
 	m, err := p.manifest(ctx, s, req.Platform)
@@ -64,8 +61,8 @@ func (p *Provider) Open(ctx context.Context, req provider.Request) (provider.Ope
 // Image reads the manifest of any image. The rest is read when it is asked for,
 // with the request's credentials.
 func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
-	if req.Image.IsZero() {
-		return nil, errNoImage
+	if err := req.Check(); err != nil {
+		return nil, err
 	}
 	s := sourceOf(req)
 	m, err := p.manifest(ctx, s, req.Platform)

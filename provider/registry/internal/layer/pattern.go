@@ -1,9 +1,10 @@
 package layer
 
 import (
-	"fmt"
 	"path"
 	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // pattern is a wanted name: components that [path.Match] reads, and perhaps a
@@ -16,18 +17,14 @@ type pattern struct {
 }
 
 func parsePattern(s string) (pattern, error) {
-	name, ok := clean(s)
-	if !ok || name == "" || strings.HasPrefix(s, "/") {
-		return pattern{}, fmt.Errorf("pattern %q: want a slash-separated name without a leading slash", s)
+	if err := provider.CheckPatterns(s); err != nil {
+		return pattern{}, err
 	}
-	if _, err := path.Match(name, ""); err != nil {
-		return pattern{}, fmt.Errorf("pattern %q: %w", s, err)
-	}
-	p := pattern{text: name, parts: strings.Split(name, "/")}
+	p := pattern{text: s, parts: strings.Split(s, "/")}
 	if last := len(p.parts) - 1; p.parts[last] == "**" {
 		p.parts, p.below = p.parts[:last], true
 	}
-	p.literal = !p.below && !strings.ContainsAny(name, `*?[\`)
+	p.literal = !p.below && !strings.ContainsAny(s, `*?[\`)
 	return p, nil
 }
 
