@@ -9,6 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
 )
 
 // What a receiver adds to rules that were handed to it.
@@ -102,9 +103,9 @@ func TestPolicyScopeWithSlash(t *testing.T) {
 // of the objects, as long as there are no tables, of which the first counts.
 func TestPolicyIsStable(t *testing.T) {
 	for seed := range uint64(200) {
-		d := throw(seed)
+		rng := rand.New(rand.NewPCG(seed, 1))
 		var policies []provider.Policy
-		for _, p := range d.policies() {
+		for _, p := range testpolicy.New(seed).Policies {
 			for _, r := range p.Rules {
 				if !r.Literal {
 					policies = append(policies, policy(r))
@@ -119,12 +120,12 @@ func TestPolicyIsStable(t *testing.T) {
 		}
 		for i := range policies {
 			for j := range policies[i].Rules {
-				policies[i].Rules[j].Origin = d.origin("any") // also where the rest is the same
+				policies[i].Rules[j].Origin = testpolicy.Origin(rng, "any") // also where the rest is the same
 			}
 		}
 		first, err := provider.NewRules(provider.RulesConfig{}, policies...)
 		for range 20 {
-			rand.Shuffle(len(policies), func(i, j int) { policies[i], policies[j] = policies[j], policies[i] })
+			rng.Shuffle(len(policies), func(i, j int) { policies[i], policies[j] = policies[j], policies[i] })
 			r, again := provider.NewRules(provider.RulesConfig{}, policies...)
 			if (err == nil) != (again == nil) {
 				t.Fatalf("seed %d: %v in one order, %v in another", seed, err, again)
