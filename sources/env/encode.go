@@ -18,12 +18,23 @@ const MaxBytes = 128 << 10
 // the rules on as a file instead.
 var ErrTooLarge = errors.New("too large for an environment variable")
 
+// TooLargeError is an [ErrTooLarge] with the size.
+type TooLargeError struct {
+	Size int // in bytes, the name and "=" included
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("encoding %s: %d bytes with its name, the limit is %d: %v", Variable, e.Size, MaxBytes-1, ErrTooLarge)
+}
+
+func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
+
 // Encode writes the value of [Variable]: sources sorted, the mirrors of each in
 // the order given, "=" when there are none. The same map gives the same bytes,
 // and m is not changed. Empty sources and mirrors mean nothing and are left out.
 //
 // It fails for a source or mirror that the form cannot express (one that holds
-// ',' or '=', for there is no escaping), and with [ErrTooLarge] where
+// ',' or '=', for there is no escaping), and with a [*TooLargeError] where
 // "OPENSHIFT_IMG_OVERRIDES=value" would reach [MaxBytes].
 func Encode(m map[string][]string) (string, error) {
 	var b strings.Builder
@@ -53,7 +64,7 @@ func Encode(m map[string][]string) (string, error) {
 		return none, nil
 	}
 	if size := len(Variable) + 1 + b.Len(); size >= MaxBytes {
-		return "", fmt.Errorf("encoding %s: %d bytes with its name, the limit is %d: %w", Variable, size, MaxBytes-1, ErrTooLarge)
+		return "", &TooLargeError{Size: size}
 	}
 	return b.String(), nil
 }

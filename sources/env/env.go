@@ -12,55 +12,98 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
 
-// Factory opens environment variables: "env:OPENSHIFT_IMG_OVERRIDES". lookup is
-// [os.LookupEnv] or a stand-in; nil is os.LookupEnv. It is asked on every Load.
+// Factory opens environment variables: "env:OPENSHIFT_IMG_OVERRIDES", or several
+// in order of preference, "env:MIRRORCHAIN_OVERRIDES,OPENSHIFT_IMG_OVERRIDES", see
+// [Preferred]. lookup is [os.LookupEnv] or a stand-in; nil is os.LookupEnv. It is
+// asked on every Load.
 func Factory(lookup func(string) (string, bool)) sources.Factory {
-	if lookup == nil {
-		lookup = os.LookupEnv
-	}
 	return sources.Factory{
 		Scheme: "env",
-		Help:   "env:NAME reads source=mirror pairs from an environment variable, as HyperShift's " + Variable + " has them",
-		Open: func(_ context.Context, name string) (provider.OverrideSource, error) {
-			if name == "" || strings.ContainsAny(name, "=\x00") {
-				return nil, &sources.SpecError{Spec: "env:" + name, Err: errors.New("want the name of a variable, as in env:" + Variable)}
-			}
-			return &source{name: name, lookup: lookup}, nil
+		Help: "env:NAME reads source=mirror pairs from an environment variable, as HyperShift's " + Variable + " has them, " +
+			"or the document of MIRRORCHAIN_OVERRIDES; of env:NAME,NAME,... the first that is there",
+		Open: func(_ context.Context, names string) (provider.OverrideSource, error) {
+			return Preferred(lookup, strings.Split(names, ",")...)
 		},
 	}
 }
 
+// Preferred is a source that reads the first of the named variables that is set to
+// more than nothing, and none of the others: what one says better must not be mixed
+// with what another says of the same rules. Which one that is is found anew on every
+// Load. A variable that is set and wrong is an error, not a reason to take the next.
+//
+// Each may hold either form, which its content tells: a document of package
+// sources/handover, or source=mirror pairs. A name that is none is a
+// [*sources.SpecError].
+func Preferred(lookup func(string) (string, bool), names ...string) (provider.OverrideSource, error) {
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	spec := "env:" + strings.Join(names, ",")
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	for _, name := range names {
+		if name == "" || strings.ContainsAny(name, "=,\x00") {
+			return nil, &sources.SpecError{Spec: spec, Err: errors.New("want the name of a variable, as in env:" + Variable)}
+		}
+	}
+	return &source{spec: spec, names: slices.Clone(names), lookup: lookup}, nil
+}
+
 type source struct {
-	name   string
+	spec   string
+	names  []string
 	lookup func(string) (string, bool)
 }
 
-func (s *source) Name() string { return "env:" + s.name }
+func (s *source) Name() string { return s.spec }
 
-// Load is one PullAny rule for each source, sorted, with its mirrors in the
-// variable's order. A mirror that a source lists again is dropped: it would be a
-// cycle in the merge and put the source before its mirrors. An unset variable is
-// no rules and a warning; an entry that HyperShift skips is skipped with one.
+// Load reads the variable that is preferred. Where none is set it is no rules and a
+// warning; where those that are set are empty it is no rules.
 func (s *source) Load(ctx context.Context) (provider.Policy, error) {
-	var p provider.Policy
 	if err := ctx.Err(); err != nil {
-		return p, err
+		return provider.Policy{}, err
 	}
-	value, ok := s.lookup(s.name)
-	if !ok {
-		p.Warnings = append(p.Warnings, provider.Warning{
-			Code:    provider.WarnNoRules,
-			Origins: []string{s.Name()},
-			Message: fmt.Sprintf("the environment variable %s is not set: no rules come from it", s.name),
-		})
-		return p, nil
+	set := false
+	for _, name := range s.names {
+		value, ok := s.lookup(name)
+		set = set || ok
+		switch {
+		case value == "":
+		case isDocument(value):
+			return overrides.Decode("env:"+name, []byte(value))
+		default:
+			return loadPairs("env:"+name, value)
+		}
 	}
+	if set {
+		return provider.Policy{}, nil
+	}
+	message := fmt.Sprintf("the environment variable %s is not set: no rules come from it", s.names[0])
+	if len(s.names) > 1 {
+		message = fmt.Sprintf("none of the environment variables %s is set: no rules come from them", strings.Join(s.names, ", "))
+	}
+	return provider.Policy{Warnings: []provider.Warning{{Code: provider.WarnNoRules, Origins: []string{s.spec}, Message: message}}}, nil
+}
 
+// isDocument tells the forms apart: no source begins with a brace.
+func isDocument(value string) bool {
+	return strings.HasPrefix(strings.TrimLeft(value, " \t\r\n"), "{")
+}
+
+// loadPairs is one PullAny rule for each source, sorted, with its mirrors in the
+// variable's order. A mirror that a source lists again is dropped: it would be a
+// cycle in the merge and put the source before its mirrors. An entry that HyperShift
+// skips is skipped with a warning.
+func loadPairs(name, value string) (provider.Policy, error) {
+	var p provider.Policy
 	rules := map[string]*provider.Rule{}
 	for n, pair := range pairs(value) {
-		origin := fmt.Sprintf("%s#%d", s.Name(), n)
+		origin := fmt.Sprintf("%s#%d", name, n)
 		switch {
 		case pair.null():
 		case !pair.ok():

@@ -83,8 +83,9 @@ func TestEncodeSize(t *testing.T) {
 		t.Errorf("%d bytes: %v", env.MaxBytes-1, err)
 	}
 	over := map[string][]string{"a": {strings.Repeat("x", env.MaxBytes-head)}}
-	if _, err := env.Encode(over); !errors.Is(err, env.ErrTooLarge) {
-		t.Errorf("%d bytes: got %v, want ErrTooLarge", env.MaxBytes, err)
+	_, err := env.Encode(over)
+	if e, ok := errors.AsType[*env.TooLargeError](err); !errors.Is(err, env.ErrTooLarge) || !ok || e.Size != env.MaxBytes {
+		t.Errorf("%d bytes: got %v, want a TooLargeError", env.MaxBytes, err)
 	}
 }
 
@@ -143,7 +144,7 @@ func TestLoadInvalid(t *testing.T) {
 }
 
 func TestOpenWithoutName(t *testing.T) {
-	for _, name := range []string{"", "a=b"} {
+	for _, name := range []string{"", "a=b", "A,", ",A", "A,,B"} {
 		if _, err := env.Factory(nil).Open(t.Context(), name); err == nil {
 			t.Errorf("%q: want an error", name)
 		}
@@ -186,6 +187,49 @@ func TestRegistryOverrides(t *testing.T) {
 	}
 }
 
+func TestEncodeRegistryOverrides(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"", "="},
+		{"=", "="},
+		{"b=2,a=1", "a=1,b=2"},
+		// Whole pairs are sorted, as HyperShift sorts them: '-' before '='.
+		{"a=1,a-b=2", "a-b=2,a=1"},
+		{"a.io/x=b=c", "a.io/x=b=c"},
+	} {
+		rules, err := env.RegistryOverrides(tc.in, "flag")
+		if err != nil {
+			t.Fatal(err)
+		}
+		mirror := provider.Rule{Source: "m.io", Mirrors: []provider.Mirror{{Location: "n.io"}}, Origin: "idms"}
+		merged, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: append(rules, mirror)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := env.EncodeRegistryOverrides(merged)
+		if err != nil || got != tc.want {
+			t.Errorf("%q: got %q, %v, want %q", tc.in, got, err, tc.want)
+		}
+		again, err := env.RegistryOverrides(got, "flag")
+		if err != nil || len(again) != len(rules) {
+			t.Errorf("%q is read as %v, %v", got, again, err)
+		}
+	}
+	if got, err := env.EncodeRegistryOverrides(nil); got != "=" || err != nil {
+		t.Errorf("nil rules: %q, %v", got, err)
+	}
+	for _, pair := range [][2]string{{"a,b", "c"}, {"a=b", "c"}, {"a", "b,c"}, {`a"`, "b"}, {"a", `"b`}} {
+		rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{
+			{Kind: provider.KindRewrite, Source: pair[0], Mirrors: []provider.Mirror{{Location: pair[1]}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := env.EncodeRegistryOverrides(rules); err == nil {
+			t.Errorf("%q: got %q, want an error", pair, got)
+		}
+	}
+}
+
 // FuzzDecode checks that what Decode reads, Encode writes, and that Decode reads
 // the same again.
 func FuzzDecode(f *testing.F) {
@@ -223,6 +267,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzLoad(f *testing.F) {
 	f.Add("a=b,c=d,=,x")
 	f.Add("a=\x00")
+	f.Add(` {"kind":"MirrorchainOverrides","version":1}`)
 	f.Fuzz(func(t *testing.T, s string) {
 		got, err := load(t, s, true)
 		if err != nil {
@@ -230,6 +275,9 @@ func FuzzLoad(f *testing.F) {
 				t.Fatalf("%q: %v is no InvalidPolicyError", s, err)
 			}
 			return
+		}
+		if strings.HasPrefix(strings.TrimSpace(s), "{") {
+			return // the other form
 		}
 		want := env.Decode(s)
 		if len(got.Rules) != len(want) {

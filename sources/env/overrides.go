@@ -2,6 +2,7 @@ package env
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -49,4 +50,31 @@ func RegistryOverrides(value, origin string) ([]provider.Rule, error) {
 		rules = append(rules, rule)
 	}
 	return rules, nil
+}
+
+// EncodeRegistryOverrides writes the Rewrite rules as the value of
+// --registry-overrides: whole pairs sorted, "=" when there are none, for an empty
+// value is one that flag packages refuse. Nil rules are none.
+//
+// It fails for a source that holds ',', '=' or '"', or a target that holds ',' or
+// '"', which the form cannot express.
+func EncodeRegistryOverrides(rules *provider.Rules) (string, error) {
+	var pairs []string
+	if rules != nil {
+		for s := range rules.Merged() {
+			if s.Kind != provider.KindRewrite {
+				continue
+			}
+			target := s.DigestMirrors[0].Location
+			if strings.ContainsAny(s.Source, ",=\"") || strings.ContainsAny(target, ",\"") {
+				return "", fmt.Errorf("encoding --registry-overrides: %q to %q holds a character that the format cannot express", s.Source, target)
+			}
+			pairs = append(pairs, s.Source+"="+target)
+		}
+	}
+	if len(pairs) == 0 {
+		return none, nil
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, ","), nil
 }

@@ -51,8 +51,8 @@ func (c Config) withDefaults() Config {
 func Factory(cfg Config) sources.Factory {
 	return sources.Factory{
 		Scheme: "file",
-		Help: "file:PATH reads ICSP, IDMS, ITMS, an install-config, a list of imageContentSources or a registries.conf, " +
-			"or a directory of them; file:- reads standard input",
+		Help: "file:PATH reads ICSP, IDMS, ITMS, an install-config, a list of imageContentSources, a registries.conf, " +
+			"or overrides as an operator hands them on, or a directory of them; file:- reads standard input",
 		Open: func(ctx context.Context, path string) (provider.OverrideSource, error) { return open(ctx, path, cfg) },
 	}
 }
@@ -137,11 +137,13 @@ func (s *source) Load(ctx context.Context) (provider.Policy, error) {
 	if err != nil {
 		return provider.Policy{}, fmt.Errorf("reading %s: %w", s.Name(), reason(err))
 	}
-	p, err := s.load(ctx, l)
+	p, handed, err := s.load(ctx, l)
 	if err != nil {
 		return provider.Policy{}, err
 	}
-	warnNoRules(&p, s.Name(), l)
+	if !handed {
+		warnNoRules(&p, s.Name(), l)
+	}
 	return p, nil
 }
 

@@ -10,39 +10,41 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 	"github.com/mirrorchain/mirrorchain/sources/internal/policy"
 	"github.com/mirrorchain/mirrorchain/sources/internal/registriesconf"
 )
 
-// load reads the files of l into one policy.
-func (s *source) load(ctx context.Context, l layout) (provider.Policy, error) {
-	var p provider.Policy
+// load reads the files of l into one policy. handed says that one of them is a
+// document of another process, which may hold no rules.
+func (s *source) load(ctx context.Context, l layout) (p provider.Policy, handed bool, err error) {
 	if l.conf != "" || len(l.dropIns) > 0 {
 		if err := s.addConf(ctx, &p, l.conf, nil, l.dropIns); err != nil {
-			return p, err
+			return p, false, err
 		}
 	}
 	for _, path := range l.files {
 		data, err := s.read(ctx, path)
 		if err != nil {
-			return p, err
+			return p, false, err
 		}
 		what := recognise(data)
 		var drops []string
 		if what != documents && !l.dir {
 			if drops, err = dropIns(path); err != nil {
-				return p, fmt.Errorf("reading the drop-ins of file:%s: %w", path, reason(err))
+				return p, false, fmt.Errorf("reading the drop-ins of file:%s: %w", path, reason(err))
 			}
 		}
 		// A file without content is a registries.conf if it has drop-ins.
 		if what == documents || what == nothing && len(drops) == 0 {
 			if err := addDocuments(&p, "file:"+path, data); err != nil {
-				return p, err
+				return p, false, err
 			}
+			handed = handed || overrides.Is(data)
 			continue
 		}
 		if err := s.addConf(ctx, &p, path, data, drops); err != nil {
-			return p, err
+			return p, false, err
 		}
 	}
 	for _, path := range l.unread {
@@ -52,13 +54,25 @@ func (s *source) load(ctx context.Context, l layout) (provider.Policy, error) {
 			Message: fmt.Sprintf("file:%s is not read, because the directory holds YAML or JSON as well; name it as a source of its own", path),
 		})
 	}
-	return p, nil
+	return p, handed, nil
 }
 
 func addDocuments(p *provider.Policy, where string, data []byte) error {
-	q, err := policy.Decode(where, data)
+	decode := policy.Decode
+	if overrides.Is(data) {
+		decode = overrides.Decode
+	}
+	q, err := decode(where, data)
 	if err != nil {
 		return err
+	}
+	for _, o := range q.Skipped {
+		if o.Kind == overrides.Kind {
+			return &provider.InvalidPolicyError{
+				Origin: o.Origin,
+				Err:    fmt.Errorf("a %s is read as JSON, and as all there is in its file", overrides.Kind),
+			}
+		}
 	}
 	p.Rules = append(p.Rules, q.Rules...)
 	p.Insecure = append(p.Insecure, q.Insecure...)

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
 
 // once is what was read to its end when it was opened: standard input or a pipe.
@@ -62,6 +63,8 @@ func (o *once) Load(ctx context.Context) (provider.Policy, error) {
 	if err != nil {
 		return provider.Policy{}, err
 	}
-	warnNoRules(&p, o.Name(), layout{})
+	if !overrides.Is(o.data) {
+		warnNoRules(&p, o.Name(), layout{})
+	}
 	return p, nil
 }

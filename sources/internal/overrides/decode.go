@@ -67,16 +67,13 @@ func (r *reader) document(data []byte) (document, error) {
 	if !utf8.Valid(data) {
 		return doc, errors.New("the document is not UTF-8")
 	}
-	switch kind, version := header(data); {
-	case kind != "" && kind != Kind:
-		return doc, fmt.Errorf("the kind is %q; want %s", kind, Kind)
-	case kind == Kind && version != "" && version != fmt.Sprint(Version):
+	if kind, version := header(data); kind == Kind && version != "" && version != fmt.Sprint(Version) {
 		return doc, fmt.Errorf("the document has version %s and this program reads version %d; upgrade the program that reads it", version, Version)
 	}
 	var version json.Number
 	err := r.object(map[string]field{
 		"kind":                r.text(&doc.Kind),
-		"version":             func() error { return scalar(r, &version, "a number") },
+		"version":             func() error { return scalar(r, &version, "a number") }, // judged above
 		"registries":          r.registries(&doc.Registries),
 		"rewrites":            r.rewrites(&doc.Rewrites),
 		"insecure-registries": r.scopes(&doc.Insecure),
@@ -84,6 +81,9 @@ func (r *reader) document(data []byte) (document, error) {
 	}, "kind", "version")
 	if err != nil {
 		return doc, err
+	}
+	if doc.Kind != Kind {
+		return doc, fmt.Errorf("the kind is %q; want %s", doc.Kind, Kind)
 	}
 	if _, err := r.dec.Token(); !errors.Is(err, io.EOF) {
 		return doc, fmt.Errorf("something follows the end of the document, at byte %d; remove it", r.dec.InputOffset())
@@ -108,6 +108,7 @@ func (r *reader) registries(to *[]registry) field {
 				"origins":               r.texts(&t.Origins),
 				"blocked-by":            func() error { return r.scope(&t.BlockedBy, nil, 0) },
 				"scope-only":            r.flag(&t.ScopeOnly),
+				"inherited-from":        r.text(&t.Inherited),
 			}, "prefix")
 			*to = append(*to, t)
 			return err

@@ -27,6 +27,7 @@ type registry struct {
 	Origins    []string `json:"origins,omitempty"`
 	BlockedBy  scope    `json:"blocked-by,omitzero"`
 	ScopeOnly  bool     `json:"scope-only,omitempty"`
+	Inherited  string   `json:"inherited-from,omitempty"`
 }
 
 type mirror struct {

@@ -56,6 +56,7 @@ func registryOf(r provider.Rule) registry {
 	t := registry{
 		Prefix: r.Source, Location: r.Location, Insecure: r.Insecure, Blocked: r.NeverContactSource, DigestOnly: r.DigestOnly,
 		Origins: r.Provenance.Origins, ScopeOnly: r.Provenance.ScopeOnly,
+		Inherited: r.Provenance.Inherited,
 		BlockedBy: scope{r.Provenance.BlockedBy.Name, r.Provenance.BlockedBy.Origin},
 	}
 	if len(t.Origins) == 0 && r.Origin != "" {
@@ -96,6 +97,7 @@ func (d *document) check() error {
 		name("source", t.Prefix)
 		name("location", t.Location)
 		name("scope", t.BlockedBy.Scope)
+		name("source", t.Inherited)
 		mend(&t.BlockedBy.Origin)
 		for j := range t.Origins {
 			mend(&t.Origins[j])

@@ -48,7 +48,7 @@ func (t registry) rules(unnamed string) []provider.Rule {
 		Source: t.Prefix, Location: t.Location, Pull: provider.PullAny, NeverContactSource: t.Blocked, Literal: true,
 		DigestOnly: t.DigestOnly, Insecure: t.Insecure, Origin: or(strings.Join(t.Origins, ", "), unnamed), Merged: true,
 	}
-	base.Provenance.ScopeOnly = t.ScopeOnly
+	base.Provenance.ScopeOnly, base.Provenance.Inherited = t.ScopeOnly, t.Inherited
 	base.Provenance.BlockedBy = provider.Scope{Name: t.BlockedBy.Scope, Origin: t.BlockedBy.Origin}
 	var out []provider.Rule
 	for start, end := 0, 0; start < len(t.Mirrors) || out == nil; start = end {

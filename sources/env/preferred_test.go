@@ -1,0 +1,205 @@
+package env_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
+)
+
+// variables is an environment that a test changes.
+type variables struct {
+	mu  sync.Mutex
+	all map[string]string
+}
+
+func (v *variables) lookup(name string) (string, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	value, ok := v.all[name]
+	return value, ok
+}
+
+func (v *variables) set(name, value string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all[name] = value
+}
+
+// handedOn is an operator's environment for what it starts.
+func handedOn(t *testing.T, p provider.Policy) map[string]string {
+	t.Helper()
+	rules, err := provider.NewRules(provider.RulesConfig{}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := handover.NewBundle(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars, err := b.Env()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, v := range vars {
+		out[v.Name] = v.Value
+	}
+	return out
+}
+
+func forbidding(mirrors ...string) provider.Policy {
+	r := provider.Rule{Source: "quay.io/a", NeverContactSource: true, Origin: "imagedigestmirrorset/a#1"}
+	for _, m := range mirrors {
+		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+	}
+	return provider.Policy{Rules: []provider.Rule{r}}
+}
+
+func candidates(t *testing.T, r *provider.Rules, image string) string {
+	t.Helper()
+	all, err := r.Candidates(imageref.MustParse(image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, c := range all {
+		out = append(out, c.Ref.String())
+	}
+	return strings.Join(out, " ")
+}
+
+// The document is preferred, and says what the other variable cannot; where it is
+// not there the other one counts. What was there and is wrong is no reason to read
+// the other, which would allow what the document forbids.
+func TestPreferred(t *testing.T) {
+	both := handedOn(t, forbidding("m.com/a"))
+	const broken = `{"kind":"MirrorchainOverrides","version":2}`
+	for _, test := range []struct {
+		name string
+		vars map[string]string
+		want string // candidates for a tag, which the digest rule leaves none
+		err  string
+	}{
+		{"both", both, "", ""},
+		{"the document alone", map[string]string{handover.Variable: both[handover.Variable]}, "", ""},
+		{"the mirrors alone", map[string]string{env.Variable: both[env.Variable]}, "m.com/a:t quay.io/a:t", ""},
+		{"an empty document", map[string]string{handover.Variable: "", env.Variable: both[env.Variable]}, "m.com/a:t quay.io/a:t", ""},
+		{"mirrors in its place", map[string]string{handover.Variable: "quay.io/a=n.com/a", env.Variable: both[env.Variable]}, "n.com/a:t quay.io/a:t", ""},
+		{"none in its place", map[string]string{handover.Variable: "=", env.Variable: both[env.Variable]}, "quay.io/a:t", ""},
+		{"a document in the other's place", map[string]string{env.Variable: both[handover.Variable]}, "", ""},
+		{"a newer document", map[string]string{handover.Variable: broken, env.Variable: both[env.Variable]}, "", "invalid policy env:MIRRORCHAIN_OVERRIDES: the document has version 2"},
+		{"neither", nil, "quay.io/a:t", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := &variables{all: test.vars}
+			src, err := env.Preferred(v.lookup, handover.Variable, env.Variable)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := sources.NewResolver(t.Context(), nil, src)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("got %v, want %s", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := candidates(t, r.Current(), "quay.io/a:t"); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			// The two agree on what the mirrors are.
+			if test.name == "both" && candidates(t, r.Current(), "quay.io/a@sha256:"+strings.Repeat("0", 64)) == "" {
+				t.Error("no mirror")
+			}
+		})
+	}
+}
+
+// A resolver follows the variables: what is preferred may come later.
+func TestPreferredIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &variables{all: map[string]string{env.Variable: "quay.io/a=m.com/a"}}
+		src, err := env.Preferred(v.lookup, handover.Variable, env.Variable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sources.NewResolver(t.Context(), nil, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Start(ctx) }()
+		if got := candidates(t, r.Current(), "quay.io/a:t"); got != "m.com/a:t quay.io/a:t" {
+			t.Errorf("at first: %q", got)
+		}
+		v.set(handover.Variable, handedOn(t, forbidding("n.com/a"))[handover.Variable])
+		<-time.After(2 * sources.DefaultPoll)
+		synctest.Wait()
+		if got := candidates(t, r.Current(), "quay.io/a:t"); got != "" {
+			t.Errorf("with a document: %q", got)
+		}
+		v.set(handover.Variable, "{")
+		<-time.After(2 * sources.DefaultPoll)
+		synctest.Wait()
+		if got := candidates(t, r.Current(), "quay.io/a:t"); got != "" || r.Status()[0].Err == nil {
+			t.Errorf("with a broken document: %q, %v", got, r.Status()[0].Err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPreferredNames(t *testing.T) {
+	src, err := env.Preferred(nil, "NO_SUCH_VARIABLE_A", "NO_SUCH_VARIABLE_B")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := src.Load(t.Context())
+	if err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0].Message, "NO_SUCH_VARIABLE_A, NO_SUCH_VARIABLE_B") {
+		t.Errorf("got %+v, %v, want a warning that names both", p, err)
+	}
+	if got, want := src.Name(), "env:NO_SUCH_VARIABLE_A,NO_SUCH_VARIABLE_B"; got != want {
+		t.Errorf("named %s, want %s", got, want)
+	}
+	for _, names := range [][]string{nil, {""}, {"A", ""}, {"A,B"}, {"A=B"}} {
+		_, err := env.Preferred(nil, names...)
+		if _, ok := errors.AsType[*sources.SpecError](err); !ok {
+			t.Errorf("%q: %v", names, err)
+		}
+	}
+}
+
+func TestPreferredConformance(t *testing.T) {
+	sourcetest.Test(t, func(t *testing.T) sourcetest.Fixture {
+		v := &variables{all: handedOn(t, forbidding("m.com/a", "n.com/a"))}
+		registry, err := sources.NewRegistry(env.Factory(v.lookup))
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := registry.Open(t.Context(), "env:MIRRORCHAIN_OVERRIDES,OPENSHIFT_IMG_OVERRIDES")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sourcetest.Fixture{
+			Source: sources.Poll(src, time.Millisecond),
+			Change: func(t *testing.T) { v.set(handover.Variable, handedOn(t, forbidding("o.com/a"))[handover.Variable]) },
+			Break:  func(*testing.T) { v.set(handover.Variable, `{"kind":"MirrorchainOverrides","version":1,`) },
+		}
+	})
+}

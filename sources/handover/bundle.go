@@ -1,0 +1,109 @@
+package handover
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+)
+
+// Bundle is everything that is handed on of one set of rules. It depends on nothing
+// else: the same policies make the same bytes, in any process and whatever order the
+// objects came in, so a Deployment made of it changes when policy does and never
+// otherwise. It is immutable; the zero value is of no use.
+type Bundle struct {
+	document []byte
+	rules    *provider.Rules
+}
+
+// NewBundle makes the bundle of rules. Errors are those of [Encode].
+func NewBundle(rules *provider.Rules) (Bundle, error) {
+	document, err := Encode(rules)
+	if err != nil {
+		return Bundle{}, err
+	}
+	return Bundle{document, rules}, nil
+}
+
+// EnvVar is an environment variable.
+type EnvVar struct {
+	Name, Value string
+}
+
+// Env are the variables of a container, always both of them: HyperShift's
+// [env.Variable], "=" where there are no mirrors, then [Variable]. Where either is
+// larger than [MaxEnv] it is a [*TooLargeError] and neither may be written, since a
+// reader would take the one for all there is. It also fails for a name that the
+// form of the first cannot express.
+func (b Bundle) Env() ([]EnvVar, error) {
+	mirrors, err := b.ImageOverrides()
+	if err != nil {
+		return nil, err
+	}
+	document := EnvVar{Variable, string(b.document)}
+	if err := fits(document.Name, len(document.Name)+1+len(document.Value), MaxEnv, adviceConfigMap); err != nil {
+		return nil, err
+	}
+	return []EnvVar{{env.Variable, mirrors}, document}, nil
+}
+
+// ImageOverrides is the value of HyperShift's [env.Variable] alone.
+func (b Bundle) ImageOverrides() (string, error) {
+	value, err := env.EncodeRules(b.rules)
+	size := len(env.Variable) + 1 + len(value)
+	if e, ok := errors.AsType[*env.TooLargeError](err); ok {
+		size, err = e.Size, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return value, fits(env.Variable, size, MaxEnv, adviceConfigMap)
+}
+
+// ConfigMapData is the data of the ConfigMap named [ConfigMap]. A document larger
+// than [MaxDocument] is a [*TooLargeError].
+func (b Bundle) ConfigMapData() (map[string]string, error) {
+	if err := fits(Key, len(b.document), MaxDocument, adviceFewer); err != nil {
+		return nil, err
+	}
+	return map[string]string{Key: string(b.document)}, nil
+}
+
+// RegistryOverrides is the value of the flag --registry-overrides, whole pairs
+// sorted, "=" where there are none. Together with the flag larger than [MaxEnv] it is a
+// [*TooLargeError]; a source or target that the form cannot express is an error.
+func (b Bundle) RegistryOverrides() (string, error) {
+	value, err := env.EncodeRegistryOverrides(b.rules)
+	if err != nil {
+		return "", err
+	}
+	const flag = "--registry-overrides"
+	return value, fits(flag, len(flag)+1+len(value), MaxEnv, adviceFewer)
+}
+
+// TooLargeError says that something is too large to be handed on, and what to do.
+type TooLargeError struct {
+	// What is the variable, the flag or the key of the ConfigMap.
+	What string
+	// Size and Limit in bytes.
+	Size, Limit int
+	// Advice is what to do.
+	Advice string
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s would have %d bytes, the limit is %d: %s", e.What, e.Size, e.Limit, e.Advice)
+}
+
+const (
+	adviceConfigMap = "hand the overrides over in a ConfigMap (--override-handover=configmap), or name namespaces or registries as sources in place of repositories"
+	adviceFewer     = "name namespaces or registries as sources in place of repositories, so that fewer entries say the same"
+)
+
+func fits(what string, size, limit int, advice string) error {
+	if size > limit {
+		return &TooLargeError{What: what, Size: size, Limit: limit, Advice: advice}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package handover
+
+import (
+	"fmt"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
+)
+
+// Names that writers and readers share.
+const (
+	// Variable is the environment variable that holds the document.
+	Variable = "MIRRORCHAIN_OVERRIDES"
+	// ConfigMap is the name of the ConfigMap that holds it under Key.
+	ConfigMap = "mirrorchain-overrides"
+	// Key is the document's key in the ConfigMap, and its file name where mounted.
+	Key = "overrides.json"
+	// MountDir is where the ConfigMap is mounted.
+	MountDir = "/etc/mirrorchain/overrides"
+	// File is the mounted document, the value of --overrides-file.
+	File = MountDir + "/" + Key
+)
+
+// Sizes in bytes up to which something is handed on.
+const (
+	// MaxEnv is for an environment string or an argument, name and "=" included.
+	// Linux refuses 128 KiB, and what a container runtime adds must fit too.
+	MaxEnv = 100 << 10
+	// MaxDocument is for the document in a ConfigMap, of which the API server takes
+	// 1 MiB, metadata included.
+	MaxDocument = 900 << 10
+)
+
+// Encode writes rules as a document: compact, and the same bytes for the same rules
+// from the same entries, whatever order the objects came in. Nil rules are
+// [provider.ErrNoRules], since no rules known yet must not read as none wanted. A
+// name that is not UTF-8 is an error. No size is too large here, see [Bundle].
+func Encode(rules *provider.Rules) ([]byte, error) {
+	if rules == nil {
+		return nil, fmt.Errorf("handing overrides on: %w", provider.ErrNoRules)
+	}
+	data, err := overrides.Encode(rules)
+	if err != nil {
+		return nil, fmt.Errorf("handing overrides on: %w", err)
+	}
+	return data, nil
+}
+
+// Decode reads a document. NewRules makes of the policy what the writer's rules
+// were; see [provider.Rules.Policy] for what it means beside other policies. What is
+// wrong with the document is a [*provider.InvalidPolicyError] that names the entry.
+func Decode(data []byte) (provider.Policy, error) { return overrides.Decode("", data) }
