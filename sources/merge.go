@@ -71,6 +71,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 // does nothing while a source has never loaded. If the newest policies do not
 // merge, those that do are taken and the others stay as they were, so that one
 // bad edit holds up no other source; the error is in their status and returned.
+// Those are tried again with every later merge.
 //
 // Only one merge runs at a time: the constructor's, then those of Start.
 func (r *Resolver) merge() error {
@@ -116,22 +117,58 @@ func (r *Resolver) merge() error {
 	return errors.Join(errs...)
 }
 
-// fallBack adds what is new to what is in force, one source at a time, and keeps
-// what merges. rules is nil if nothing did.
+// fallBack adds what is new to what is in force and keeps what merges. rules is
+// nil if nothing did.
+//
+// An edit may need another one first, and two may need each other, so in whatever
+// order they are tried it goes on until nothing more is accepted: one source at a
+// time, then all that are left but one. An edit that cannot merge then holds up no
+// other. Of two that exclude each other the source that was given first has its
+// way.
 func (r *Resolver) fallBack(newest, inForce []*provider.Policy) (rules *provider.Rules, chosen []*provider.Policy, errs []error) {
 	chosen, errs = inForce, make([]error, len(newest))
+	var left []int // sources whose news are not in force yet
 	for i := range newest {
-		if newest[i] == inForce[i] {
-			continue
+		if newest[i] != inForce[i] {
+			left = append(left, i)
 		}
+	}
+	// accept takes the news of some sources if they merge, and tells whether they did.
+	accept := func(some ...int) error {
 		try := slices.Clone(chosen)
-		try[i] = newest[i]
+		for _, i := range some {
+			try[i] = newest[i]
+		}
 		merged, err := r.build(try)
 		if err != nil {
-			errs[i] = fmt.Errorf("does not merge with the other sources: %w", err)
-			continue
+			return err
 		}
 		rules, chosen = merged, try
+		left = slices.DeleteFunc(slices.Clone(left), func(i int) bool { return slices.Contains(some, i) })
+		return nil
+	}
+	for before := -1; before != len(left); {
+		before = len(left)
+		for _, i := range left { // the list as it is now: accept makes a new one
+			errs[i] = accept(i)
+		}
+		if before != len(left) {
+			continue
+		}
+		for out := len(left) - 1; out >= 0 && len(left) > 2; out-- {
+			rest := slices.Delete(slices.Clone(left), out, out+1)
+			if accept(rest...) == nil {
+				for _, i := range rest {
+					errs[i] = nil
+				}
+				break
+			}
+		}
+	}
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = fmt.Errorf("does not merge with the other sources: %w", err)
+		}
 	}
 	return rules, chosen, errs
 }

@@ -250,6 +250,68 @@ func TestResolverMergeFailure(t *testing.T) {
 	})
 }
 
+// One edit that can never merge holds up none of the others, whatever the order in
+// which they are seen: an edit that merges only after another one is tried again,
+// and so are two that merge only together.
+func TestResolverOneBadEdit(t *testing.T) {
+	blocked := func(scope string) provider.Policy {
+		return provider.Policy{Blocked: []provider.Scope{{Name: scope, Origin: "scope"}}}
+	}
+	// Two that are pulled from one place have to agree on whether it is forbidden.
+	at := func(never bool) provider.Policy {
+		return provider.Policy{Rules: []provider.Rule{{Source: "p.io", Location: "r.io", Literal: true, NeverContactSource: never, Origin: "table"}}}
+	}
+	place := func(never bool) provider.Policy {
+		p := rules("r.io", "m.io")
+		p.Rules[0].NeverContactSource = never
+		return p
+	}
+	for _, test := range []struct {
+		name          string
+		before, after []provider.Policy // of good sources; a bad edit goes with them
+	}{
+		{"one after the other", []provider.Policy{rules("b.io", "m.io"), rules("*.a.io", "m.io")}, []provider.Policy{blocked("x.a.io"), rules("a.io", "m.io")}},
+		{"two together", []provider.Policy{at(false), place(false)}, []provider.Policy{at(true), place(true)}},
+	} {
+		for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+			for _, atOnce := range []bool{true, false} {
+				t.Run(fmt.Sprint(test.name, order, atOnce), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						srcs := []*watched{newWatched("first", test.before[0]), newWatched("second", test.before[1]), newWatched("bad", rules("c.io", "m.io"))}
+						scope := newWatched("scope", blocked("x.q.io"))
+						r := resolver(t, srcs[0], srcs[1], srcs[2], scope)
+						defer start(t, r)()
+						synctest.Wait()
+						after := []provider.Policy{test.after[0], test.after[1], rules("*.q.io", "m.io")}
+						for _, i := range order {
+							srcs[i].say(after[i])
+							if !atOnce {
+								srcs[i].signal()
+								synctest.Wait()
+							}
+						}
+						for _, i := range order {
+							srcs[i].signal()
+						}
+						synctest.Wait()
+						st := r.Status()
+						if st[0].Err != nil || st[1].Err != nil || st[2].Err == nil || st[3].Err != nil {
+							t.Errorf("want an error of the third source alone, got %v, %v, %v, %v", st[0].Err, st[1].Err, st[2].Err, st[3].Err)
+						}
+						want, err := provider.NewRules(provider.RulesConfig{}, after[0], after[1], rules("c.io", "m.io"), blocked("x.q.io"))
+						if err != nil {
+							t.Fatal(err)
+						}
+						if r.Current().Version() != want.Version() {
+							t.Error("other rules are in force than those of the good edits")
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
 // Loaded one after another, the sources turn out not to merge at all.
 func TestResolverNeverMerges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
