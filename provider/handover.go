@@ -35,12 +35,12 @@ type Provenance struct {
 // Composed with further policies, the tables are what a registries.conf is that
 // API objects edit: mirrors of other entries for the same source come after those
 // of the table, other scopes reach into the tables, and of several tables with one
-// source the first counts. Of the scopes given back the blocked ones reach into
-// everything; the insecure ones into everything that is not Merged. A Rewrite rule
-// that another policy states goes before a Merged one with the same source.
-// [RulesConfig.TagsFollowDigestRules] adds to the mirrors for tags of a Merged
-// table those for digests that are not among them; where it was in force when the
-// table was merged that is none.
+// source the first counts, as [NewRules] says. Of the scopes given back the blocked
+// ones reach into everything; the insecure ones into everything that is not Merged.
+// A Rewrite rule that another policy states goes before a Merged one with the same
+// source. [RulesConfig.TagsFollowDigestRules] adds to the mirrors for tags of a
+// Merged table those for digests that are not among them; where it was in force
+// when the table was merged that is none.
 //
 // The result is the caller's.
 func (r *Rules) Policy() Policy {

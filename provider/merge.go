@@ -33,6 +33,7 @@ type table struct {
 	entries  []*entry
 	byPrefix map[string]*entry
 	edited   bool // by API objects or scopes; otherwise it is as admins wrote it
+	dropped  []dropped
 }
 
 func (t *table) entry(scope string) *entry {
@@ -129,61 +130,6 @@ func (e *entry) block(by Scope) {
 	if !e.blocked {
 		e.blocked, e.blockedBy = true, by
 	}
-}
-
-// addLiteral makes the tables of registries.conf. Consecutive rules of one
-// source and one origin that serve different pulls are one table; of further
-// tables with the same prefix the first counts.
-func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
-	var current *entry // nil while a duplicate is skipped
-	for i, r := range rules {
-		prefix := strings.TrimRight(r.Source, "/")
-		if i == 0 || !continues(rules[i-1], r) {
-			current = nil
-			if t.byPrefix[prefix] == nil {
-				current = newLiteral(prefix, r)
-				t.put(current)
-			}
-		}
-		if current == nil {
-			continue
-		}
-		pull := r.Pull
-		if pull == PullDigest && cfg.TagsFollowDigestRules && !r.Merged {
-			pull = PullAny
-		}
-		for i, m := range r.Mirrors {
-			current.mirrors = append(current.mirrors, endpoint{
-				location: strings.TrimRight(m.Location, "/"), insecure: m.Insecure, pull: pull, origins: r.mirrorOrigins(i, current.origins),
-			})
-		}
-		if cfg.TagsFollowDigestRules && r.Merged && (i == len(rules)-1 || !continues(r, rules[i+1])) {
-			current.followDigests()
-		}
-	}
-}
-
-func continues(last, r *Rule) bool {
-	return last.Source == r.Source && last.Origin == r.Origin && last.Pull != r.Pull
-}
-
-func newLiteral(prefix string, r *Rule) *entry {
-	e := &entry{
-		prefix: prefix, location: strings.TrimRight(r.Location, "/"),
-		insecure: r.Insecure, digestOnly: r.DigestOnly, origins: r.origins(),
-		rule: !r.Merged || !r.Provenance.ScopeOnly, merged: r.Merged, inherits: r.Provenance.Inherited,
-	}
-	if e.location == "" && !isWildcard(prefix) {
-		e.location = prefix
-	}
-	if r.NeverContactSource {
-		by := Scope{Name: prefix, Origin: r.Origin}
-		if r.Merged && r.Provenance.BlockedBy.Name != "" {
-			by = r.Provenance.BlockedBy
-		}
-		e.block(by)
-	}
-	return e
 }
 
 // propagate makes entries of all scopes, and marks what is nested in them:

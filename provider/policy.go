@@ -57,7 +57,7 @@ type Rule struct {
 	NeverContactSource bool
 	// Literal marks a [[registry]] table of registries.conf: its order is kept as
 	// written instead of being merged topologically, and it exists as an entry
-	// even without mirrors.
+	// even without mirrors. For several tables of one source see [NewRules].
 	Literal bool
 	// Location is where Source itself is pulled from where that is another place
 	// (location beside prefix in registries.conf); "" is Source. For a wildcard ""
@@ -125,6 +125,8 @@ const (
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
+	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
+	WarnOddScope          = "odd-scope"             // an insecure or blocked scope that covers less than it seems to
 )
 
 // InvalidPolicyError says that a policy cannot become right by waiting: it has

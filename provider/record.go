@@ -78,7 +78,8 @@ func (r record) endpoints(bases []imageref.Base, out []known, digest bool) ([]im
 	return bases, out
 }
 
-// originsOf are the entries that named a candidate, nil for the source.
+// originsOf are the entries that named a candidate, nil for the source in its own
+// place.
 func (x *index) originsOf(k known) []string {
 	if k.named == 0 {
 		return nil

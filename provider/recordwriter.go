@@ -69,11 +69,13 @@ func (w *recordWriter) write(number int, e *entry) (uint32, error) {
 		f |= isInsecure
 	}
 	primary, suspect := imageref.SameBase(), e.blocked
+	var movedBy []string
 	if e.moved() {
 		primary = imageref.NewBase(e.location)
 		suspect = w.blocked.may(primary)
+		movedBy = e.origins
 	}
-	add(primary, f, nil, suspect)
+	add(primary, f, movedBy, suspect)
 
 	w.buf = binary.LittleEndian.AppendUint32(w.buf[:0], uint32(number))
 	w.buf = binary.LittleEndian.AppendUint32(w.buf, uint32(len(texts)))

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,97 @@ func TestTables(t *testing.T) {
 	} {
 		if got := resolve(t, r, image); got != want {
 			t.Errorf("%s: got %s, want %s", image, got, want)
+		}
+	}
+}
+
+// Of the tables of several files the first counts, and that any of them forbids
+// the source; who loses is told.
+func TestDuplicateTables(t *testing.T) {
+	table := func(origin string, r provider.Rule) provider.Policy {
+		r.Literal, r.Origin = true, origin
+		return policy(r)
+	}
+	insecure := func(r provider.Rule) provider.Rule {
+		r.Insecure = true
+		return r
+	}
+	for _, test := range []struct {
+		name          string
+		first, second provider.Rule
+		want, says    string
+	}{
+		{"mirrors", any_("q.io", "a.com"), any_("q.io", "b.com"), "a.com/x:t* q.io/x:t", "dropped"},
+		{"the second forbids it", any_("q.io", "a.com"), never(any_("q.io")), "a.com/x:t* (q.io/x:t by q.io)", "blocks the source is kept"},
+		{"the first forbids it", never(any_("q.io", "a.com")), any_("q.io", "b.com"), "a.com/x:t* (q.io/x:t by q.io)", "dropped"},
+		{"the second is insecure", any_("q.io"), insecure(any_("q.io")), "q.io/x:t", "does not become insecure"},
+		{"the first is insecure", insecure(any_("q.io")), any_("q.io"), "q.io/x:t!", "stays insecure"},
+		{"the second is elsewhere", any_("q.io"), located("q.io", "z.io"), "q.io/x:t", "dropped"},
+		{"the same", any_("q.io", "a.com"), any_("q.io", "a.com"), "a.com/x:t* q.io/x:t", ""},
+	} {
+		r := mustRules(t, provider.RulesConfig{}, table("first", test.first), table("second", test.second))
+		if got := resolve(t, r, "q.io/x:t"); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+		told := warnings(r, provider.WarnDuplicateTable)
+		if test.says == "" {
+			if len(told) > 0 {
+				t.Errorf("%s: %+v", test.name, told)
+			}
+			continue
+		}
+		if len(told) != 1 || !strings.Contains(told[0].Message, test.says) || !slices.Equal(told[0].Origins, []string{"first", "second"}) {
+			t.Errorf("%s: %+v, want %q and both origins", test.name, told, test.says)
+		}
+	}
+	r := mustRules(t, provider.RulesConfig{}, table("first", any_("q.io")), table("second", never(any_("q.io"))))
+	res, err := r.Resolve(imageref.MustParse("q.io/x:t"))
+	if err != nil || len(res.Refused) != 1 || res.Refused[0].Origin != "second" {
+		t.Errorf("%+v, %v; want it refused by the second", res, err)
+	}
+}
+
+// The source's own endpoint names the table that moved it.
+func TestMovedSourceHasOrigins(t *testing.T) {
+	wild := literal(any_("*.w.io"))
+	wild.Location = "v.io"
+	r := mustRules(t, provider.RulesConfig{}, policy(located("p.io", "q.io/z"), literal(any_("s.io", "m.com")), literal(any_("*.x.io")), wild))
+	for image, want := range map[string]string{
+		"p.io/a:t": "q.io/z/a:t [test/p.io]", "s.io/a:t": "s.io/a:t []", "a.x.io/a:t": "a.x.io/a:t []", "a.w.io/a:t": "v.io/a:t [test/*.w.io]",
+	} {
+		res, err := r.Resolve(imageref.MustParse(image))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fast, err := r.Candidates(res.Normalized)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, all := range [][]provider.Candidate{res.Candidates, fast} {
+			if c := all[len(all)-1]; fmt.Sprint(c.Ref, " ", c.Origins) != want {
+				t.Errorf("%s: %v %v, want %s", image, c.Ref, c.Origins, want)
+			}
+		}
+	}
+}
+
+// A resolution says whose mirrors an entry without mirrors of its own has.
+func TestInherited(t *testing.T) {
+	r := mustRules(t, provider.RulesConfig{}, provider.Policy{
+		Rules:    []provider.Rule{idms("q.io", "m.com"), idms("q.io/own", "n.com"), literal(any_("q.io/table")), literal(any_("r.io/alone"))},
+		Insecure: scopes("q.io/insecure", "q.io/own/insecure"),
+		Blocked:  scopes("q.io/blocked", "alone.io"),
+	})
+	again := mustRules(t, provider.RulesConfig{}, r.Policy())
+	for image, want := range map[string]string{
+		"q.io/a": "", "q.io/own/a": "", "q.io/table/a": "q.io", "q.io/insecure/a": "q.io", "q.io/own/insecure/a": "q.io", "q.io/blocked": "q.io",
+		"alone.io/a": "", "r.io/alone/a": "", "z.io/a": "",
+	} {
+		for _, rules := range []*provider.Rules{r, again} {
+			res, err := rules.Resolve(imageref.MustParse(image + sha))
+			if err != nil || res.Inherited != want {
+				t.Errorf("%s: inherited from %q, %v; want %q", image, res.Inherited, err, want)
+			}
 		}
 	}
 }
@@ -128,6 +220,20 @@ func TestResolveNestedScopes(t *testing.T) {
 	}
 	if res, _ := r.Resolve(imageref.MustParse("quay.io/a/x" + sha)); res.Inherited != "" || res.Source != "quay.io/a" {
 		t.Errorf("quay.io/a has mirrors of its own: %+v", res)
+	}
+}
+
+// A mirror without a registry is what the error is about, not what a reference
+// would become.
+func TestMirrorWithoutRegistry(t *testing.T) {
+	for name, p := range map[string]provider.Policy{
+		"mirror": policy(idms("quay.io/a", "mirror-a/ocp")), "location": policy(located("quay.io/a", "mirror-a/ocp")), "override": policy(override("quay.io/a", "mirror-a/ocp")),
+	} {
+		_, err := mustRules(t, provider.RulesConfig{}, p).Candidates(imageref.MustParse("quay.io/a/x" + sha))
+		if _, ok := errors.AsType[*provider.RewriteError](err); !ok || !strings.Contains(err.Error(), "mirror-a/ocp") || !strings.Contains(err.Error(), "starts with no registry host") ||
+			!strings.Contains(err.Error(), "no dot, no port") || strings.Contains(err.Error(), "docker.io") || !strings.Contains(err.Error(), "test/quay.io/a") && name != "override" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -35,7 +35,9 @@ type Candidate struct {
 	Ref      imageref.Ref
 	Mirror   bool // false for the source itself
 	Insecure bool
-	// Origins are the entries that named it. Shared: do not modify.
+	// Origins are the entries that named it: none for the source, except where a
+	// table's location or a Rewrite rule puts another place there. Shared: do not
+	// modify.
 	Origins []string
 }
 
@@ -75,7 +77,11 @@ type Refusal struct {
 // machine-config operator refuses to render. Several such errors are joined.
 //
 // The order of policies matters only where tables of registries.conf share a
-// prefix: the first one counts.
+// prefix: the first one counts, with its mirrors, its location and whether it is
+// insecure, and the others are dropped with a warning (WarnDuplicateTable). Only a
+// NeverContactSource (blocked) of theirs stays in force, so that no order of
+// sources makes a forbidden one reachable. No node has several registries.conf;
+// the drop-ins of one are merged by who reads them.
 func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	s := sortOut(policies)
 	if cfg.Strict {
@@ -101,7 +107,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.merged = mergedSources(entries, r.rewrites)
 	r.version = versionOf(entries, r.rewrites)
-	r.warnings = warn(s, sets, entries, r.rewrites, r.index)
+	r.warnings = warn(s, t, sets, entries, r.rewrites, r.index)
 	return r, nil
 }
 

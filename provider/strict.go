@@ -16,11 +16,20 @@ type problem struct {
 
 // validate is what the machine-config operator checks before it renders anything
 // (semantics.md 2.0): scopes, then sources, mirrors and policies of all entries.
-// One problem, and nothing is rendered.
+// One problem, and nothing is rendered. What is wrong with several entries in the
+// same way, or with all of one source together, is one problem.
 func validate(s statements) []problem {
 	var out []problem
+	said := make(map[string]int)
 	add := func(origins []string, format string, args ...any) {
-		out = append(out, problem{origins, fmt.Errorf(format, args...)})
+		err := fmt.Errorf(format, args...)
+		at, again := said[err.Error()]
+		if !again {
+			at = len(out)
+			said[err.Error()] = at
+			out = append(out, problem{err: err})
+		}
+		out[at].origins = append(out[at].origins, origins...)
 	}
 	for _, scopes := range [][]Scope{s.insecure, s.blocked} {
 		for _, scope := range scopes {
@@ -78,7 +87,11 @@ func joinProblems(problems []problem) error {
 			errs = append(errs, errors.New("and more"))
 			break
 		}
-		errs = append(errs, invalid(p.origins, "%w", p.err))
+		origins := distinct(p.origins)
+		if n := len(origins); n > maxProblems {
+			origins = append(origins[:maxProblems:maxProblems], fmt.Sprintf("and %d more", n-maxProblems))
+		}
+		errs = append(errs, invalid(origins, "%w", p.err))
 	}
 	if len(errs) == 1 {
 		return errs[0]

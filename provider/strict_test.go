@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -109,12 +110,56 @@ func TestStrictPatterns(t *testing.T) {
 
 func TestStrictReportsAll(t *testing.T) {
 	var rules []provider.Rule
-	for range 50 {
-		rules = append(rules, idms("quay.io/A", "m.com"))
+	for i := range 50 {
+		rules = append(rules, idms(fmt.Sprintf("quay.io/A%d", i), "m.com"))
 	}
 	_, err := provider.NewRules(strict, policy(rules...))
 	if n := strings.Count(err.Error(), "invalid policy"); n != 20 || !strings.Contains(err.Error(), "and more") {
 		t.Errorf("%d errors in %v", n, err)
+	}
+}
+
+// One problem of several entries is one problem that names them all, in strict mode
+// and in the warning alike.
+func TestStrictAgreesWithWarnings(t *testing.T) {
+	named := func(origin string, r provider.Rule) provider.Rule {
+		r.Origin = origin
+		return r
+	}
+	for _, test := range []struct {
+		name  string
+		rules []provider.Rule
+		want  string
+	}{
+		{"a conflict of three", []provider.Rule{named("idms", never(idms("q.io", "m.com"))), named("itms", itms("q.io", "m.com")), named("icsp", idms("q.io", "n.com"))}, "idms, itms, icsp"},
+		{"one mistake twice", []provider.Rule{named("one", idms("q.io/A", "m.com")), named("two", idms("q.io/A", "m.com"))}, "one, two"},
+		{"one entry twice", []provider.Rule{named("one", idms("q.io", "*.m.com", "*.m.com"))}, "one"},
+	} {
+		for _, follow := range []bool{false, true} {
+			_, err := provider.NewRules(provider.RulesConfig{Strict: true, TagsFollowDigestRules: follow}, policy(test.rules...))
+			invalid, ok := errors.AsType[*provider.InvalidPolicyError](err)
+			if !ok || strings.Count(err.Error(), "invalid policy") != 1 || invalid.Origin != test.want {
+				t.Errorf("%s: %v, want one error of %s", test.name, err, test.want)
+			}
+			r := mustRules(t, provider.RulesConfig{TagsFollowDigestRules: follow}, policy(test.rules...))
+			if got := warnings(r, provider.WarnStrictConflict); len(got) != 1 || strings.Join(got[0].Origins, ", ") != test.want {
+				t.Errorf("%s: %+v, want one warning of %s", test.name, got, test.want)
+			}
+		}
+	}
+}
+
+// An error names some of very many entries, and says that there are more.
+func TestStrictBounded(t *testing.T) {
+	var rules []provider.Rule
+	for i := range 5000 {
+		r := idms("q.io/A", "m.com")
+		r.Origin = fmt.Sprintf("idms/a#%d", i+1)
+		rules = append(rules, r)
+	}
+	_, err := provider.NewRules(strict, policy(rules...))
+	if err == nil || len(err.Error()) > 1000 || !strings.Contains(err.Error(), "idms/a#1, ") || !strings.Contains(err.Error(), "and 4980 more") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ type warner struct {
 	out   []Warning
 }
 
-func warn(s statements, sets []*group, entries []*entry, rw rewrites, x *index) []Warning {
+func warn(s statements, t *table, sets []*group, entries []*entry, rw rewrites, x *index) []Warning {
 	w := &warner{index: x}
 	for _, g := range sets {
 		w.sourceFirst(g)
@@ -23,6 +24,10 @@ func warn(s statements, sets []*group, entries []*entry, rw rewrites, x *index) 
 	for _, r := range s.mirror {
 		w.neverWithoutMirrors(r)
 	}
+	for i := range t.dropped {
+		w.duplicate(&t.dropped[i])
+	}
+	w.oddScopes(s)
 	for i, e := range entries {
 		w.hidden(&x.entries[i])
 		w.unparsable(e)
@@ -35,18 +40,40 @@ func warn(s statements, sets []*group, entries []*entry, rw rewrites, x *index) 
 	for _, p := range validate(s) {
 		w.add(WarnStrictConflict, p.origins, "the machine-config operator refuses to render this, and nodes keep what they have: %v", p.err)
 	}
-	slices.SortFunc(w.out, func(a, b Warning) int {
-		if c := compare(a.Code, b.Code); c != 0 {
-			return c
-		}
-		return compare(a.Message, b.Message)
+	return w.sorted()
+}
+
+// sorted are the warnings, of which equal ones are one with the origins of all.
+func (w *warner) sorted() []Warning {
+	slices.SortStableFunc(w.out, func(a, b Warning) int {
+		return cmp.Or(compare(a.Code, b.Code), compare(a.Message, b.Message))
 	})
-	return slices.CompactFunc(w.out, func(a, b Warning) bool { return a.Code == b.Code && a.Message == b.Message })
+	out := w.out[:0]
+	for _, x := range w.out {
+		if n := len(out); n > 0 && out[n-1].Code == x.Code && out[n-1].Message == x.Message {
+			out[n-1].Origins = distinct(append(out[n-1].Origins, x.Origins...))
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 func (w *warner) add(code string, origins []string, format string, args ...any) {
-	origins = slices.DeleteFunc(slices.Clone(origins), func(s string) bool { return s == "" })
-	w.out = append(w.out, Warning{Code: code, Origins: origins, Message: fmt.Sprintf(format, args...)})
+	w.out = append(w.out, Warning{Code: code, Origins: distinct(origins), Message: fmt.Sprintf(format, args...)})
+}
+
+// distinct are origins in their order, each once.
+func distinct(origins []string) []string {
+	out := make([]string, 0, len(origins))
+	seen := make(map[string]bool, len(origins))
+	for _, o := range origins {
+		if o != "" && !seen[o] {
+			seen[o] = true
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // sourceFirst: a contradiction in the orders was broken at the source.

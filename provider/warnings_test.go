@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,8 +44,10 @@ func TestWarnings(t *testing.T) {
 		{"a host without a dot", policy(idms("quay.io", "nodot/ns")), provider.WarnUnparsableRewrite, []string{"quay.io", "nodot/ns", "no registry", "dot"}[:2]},
 		{"upper case", policy(idms("*.redhat.io", "m.com/A")), provider.WarnUnparsableRewrite, []string{"*.redhat.io", "lower case"}},
 		{"a tag", policy(itms("quay.io/a", "m.com/a:t")), provider.WarnUnparsableRewrite, []string{"m.com/a:t"}},
-		{"an override without a dot", policy(override("quay.io", "nodot")), provider.WarnUnparsableRewrite, []string{"not canonical"}},
+		{"an override without a dot", policy(override("quay.io", "nodot")), provider.WarnUnparsableRewrite, []string{"starts with no registry host"}},
 		{"a table at nowhere", policy(located("quay.io", "nodot")), provider.WarnUnparsableRewrite, []string{"nodot"}},
+		{"no registry", policy(idms("quay.io/a", "mirror-a/ocp")), provider.WarnUnparsableRewrite, []string{"pulled from mirror-a/ocp", "mirror-a/ocp", "starts with no registry host", "no dot, no port", "nodes refuse"}},
+		{"no registry, of an override", policy(override("quay.io/a", "mirror-a/ocp")), provider.WarnUnparsableRewrite, []string{"mirror-a/ocp", "starts with no registry host", "no dot, no port"}},
 		{"docker hub", policy(idms("quay.io", "docker.io")), provider.WarnUnparsableRewrite, nil},
 		{"some images only", policy(idms("quay.io", "m.com:8443")), provider.WarnUnparsableRewrite, nil},
 	} {
@@ -68,5 +71,79 @@ func TestWarnings(t *testing.T) {
 				t.Error("no origin")
 			}
 		})
+	}
+}
+
+// Warnings name an entry once, whatever mirrors it has and whoever it serves.
+func TestWarningsNameOriginsOnce(t *testing.T) {
+	r := mustRules(t, provider.RulesConfig{TagsFollowDigestRules: true}, provider.Policy{
+		Rules: []provider.Rule{
+			idms("q.io", "nodot/a", "r.io/a", "nodot/a"), any_("q.io", "r.io/a", "nodot/a"), never(idms("q.io", "r.io/b", "r.io/a")),
+			never(idms("q.io", "r.io/a", "r.io/b")), itms("q.io/sub", "nodot/a"),
+		},
+	})
+	for _, w := range r.Warnings() {
+		if sorted := slices.Sorted(slices.Values(w.Origins)); len(slices.Compact(sorted)) != len(w.Origins) {
+			t.Errorf("%+v", w)
+		}
+	}
+	if n := len(r.Warnings()); n < 4 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+func TestOddScopes(t *testing.T) {
+	for _, test := range []struct{ scope, want string }{
+		{"quay.io,foo.io", "entry of its own"},
+		{"quay.io foo.io", "entry of its own"},
+		{"quay.io/", "nested"},
+		{"QUAY.io", "upper case"},
+		{"QUAY.io/a", "upper case"},
+		{"*.QUAY.io", "upper case"},
+		{"quay.io/A", "matches no image"},
+		{"quay.io/a:tag", "matches no image"},
+		{"quay.io/a" + sha, "matches no image"},
+		{"foo.*", "wildcard"},
+		{"*", "wildcard"},
+		{"https://quay.io", "scheme"},
+		{"quay", "dot"},
+		{"index.docker.io", "matches no image"},
+		{"quay.io", ""},
+		{"quay.io:443", ""},
+		{"quay.io:443/a/b", ""},
+		{"quay.io/a_b/c", ""},
+		{"*.quay.io", ""},
+		{"localhost", ""},
+		{"localhost:5000/a", ""},
+		{"docker.io", ""},
+		{"docker.io/openshift", ""},
+		{"[::1]:5000", ""},
+	} {
+		table := never(literal(any_(test.scope)))
+		for name, p := range map[string]provider.Policy{
+			"blocked": {Blocked: scopes(test.scope)}, "insecure": {Insecure: scopes(test.scope)}, "table": policy(table),
+		} {
+			if name == "table" && test.scope == "quay.io/" {
+				continue // what reads registries.conf takes the slash away
+			}
+			r, err := provider.NewRules(provider.RulesConfig{}, p)
+			if err != nil {
+				if test.scope != "https://quay.io" {
+					t.Errorf("%s %s: %v", name, test.scope, err)
+				}
+				continue
+			}
+			got := warnings(r, provider.WarnOddScope)
+			switch {
+			case test.want == "" && len(got) > 0:
+				t.Errorf("%s %s: %+v", name, test.scope, got)
+			case test.want != "" && (len(got) != 1 || !strings.Contains(got[0].Message, test.want) || !strings.Contains(got[0].Message, test.scope) || len(got[0].Origins) != 1):
+				t.Errorf("%s %s: %+v, want %q", name, test.scope, got, test.want)
+			}
+			// Who is handed the rules has been told, or somebody else has.
+			if again := warnings(mustRules(t, provider.RulesConfig{}, r.Policy()), provider.WarnOddScope); len(again) > 0 {
+				t.Errorf("%s %s, handed on: %+v", name, test.scope, again)
+			}
+		}
 	}
 }

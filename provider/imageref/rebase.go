@@ -238,6 +238,9 @@ func isLocationHost(s string) bool {
 // ParseCanonical is [Parse] for a reference that is written in full: where Parse
 // would fill something in, it fails.
 func ParseCanonical(s string) (Ref, error) {
+	if first, _, path := strings.Cut(s, "/"); path && isPlainComponent(first) {
+		return Ref{}, errNoHost
+	}
 	r, err := Parse(s)
 	if err == nil && r.text != s {
 		return Ref{}, fmt.Errorf("%q is not canonical, it means %s; write the registry with a dot or a port", s, r.text)
