@@ -1,0 +1,79 @@
+// Command followcluster follows the mirror policies of a cluster and prints where
+// an image would be pulled from, now and after each change.
+//
+//	followcluster quay.io/openshift-release-dev/ocp-release@sha256:...
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/icsp"
+	"github.com/mirrorchain/mirrorchain/sources/idms"
+	"github.com/mirrorchain/mirrorchain/sources/imageconfig"
+	"github.com/mirrorchain/mirrorchain/sources/itms"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		log.Fatal("usage: followcluster PULLSPEC")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	// The zero value is the cluster that kubectl would ask. A program that has a
+	// *rest.Config already sets REST.
+	if err := run(ctx, os.Stdout, idms.Config{}, os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, cluster idms.Config, pullspec string) error {
+	image, err := imageref.Parse(pullspec)
+	if err != nil {
+		return err
+	}
+	var srcs []provider.OverrideSource
+	for _, kind := range []sources.Factory{icsp.Factory(cluster), idms.Factory(cluster), itms.Factory(cluster), imageconfig.Factory(cluster)} {
+		src, err := kind.Open(ctx, "")
+		if err != nil {
+			return err
+		}
+		srcs = append(srcs, src)
+	}
+	// Fails for what only editing mends; a cluster that is away is waited for.
+	resolver, err := sources.NewResolver(ctx, nil, srcs...)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- resolver.Start(ctx) }()
+	if resolver.Current() == nil {
+		for _, s := range resolver.Status() {
+			if s.Err != nil {
+				fmt.Fprintf(out, "waiting for %s: %v\n", s.Name, s.Err)
+			}
+		}
+	}
+	for rules := range resolver.Changes(ctx) {
+		resolution, err := rules.Resolve(image)
+		if err != nil {
+			fmt.Fprintf(out, "%v\n", err)
+			continue
+		}
+		fmt.Fprintf(out, "by the rules %.12s:\n", rules.Version())
+		for _, c := range resolution.Candidates {
+			fmt.Fprintf(out, "  %s %v\n", c.Ref, c.Origins)
+		}
+		for _, r := range resolution.Refused {
+			fmt.Fprintf(out, "  not %s, blocked by %s\n", r.Ref, r.By)
+		}
+	}
+	return <-ended
+}
