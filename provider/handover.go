@@ -44,6 +44,7 @@ type Provenance struct {
 //
 // The result is the caller's.
 func (r *Rules) Policy() Policy {
+	r = r.orNone()
 	var p Policy
 	for _, e := range r.entries {
 		p.Rules = append(p.Rules, e.rules()...)

@@ -21,6 +21,7 @@ type MergedSource struct {
 // it is tried before some of them. Scopes that are only insecure or blocked are
 // not among them, see [Rules.Insecure] and [Rules.Blocked].
 func (r *Rules) Merged() iter.Seq[MergedSource] {
+	r = r.orNone()
 	return func(yield func(MergedSource) bool) {
 		for _, m := range r.merged {
 			m.DigestMirrors, m.TagMirrors = slices.Clone(m.DigestMirrors), slices.Clone(m.TagMirrors)

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,15 +29,14 @@ func (e *RewriteError) Error() string {
 // Unwrap is the cause.
 func (e *RewriteError) Unwrap() error { return e.Err }
 
-var errNoImage = errors.New("no image reference was given")
-
 // Candidates are Resolve's, without the explanation: the hot path. The slice is
 // the caller's; it is empty where policy blocks every endpoint. At most two
-// allocations.
+// allocations. Errors are Resolve's.
 func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	if ref.IsZero() {
-		return nil, errNoImage
+		return nil, ErrNoImage
 	}
+	r = r.orNone()
 	if len(r.rewrites.bySource) > 0 {
 		e, err := r.endpoints(ref.Normalize())
 		return r.permitted(e), err
@@ -149,11 +147,13 @@ func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k kno
 }
 
 // Resolve says where ref may be pulled from, and why. A mirror that ref cannot be
-// put onto is a [*RewriteError], even if other endpoints are sound.
+// put onto is a [*RewriteError], even if other endpoints are sound. The zero Ref is
+// [ErrNoImage].
 func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 	if ref.IsZero() {
-		return Resolution{}, errNoImage
+		return Resolution{}, ErrNoImage
 	}
+	r = r.orNone()
 	res := Resolution{Normalized: ref.Normalize()}
 	name, host := ref.Name(), len(ref.Registry())
 	for skip := 0; ; skip++ {

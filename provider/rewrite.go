@@ -102,6 +102,6 @@ func (w rewrites) apply(ref imageref.Ref) (imageref.Ref, *rewrite, error) {
 // source. Where the result is no reference ref is returned as it is; Resolve and
 // Candidates say why.
 func (r *Rules) Rewrite(ref imageref.Ref) imageref.Ref {
-	out, _, _ := r.rewrites.apply(ref)
+	out, _, _ := r.orNone().rewrites.apply(ref)
 	return out
 }

@@ -18,6 +18,10 @@ type RulesConfig struct {
 
 // Rules are all policies in force, merged. They are immutable and safe to share;
 // all methods may be called on one value from many goroutines.
+//
+// The zero Rules are those of no policies: every reference is its own and only
+// candidate. The methods take a nil *Rules for that too; to a chain, though, nil
+// says that the policies have not been read yet ([ErrNoRules]).
 type Rules struct {
 	version  string
 	index    *index
@@ -122,15 +126,15 @@ func once(scopes []Scope) []Scope {
 
 // Version is a hash of what matters to lookups: the same rules have the same
 // version in any process, whatever objects and files they come from.
-func (r *Rules) Version() string { return r.version }
+func (r *Rules) Version() string { return r.orNone().version }
 
 // Warnings are things legal and surprising about the policies, sorted.
-func (r *Rules) Warnings() []Warning { return slices.Clone(r.warnings) }
+func (r *Rules) Warnings() []Warning { return slices.Clone(r.orNone().warnings) }
 
 // Insecure are the scopes whose endpoints may be plain HTTP or unverified, sorted.
-func (r *Rules) Insecure() []Scope { return slices.Clone(r.insecure) }
+func (r *Rules) Insecure() []Scope { return slices.Clone(r.orNone().insecure) }
 
 // Blocked are the scopes that nothing may be pulled from, sorted.
 // NeverContactSource is not among them: it does not reach into more specific
 // sources.
-func (r *Rules) Blocked() []Scope { return slices.Clone(r.blocked) }
+func (r *Rules) Blocked() []Scope { return slices.Clone(r.orNone().blocked) }
