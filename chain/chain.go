@@ -31,7 +31,7 @@ type Layer struct {
 }
 
 // Chain is a stack of layers around a base provider. It is immutable and safe for
-// concurrent use.
+// concurrent use. New makes one; lookups of a zero Chain are an error.
 type Chain struct {
 	top     provider.ReleaseProvider
 	current func() *provider.Rules
@@ -43,8 +43,10 @@ type Chain struct {
 // request already has rules. While it returns nil, lookups fail with
 // [provider.ErrNoRules].
 //
-// A nil base or current, a layer without a name or Wrap, a name that is there
-// twice, and a layer with one outside that its Above names are errors.
+// A nil base or current, a layer without a name or Wrap or whose Wrap returns nil, a
+// name that is there twice, and a layer with one outside that its Above names are
+// errors. They are mistakes of the program that assembles the chain, and say which
+// layer is wrong; there is nothing to match and nothing to retry.
 func New(base provider.ReleaseProvider, current func() *provider.Rules, layers ...Layer) (*Chain, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")
@@ -114,6 +116,9 @@ func nameOf(base provider.ReleaseProvider) string {
 // request that is wrong itself is an error of [provider.ClassInvalid], at once, and
 // no rules yet are [provider.ErrNoRules]; neither holds an *Error.
 func (c *Chain) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	if c == nil || c.top == nil {
+		return nil, errors.New("chain: this Chain was not made by New")
+	}
 	if err := req.Check(); err != nil {
 		return nil, err
 	}
@@ -127,7 +132,12 @@ func (c *Chain) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 
 // String is the layers from the outermost, and the base:
 // "observe > translate > components > cache > mirrors > store > registry".
-func (c *Chain) String() string { return c.text }
+func (c *Chain) String() string {
+	if c == nil {
+		return ""
+	}
+	return c.text
+}
 
 // layer is a Layer of this package: it works unobserved too.
 func layer(name string, above []string, build func(Observer) Middleware) Layer {

@@ -21,7 +21,8 @@ import (
 // content is the same, whichever endpoint gives it.
 //
 // What is wrong with the request itself, or with a pattern for Files, is an error of
-// [provider.ClassInvalid] and asked of nobody.
+// [provider.ClassInvalid] and asked of nobody. A nil base or current is an error of
+// Images itself.
 func Images(base provider.ImageProvider, current func() *provider.Rules, cfg MirrorsConfig) (provider.ImageProvider, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")

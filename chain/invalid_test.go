@@ -186,6 +186,15 @@ func (e *ending) Err() error {
 	}
 }
 
+// A chain that New did not make says so.
+func TestZeroChain(t *testing.T) {
+	for _, c := range []*chain.Chain{nil, {}} {
+		if _, err := c.Lookup(t.Context(), provider.Request{Image: image}); err == nil || c.String() != "" {
+			t.Errorf("%q: %v", c, err)
+		}
+	}
+}
+
 // A zero Error is of use to nobody, and does not panic.
 func TestZeroError(t *testing.T) {
 	var e chain.Error

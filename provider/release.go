@@ -16,8 +16,11 @@ import (
 //
 // What describes the content is shared between the copies that layers make;
 // what belongs to one request (Image, PulledFrom, Attempts, Stale) is not.
+//
+// The zero Release says nothing: no version, no components. It is no valid release,
+// so [Release.With] and [Release.Derive] panic unless the change makes it one.
 type Release struct {
-	content *content
+	content *content // nil in the zero Release; see held
 	served  Served
 }
 
@@ -119,6 +122,14 @@ func (r *Release) Attempts() iter.Seq[Attempt] { return slices.Values(r.served.A
 // be modified.
 func (r *Release) Served() Served { return r.served }
 
+// held is r's content, to read.
+func (r *Release) held() *content {
+	if r.content == nil {
+		return new(content)
+	}
+	return r.content
+}
+
 // Serve is r's content as the answer to another request. It costs one small
 // allocation, whatever the release's size.
 func (r *Release) Serve(s Served) *Release {
@@ -127,31 +138,32 @@ func (r *Release) Serve(s Served) *Release {
 }
 
 // Version is the release's version, "4.17.3".
-func (r *Release) Version() string { return r.content.version }
+func (r *Release) Version() string { return r.held().version }
 
 // Digest is that of the manifest that was read, "sha256:...".
-func (r *Release) Digest() string { return r.content.digest }
+func (r *Release) Digest() string { return r.held().digest }
 
 // Created is when the release was put together, from image-references.
-func (r *Release) Created() time.Time { return r.content.created }
+func (r *Release) Created() time.Time { return r.held().created }
 
 // Platform is the one chosen from an index, zero where there was none.
-func (r *Release) Platform() Platform { return r.content.platform }
+func (r *Release) Platform() Platform { return r.held().platform }
 
 // Component is the component of that name.
 func (r *Release) Component(name string) (Component, bool) {
-	i, ok := r.content.find(name)
+	i, ok := r.held().find(name)
 	if !ok {
 		return Component{}, false
 	}
-	return r.content.components[i].export(), true
+	return r.held().components[i].export(), true
 }
 
 // Components are all of them, sorted by name.
 func (r *Release) Components() iter.Seq[Component] {
 	return func(yield func(Component) bool) {
-		for i := range r.content.components {
-			if !yield(r.content.components[i].export()) {
+		c := r.held()
+		for i := range c.components {
+			if !yield(c.components[i].export()) {
 				return
 			}
 		}
@@ -160,18 +172,19 @@ func (r *Release) Components() iter.Seq[Component] {
 
 // ComponentVersions are the versions that components say they have:
 // "kubernetes", "machine-os" and so on.
-func (r *Release) ComponentVersions() map[string]string { return r.content.versions.toMap() }
+func (r *Release) ComponentVersions() map[string]string { return r.held().versions.toMap() }
 
 // Metadata is what release-metadata says, zero if the release has none.
-func (r *Release) Metadata() Metadata { return r.content.metadata.clone() }
+func (r *Release) Metadata() Metadata { return r.held().metadata.clone() }
 
 // BootImages is the installer's coreos-bootimages ConfigMap as it is in the
 // release, nil if there is none. Package provider/bootimages reads it.
 func (r *Release) BootImages() []byte {
-	if r.content.bootImages == "" {
+	c := r.held()
+	if c.bootImages == "" {
 		return nil
 	}
-	return []byte(r.content.bootImages)
+	return []byte(c.bootImages)
 }
 
 // With is a changed copy of r; r stays as it is. The function gets data of its
@@ -195,6 +208,9 @@ func (r *Release) With(change func(*ReleaseData)) *Release {
 // ignored: they stay r's. Keys must be comparable; let a layer use a type of its
 // own.
 func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
+	if r.content == nil { // nothing to remember it with
+		return &Release{content: r.With(change).content, served: r.served}
+	}
 	c := r.content.derived.get(key)
 	if c == nil {
 		c = r.content.derived.add(key, r.With(change).content)

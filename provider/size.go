@@ -5,7 +5,7 @@ import "unsafe"
 // Size estimates the bytes of memory that r's content takes, views derived from it
 // not counted. It is for caches that are bounded by bytes; it walks the components.
 func (r *Release) Size() int {
-	c := r.content
+	c := r.held()
 	n := int(unsafe.Sizeof(*c)) + len(c.version) + len(c.digest) + len(c.bootImages) + c.versions.size()
 	n += len(c.components) * int(unsafe.Sizeof(component{})+unsafe.Sizeof(sha256sum{}))
 	for i := range c.components {

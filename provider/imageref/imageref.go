@@ -93,7 +93,7 @@ func (r Ref) Normalize() Ref {
 }
 
 // WithDigest is the same repository at a digest; a tag is dropped. It costs one
-// allocation.
+// allocation. Errors match [ErrInvalid].
 func (r Ref) WithDigest(digest string) (Ref, error) {
 	if r.IsZero() || !isDigest(digest) {
 		return Parse(r.Name() + "@" + digest) // which says what is wrong
@@ -108,6 +108,7 @@ func (r Ref) Compare(o Ref) int { return strings.Compare(r.text, o.text) }
 func (r Ref) MarshalText() ([]byte, error) { return []byte(r.text), nil }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; empty text is the zero Ref.
+// Errors match [ErrInvalid].
 func (r *Ref) UnmarshalText(b []byte) (err error) {
 	if len(b) == 0 {
 		*r = Ref{}

@@ -32,6 +32,21 @@ var (
 	errTooLong    = fmt.Errorf("registry and repository are longer than %d characters", maxName)
 )
 
+// ErrInvalid matches every error of [Parse], [ParseCanonical], [Ref.WithDigest] and
+// [Ref.UnmarshalText]: the text is no reference.
+var ErrInvalid = errors.New("invalid image reference")
+
+type parseError struct {
+	text string
+	why  error
+}
+
+func (e *parseError) Error() string {
+	return fmt.Sprintf("parsing image reference %q: %v", e.text, e.why)
+}
+func (e *parseError) Unwrap() error        { return e.why }
+func (e *parseError) Is(target error) bool { return target == ErrInvalid }
+
 // Parse reads a reference as a user, a pod or a policy writes it. Short Docker
 // Hub names are completed ("alpine" is docker.io/library/alpine); a missing tag
 // stays missing, see [Ref.Normalize].
@@ -43,13 +58,14 @@ var (
 // it as a name without a registry.
 //
 // A reference that is written in full is kept as it is and costs no allocation.
+// Errors match [ErrInvalid].
 func Parse(s string) (Ref, error) {
 	r, err := parse(s)
 	if err != nil {
 		if len(s) > maxText {
 			s = s[:maxText] + "..."
 		}
-		return Ref{}, fmt.Errorf("parsing image reference %q: %w", s, err)
+		return Ref{}, &parseError{s, err}
 	}
 	return r, nil
 }

@@ -3,6 +3,8 @@ package imageref_test
 import (
 	_ "crypto/sha256" // so that the oracle has the algorithms
 	_ "crypto/sha512"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -155,5 +157,28 @@ func TestParseErrorsNameThePart(t *testing.T) {
 		if _, err := imageref.Parse(s); err == nil || !strings.Contains(err.Error(), ": "+part+": ") {
 			t.Errorf("%s: %v, want it to name %s", s, err, part)
 		}
+	}
+}
+
+// Whoever reads a reference can tell that it is none from anything else.
+func TestErrInvalid(t *testing.T) {
+	good := imageref.MustParse("quay.io/a/b:1")
+	for what, read := range map[string]func() error{
+		"Parse":               func() error { _, err := imageref.Parse("a b"); return err },
+		"Parse of nothing":    func() error { _, err := imageref.Parse(""); return err },
+		"ParseCanonical":      func() error { _, err := imageref.ParseCanonical("a b"); return err },
+		"of what is not full": func() error { _, err := imageref.ParseCanonical("alpine"); return err },
+		"WithDigest":          func() error { _, err := good.WithDigest("sha256:0"); return err },
+		"WithDigest of none":  func() error { _, err := imageref.Ref{}.WithDigest(""); return err },
+		"UnmarshalText":       func() error { return new(imageref.Ref).UnmarshalText([]byte("a b")) },
+	} {
+		if err := read(); !errors.Is(fmt.Errorf("x: %w", err), imageref.ErrInvalid) {
+			t.Errorf("%s: %v is not ErrInvalid", what, err)
+		}
+	}
+	// The cause is there too, and is not the sentinel.
+	_, err := imageref.Parse("quay.io/a:-")
+	if why := errors.Unwrap(err); why == nil || errors.Is(why, imageref.ErrInvalid) {
+		t.Errorf("the cause of %v is %v", err, why)
 	}
 }

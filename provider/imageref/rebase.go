@@ -9,6 +9,9 @@ import (
 // Base is what the leading part of a reference can be replaced by: the location
 // of a mirror. It is judged once, when it is made, so that a reference put onto
 // it needs no parsing. It is immutable and comparable.
+//
+// Base and what goes with it (NewBase, SameBase, UnpackBase, Rebase) are plumbing of
+// package provider, whose Rules are what others want.
 type Base struct {
 	text string
 	host uint16 // end of the registry in text, where kind says that there is one
@@ -30,11 +33,12 @@ const (
 	basePath
 )
 
-// SameBase is the Base that leaves a reference where it is.
+// SameBase is the Base that leaves a reference where it is. Plumbing, see [Base].
 func SameBase() Base { return Base{kind: baseSame} }
 
 // NewBase makes a Base of a location. It accepts anything: a location that is
-// none shows when a reference is put onto it, as in containers/image.
+// none shows when a reference is put onto it, as in containers/image. Plumbing, see
+// [Base].
 func NewBase(location string) Base {
 	if len(location) > maxText { // no reference is that long: say so without keeping it all
 		return Base{text: location[:maxText+1]}
@@ -68,7 +72,7 @@ func (b Base) Pack() (location string, form uint32) {
 }
 
 // UnpackBase puts together what [Base.Pack] took apart. Any other pair makes
-// references that are not sound.
+// references that are not sound. Plumbing, see [Base].
 func UnpackBase(location string, form uint32) Base {
 	return Base{text: location, host: uint16(form), kind: baseKind(form >> 16)}
 }
@@ -89,7 +93,8 @@ func (b Base) String() string { return b.text }
 // form, which it judges with its own, older grammar: it has a registry with a
 // dot, a colon or the name localhost, which is no IPv6 literal. If one is not,
 // Rebase returns the index of the first such base and the reason, and dst is not
-// to be used.
+// to be used. Plumbing, see [Base]: [github.com/mirrorchain/mirrorchain/provider.Rules]
+// apply whole policies.
 func Rebase(dst []Ref, r Ref, cut int, bases []Base) (int, error) {
 	suffix := r.text[r.name:]
 	switch hasTag, hasDigest := r.tag > r.name, int(r.tag) < len(r.text); {
@@ -236,14 +241,14 @@ func isLocationHost(s string) bool {
 }
 
 // ParseCanonical is [Parse] for a reference that is written in full: where Parse
-// would fill something in, it fails.
+// would fill something in, it fails. Errors match [ErrInvalid].
 func ParseCanonical(s string) (Ref, error) {
 	if first, _, path := strings.Cut(s, "/"); path && isPlainComponent(first) {
 		return Ref{}, errNoHost
 	}
 	r, err := Parse(s)
 	if err == nil && r.text != s {
-		return Ref{}, fmt.Errorf("%q is not canonical, it means %s; write the registry with a dot or a port", s, r.text)
+		return Ref{}, &parseError{s, fmt.Errorf("it is not canonical, it means %s; write the registry with a dot or a port", r.text)}
 	}
 	return r, err
 }

@@ -1,9 +1,32 @@
 package registry
 
 import (
+	"errors"
 	"testing"
 	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
+
+// A Provider that New did not make says so.
+func TestZeroProvider(t *testing.T) {
+	req := provider.Request{Image: imageref.MustParse("quay.io/a/b:1")}
+	for _, p := range []*Provider{nil, {}} {
+		_, lookup := p.Lookup(t.Context(), req)
+		_, opened := p.Open(t.Context(), req)
+		_, image := p.Image(t.Context(), req)
+		for _, err := range []error{lookup, opened, image} {
+			if !errors.Is(err, errZero) {
+				t.Errorf("got %v", err)
+			}
+		}
+		p.CloseIdleConnections()
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
 
 // The defaults are those that the documentation of Config states.
 func TestDefaults(t *testing.T) {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -9,7 +10,8 @@ import (
 
 // Provider reads releases and images from registries. It keeps connections,
 // tokens and what it learnt about each registry, and no content. All methods may
-// be called from many goroutines at once.
+// be called from many goroutines at once. New makes one; lookups of a zero Provider
+// are an error.
 type Provider struct {
 	cfg       Config
 	endpoints *endpoints
@@ -35,6 +37,16 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
+var errZero = errors.New("registry: this Provider was not made by New")
+
+// check is what there is to say before anybody is asked.
+func (p *Provider) check(req *provider.Request) error {
+	if p == nil || p.endpoints == nil {
+		return errZero
+	}
+	return req.Check()
+}
+
 // Lookup reads the release at req.Image, and nowhere else.
 func (p *Provider) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	o, err := p.Open(ctx, req)
@@ -47,7 +59,7 @@ func (p *Provider) Lookup(ctx context.Context, req provider.Request) (*provider.
 // Open reads the manifest, from an index that of the platform, and leaves the
 // layer for later.
 func (p *Provider) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
-	if err := req.Check(); err != nil {
+	if err := p.check(&req); err != nil {
 		return nil, err
 	}
 	s := sourceOf(req)
@@ -61,7 +73,7 @@ func (p *Provider) Open(ctx context.Context, req provider.Request) (provider.Ope
 // Image reads the manifest of any image. The rest is read when it is asked for,
 // with the request's credentials.
 func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
-	if err := req.Check(); err != nil {
+	if err := p.check(&req); err != nil {
 		return nil, err
 	}
 	s := sourceOf(req)
@@ -73,11 +85,18 @@ func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Im
 }
 
 // CloseIdleConnections closes connections that no lookup uses now.
-func (p *Provider) CloseIdleConnections() { p.endpoints.closeIdle() }
+func (p *Provider) CloseIdleConnections() {
+	if p != nil && p.endpoints != nil {
+		p.endpoints.closeIdle()
+	}
+}
 
 // Close ends what runs in the background, waits for it, and closes idle
 // connections. Lookups should have ended; later ones may fail.
 func (p *Provider) Close() error {
+	if p == nil || p.endpoints == nil {
+		return nil
+	}
 	p.stop()
 	p.running.Wait()
 	p.CloseIdleConnections()
