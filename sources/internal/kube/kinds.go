@@ -56,7 +56,7 @@ func ICSP() Kind {
 		},
 		func(o *operatorv1alpha1.ImageContentSourcePolicy) string { return o.Name },
 		func(o *operatorv1alpha1.ImageContentSourcePolicy, p *provider.Policy) error {
-			set := policy.ICSP.Set(policy.Object{Name: o.Name})
+			set := policy.ICSP().Set(policy.Object{Name: o.Name})
 			for _, e := range o.Spec.RepositoryDigestMirrors {
 				set.Entries = append(set.Entries, policy.Entry{Source: e.Source, Mirrors: e.Mirrors})
 			}
@@ -75,7 +75,7 @@ func IDMS() Kind {
 		func(l *configv1.ImageDigestMirrorSetList) []configv1.ImageDigestMirrorSet { return l.Items },
 		func(o *configv1.ImageDigestMirrorSet) string { return o.Name },
 		func(o *configv1.ImageDigestMirrorSet, p *provider.Policy) error {
-			set := policy.IDMS.Set(policy.Object{Name: o.Name})
+			set := policy.IDMS().Set(policy.Object{Name: o.Name})
 			for _, e := range o.Spec.ImageDigestMirrors {
 				set.Entries = append(set.Entries, entry(e.Source, e.Mirrors, e.MirrorSourcePolicy))
 			}
@@ -94,7 +94,7 @@ func ITMS() Kind {
 		func(l *configv1.ImageTagMirrorSetList) []configv1.ImageTagMirrorSet { return l.Items },
 		func(o *configv1.ImageTagMirrorSet) string { return o.Name },
 		func(o *configv1.ImageTagMirrorSet, p *provider.Policy) error {
-			set := policy.ITMS.Set(policy.Object{Name: o.Name})
+			set := policy.ITMS().Set(policy.Object{Name: o.Name})
 			for _, e := range o.Spec.ImageTagMirrors {
 				set.Entries = append(set.Entries, entry(e.Source, e.Mirrors, e.MirrorSourcePolicy))
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -32,6 +31,7 @@ func Decode(where string, data []byte) (provider.Policy, error) {
 	if !utf8.Valid(data) {
 		return provider.Policy{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
 	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark is no content
 	err := r.documents(data)
 	if err != nil {
 		return provider.Policy{}, err
@@ -72,7 +72,7 @@ func (r *reader) documents(data []byte) error {
 		} else if err != nil && jsonErr != nil {
 			return jsonErr
 		} else if err != nil {
-			return invalid(r.where, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+			return syntaxError(r.where, data, err)
 		}
 		if err := r.document(&doc); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -84,6 +85,7 @@ spec:
 				Rules:   []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:2 imagecontentsources#1"}},
 				Skipped: []provider.Object{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
 			}, nil},
+		{"byte order mark, json that is no yaml", "\ufeff{\"a\": \"\\/\"}\n{\"b\": 1}", provider.Policy{Skipped: []provider.Object{{Origin: "file:p.yaml:1"}, {Origin: "file:p.yaml:2"}}}, nil},
 		{"flow-style yaml", `{apiVersion: config.openshift.io/v1, kind: ImageTagMirrorSet, spec: {imageTagMirrors: [{source: a.io, mirrors: [b.io]}]}}`,
 			provider.Policy{Rules: []provider.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: provider.PullTag, Origin: "file:p.yaml:1 imagetagmirrorset#1"}}}, nil},
 		{"same name twice", idms + "---\n" + idms, provider.Policy{Rules: slices.Concat(idmsRules, []provider.Rule{
@@ -229,8 +231,22 @@ func TestDecodeInvalid(t *testing.T) {
 		{"empty scope", "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec:\n  registrySources:\n    blockedRegistries: ['']\n", "file:p.yaml:6 image/cluster blockedRegistries#1", "empty"},
 		{"image config of another version", "apiVersion: config.openshift.io/v1alpha1\nkind: Image\nmetadata: {name: cluster}\n", "file:p.yaml:1 image/cluster", "config.openshift.io/v1"},
 		{"not UTF-8", "- source: \xff.io\n", where, "UTF-8"},
-		{"half a document", "- source: a.io\n  mirrors: [b.io, c", where, "line"},
-		{"half a key", "- source: a.io\n  mirr", where, "line"},
+		{"half a document", "- source: a.io\n  mirrors: [b.io, c", where + ":2", "correct the YAML"},
+		{"half a key", "- source: a.io\n  mirr", where + ":2", "could not find expected ':'"},
+		{"tab", "kind: a\nspec:\n  a: 1\n\tb: 2\nc: 1\n", where + ":4", "spaces"},
+		{"tab in the first line", "\tkind: a\n", where + ":1", "spaces"},
+		{"tab behind spaces", "a: 1\n  \tb: 2\n\n", where + ":2", "spaces"},
+		{"tab below a list", idms + "\t- source: a.io\n" + idms, where + ":13", "spaces"},
+		{"indentation", "a:\n  - source: x\n   mirrors: [a]\nb: 1\n", where + ":3", "did not find expected"},
+		{"two values in the first line", "a: b: c\n", where + ":1", "mapping values are not allowed"},
+		{"quote that is not closed", "a: 1\nb: \"c\nd: e\n\n\n", where + ":2", "end of stream"},
+		{"bracket that is not closed", "a: [1,\n  2]\nb: {c: 1\n", where + ":3", "did not find expected"},
+		{"second document does not parse", "a: 1\n---\nb: }\nc: 1\n", where + ":3", "correct"},
+		{"unknown anchor", "a: 1\nb: *c\nd: 1\n", where + ":2", "unknown anchor"},
+		{"control character", "a: 1\nb: \x01\nc: 1\n", where + ":2", "control characters"},
+		{"carriage returns", "a: 1\r\nb: @c\r\n", where + ":2", "cannot start"},
+		{"byte order mark", "\ufeffa: 1\n\tb: 1\n", where + ":2", "spaces"},
+		{"byte order mark, json", "\ufeff{\"a\": 1,\n\"b\": {]}}\n", where + ":2", "invalid character"},
 		{"a word", "hello", "file:p.yaml:1", "no policy"},
 		{"objects in a bare list", "- kind: ImageDigestMirrorSet\n", "file:p.yaml:1", "List"},
 		{"misspelt in a bare list", "- source: a.io\n  mirorrs: []\n", "file:p.yaml:2 imagecontentsources#1", "mirrors"},
@@ -288,6 +304,19 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
+// A mistake in a long file is found without reading the file line by line.
+func TestSyntaxErrorInLongFile(t *testing.T) {
+	var b strings.Builder
+	for i := range 5_000 {
+		fmt.Fprintf(&b, "- source: quay.io/org%d\n  mirrors: [m.local/org%d]\n", i, i)
+	}
+	good := b.String()
+	_, err := Decode(where, []byte(good+"\t- source: x\n"+good))
+	if wrong, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || wrong.Origin != where+":10001" {
+		t.Errorf("%v, want line 10001", err)
+	}
+}
+
 // Aliases can make a small file endless; the reader stops.
 func TestAliasBombs(t *testing.T) {
 	var deep strings.Builder
@@ -334,7 +363,7 @@ func FuzzDecode(f *testing.F) {
 		p, err := Decode(where, []byte(text))
 		if err != nil {
 			wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
-			if !ok || !strings.HasPrefix(wrong.Origin, where) {
+			if !ok || !strings.HasPrefix(wrong.Origin, where) || wrong.Origin == where && utf8.ValidString(text) {
 				t.Fatalf("%q: %v says not where", text, err)
 			}
 			return

@@ -33,7 +33,7 @@ func jsonDocuments(where string, data []byte) ([]*yaml.Node, error) {
 			if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 				j.advance(syntax.Offset)
 			}
-			return nil, invalid(fmt.Sprintf("%s:%d", where, j.line), "%s", strings.TrimPrefix(err.Error(), "json: "))
+			return nil, invalid(fmt.Sprintf("%s:%d", where, j.line), "%s; correct the JSON there", strings.TrimPrefix(err.Error(), "json: "))
 		}
 		docs = append(docs, doc)
 	}

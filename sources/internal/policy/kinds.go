@@ -15,12 +15,23 @@ type Kind struct {
 	Pull        provider.PullBy
 }
 
-// The kinds that nodes read (openshift/api operator/v1alpha1 and config/v1).
-var (
-	ICSP = Kind{Name: "ImageContentSourcePolicy", APIVersion: "operator.openshift.io/v1alpha1", List: "repositoryDigestMirrors", Pull: provider.PullDigest}
-	IDMS = Kind{Name: "ImageDigestMirrorSet", APIVersion: "config.openshift.io/v1", List: "imageDigestMirrors", PolicyField: "mirrorSourcePolicy", Pull: provider.PullDigest}
-	ITMS = Kind{Name: "ImageTagMirrorSet", APIVersion: "config.openshift.io/v1", List: "imageTagMirrors", PolicyField: "mirrorSourcePolicy", Pull: provider.PullTag}
-)
+// The kinds that nodes read (openshift/api operator/v1alpha1 and config/v1) are
+// functions, so that nobody can change them.
+
+// ICSP is the ImageContentSourcePolicy, which has no source policy.
+func ICSP() Kind {
+	return Kind{Name: "ImageContentSourcePolicy", APIVersion: "operator.openshift.io/v1alpha1", List: "repositoryDigestMirrors", Pull: provider.PullDigest}
+}
+
+// IDMS is the ImageDigestMirrorSet.
+func IDMS() Kind {
+	return Kind{Name: "ImageDigestMirrorSet", APIVersion: "config.openshift.io/v1", List: "imageDigestMirrors", PolicyField: "mirrorSourcePolicy", Pull: provider.PullDigest}
+}
+
+// ITMS is the ImageTagMirrorSet.
+func ITMS() Kind {
+	return Kind{Name: "ImageTagMirrorSet", APIVersion: "config.openshift.io/v1", List: "imageTagMirrors", PolicyField: "mirrorSourcePolicy", Pull: provider.PullTag}
+}
 
 // Set is an empty MirrorSet of this kind.
 func (k Kind) Set(o Object) MirrorSet {
@@ -28,8 +39,8 @@ func (k Kind) Set(o Object) MirrorSet {
 	return MirrorSet{Object: o, Pull: k.Pull, PolicyField: k.PolicyField}
 }
 
-// mirrorKinds are those above; a function, so that nobody can change the table.
-func mirrorKinds() [3]Kind { return [3]Kind{ICSP, IDMS, ITMS} }
+// mirrorKinds are those above.
+func mirrorKinds() [3]Kind { return [3]Kind{ICSP(), IDMS(), ITMS()} }
 
 const (
 	imageKind         = "Image"
@@ -52,7 +63,7 @@ func mirrorKind(name string) (Kind, bool) {
 func misspelt(kind string) (Kind, bool) {
 	got := strings.ToLower(kind)
 	got = strings.TrimSuffix(got, "list")
-	for short, k := range map[string]Kind{"icsp": ICSP, "idms": IDMS, "itms": ITMS} {
+	for short, k := range map[string]Kind{"icsp": ICSP(), "idms": IDMS(), "itms": ITMS()} {
 		if got == short {
 			return k, true
 		}

@@ -53,7 +53,7 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		return r.items(o, listed, fields, depth)
 	case o.Kind == contentPolicyKind:
 		return invalid(o.String(), "nothing reads the kind %s, nodes included; state it as %s, and as %s where tags are mirrored",
-			contentPolicyKind, IDMS.Name, ITMS.Name)
+			contentPolicyKind, IDMS().Name, ITMS().Name)
 	case o.Kind == imageKind && group == "config.openshift.io":
 		return r.imageConfig(o, apiVersion, fields)
 	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":

@@ -1,6 +1,7 @@
 package registriesconf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,6 +67,7 @@ func Decode(where string, data []byte) (Conf, error) {
 	if !utf8.Valid(data) {
 		return Conf{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
 	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark is no content
 	var doc document
 	meta, err := toml.Decode(string(data), &doc)
 	if err != nil {

@@ -114,6 +114,10 @@ location = "c.io"
 		}, 0},
 		{"inline tables have no lines", []string{`registry = [{location = "a.io", mirror = [{location = "m.io"}]}]`},
 			[]provider.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: provider.PullAny, Literal: true, Origin: where + " [[registry]]#1"}}, 0},
+		{"a byte order mark", []string{"\ufeff[[registry]]\nlocation = \"a.io\"\n[[registry]]\nlocation = \"b.io\"\n"}, []provider.Rule{
+			{Source: "a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)},
+			{Source: "b.io", Pull: provider.PullAny, Literal: true, Origin: at(3, 2)},
+		}, 0},
 		{"keys that nothing knows", []string{"surprise = 1\n[[registry]]\nlocation = \"a.io\"\nbloked = true\n[[registry.mirror]]\nlocation = \"m.io\"\ndigest-only = true\n"},
 			[]provider.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: provider.PullAny, Literal: true, Origin: at(2, 1)}}, 3},
 		{"namespace-proxy", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry.mirror]]\nlocation = \"m.io\"\nnamespace-proxy = \"a.io\"\n"},
