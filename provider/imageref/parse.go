@@ -159,11 +159,16 @@ func repositoryError(text string, from int) error {
 	if i := strings.IndexAny(text[from:], ":@"); i >= 0 {
 		end = from + i
 	}
-	name := text[from:end]
-	if strings.ToLower(name) != name {
-		return partError(name, errUppercase)
+	for part := range strings.SplitSeq(text[from:end], "/") {
+		switch {
+		case part != "" && scanComponent(part, 0) == len(part):
+		case strings.ToLower(part) != part:
+			return partError(part, errUppercase)
+		default:
+			return partError(part, errRepository)
+		}
 	}
-	return partError(name, errRepository)
+	return errRepository
 }
 
 // partError says which part of a reference is wrong, and why.

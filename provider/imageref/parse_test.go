@@ -151,7 +151,7 @@ func BenchmarkParse(b *testing.B) {
 // Errors name the part that is wrong.
 func TestParseErrorsNameThePart(t *testing.T) {
 	for s, part := range map[string]string{
-		"quay.io/A/b:1": `"A/b"`, "quay.io/a b": `"a b"`, "quay.io/a:-x": `"-x"`, "quay.io/a:1 2": `"1 2"`, "quay.io/a@sha256:12": `"sha256:12"`,
+		"quay.io/A/b:1": `"A"`, "quay.io/a b": `"a b"`, "quay.io/a:-x": `"-x"`, "quay.io/a:1 2": `"1 2"`, "quay.io/a@sha256:12": `"sha256:12"`,
 		"quay.io:x/a": `"quay.io:x"`, "quay.io/a:1@": `""`,
 	} {
 		if _, err := imageref.Parse(s); err == nil || !strings.Contains(err.Error(), ": "+part+": ") {
