@@ -63,7 +63,14 @@ func bothFailed(tlsErr, plainErr error) error {
 
 type pair struct{ plain, tls error }
 
-func (p *pair) Error() string   { return p.plain.Error() + " (over https: " + p.tls.Error() + ")" }
+func (p *pair) Error() string {
+	plain, tls := p.plain.Error(), p.tls.Error()
+	if plain == tls { // no connection at all
+		return plain
+	}
+	return plain + " (over https: " + tls + ")"
+}
+
 func (p *pair) Unwrap() []error { return []error{p.plain, p.tls} }
 
 // SameMachine reports whether two addresses differ at most in their port.
