@@ -17,7 +17,12 @@ type explained struct {
 	Source  string  `json:"source"`
 	Why     string  `json:"why"`
 	Entries []entry `json:"entries"`
-	// Losing are sources that match too.
+	// Inherited is the source that Entries state their mirrors for, where Source has
+	// none of its own and is given those; else "".
+	Inherited string `json:"inherited"`
+	// Applying are the insecure and blocked scopes that Source lies in.
+	Applying []applying `json:"applying"`
+	// Losing are sources that match too and of which nothing applies.
 	Losing []losing `json:"losing"`
 	// Skipped are mirrors of the winning source that do not serve this kind of
 	// reference.
@@ -29,7 +34,9 @@ type explained struct {
 	Warnings   []warning   `json:"warnings"`
 	Error      string      `json:"error"`
 
-	tagsFollow bool // --tags-follow-digest-rules
+	concerned  []string // origins of entries
+	asked      bool     // --probe
+	tagsFollow bool     // --tags-follow-digest-rules
 }
 
 type entry struct {
@@ -37,6 +44,16 @@ type entry struct {
 	Pull               string   `json:"pull"`
 	Mirrors            []string `json:"mirrors"`
 	NeverContactSource bool     `json:"neverContactSource"`
+	// Location is where the source itself is pulled from, where registries.conf
+	// states another place.
+	Location string `json:"location,omitempty"`
+}
+
+type applying struct {
+	Source string `json:"source"`
+	// Effect is "blocked" or "insecure".
+	Effect string `json:"effect"`
+	Origin string `json:"origin"`
 }
 
 type losing struct {
@@ -56,9 +73,14 @@ type explainee struct {
 	Insecure bool   `json:"insecure"`
 	// InsecureBy is the scope or flag that says so, "" for none or a table of
 	// registries.conf.
-	InsecureBy string   `json:"insecureBy"`
-	Origins    []string `json:"origins"`
-	Probe      *probe   `json:"probe,omitempty"`
+	InsecureBy string `json:"insecureBy"`
+	// Origin is Origins in one text, as resolve has it.
+	Origin  string   `json:"origin"`
+	Origins []string `json:"origins"`
+	// LocationOf is the source whose location this is, where it is neither a mirror
+	// nor the image's own place.
+	LocationOf string `json:"locationOf,omitempty"`
+	Probe      *probe `json:"probe,omitempty"`
 }
 
 type refusal struct {
@@ -123,20 +145,25 @@ func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 	}
 	res, failed := p.resolve(ref)
 	e := p.explain(ref, res)
-	e.tagsFollow = a.opts.tagsFollowDigest
-	a.warn(p.unconcerned(e))
+	e.tagsFollow, e.asked = a.opts.tagsFollowDigest, ask
+	a.warn(p.leaveToStderr(&e, p.warnings(failed)), p.concerned(res))
+	if failed == nil {
+		a.warnUnmirrored(p, ref, res)
+		a.hintName(ref)
+	}
 	switch {
 	case failed != nil:
 		failed = about(arg, failed)
 	case len(res.Candidates) == 0:
 		failed = errForbidden(res.Refused)
 	case ask:
-		if failed, err = a.probe(ctx, res, platform, &e); err != nil {
+		if failed, err = a.probe(ctx, p, res, platform, &e); err != nil {
 			return err
 		}
 	}
 	if f, ok := errors.AsType[*failedLookup](failed); ok {
 		e.Error = f.head // the probes say the rest
+		f.brief = a.opts.output.isText()
 	} else if failed != nil {
 		e.Error = failed.Error()
 	}

@@ -12,39 +12,59 @@ import (
 // explain puts res and what led to it into words and lists.
 func (p *policies) explain(ref refArg, res provider.Resolution) explained {
 	e := explained{
-		Image: ref.Text, Normalized: res.Normalized.String(), Pull: "tag", Source: res.Source,
-		Entries: []entry{}, Losing: []losing{}, Skipped: []skipped{}, Candidates: []explainee{}, Refused: []refusal{}, Warnings: []warning{},
+		concerned: p.concerned(res),
+		Image:     ref.Text, Normalized: res.Normalized.String(), Pull: "tag", Source: res.Source,
+		Entries: []entry{}, Applying: []applying{}, Losing: []losing{}, Skipped: []skipped{}, Candidates: []explainee{}, Refused: []refusal{}, Warnings: []warning{},
 	}
 	digest := res.Normalized.Digest() != ""
 	if digest {
 		e.Pull = "digest"
 	}
 	e.Why = whyWon(res)
-	for _, r := range p.rulesOf(res.Source) {
-		e.Entries = append(e.Entries, entry{r.Origin, pullWord(r.Pull), mirrorNames(r), r.NeverContactSource})
+	e.Inherited = res.Inherited
+	for _, r := range p.rulesOf(statedFor(res)) {
+		e.Entries = append(e.Entries, entry{r.Origin, pullWord(r.Pull), mirrorNames(r), r.NeverContactSource, r.Location})
 	}
+	applies := map[string]bool{res.Inherited: true}
+	add := func(scopes []provider.Scope, effect string) {
+		for _, s := range scopes {
+			applies[s.Name] = true
+			e.Applying = append(e.Applying, applying{s.Name, effect, s.Origin})
+		}
+	}
+	add(res.BlockedScopes, "blocked")
+	add(res.InsecureScopes, "insecure")
 	for _, l := range res.Losing {
-		e.Losing = append(e.Losing, losing{l, whyLost(l, res.Source), p.origins(l)})
+		if !applies[l] {
+			e.Losing = append(e.Losing, losing{l, whyLost(l, res.Source), p.origins(l)})
+		}
 	}
-	e.Skipped = append(e.Skipped, p.skipped(res.Source, digest)...)
+	e.Skipped = append(e.Skipped, p.skipped(res, digest)...)
 	if rw := p.rules.Rewrite(res.Normalized); rw != res.Normalized {
 		e.Rewritten = rw.String()
 	}
-	concerned := p.concerned(res)
 	for _, c := range res.Candidates {
-		e.Candidates = append(e.Candidates, explainee{
-			Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, InsecureBy: p.insecureBy(c), Origins: list(c.Origins),
-		})
+		x := explainee{
+			Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, InsecureBy: p.insecureBy(c),
+			Origin: strings.Join(c.Origins, ", "), Origins: list(c.Origins),
+		}
+		if !c.Mirror && c.Ref != res.Normalized && x.Image != e.Rewritten {
+			x.LocationOf = res.Source
+		}
+		e.Candidates = append(e.Candidates, x)
 	}
 	for _, r := range res.Refused {
 		e.Refused = append(e.Refused, refusal{r.Ref.String(), r.Mirror, r.By, r.Origin})
 	}
-	for _, w := range p.warnings() {
-		if slices.ContainsFunc(w.Origins, func(o string) bool { return slices.Contains(concerned, o) }) {
-			e.Warnings = append(e.Warnings, warning{w.Code, w.Message, list(w.Origins)})
-		}
-	}
 	return e
+}
+
+// statedFor is the source whose entries state the mirrors of the one that won.
+func statedFor(res provider.Resolution) string {
+	if res.Inherited != "" {
+		return res.Inherited
+	}
+	return res.Source
 }
 
 // concerned are the entries that have to do with a reference, those that name it
@@ -103,15 +123,21 @@ func (p *policies) origins(source string) []string {
 	return origins
 }
 
-// unconcerned are the warnings that e does not tell.
-func (p *policies) unconcerned(e explained) []provider.Warning {
-	var others []provider.Warning
-	for _, w := range p.warnings() {
-		if !slices.ContainsFunc(e.Warnings, func(told warning) bool { return told.Code == w.Code && told.Message == w.Message }) {
-			others = append(others, w)
+// leaveToStderr moves what the explanation tells itself into it, and returns the
+// rest: what concerns other images, and what concerns every image, which is told
+// first.
+func (p *policies) leaveToStderr(e *explained, warnings []provider.Warning) []provider.Warning {
+	var rest []provider.Warning
+	for _, w := range warnings {
+		mine := concerns(w, e.concerned)
+		if mine {
+			e.Warnings = append(e.Warnings, warning{w.Code, w.Message, list(w.Origins)})
+		}
+		if !mine || w.Code == provider.WarnStrictConflict {
+			rest = append(rest, w)
 		}
 	}
-	return others
+	return rest
 }
 
 // insecureBy says what makes a candidate insecure, for a person.
@@ -135,11 +161,16 @@ func (p *policies) insecureBy(c provider.Candidate) string {
 	return ""
 }
 
-// skipped are the mirrors that serve only the other kind of reference.
-func (p *policies) skipped(source string, digest bool) []skipped {
+// skipped are the mirrors of the winning source, inherited or its own, that serve
+// only the other kind of reference.
+func (p *policies) skipped(res provider.Resolution, digest bool) []skipped {
 	var out []skipped
+	if res.Source == "" {
+		return nil
+	}
+	source := statedFor(res)
 	for m := range p.rules.Merged() {
-		if m.Source != source || m.Kind != provider.KindMirror || source == "" {
+		if m.Source != source || m.Kind != provider.KindMirror {
 			continue
 		}
 		used, other, why := m.TagMirrors, m.DigestMirrors, "serves digests only"
@@ -148,7 +179,7 @@ func (p *policies) skipped(source string, digest bool) []skipped {
 		}
 		for _, o := range other {
 			if !slices.ContainsFunc(used, func(u provider.Mirror) bool { return u.Location == o.Location }) && o.Location != source {
-				out = append(out, skipped{o.Location, why})
+				out = append(out, skipped{o.Location + strings.TrimPrefix(res.Source, source), why})
 			}
 		}
 	}

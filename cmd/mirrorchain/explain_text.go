@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // text is the explanation in sentences.
@@ -21,17 +24,24 @@ func (e explained) text(w io.Writer) {
 		say("--registry-overrides puts %s in its place: the canonical address is not contacted.", e.Rewritten)
 	}
 
-	switch len(e.Candidates) {
-	case 0:
+	switch n := len(e.Candidates); {
+	case n == 0:
 		say("\nNothing is tried, as on a node.")
-	case 1:
-		say("\nTried:")
+	case e.asked && n == 1:
+		say("\nAsked now:")
+	case e.asked:
+		say("\nAsked now, listed in the order in which a pull tries them until one answers:")
+	case n == 1:
+		say("\nWould be tried:")
 	default:
-		say("\nTried, in this order, until one answers:")
+		say("\nWould be tried, in this order, until one answers:")
 	}
 	for i, c := range e.Candidates {
 		say("  %d. %s %s%s", i+1, kindWord(c.Mirror), c.Image, insecureWord(c))
-		if len(c.Origins) > 0 {
+		switch {
+		case c.LocationOf != "":
+			say("     the location stated for %s, from %s", c.LocationOf, strings.Join(e.locationOrigins(), ", "))
+		case len(c.Origins) > 0:
 			say("     from %s", strings.Join(c.Origins, ", "))
 		}
 		if c.Probe != nil {
@@ -49,9 +59,13 @@ func (e explained) text(w io.Writer) {
 			}
 		}
 	}
-	if len(e.Warnings) > 0 {
-		say("\nWarnings about these policies:")
-		for _, x := range e.Warnings {
+	told := false
+	for _, x := range e.Warnings {
+		if x.Code != provider.WarnStrictConflict { // which stands first, on stderr
+			if !told {
+				say("\nWarnings about these policies:")
+				told = true
+			}
 			say("  - %s", x.Message)
 			say("    %s", strings.Join(x.Origins, ", "))
 		}
@@ -64,18 +78,17 @@ func (e explained) ruleText(say func(string, ...any)) {
 		return
 	}
 	say("The policy source %s applies: %s.", e.Source, e.Why)
-	if len(e.Entries) == 0 {
+	switch {
+	case e.Inherited != "":
+		say("  It states no mirrors of its own, and so it is given those of %s, moved down to it:", e.Inherited)
+	case len(e.Entries) == 0:
 		say("  No mirrors are stated for it; it is there because it is called insecure or blocked.")
 	}
 	for _, n := range e.Entries {
-		never := ""
-		if n.NeverContactSource {
-			never = ", never contact the source"
-		}
-		say("  %s states %s (%s%s)", n.Origin, plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
-		for _, m := range n.Mirrors {
-			say("    %s", m)
-		}
+		e.entryText(say, n)
+	}
+	for _, s := range e.Applying {
+		e.applyingText(say, s)
 	}
 	for _, l := range e.Losing {
 		from := ""
@@ -86,15 +99,61 @@ func (e explained) ruleText(say func(string, ...any)) {
 	}
 }
 
-func (e explained) pullText(say func(string, ...any)) {
-	if len(e.Entries) == 0 {
-		return
-	}
+func (e explained) entryText(say func(string, ...any), n entry) {
+	never := ""
 	switch {
+	case n.NeverContactSource && e.Inherited != "":
+		never = ", never contact the source, which does not reach down"
+	case n.NeverContactSource:
+		never = ", never contact the source"
+	}
+	if n.Location != "" {
+		say("  %s states the location %s%s", n.Origin, n.Location, never)
+		never = ""
+	}
+	if n.Location == "" || len(n.Mirrors) > 0 {
+		say("  %s states %s (%s%s)", n.Origin, plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
+	}
+	for _, m := range n.Mirrors {
+		say("    %s", m)
+	}
+}
+
+func (e explained) applyingText(say func(string, ...any), s applying) {
+	from := ""
+	if s.Origin != "" {
+		from = ", from " + s.Origin
+	}
+	switch own := s.Source == e.Source; {
+	case own && s.Effect == "blocked":
+		say("  It is blocked%s: nothing is pulled from there.", from)
+	case own:
+		say("  It is insecure%s: there, plain HTTP or any certificate will do.", from)
+	case s.Effect == "blocked":
+		say("%s also applies: it blocks everything below it%s.", s.Source, from)
+	default:
+		say("%s also applies: everything below it is insecure%s.", s.Source, from)
+	}
+}
+
+// locationOrigins are the entries that state another location for the source.
+func (e explained) locationOrigins() []string {
+	var origins []string
+	for _, n := range e.Entries {
+		if n.Location != "" && !slices.Contains(origins, n.Origin) {
+			origins = append(origins, n.Origin)
+		}
+	}
+	return origins
+}
+
+func (e explained) pullText(say func(string, ...any)) {
+	switch {
+	case e.Pull == "tag" && e.tagsFollow && len(e.Entries) > 0:
+		say("It is pulled by tag; --tags-follow-digest-rules lets mirrors for digests serve it too.")
+	case len(e.Skipped) == 0:
 	case e.Pull == "digest":
 		say("It is pulled by digest: mirrors for tags only (ImageTagMirrorSet) do not serve it.")
-	case e.tagsFollow:
-		say("It is pulled by tag; --tags-follow-digest-rules lets mirrors for digests serve it too.")
 	default:
 		say("It is pulled by tag: mirrors for digests only (ImageDigestMirrorSet,")
 		say("ImageContentSourcePolicy) do not serve it.")
@@ -111,6 +170,9 @@ func (e explained) pullText(say func(string, ...any)) {
 		say("%s %s %s only and %s skipped for this %s:", plural(n, "mirror"), verb, only, are, e.Pull)
 		for _, s := range e.Skipped {
 			say("  %s", s.Mirror)
+		}
+		if e.Pull == "tag" {
+			say("To use %s: %s.", map[bool]string{true: "it", false: "them"}[n == 1], mendTag)
 		}
 	}
 }

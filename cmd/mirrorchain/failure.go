@@ -19,6 +19,7 @@ import (
 type failedLookup struct {
 	head     string
 	attempts []provider.Attempt
+	brief    bool // the attempts have been told already
 	code     int
 	hints    []string
 }
@@ -26,6 +27,9 @@ type failedLookup struct {
 func (e *failedLookup) Error() string {
 	var b strings.Builder
 	b.WriteString(e.head)
+	if e.brief {
+		return e.head
+	}
 	n := 0
 	for i := 0; i < len(e.attempts); {
 		at := e.attempts[i]
@@ -55,7 +59,7 @@ func sameFailure(a, b provider.Attempt) bool {
 }
 
 // failed puts the error of a chain into words.
-func (a *app) failed(ctx context.Context, ref refArg, err error, res provider.Resolution, found pullsecret.Found, took time.Duration) error {
+func (a *app) failed(ctx context.Context, ref refArg, err error, p *policies, res provider.Resolution, found pullsecret.Found, took time.Duration) error {
 	e, ok := errors.AsType[*chain.Error](err)
 	if !ok {
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
@@ -66,10 +70,30 @@ func (a *app) failed(ctx context.Context, ref refArg, err error, res provider.Re
 		f.attempts = append(slices.Clone(e.Attempts), unanswered(res, e.Attempts, took)...)
 		f.code = attemptsCode(f.attempts)
 	} else {
-		f.head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, round(took))
+		f.head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, sayAsked(f.attempts, " in "+round(took).String()))
 	}
-	f.hints = a.hints(ref, f.attempts, found)
+	f.hints = a.hints(ref, f.attempts, p, res, found)
 	return f
+}
+
+// sayAsked counts the endpoints that were asked, and those that were not.
+func sayAsked(attempts []provider.Attempt, took string) string {
+	asked, blocked := make(map[imageref.Ref]bool), 0
+	for _, at := range attempts {
+		if provider.ClassOf(at.Err) == provider.ClassForbidden {
+			blocked++
+		} else {
+			asked[at.Ref] = true
+		}
+	}
+	s := plural(len(asked), "endpoint") + " asked" + took
+	switch {
+	case blocked == 1:
+		s += ", 1 not asked because policy blocks it"
+	case blocked > 1:
+		s += fmt.Sprintf(", %d not asked because policy blocks them", blocked)
+	}
+	return s
 }
 
 // unanswered are the candidates that the end of the caller's time left without an
@@ -145,6 +169,9 @@ func classWords(c provider.Class) string {
 // means.
 func sayAttempt(ref imageref.Ref, err error) string {
 	text := strings.TrimPrefix(err.Error(), ref.String()+": ")
+	if e, ok := errors.AsType[*provider.Error](err); ok && e.RetryAfter > 0 {
+		text += ", asks to wait " + e.RetryAfter.String()
+	}
 	words := classWords(provider.ClassOf(err))
 	if words == "" || strings.HasPrefix(strings.ToLower(text), strings.ToLower(words)) {
 		return text

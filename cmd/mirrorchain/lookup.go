@@ -37,6 +37,7 @@ func (a *app) registry() (*registry.Provider, error) {
 		TLS:       registry.CertDirs(dirs...),
 		Proxy:     http.ProxyFromEnvironment,
 		UserAgent: "mirrorchain/" + currentVersion().Version,
+		Observe:   a.exchanged,
 	})
 }
 
@@ -120,17 +121,19 @@ func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform
 	if err != nil {
 		return nil, err
 	}
-	a.warn(p.warnings())
 	res, err := p.resolve(ref)
+	a.warn(p.warnings(err), p.concerned(res))
 	if err != nil {
 		return nil, about(ref.Text, err)
 	}
 	if len(res.Candidates) == 0 {
 		return nil, &failedLookup{
 			head: ref.Text + ": no endpoint is left to ask", attempts: refusedAttempts(res),
-			code: exitForbidden, hints: []string{hintForbidden(ref.Text)},
+			code: exitForbidden, hints: a.hintsForbidden(ref.Text, res),
 		}
 	}
+	a.warnUnmirrored(p, ref, res)
+	a.hintName(ref)
 	base, err := a.registry()
 	if err != nil {
 		return nil, err
@@ -150,7 +153,8 @@ func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform
 	rel, err := c.Lookup(a.traced(ctx), provider.Request{Image: ref.Ref, Platform: platform, Credentials: found.Credentials})
 	stop()
 	if err != nil {
-		return nil, a.failed(ctx, ref, err, res, found, time.Since(start))
+		return nil, a.failed(ctx, ref, err, p, res, found, time.Since(start))
 	}
+	a.hint(p.hintTag(res))
 	return rel, nil
 }

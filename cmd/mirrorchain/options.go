@@ -32,23 +32,25 @@ type options struct {
 
 func (o *options) register(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringArrayVarP(&o.sources, "source", "s", nil, "where policies are, `SPEC`: file:PATH (a file or directory), env:NAME, or a bare path; of a cluster icsp:, idms:, itms:, imageconfig:, or cluster: for all of them; repeatable")
+	f.StringArrayVarP(&o.sources, "source", "s", nil, "where policies are, `SPEC`: PATH or file:PATH of a file or of a directory with *.yaml, *.yml, *.json or registries.conf, env:NAME, - for standard input; cluster: for the policies of a cluster, or icsp:, idms:, itms:, imageconfig: for some; repeatable; see 'mirrorchain help sources'")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` of the cluster, in place of $KUBECONFIG, ~/.kube/config and, in a pod, its service account")
 	f.StringVar(&o.kubeContext, "context", "", "`NAME` of the kubeconfig's context, in place of its current one")
 	f.StringArrayVar(&o.registryOverrides, "registry-overrides", nil, "replace registries in lookups and in results: `SRC=DST,...`")
-	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "`SCOPE` that may be plain HTTP or unverified TLS; repeatable")
-	f.StringArrayVar(&o.blocked, "blocked-registry", nil, "`SCOPE` that nothing may be pulled from; repeatable")
+	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "`SCOPE`, HOST[:PORT][/PATH] or *.DOMAIN, that may be plain HTTP or unverified TLS; repeatable")
+	f.StringArrayVar(&o.blocked, "blocked-registry", nil, "`SCOPE`, HOST[:PORT][/PATH] or *.DOMAIN, that nothing may be pulled from; repeatable")
 	f.BoolVar(&o.strict, "strict", false, "refuse policies that the machine-config operator refuses")
 	f.BoolVar(&o.tagsFollowDigest, "tags-follow-digest-rules", false, "let digest rules (ICSP, IDMS) serve tags too, as HyperShift's operators do")
 
-	f.StringVarP(&o.authfile, "authfile", "a", "", "pull secret `FILE` to ask before the usual places (REGISTRY_AUTH_FILE, podman's and docker's files)")
+	f.StringVarP(&o.authfile, "authfile", "a", "", "pull secret `FILE` to ask before the usual places; see 'mirrorchain help credentials'")
 	f.StringVar(&o.authfile, "registry-config", "", "the same as --authfile `FILE`")
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none (each endpoint has limits of its own)")
 
 	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is asked of whom, and who answers")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is asked of whom, and who answers; and every warning")
+
+	registerForeign(f)
 
 	complete(root, "output", cobra.FixedCompletions([]string{"text", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -72,9 +74,14 @@ func (o *options) check() error {
 	if o.timeout < 0 {
 		return usagef("--timeout %v: want 0 for none, or more", o.timeout)
 	}
-	for flag, scopes := range map[string][]string{"--insecure-registry": o.insecure, "--blocked-registry": o.blocked} {
-		if slices.Contains(scopes, "") {
-			return usagef("%s is empty; want REGISTRY[:PORT][/PATH] or *.DOMAIN", flag)
+	for _, f := range []struct {
+		flag   string
+		scopes []string
+	}{{"--insecure-registry", o.insecure}, {"--blocked-registry", o.blocked}} {
+		for _, s := range f.scopes {
+			if err := checkScope(s); err != nil {
+				return usagef("%s %q: %w; want HOST[:PORT][/PATH] or *.DOMAIN", f.flag, s, err)
+			}
 		}
 	}
 	if slices.Contains(o.sources, "") {
@@ -86,25 +93,20 @@ func (o *options) check() error {
 	return nil
 }
 
-// commonFlags are the names of the common flags.
-var commonFlags = []string{
-	"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "strict", "tags-follow-digest-rules",
-	"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "output", "verbose",
-}
-
 // only makes a command refuse the common flags that mean nothing to it, instead
 // of taking them and doing nothing.
 func only(cmd *cobra.Command, flags ...string) *cobra.Command {
-	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .HasAvailableInheritedFlags}}", "{{if false}}", 1))
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		for _, name := range commonFlags {
-			if !slices.Contains(flags, name) && cmd.Flags().Changed(name) {
-				return usagef("--%s means nothing to '%s'", name, cmd.CommandPath())
+		for _, g := range commonFlags() {
+			for _, name := range g.names {
+				if !slices.Contains(flags, name) && cmd.Flags().Changed(name) {
+					return usagef("--%s means nothing to '%s'", name, cmd.CommandPath())
+				}
 			}
 		}
 		return nil
 	}
-	return cmd
+	return showing(cmd, flags...)
 }
 
 // group is run for a command that only holds others.

@@ -39,6 +39,9 @@ func (f *outputFormat) Set(s string) error {
 	return fmt.Errorf("want text, json or yaml")
 }
 
+// isText reports whether a person reads the result.
+func (f *outputFormat) isText() bool { return *f == "" || *f == formatText }
+
 func (*outputFormat) Type() string { return "FORMAT" }
 
 // print writes v to stdout in the format asked for, text by its function, in one

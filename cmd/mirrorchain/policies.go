@@ -23,18 +23,6 @@ type policies struct {
 	insecureAll bool
 }
 
-// warnings are those of the sources, then those of the merged rules.
-func (p *policies) warnings() []provider.Warning {
-	var all []provider.Warning
-	for _, policy := range p.loaded {
-		all = append(all, policy.Warnings...)
-	}
-	if p.rules != nil {
-		all = append(all, p.rules.Warnings()...)
-	}
-	return all
-}
-
 // loadPolicies reads every source once and merges them. Except for warnings, which
 // are the caller's to tell, what a person should know goes to stderr.
 func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
@@ -67,16 +55,13 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 		Strict: a.opts.strict, TagsFollowDigestRules: a.opts.tagsFollowDigest,
 	}, p.loaded...)
 	if err != nil {
-		a.warn(p.warnings())
+		a.warnAll(p.warnings())
+		if e, ok := errors.AsType[*provider.InvalidPolicyError](err); ok && strings.HasPrefix(e.Origin, "--") {
+			return nil, &usageError{err} // a flag's own value
+		}
 		return nil, fmt.Errorf("%s%w", unlessNamed("merging the policies: ", err), err)
 	}
 	return p, context.Cause(ctx)
-}
-
-func (a *app) warn(warnings []provider.Warning) {
-	for _, w := range warnings {
-		a.warnf("%s", sayWarning(w))
-	}
 }
 
 // openSources are the -s flags in order, then what the other flags say.
@@ -177,18 +162,11 @@ func saySkipped(objects []provider.Object) string {
 		}
 	}
 	for i, k := range kinds {
-		kinds[i] = fmt.Sprintf("%d %s", count[k], k)
-	}
-	return fmt.Sprintf("%s (%s), no mirror policy", plural(len(objects), "object"), strings.Join(kinds, ", "))
-}
-
-func sayWarning(w provider.Warning) string {
-	for _, o := range w.Origins {
-		if !strings.Contains(w.Message, o) {
-			return fmt.Sprintf("%s (%s)", w.Message, strings.Join(w.Origins, ", "))
+		if kinds[i] = fmt.Sprintf("%d %s", count[k], k); k == "" {
+			kinds[i] = fmt.Sprintf("%d without a kind", count[k])
 		}
 	}
-	return w.Message
+	return fmt.Sprintf("%s (%s), no mirror policy", plural(len(objects), "object"), strings.Join(kinds, ", "))
 }
 
 func (a *app) deps() assembly.Deps {

@@ -38,7 +38,7 @@ func (p *probe) words() string {
 
 // probe asks each candidate of res and notes the answers in e. failed is set
 // where none answered; err is that nothing could be asked.
-func (a *app) probe(ctx context.Context, res provider.Resolution, platform provider.Platform, e *explained) (failed, err error) {
+func (a *app) probe(ctx context.Context, p *policies, res provider.Resolution, platform provider.Platform, e *explained) (failed, err error) {
 	base, err := a.registry()
 	if err != nil {
 		return nil, err
@@ -54,20 +54,20 @@ func (a *app) probe(ctx context.Context, res provider.Resolution, platform provi
 	var g errgroup.Group
 	g.SetLimit(probesAtOnce)
 	for i, c := range res.Candidates {
-		p := &probe{ref: c.Ref}
-		e.Candidates[i].Probe = p
+		x := &probe{ref: c.Ref}
+		e.Candidates[i].Probe = x
 		g.Go(func() error {
 			start := time.Now()
 			img, err := base.Image(traced, provider.Request{
 				Image: c.Ref, Platform: platform, Insecure: c.Insecure, Credentials: found.Credentials,
 			})
-			p.took = time.Since(start)
-			p.DurationMS = p.took.Milliseconds()
+			x.took = time.Since(start)
+			x.DurationMS = x.took.Milliseconds()
 			if err != nil {
-				p.err, p.Error, p.Class, p.Status = err, err.Error(), provider.ClassOf(err).String(), statusOf(err)
+				x.err, x.Error, x.Class, x.Status = err, err.Error(), provider.ClassOf(err).String(), statusOf(err)
 				return nil
 			}
-			p.OK, p.Digest = true, img.Digest()
+			x.OK, x.Digest = true, img.Digest()
 			return nil
 		})
 	}
@@ -86,7 +86,7 @@ func (a *app) probe(ctx context.Context, res provider.Resolution, platform provi
 	}
 	attempts = append(attempts, refusedAttempts(res)...)
 	return &failedLookup{
-		head: e.Image + ": no endpoint answered with it", attempts: attempts,
-		code: attemptsCode(attempts), hints: a.hints(refArg{Text: e.Image}, attempts, found),
+		head: fmt.Sprintf("%s: no endpoint answered with it (%s)", e.Image, sayAsked(attempts, "")), attempts: attempts,
+		code: attemptsCode(attempts), hints: a.hints(refArg{Text: e.Image}, attempts, p, res, found),
 	}, nil
 }

@@ -2,6 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,6 +31,8 @@ func parseRef(s string) (refArg, error) {
 		err = errors.New("empty image reference; want REGISTRY/REPOSITORY@DIGEST or REGISTRY/REPOSITORY:TAG")
 	case strings.Contains(s, "://"):
 		err = errors.New(err.Error() + "; leave out the scheme, \"" + s[:strings.Index(s, "://")+3] + "\"")
+	case isFile(s):
+		err = errors.New(err.Error() + "; that is a file: policies are given with -s " + quoted(s))
 	}
 	return refArg{Text: s}, &usageError{err}
 }
@@ -50,7 +56,10 @@ func someRefs(cmd *cobra.Command, args []string) error {
 
 func archFlag(cmd *cobra.Command, arch *string) {
 	cmd.Flags().StringVar(arch, "arch", "", "`PLATFORM` to choose from an index: ARCH or OS/ARCH[/VARIANT] (default linux on this program's own)")
-	complete(cmd, "arch", cobra.FixedCompletions([]string{"amd64", "arm64", "ppc64le", "s390x"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(arch, "platform", "", "the same as --arch `PLATFORM`")
+	for _, name := range []string{"arch", "platform"} {
+		complete(cmd, name, cobra.FixedCompletions([]string{"amd64", "arm64", "ppc64le", "s390x"}, cobra.ShellCompDirectiveNoFileComp))
+	}
 }
 
 func parseArch(arch string) (provider.Platform, error) {
@@ -61,5 +70,55 @@ func parseArch(arch string) (provider.Platform, error) {
 	if err != nil {
 		return p, usagef("--arch: %w", err)
 	}
-	return p, nil
+	if slices.Contains(systems, p.OS) {
+		if goArch, ok := otherNames[p.Architecture]; ok {
+			return p, usagef("--arch %q: did you mean %s?", arch, provider.Platform{OS: p.OS, Architecture: goArch, Variant: p.Variant})
+		}
+		return p, nil
+	}
+	if p.Variant == "" { // ARCH/VARIANT was meant, perhaps
+		if goArch, ok := otherNames[p.OS]; ok {
+			p.OS = goArch
+		}
+		if slices.Contains(architectures, p.OS) {
+			return p, usagef("--arch %q: %q is no operating system; did you mean linux/%s/%s?", arch, strings.Split(arch, "/")[0], p.OS, p.Architecture)
+		}
+	}
+	return p, usagef("--arch %q: %q is no operating system; want one of %s", arch, p.OS, strings.Join(systems, ", "))
+}
+
+// What an index may name, in Go's words, and what else architectures are called.
+var (
+	systems       = []string{"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "aix"}
+	architectures = []string{"amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64", "loong64", "mips64le"}
+	otherNames    = map[string]string{"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "powerpc64le": "ppc64le"}
+)
+
+var versionLike = regexp.MustCompile(`^v?[0-9]+\.[0-9]+(\.[0-9]+)?([-+.:_].*)?$`)
+
+// hintName says what was probably meant by an argument that reads as the name of a
+// Docker Hub image.
+func (a *app) hintName(ref refArg) {
+	s := ref.Text
+	if strings.Contains(s, "/") {
+		return
+	}
+	means := fmt.Sprintf("%s is read as the image %s", s, ref.Normalize())
+	switch {
+	case versionLike.MatchString(s):
+		a.hint(means + "; a release is named by its pull spec, such as quay.io/openshift-release-dev/ocp-release:4.17.3-x86_64")
+	case strings.HasPrefix(s, "sha256:"):
+		a.hint(means + "; a digest belongs to a repository: REGISTRY/REPOSITORY@sha256:...")
+	case slices.Contains([]string{"text", "json", "yaml"}, s):
+		a.hint(means + "; the output's format is given with -o " + s)
+	case slices.Contains(architectures, s) || otherNames[s] != "":
+		a.hint(means + "; a platform is given with --arch")
+	case isFile(s):
+		a.hint(means + "; policies are given with -s " + quoted(s))
+	}
+}
+
+func isFile(s string) bool {
+	_, err := os.Stat(s)
+	return err == nil
 }

@@ -20,6 +20,7 @@ type releaseInfo struct {
 	Version           string            `json:"version"`
 	Platform          string            `json:"platform,omitempty"` // only where it was chosen from an index
 	Created           *time.Time        `json:"created"`            // null where image-references does not say
+	Metadata          metadata          `json:"metadata"`
 	Attempts          []attempt         `json:"attempts"`
 	ComponentVersions map[string]string `json:"componentVersions"`
 	Components        []component       `json:"components"`
@@ -29,6 +30,14 @@ type attempt struct {
 	Image      string `json:"image"`
 	Error      string `json:"error"` // "" for the one that answered
 	DurationMS int64  `json:"durationMs"`
+	Class      string `json:"class"`  // what kind of failure, "" for the one that answered
+	Status     int    `json:"status"` // the HTTP status of a failure, 0 where there was none
+}
+
+type metadata struct {
+	Previous []string `json:"previous"`
+	Next     []string `json:"next"`
+	URL      string   `json:"url"`
 }
 
 type component struct {
@@ -101,6 +110,9 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string) error
 	if err != nil {
 		return err
 	}
+	if arch != "" && rel.Platform().IsZero() {
+		a.notef("--arch %s chose nothing: %s is a plain image, not an index of several", arch, ref.Text)
+	}
 	if imageFor != "" {
 		return a.printImageFor(rel, imageFor)
 	}
@@ -113,6 +125,8 @@ func infoOf(ref refArg, rel *provider.Release) releaseInfo {
 		Version: rel.Version(), Platform: rel.Platform().String(),
 		Attempts: []attempt{}, ComponentVersions: rel.ComponentVersions(), Components: []component{},
 	}
+	m := rel.Metadata()
+	r.Metadata = metadata{list(m.Previous), list(m.Next), m.URL}
 	if t := rel.Created(); !t.IsZero() {
 		t = t.UTC()
 		r.Created = &t
@@ -120,7 +134,7 @@ func infoOf(ref refArg, rel *provider.Release) releaseInfo {
 	for at := range rel.Attempts() {
 		e := attempt{Image: at.Ref.String(), DurationMS: at.Took.Milliseconds()}
 		if at.Err != nil {
-			e.Error = at.Err.Error()
+			e.Error, e.Class, e.Status = at.Err.Error(), provider.ClassOf(at.Err).String(), statusOf(at.Err)
 		}
 		r.Attempts = append(r.Attempts, e)
 	}

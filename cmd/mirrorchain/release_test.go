@@ -47,7 +47,7 @@ func TestReleaseText(t *testing.T) {
 Digest:     SHA
 Created:    2024-10-28T09:15:42Z
 OS/Arch:    linux/arm64
-Pull From:  quay.io/ocp/release@SHA
+Asked For:  quay.io/ocp/release@SHA
 Served By:  mirror.corp/ocp/release@SHA (in 1.5s, after 1 failed attempt)
 Failed:     first.corp/ocp/release@SHA (after 12ms)
               server error: reading the manifest: service unavailable (HTTP 503)
@@ -85,16 +85,28 @@ func TestReleaseJSON(t *testing.T) {
   "version": "4.17.3",
   "platform": "linux/arm64",
   "created": "2024-10-28T09:15:42Z",
+  "metadata": {
+    "previous": [
+      "4.16.1",
+      "4.17.2"
+    ],
+    "next": [],
+    "url": "https://example.com/errata"
+  },
   "attempts": [
     {
       "image": "first.corp/ocp/release@D",
       "error": "first.corp/ocp/release@D: reading the manifest: service unavailable (HTTP 503)",
-      "durationMs": 12
+      "durationMs": 12,
+      "class": "server",
+      "status": 503
     },
     {
       "image": "mirror.corp/ocp/release@D",
       "error": "",
-      "durationMs": 1530
+      "durationMs": 1530,
+      "class": "",
+      "status": 0
     }
   ],
   "componentVersions": {

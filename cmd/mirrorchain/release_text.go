@@ -25,7 +25,7 @@ func releaseText(w io.Writer, ref refArg, rel *provider.Release) {
 		rows = append(rows, []string{"OS/Arch:", p.String()})
 	}
 	rows = append(rows,
-		[]string{"Pull From:", ref.Normalize().String()},
+		[]string{"Asked For:", ref.Normalize().String()},
 		[]string{"Served By:", servedBy(rel)},
 	)
 	for at := range rel.Attempts() {

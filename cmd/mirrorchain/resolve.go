@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // resolved is one element of resolve's JSON.
@@ -17,6 +19,10 @@ type resolved struct {
 	Candidates []candidate `json:"candidates"`
 	Refused    []refused   `json:"refused"`
 	Error      string      `json:"error"`
+
+	ref refArg              // zero for a malformed one
+	res provider.Resolution // what the rest was made of
+	err error
 }
 
 type candidate struct {
@@ -32,7 +38,7 @@ type refused struct {
 }
 
 func (a *app) resolveCmd() *cobra.Command {
-	return &cobra.Command{
+	return showing(&cobra.Command{
 		Use:   "resolve REF...",
 		Short: "Print the endpoints that images would be pulled from, in order",
 		Long: `resolve applies the policies to each image reference and prints the endpoints
@@ -42,7 +48,8 @@ blocks. It touches no network, except to read policies from a cluster.
 With -o json it prints an array with one object per REF, in order. One REF that
 cannot be resolved does not stop the others; its "error" says why. The exit code
 is then 2 for a malformed reference, 8 where policy blocks every endpoint, 1 for a
-mirror that the reference cannot be rewritten to; 8 before 2, 2 before 1.`,
+mirror that the reference cannot be rewritten to; 8 before 2, 2 before 1. Text leaves
+malformed ones out.`,
 		Example: `  mirrorchain resolve -s idms.yaml quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # a whole oc-mirror workspace, as JSON
@@ -52,7 +59,7 @@ mirror that the reference cannot be rewritten to; 8 before 2, 2 before 1.`,
   mirrorchain resolve -s env:OPENSHIFT_IMG_OVERRIDES REF`,
 		Args: someRefs,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.resolve(cmd.Context(), args) },
-	}
+	}, policyFlags, outputFlags, "tls-verify", "timeout")
 }
 
 func (a *app) resolve(ctx context.Context, args []string) error {
@@ -62,23 +69,42 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	a.warn(p.warnings())
-	code := exitOK
 	all := make([]resolved, 0, len(args))
+	var errs []error
+	var origins []string
 	for _, arg := range args {
-		r, err := p.resolveArg(arg)
-		if err != nil {
-			code = worse(code, exitCode(err))
-			r.Error = err.Error()
-			a.tell("mirrorchain: %v", about(arg, err))
+		r := p.resolveArg(arg)
+		errs = append(errs, r.err)
+		if !r.ref.IsZero() {
+			origins = append(origins, p.concerned(r.res)...)
 		}
 		all = append(all, r)
 	}
+	a.warn(p.warnings(errs...), origins)
+	code := exitOK
+	for _, r := range all {
+		if r.err != nil {
+			code = worse(code, exitCode(r.err))
+			a.tell("mirrorchain: %v", about(r.Image, r.err))
+		}
+		if !r.ref.IsZero() {
+			a.warnUnmirrored(p, r.ref, r.res)
+			a.hintName(r.ref)
+			if a.opts.output.isText() {
+				a.hint(p.hintTag(r.res))
+			}
+		}
+	}
 	err = a.print(all, func(w io.Writer) {
-		for i, r := range all {
-			if i > 0 {
+		first := true
+		for _, r := range all {
+			if r.ref.IsZero() {
+				continue // stderr says what is wrong with it
+			}
+			if !first {
 				fmt.Fprintln(w)
 			}
+			first = false
 			r.text(w)
 		}
 	})
@@ -88,17 +114,23 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 	return err
 }
 
-func (p *policies) resolveArg(arg string) (resolved, error) {
-	r := resolved{Image: arg, Candidates: []candidate{}, Refused: []refused{}}
-	ref, err := parseRef(arg)
-	if err != nil {
-		return r, err
+func (p *policies) resolveArg(arg string) (r resolved) {
+	r = resolved{Image: arg, Candidates: []candidate{}, Refused: []refused{}}
+	defer func() {
+		if r.err != nil {
+			r.Error = r.err.Error()
+		}
+	}()
+	if r.ref, r.err = parseRef(arg); r.err != nil {
+		r.ref = refArg{}
+		return r
 	}
-	r.Normalized = ref.Normalize().String()
-	res, err := p.resolve(ref)
+	r.Normalized = r.ref.Normalize().String()
+	r.res, r.err = p.resolve(r.ref)
+	res := r.res
 	r.Source = res.Source
-	if err != nil {
-		return r, err
+	if r.err != nil {
+		return r
 	}
 	for _, c := range res.Candidates {
 		r.Candidates = append(r.Candidates, candidate{c.Ref.String(), c.Mirror, c.Insecure, strings.Join(c.Origins, ", ")})
@@ -107,9 +139,9 @@ func (p *policies) resolveArg(arg string) (resolved, error) {
 		r.Refused = append(r.Refused, refused{f.Ref.String(), f.By})
 	}
 	if len(res.Candidates) == 0 {
-		return r, errForbidden(res.Refused)
+		r.err = errForbidden(res.Refused)
 	}
-	return r, nil
+	return r
 }
 
 func (r resolved) text(w io.Writer) {

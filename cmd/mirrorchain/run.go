@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -64,7 +63,7 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	}
 	a.tell("mirrorchain: %s", indented(err))
 	for _, h := range hintsOf(err) {
-		a.tell("hint: %s", h)
+		a.hint(h)
 	}
 	code := exitCode(err)
 	if code == exitUsage {
@@ -88,6 +87,13 @@ func (a *app) notef(format string, args ...any) {
 	a.tell("note: "+format, args...)
 }
 
+// hint tells what to do; "" is nothing.
+func (a *app) hint(text string) {
+	if text != "" {
+		a.tell("hint: %s", text)
+	}
+}
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mirrorchain",
@@ -98,15 +104,8 @@ in force, what is in that release, and where did it really come from?
 Policies are read as nodes read them: ImageDigestMirrorSet, ImageTagMirrorSet,
 ImageContentSourcePolicy, install-config and registries.conf, from files (-s FILE),
 and the first three, with insecure and blocked registries, from a cluster
-(-s cluster:).
-
-Credentials are looked for in --authfile, $REGISTRY_AUTH_FILE,
-$XDG_RUNTIME_DIR/containers/auth.json, /run/containers/$UID/auth.json,
-$XDG_CONFIG_HOME/containers/auth.json, $DOCKER_CONFIG/config.json and
-~/.docker/config.json; for each endpoint the first file with an entry for it
-counts, and in that file the longest. Credential helpers are run for the
-registries that are asked, and for no other. HTTPS_PROXY, HTTP_PROXY, NO_PROXY and
-SSL_CERT_FILE are honoured. Output has no colour.
+(-s cluster:). Credentials are found where oc, podman and docker keep them. Output
+has no colour.
 
 Results go to stdout, everything else to stderr. A command that fails to look an
 image up prints nothing on stdout.
@@ -129,6 +128,7 @@ image up prints nothing on stdout.
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
+		Version:                    currentVersion().Version,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
@@ -136,9 +136,9 @@ image up prints nothing on stdout.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
 	a.opts.register(root)
 	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCmd())
-	// A command that only holds others is runnable here, to say what is wrong; its
-	// usage need not say that it can be run alone.
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.SetVersionTemplate(currentVersion().line())
+	root.SetUsageFunc(usage)
 	return root
 }

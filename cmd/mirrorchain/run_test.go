@@ -58,7 +58,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	for len(cmds) > 0 {
 		c := cmds[0]
 		cmds = append(cmds[1:], c.Commands()...)
-		if c.HasSubCommands() {
+		if c.HasSubCommands() || c.IsAdditionalHelpTopicCommand() {
 			continue
 		}
 		if c.Example == "" || c.Short == "" {

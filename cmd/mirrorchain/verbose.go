@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http/httptrace"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
 // verbosef says on stderr what -v asks for.
@@ -34,14 +37,29 @@ func (a *app) observer() chain.Observer {
 	})
 }
 
-// traced has -v tell of connections and requests. Nothing of a request but its
-// host is known here, and so nothing secret can be told.
+// exchanged has -v tell of a request. It is told of no header, no query and no
+// path that a server chose.
+func (a *app) exchanged(x registry.Exchange) {
+	if !a.opts.verbose {
+		return
+	}
+	what := fmt.Sprintf("%s %s://%s%s", x.Method, x.Scheme, x.Host, x.Path)
+	answer := "no answer"
+	if x.Status != 0 {
+		answer = fmt.Sprintf("HTTP %d, %s", x.Status, plural(int(x.Bytes), "byte"))
+	}
+	if x.Class != provider.ClassUnknown {
+		answer += ", " + classWords(x.Class)
+	}
+	a.verbosef("%s: %s in %s", what, answer, round(x.Took))
+}
+
+// traced has -v tell of connections.
 func (a *app) traced(ctx context.Context) context.Context {
 	if !a.opts.verbose {
 		return ctx
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(hostPort string) { a.verbosef("request to %s", hostPort) },
 		ConnectDone: func(_, addr string, err error) {
 			if err == nil {
 				a.verbosef("connected to %s", addr)

@@ -44,6 +44,10 @@ func currentVersion() versionInfo {
 	return v
 }
 
+func (v versionInfo) line() string {
+	return fmt.Sprintf("mirrorchain %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+}
+
 func (a *app) versionCmd() *cobra.Command {
 	return only(&cobra.Command{
 		Use:   "version",
@@ -55,7 +59,7 @@ func (a *app) versionCmd() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := currentVersion()
 			return a.print(v, func(w io.Writer) {
-				fmt.Fprintf(w, "mirrorchain %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+				fmt.Fprint(w, v.line())
 			})
 		},
 	}, "output")

@@ -41,7 +41,7 @@ func (s *site) close() {
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named]
 //	registry push NAME REPO[:TAG] [docker|index|list] [big] [multi] [real]   sets $DIGEST
 //	registry down|up|mute NAME
-//	registry fail NAME KIND|all STATUS|hang|flip|truncate
+//	registry fail NAME KIND|all STATUS|hang|flip|truncate|busy
 //	registry certificate NAME valid|unknown|expired|wrong
 //	registry requests NAME N          wants that many requests until now
 //	registry auth FILE NAME...        writes a pull secret for these
@@ -211,6 +211,8 @@ func fail(reg *testregistry.Registry, args []string) error {
 	switch args[1] {
 	case "hang":
 		a = testregistry.Hang()
+	case "busy":
+		a = testregistry.RetryLater(429, "600")
 	case "flip":
 		a = testregistry.FlipByte(100)
 	case "truncate":
