@@ -66,6 +66,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
 			"expand":   expand,
+			"handover": handOver,
 			"json":     jsonCmd,
 			"proxy":    proxyCmd,
 			"registry": registryCmd,
