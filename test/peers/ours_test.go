@@ -14,6 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/file"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // writeObjects writes the API objects of s into dir as an admin has them, beside
@@ -84,6 +85,24 @@ func newRules(s *policySet, policies []provider.Policy) (*provider.Rules, error)
 		}
 	}
 	return r, err
+}
+
+// handedOn is r as another process has it that was handed the document of r.
+func handedOn(t *testing.T, r *provider.Rules) *provider.Rules {
+	t.Helper()
+	data, err := handover.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := handover.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := provider.NewRules(provider.RulesConfig{}, p)
+	if err != nil {
+		t.Fatalf("rules that were handed on are refused: %v", err)
+	}
+	return again
 }
 
 // ask asks Resolve and Candidates, which must agree.
