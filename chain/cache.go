@@ -258,7 +258,8 @@ func (c *cache) keep(k *cacheKey, e *cached) {
 const entryOverhead = 1 << 10
 
 // sizeHeld is what a held release counts as: itself, and half as much for the views
-// that Translate and Components keep with it.
+// kept with it. One that Translate makes takes a sixth of the release, with Live a
+// quarter, and there are two while the rules change.
 func sizeHeld(r *provider.Release) int64 {
 	n := int64(r.Size())
 	return n + n/2

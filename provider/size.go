@@ -6,20 +6,24 @@ import "unsafe"
 // not counted. It is for caches that are bounded by bytes; it walks the components.
 func (r *Release) Size() int {
 	c := r.held()
-	n := int(unsafe.Sizeof(*c)) + len(c.version) + len(c.digest) + len(c.bootImages) + c.versions.size()
+	n := int(unsafe.Sizeof(*c)) + allocated(c.version) + allocated(c.digest) + allocated(c.bootImages) + c.versions.size()
 	n += len(c.components) * int(unsafe.Sizeof(component{})+unsafe.Sizeof(sha256sum{}))
 	for i := range c.components {
 		p := &c.components[i]
-		n += len(p.name) + p.annotations.size() + len(p.pullFrom)*int(unsafe.Sizeof(packed{}))
+		n += allocated(p.name) + p.annotations.size() + len(p.pullFrom)*int(unsafe.Sizeof(packed{}))
 	}
 	return n
 }
+
+// allocated is about what a string takes: the sizes of small pieces of memory are 16
+// bytes apart (runtime/sizeclasses.go), and a release has thousands of them.
+func allocated(s string) int { return (len(s) + 15) &^ 15 }
 
 // size counts keys once for all, for they are the same everywhere.
 func (p pairs) size() int {
 	n := len(p) * int(unsafe.Sizeof(""))
 	for i := 1; i < len(p); i += 2 {
-		n += len(p[i])
+		n += allocated(p[i])
 	}
 	return n
 }
