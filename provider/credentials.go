@@ -108,7 +108,9 @@ type credentialSet struct {
 // NewCredentials builds a set from entries keyed like those of a docker config:
 // "registry[:port][/path]". A scheme, a trailing slash and Docker's legacy /v1/
 // and /v2/ are dropped; two keys that come to the same with different
-// credentials are an error, as is a key that names no registry.
+// credentials are an error, as is a key that is not of that form: one with white
+// space, a user or a query, for example, or a wildcard, which Kubernetes knows and
+// nodes do not.
 func NewCredentials(entries map[string]Credential) (Credentials, error) {
 	set := make(map[string]Credential, len(entries))
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
@@ -138,6 +140,10 @@ func NewCredentials(entries map[string]Credential) (Credentials, error) {
 // ParseCredentials reads a .dockerconfigjson: the "auths" of a docker
 // config.json or a containers auth.json. Errors name the entry that is wrong and
 // never quote its content.
+//
+// No program is run: "credsStore" and "credHelpers" are not looked at, and an entry
+// without content, behind which one of them stands, counts as none. Who wants them
+// runs them, and gives what they say to [NewCredentials].
 func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
 	var config struct {
 		Auths map[string]struct {
@@ -157,7 +163,7 @@ func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
 		if a.Auth != "" {
 			user, pass, err := decodeAuth(a.Auth)
 			if err != nil {
-				return Credentials{}, fmt.Errorf("pull secret: auths[%q].auth: %w", key, err)
+				return Credentials{}, fmt.Errorf("pull secret: auths[%q].auth: %w", withoutUser(key), err)
 			}
 			c.username, c.password = user, pass
 		}
@@ -246,14 +252,45 @@ func credentialKey(key string) (string, error) {
 	}
 	switch host {
 	case "":
-		return "", fmt.Errorf("auths[%q]: no registry; want REGISTRY[:PORT][/PATH]", key)
+		return "", fmt.Errorf("auths[%q]: it names no registry; want REGISTRY[:PORT][/PATH]", withoutUser(key))
 	case "index.docker.io", "registry-1.docker.io":
 		host = "docker.io"
 	}
-	if path == "" {
-		return host, nil
+	k := host
+	if path != "" {
+		k += "/" + path
 	}
-	return host + "/" + path, nil
+	if !isCredentialKey(k) {
+		return "", fmt.Errorf("auths[%q]: it names no registry; want REGISTRY[:PORT][/PATH]", withoutUser(key))
+	}
+	return k, nil
+}
+
+// withoutUser is a key as errors quote it: who writes a user into a URL may write a
+// password there too.
+func withoutUser(key string) string {
+	if i := strings.LastIndexByte(key, '@'); i >= 0 {
+		return "..." + key[i:]
+	}
+	return key
+}
+
+// isCredentialKey reports whether k is HOST[:PORT][/PATH]. Of a path it only wants
+// that its components could be some registry's: what no reference has, such as
+// upper case, matches none and does no harm.
+func isCredentialKey(k string) bool {
+	host, path, found := strings.Cut(k, "/")
+	if !imageref.IsLocation(host) {
+		if ref, err := imageref.Parse(host + "/a"); host[0] != '[' || err != nil || ref.Registry() != host { // an IPv6 literal
+			return false
+		}
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if found && (part == "" || !isWord(part)) {
+			return false
+		}
+	}
+	return true
 }
 
 func decodeAuth(s string) (user, pass string, err error) {

@@ -191,6 +191,42 @@ func TestCredentialsConflict(t *testing.T) {
 	}
 }
 
+// A key that could be no registry's would be of no use, and nobody would notice.
+func TestCredentialKeys(t *testing.T) {
+	p := provider.NewCredential("u", "p")
+	for _, good := range []string{
+		"quay.io", "quay.io/", "quay.io:443", "quay.io/a/b", "localhost", "localhost:5000", "registry", "my-registry:5000/a",
+		"10.0.0.1:5000", "[::1]", "[::1]:5000/a", "https://quay.io", "http://quay.io/v1/", "https://index.docker.io/v1/",
+		"https://index.docker.io/v1/access-token", "Registry.example.com", "artifactory.example.com/Team_1/x.y",
+	} {
+		if _, err := provider.NewCredentials(map[string]provider.Credential{good: p}); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"", "/", "https://", "a b", "quay.io ", " quay.io", "quay.io\n", "quay.io/a b", "quay.io//a", "quay.io:", "quay.io:port", ":5000",
+		"*.example.com", "*", "quay.io?x=y", "quay.io/a:tag", "ftp://quay.io", "[::1", "::1",
+	} {
+		_, err := provider.NewCredentials(map[string]provider.Credential{bad: p})
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("auths[%q]", bad)) || !strings.Contains(err.Error(), "want REGISTRY") {
+			t.Errorf("%q: %v; want an error that names it", bad, err)
+		}
+	}
+	for _, bad := range []string{"alice:hunter2@quay.io", "https://alice:hunter2@quay.io/a", "hunter2@quay.io/a@sha256:0"} {
+		_, err := provider.NewCredentials(map[string]provider.Credential{bad: p})
+		_, parsed := provider.ParseCredentials([]byte(`{"auths":{"` + bad + `":{"auth":"!"}}}`))
+		for _, err := range []error{err, parsed} {
+			if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), `auths["...@`) {
+				t.Errorf("%q: %v; want an error without the password", bad, err)
+			}
+		}
+	}
+	// An entry without content is none, whatever its key is.
+	if c, err := provider.NewCredentials(map[string]provider.Credential{"a b": {}}); err != nil || !c.IsZero() {
+		t.Errorf("a placeholder: %v", err)
+	}
+}
+
 func TestCredentialsOr(t *testing.T) {
 	file := parsed(t, secretFor("quay.io", "docker.io"))
 	flag, err := provider.NewCredentials(map[string]provider.Credential{"quay.io": provider.NewCredential("flag", "p")})

@@ -35,7 +35,7 @@ func (r *Request) Check() error {
 	switch p := r.Platform; {
 	case r.Image.IsZero():
 		return &Error{Class: ClassInvalid, Err: ErrNoImage}
-	case !isPlatformPart(p.OS), !isPlatformPart(p.Architecture), !isPlatformPart(p.Variant):
+	case !isWord(p.OS), !isWord(p.Architecture), !isWord(p.Variant):
 		return &Error{Class: ClassInvalid, Ref: r.Image, Err: platformError(p.String())}
 	}
 	return nil
@@ -53,7 +53,7 @@ type Platform struct {
 func ParsePlatform(s string) (Platform, error) {
 	p := strings.Split(s, "/")
 	for _, part := range p {
-		if part == "" || len(p) > 3 || !isPlatformPart(part) {
+		if part == "" || len(p) > 3 || !isWord(part) {
 			return Platform{}, platformError(s)
 		}
 	}
@@ -75,7 +75,8 @@ func (e platformError) Error() string {
 
 func (platformError) Is(target error) bool { return target == ErrInvalidPlatform }
 
-func isPlatformPart(s string) bool {
+// isWord reports whether s is of letters, digits and _ . - alone.
+func isWord(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
