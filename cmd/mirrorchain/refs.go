@@ -97,9 +97,12 @@ var (
 var versionLike = regexp.MustCompile(`^v?[0-9]+\.[0-9]+(\.[0-9]+)?([-+.:_].*)?$`)
 
 // hintName says what was probably meant by an argument that reads as the name of a
-// Docker Hub image.
+// Docker Hub image, and that upper case is another name.
 func (a *app) hintName(ref refArg) {
 	s := ref.Text
+	if host := ref.Registry(); strings.ToLower(host) != host {
+		a.hint(fmt.Sprintf("policies for %s do not apply to %s: nodes compare names byte for byte", strings.ToLower(host), s))
+	}
 	if strings.Contains(s, "/") {
 		return
 	}
