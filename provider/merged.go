@@ -8,12 +8,13 @@ import (
 // MergedSource is one source of merged Mirror rules, or one Rewrite rule, for
 // handing rules on.
 type MergedSource struct {
-	Kind   Kind
-	Source string
+	Kind   Kind   // of the rules
+	Source string // as rules name it, without a slash at its end
 	// DigestMirrors and TagMirrors in the order they are tried. A Rewrite rule has
 	// its one target in both.
 	DigestMirrors, TagMirrors []Mirror
-	NeverContactSource        bool
+	// NeverContactSource: Source is blocked, whatever says so.
+	NeverContactSource bool
 }
 
 // Merged are the sources that rules name, as merged, sorted by kind and source,

@@ -45,7 +45,7 @@ const (
 
 // Rule is one entry of one policy object, as that object states it.
 type Rule struct {
-	Kind Kind
+	Kind Kind // what it changes
 	// Source is a registry, a namespace, a repository, or a wildcard:
 	// "quay.io", "quay.io/openshift-release-dev", "*.redhat.io".
 	Source string
@@ -83,15 +83,15 @@ type Rule struct {
 
 // Mirror is one mirror of a rule.
 type Mirror struct {
-	Location string
-	Insecure bool
+	Location string // a registry, a namespace or a repository
+	Insecure bool   // plain HTTP or any certificate will do; of registries.conf only
 }
 
 // Scope is a registry, a namespace, a repository or a wildcard that policy calls
 // insecure or blocked.
 type Scope struct {
-	Name   string
-	Origin string
+	Name   string // "quay.io", "quay.io/openshift-release-dev", "*.redhat.io"
+	Origin string // as [Rule.Origin]
 	// Merged marks a scope of [Rules.Policy]: the Merged rules know already what it
 	// calls insecure, and it has its table among them.
 	Merged bool
@@ -99,8 +99,8 @@ type Scope struct {
 
 // Object names an object that was read and is no policy.
 type Object struct {
-	Kind, Name string
-	Origin     string
+	Kind, Name string // "" where the object has none
+	Origin     string // where it is, as [Rule.Origin]
 }
 
 // Warning is something legal and surprising about policies.

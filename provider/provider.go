@@ -58,6 +58,7 @@ type Image interface {
 // already holds the content behind the digest skips the second half.
 type Opener interface {
 	ReleaseProvider
+	// Open reads the manifest; its errors are those of Lookup.
 	Open(ctx context.Context, req Request) (Opened, error)
 }
 

@@ -28,20 +28,20 @@ type Release struct {
 type Served struct {
 	Image      imageref.Ref // what was asked for
 	PulledFrom imageref.Ref // where it came from
-	Stale      bool
-	Attempts   []Attempt // not modified after it is handed over
+	Stale      bool         // an old answer, because no candidate answered
+	Attempts   []Attempt    // not modified after it is handed over
 }
 
 // Attempt is one endpoint that was asked.
 type Attempt struct {
-	Ref  imageref.Ref
-	Err  error // nil for the one that answered
-	Took time.Duration
+	Ref  imageref.Ref  // the endpoint, with the image as it was asked for there
+	Err  error         // nil for the one that answered
+	Took time.Duration // until it answered or failed
 }
 
 // Component is one image of a release.
 type Component struct {
-	Name string
+	Name string // as image-references has it: "machine-config-operator"
 	// Image is what may be handed on: Canonical, or what Rewrite rules make of it.
 	Image imageref.Ref
 	// Canonical is the reference as the release states it.
@@ -66,18 +66,18 @@ type Metadata struct {
 type ReleaseData struct {
 	Image      imageref.Ref // what was asked for
 	PulledFrom imageref.Ref // where it came from; zero means Image
-	Stale      bool
-	Attempts   []Attempt
+	Stale      bool         // an old answer, because no candidate answered
+	Attempts   []Attempt    // in the order in which they were made
 
-	Version  string
-	Digest   string // "sha256:..." of the manifest that was read
-	Created  time.Time
-	Platform Platform // zero unless chosen from an index
+	Version  string    // as image-references names it: "4.17.3"
+	Digest   string    // "sha256:..." of the manifest that was read
+	Created  time.Time // of image-references
+	Platform Platform  // zero unless chosen from an index
 
-	Components        []Component // names are unique; sorted by NewRelease
-	ComponentVersions map[string]string
-	Metadata          Metadata
-	BootImages        []byte // the ConfigMap as it is; nil if the release has none
+	Components        []Component       // names are unique; sorted by NewRelease
+	ComponentVersions map[string]string // kubernetes, machine-os, ...
+	Metadata          Metadata          // of release-metadata; zero if the release has none
+	BootImages        []byte            // the ConfigMap as it is; nil if the release has none
 }
 
 // NewRelease makes a Release of data, which it copies. A component without

@@ -43,7 +43,7 @@ func (r *Request) Check() error {
 
 // Platform names an entry of an image index, in OCI's terms.
 type Platform struct {
-	OS, Architecture, Variant string
+	OS, Architecture, Variant string // as Go and OCI name them: "linux", "arm", "v7"
 }
 
 // ParsePlatform reads "os/architecture[/variant]", or an architecture alone,

@@ -11,11 +11,11 @@ import (
 // RewriteError says that a rule makes no reference out of an image. Nodes fail
 // such a pull before they contact anything, and so do lookups here.
 type RewriteError struct {
-	Image    imageref.Ref
-	Source   string // of the rule that matches
-	Location string // the mirror, or the target of a Rewrite rule
-	Origins  []string
-	Err      error // what is wrong with the result
+	Image    imageref.Ref // normalized
+	Source   string       // of the rule that matches
+	Location string       // the mirror, or the target of a Rewrite rule
+	Origins  []string     // the entries that name Location
+	Err      error        // what is wrong with the result
 }
 
 func (e *RewriteError) Error() string {

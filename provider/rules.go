@@ -36,9 +36,9 @@ type Rules struct {
 
 // Candidate is an endpoint that an image may be pulled from.
 type Candidate struct {
-	Ref      imageref.Ref
-	Mirror   bool // false for the source itself
-	Insecure bool
+	Ref      imageref.Ref // the image there
+	Mirror   bool         // false for the source itself
+	Insecure bool         // plain HTTP or any certificate will do
 	// Origins are the entries that named it: none for the source, except where a
 	// table's location or a Rewrite rule puts another place there. Shared: do not
 	// modify.
@@ -47,7 +47,7 @@ type Candidate struct {
 
 // Resolution is what the rules say about one reference.
 type Resolution struct {
-	Normalized imageref.Ref
+	Normalized imageref.Ref // what was looked up, as [imageref.Ref.Normalize] has it
 	// Source is the policy source that won, "" if none matched.
 	Source string
 	// Candidates in the order they are tried. The source may stand in the middle
@@ -70,10 +70,10 @@ type Resolution struct {
 
 // Refusal is an endpoint that policy blocks.
 type Refusal struct {
-	Ref    imageref.Ref
-	Mirror bool
-	By     string // the scope that blocks it
-	Origin string // where that scope comes from
+	Ref    imageref.Ref // the image there
+	Mirror bool         // false for the source itself
+	By     string       // the scope that blocks it
+	Origin string       // where that scope comes from
 }
 
 // NewRules merges policies. It fails with an [*InvalidPolicyError] that names the

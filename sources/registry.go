@@ -33,8 +33,8 @@ type Registry struct {
 // SpecError says that a source spec cannot be opened because of how it is
 // written, as opposed to what it points at.
 type SpecError struct {
-	Spec string
-	Err  error
+	Spec string // as it was given
+	Err  error  // what is wrong with it, and what to do
 }
 
 func (e *SpecError) Error() string { return fmt.Sprintf("source %q: %v", e.Spec, e.Err) }

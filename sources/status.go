@@ -8,7 +8,7 @@ import (
 
 // SourceStatus is what is known of one source, for readiness, metrics and people.
 type SourceStatus struct {
-	Name string
+	Name string // the source's own
 	// Loaded says that the source has loaded at least once.
 	Loaded bool
 	// LastGood is when it last loaded, zero if never.

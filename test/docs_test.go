@@ -6,8 +6,10 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // Every package says what it is for, in a sentence that starts the Go way.
@@ -70,6 +72,9 @@ func TestExportedAreDocumented(t *testing.T) {
 		}
 		for _, ty := range d.Types {
 			need(ty.Name, ty.Doc)
+			for _, m := range undocumentedMembers(ty.Decl, ty.Doc) {
+				t.Errorf("%s: %s has no comment", p.rel(), m)
+			}
 			values(ty.Consts)
 			values(ty.Vars)
 			for _, f := range ty.Funcs {
@@ -82,6 +87,78 @@ func TestExportedAreDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+// undocumentedMembers are the exported fields and interface methods of a type
+// that nothing says anything about: neither a comment of their own, above or
+// behind, nor one above the fields before them that covers a group, nor the type's
+// comment, where that names them, nor the comment of a type that a field has its
+// name from. Of an interface with one method the type's
+// comment speaks of that.
+func undocumentedMembers(decl *ast.GenDecl, text string) (names []string) {
+	for _, spec := range decl.Specs {
+		ty, ok := spec.(*ast.TypeSpec)
+		if !ok {
+			continue
+		}
+		var fields *ast.FieldList
+		methods := false
+		switch x := ty.Type.(type) {
+		case *ast.StructType:
+			fields = x.Fields
+		case *ast.InterfaceType:
+			if fields, methods = x.Methods, true; len(fields.List) == 1 {
+				continue
+			}
+		default:
+			continue
+		}
+		var group []*ast.Field // without a gap
+		covered := false       // by a comment above or behind one of the group
+		flush := func() {
+			for _, f := range group {
+				for _, n := range f.Names {
+					if n.IsExported() && !(methods && wellKnown[n.Name]) && !covered && f.Doc == nil && f.Comment == nil && !mentions(text, n.Name) && !isTypes(f.Type, n.Name) {
+						names = append(names, ty.Name.Name+"."+n.Name)
+					}
+				}
+			}
+			group, covered = nil, false
+		}
+		for _, f := range fields.List {
+			// The parser leaves gaps out of the tree; doc comments are part of a field.
+			if f.Doc != nil {
+				flush()
+				covered = true
+			}
+			group = append(group, f)
+		}
+		flush()
+	}
+	return names
+}
+
+// isTypes reports whether a field has the name of its type, or the plural: then the
+// type's comment is the field's.
+func isTypes(e ast.Expr, name string) bool {
+	switch x := e.(type) {
+	case *ast.StarExpr:
+		return isTypes(x.X, name)
+	case *ast.ArrayType:
+		return isTypes(x.Elt, strings.TrimSuffix(name, "s"))
+	case *ast.SelectorExpr:
+		return x.Sel.Name == name
+	case *ast.Ident:
+		return x.Name == name
+	}
+	return false
+}
+
+// mentions reports whether a comment has name as a word, in any case: "prefix and
+// location" names the fields Prefix and Location.
+func mentions(text, name string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
+	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, name) })
 }
 
 // wellKnown are methods whose meaning the standard library fixes.

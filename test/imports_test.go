@@ -24,6 +24,7 @@ type pkg struct {
 	Name       string
 	Standard   bool
 	Imports    []string
+	Deps       []string // what it imports, what that imports, and so on
 	GoFiles    []string
 }
 
@@ -37,7 +38,7 @@ func (p pkg) rel() string {
 
 func list(t *testing.T, args ...string) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,Doc,Name,Standard,Imports,GoFiles"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Dir,Doc,Name,Standard,Imports,Deps,GoFiles"}, args...)...)
 	cmd.Dir = ".."
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -79,11 +80,29 @@ var bans = []ban{
 	{from: "", what: []string{"testing"}, except: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest", "test"}, reason: "no shipped binary carries the testing package"},
 }
 
+// inherited are bans that hold for what comes along with an import too, because
+// their reasons are about what ends up in the program of whoever imports from.
+var inherited = []ban{
+	{from: "provider", what: []string{"sources", "chain", "cmd", "examples"}, reason: "the vocabulary and the registry know nothing of where rules come from or who asks"},
+	{from: "provider", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift", "github.com/google/go-containerregistry"},
+		except: []string{"provider/internal/payload", "provider/registry"}, reason: "who uses the vocabulary must not inherit API types or a registry client"},
+	{from: "chain", what: []string{"sources", "cmd", "examples", "provider/registry", "github.com/google/go-containerregistry"}, reason: "the chain decides where to look; it neither reads policies nor registries"},
+	{from: "chain", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, reason: "who embeds the chain must not inherit Kubernetes"},
+	{from: "sources", what: []string{"chain", "cmd", "examples", "provider/registry", "github.com/google/go-containerregistry"}, reason: "sources and chain meet only in cmd and in a user's program"},
+	{from: "sources", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"},
+		except: []string{"sources/internal/kube", "sources/icsp", "sources/idms", "sources/itms", "sources/imageconfig"}, reason: "sources without a cluster must not bring a client"},
+	{from: "", what: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest"},
+		except: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest", "cmd", "test"}, reason: "test equipment stays in tests, and in the demo"},
+	{from: "", what: []string{"testing"}, except: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest", "test"}, reason: "no shipped binary carries the testing package"},
+}
+
 // exact lists packages whose imports from outside the standard library are
 // spelt out in full.
 var exact = map[string][]string{
 	"provider":          {module + "/provider/imageref"},
-	"provider/imageref": {"github.com/distribution/reference"},
+	"provider/imageref": {},
+	"chain":             {module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"sources":           {module + "/provider", "go.uber.org/zap"},
 }
 
 func under(path, prefix string) bool {
@@ -97,23 +116,28 @@ func under(path, prefix string) bool {
 }
 
 func TestImportDirection(t *testing.T) {
-	used := make([]bool, len(bans))
-	for _, p := range list(t, "./...") {
-		for _, imp := range p.Imports {
-			name := strings.TrimPrefix(imp, module+"/")
-			for i, b := range bans {
-				if !under(p.rel(), b.from) || slices.ContainsFunc(b.except, func(e string) bool { return under(p.rel(), e) }) {
-					continue
-				}
-				used[i] = true
+	pkgs := list(t, "./...")
+	check(t, pkgs, bans, "imports", func(p pkg) []string { return p.Imports })
+	check(t, pkgs, inherited, "inherits", func(p pkg) []string { return p.Deps })
+}
+
+func check(t *testing.T, pkgs []pkg, bans []ban, verb string, imports func(pkg) []string) {
+	t.Helper()
+	for _, b := range bans {
+		used := false
+		for _, p := range pkgs {
+			if !under(p.rel(), b.from) || slices.ContainsFunc(b.except, func(e string) bool { return under(p.rel(), e) }) {
+				continue
+			}
+			used = true
+			for _, imp := range imports(p) {
+				name := strings.TrimPrefix(imp, module+"/")
 				if slices.ContainsFunc(b.what, func(w string) bool { return under(name, w) }) {
-					t.Errorf("%s imports %s: %s", p.rel(), name, b.reason)
+					t.Errorf("%s %s %s: %s", p.rel(), verb, name, b.reason)
 				}
 			}
 		}
-	}
-	for i, b := range bans {
-		if !used[i] {
+		if !used {
 			t.Errorf("no package is bound by the ban of %v on %q: the table is out of date", b.what, b.from)
 		}
 	}

@@ -28,7 +28,7 @@ func NewBundle(rules *provider.Rules) (Bundle, error) {
 
 // EnvVar is an environment variable.
 type EnvVar struct {
-	Name, Value string
+	Name, Value string // as a container's env has them
 }
 
 // Env are the variables of a container, always both of them: HyperShift's

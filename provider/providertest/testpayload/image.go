@@ -12,9 +12,9 @@ import (
 
 // Image is an image or an index, ready to be served. It is not to be modified.
 type Image struct {
-	MediaType string
-	Digest    string // of Manifest
-	Manifest  []byte
+	MediaType string            // of Manifest
+	Digest    string            // of Manifest
+	Manifest  []byte            // as it is served
 	Platform  provider.Platform // zero for an index
 	// Blobs are the config, then the layers from the bottom up. An index has none.
 	Blobs []Blob

@@ -29,7 +29,9 @@ const (
 )
 
 // Descriptor is how a manifest names content, in the fields and the order of
-// the OCI image specification.
+// the OCI image specification: MediaType, Digest and Size say what it is,
+// Platform whom an index's child is for; URLs are a foreign layer's, Annotations
+// anything else.
 type Descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`
@@ -39,7 +41,8 @@ type Descriptor struct {
 	Platform    *Platform         `json:"platform,omitempty"`
 }
 
-// Platform is a platform in an index's descriptor.
+// Platform is a platform in an index's descriptor: Architecture, OS and Variant as
+// Go names them.
 type Platform struct {
 	Architecture string `json:"architecture"`
 	OS           string `json:"os"`

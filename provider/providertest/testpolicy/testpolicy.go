@@ -15,9 +15,9 @@ import (
 // Set is one random question: policies, how to read them, and references in, above
 // and beside what they name. About one in three does not load.
 type Set struct {
-	Config   provider.RulesConfig
+	Config   provider.RulesConfig // how to read Policies
 	Policies []provider.Policy
-	Images   []imageref.Ref
+	Images   []imageref.Ref // to ask about
 }
 
 // New makes the set of a seed.

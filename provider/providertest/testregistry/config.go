@@ -69,7 +69,7 @@ type Auth struct {
 
 // User is somebody with credentials.
 type User struct {
-	Name, Password string
+	Name, Password string // of Basic authentication, and for getting tokens
 	// IdentityToken, if not "", is an OAuth2 refresh token of the user's.
 	IdentityToken string
 	// RegistryToken, if not "", is a bearer token that the registry accepts as it is.

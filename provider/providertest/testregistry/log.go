@@ -26,7 +26,7 @@ const (
 type Request struct {
 	Endpoint string // "registry", "token" or "storage"
 	Kind     Kind
-	Method   string
+	Method   string // "GET", "HEAD", "POST"
 	// Repository and Reference (a tag or a digest) are those of the path, "" where
 	// it has none.
 	Repository, Reference string
@@ -53,6 +53,7 @@ func (q Request) Authorized() bool { return q.Header.Get("Authorization") != "" 
 // Match chooses requests. Every field that is set must fit; the zero Match
 // chooses all.
 type Match struct {
+	// What a [Request] must have; "" is anything.
 	Endpoint              string // "registry", "token" or "storage"
 	Kind                  Kind
 	Method                string
