@@ -25,7 +25,7 @@ func CheckPatterns(patterns ...string) error {
 
 func checkPattern(p string) error {
 	if !fs.ValidPath(p) || p == "." {
-		return fmt.Errorf(`%w; want a name inside the image, such as "etc/os-release", "etc/*.conf" or "etc/**", with no slash at either end, no empty component and no . or ..`, path.ErrBadPattern)
+		return fmt.Errorf(`%w; want a name inside the image, such as "etc/os-release", "etc/*.conf" or "etc/**", with no slash at either end, no empty component, and neither . nor .. as one`, path.ErrBadPattern)
 	}
 	for part := range strings.SplitSeq(p, "/") {
 		if _, err := path.Match(part, ""); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
 
 // Bundle is everything that is handed on of one set of rules. It depends on nothing
@@ -14,6 +15,7 @@ import (
 // otherwise. It is immutable; the zero value is of no use.
 type Bundle struct {
 	document []byte
+	variable []byte // the document without origins
 	rules    *provider.Rules
 }
 
@@ -23,7 +25,11 @@ func NewBundle(rules *provider.Rules) (Bundle, error) {
 	if err != nil {
 		return Bundle{}, err
 	}
-	return Bundle{document, rules}, nil
+	variable, err := overrides.EncodeBare(rules)
+	if err != nil {
+		return Bundle{}, fmt.Errorf("handing overrides on: %w", err)
+	}
+	return Bundle{document, variable, rules}, nil
 }
 
 // EnvVar is an environment variable.
@@ -34,14 +40,16 @@ type EnvVar struct {
 // Env are the variables of a container, always both of them: HyperShift's
 // [env.Variable], "=" where there are no mirrors, then [Variable]. Where either is
 // larger than [MaxEnv] it is a [*TooLargeError] and neither may be written, since a
-// reader would take the one for all there is. It also fails for a name that the
+// reader would take the one for all there is. The document says nothing of where
+// entries come from, unlike that of the ConfigMap: a tool that writes the same
+// entries in another order, or under another name, restarts nothing. It also fails for a name that the
 // form of the first cannot express.
 func (b Bundle) Env() ([]EnvVar, error) {
 	mirrors, err := b.ImageOverrides()
 	if err != nil {
 		return nil, err
 	}
-	document := EnvVar{Variable, string(b.document)}
+	document := EnvVar{Variable, string(b.variable)}
 	if err := fits(document.Name, len(document.Name)+1+len(document.Value), MaxEnv, adviceConfigMap); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,29 @@ func TestBundleIsStable(t *testing.T) {
 	}
 }
 
+// A tool that writes the same entries anew, under other names and in another order,
+// changes no variable, and so restarts nothing.
+func TestVariablesSayNothingOfOrigins(t *testing.T) {
+	env := func(names ...string) []handover.EnvVar {
+		vars, err := bundle(t, provider.Policy{
+			Rules: []provider.Rule{
+				rule(provider.PullDigest, names[0], "quay.io/x", "z.local/a"), rule(provider.PullTag, names[1], "quay.io/x", "t.local/a"),
+				{Kind: provider.KindRewrite, Source: "q.io", Mirrors: []provider.Mirror{{Location: "r.io"}}, Pull: provider.PullAny, Origin: names[2]},
+			},
+			Insecure: []provider.Scope{{Name: "quay.io/x/y", Origin: names[3]}},
+			Blocked:  []provider.Scope{{Name: "evil.io", Origin: names[4]}},
+		}).Env()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return vars
+	}
+	a, b := env("idms/1#1", "itms/1#1", "flag#1", "image/a", "image/b"), env("idms/2#7", "itms/3#2", "flag#9", "image/c", "image/d")
+	if !slices.Equal(a, b) {
+		t.Errorf("got\n%v\nand\n%v", a, b)
+	}
+}
+
 // What a receiver hands on in turn is what it was handed.
 func TestBundleOfHandedOn(t *testing.T) {
 	handed := 0
@@ -184,7 +208,11 @@ func TestTooLarge(t *testing.T) {
 	t.Logf("500 sources with 5 mirrors: a document of %d bytes", len(data["overrides.json"]))
 
 	// Neither variable is written where only the document is too large.
-	b = bundle(t, repositories(170))
+	var short provider.Policy
+	for i := range 1500 {
+		short.Rules = append(short.Rules, rule(provider.PullDigest, "", fmt.Sprintf("a.io/%d", i), fmt.Sprintf("m.io/%d", i)))
+	}
+	b = bundle(t, short)
 	if _, err := b.ImageOverrides(); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +230,7 @@ func TestTooLarge(t *testing.T) {
 // The limits are kept to the byte.
 func TestLimits(t *testing.T) {
 	padded := func(n int) handover.Bundle {
-		return bundle(t, provider.Policy{Rules: []provider.Rule{rule(provider.PullTag, strings.Repeat("o", n), "a.io", "m.io")}})
+		return bundle(t, provider.Policy{Rules: []provider.Rule{rewrite("a.io", strings.Repeat("b", n))}})
 	}
 	document := func(b handover.Bundle) int {
 		data, err := b.ConfigMapData()
@@ -211,15 +239,19 @@ func TestLimits(t *testing.T) {
 		}
 		return len(data[handover.Key])
 	}
-	base := document(padded(1)) - 1
-	fits := handover.MaxEnv - len("MIRRORCHAIN_OVERRIDES=") - base
+	vars, err := padded(1).Env()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fits := handover.MaxEnv - len("MIRRORCHAIN_OVERRIDES=") - (len(vars[1].Value) - 1)
 	if _, err := padded(fits).Env(); err != nil {
 		t.Error(err)
 	}
-	_, err := padded(fits + 1).Env()
+	_, err = padded(fits + 1).Env()
 	if e := tooLarge(t, err, "MIRRORCHAIN_OVERRIDES", handover.MaxEnv); e.Size != handover.MaxEnv+1 {
 		t.Errorf("size %d", e.Size)
 	}
+	base := document(padded(1)) - 1
 	if got := document(padded(handover.MaxDocument - base)); got != handover.MaxDocument {
 		t.Errorf("%d bytes", got)
 	}

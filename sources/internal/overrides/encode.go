@@ -13,8 +13,17 @@ import (
 
 // Encode writes rules, compact and the same for the same rules. It fails for a name
 // that is not UTF-8, which JSON cannot hold.
-func Encode(rules *provider.Rules) ([]byte, error) {
+func Encode(rules *provider.Rules) ([]byte, error) { return encode(of(rules.Policy())) }
+
+// EncodeBare is Encode without the origins: it says what the rules are and not which
+// objects state them, and so stays the same while these are renamed and reordered.
+func EncodeBare(rules *provider.Rules) ([]byte, error) {
 	doc := of(rules.Policy())
+	doc.forgetOrigins()
+	return encode(doc)
+}
+
+func encode(doc document) ([]byte, error) {
 	if err := doc.check(); err != nil {
 		return nil, err
 	}
@@ -80,6 +89,24 @@ func scopesOf(scopes []provider.Scope) (out []scope) {
 		out = append(out, scope{s.Name, s.Origin})
 	}
 	return out
+}
+
+func (d *document) forgetOrigins() {
+	for i := range d.Registries {
+		t := &d.Registries[i]
+		t.Origins, t.BlockedBy.Origin = nil, ""
+		for j := range t.Mirrors {
+			t.Mirrors[j].Origins = nil
+		}
+	}
+	for i := range d.Rewrites {
+		d.Rewrites[i].Origin = ""
+	}
+	for _, scopes := range [][]scope{d.Insecure, d.Blocked} {
+		for i := range scopes {
+			scopes[i].Origin = ""
+		}
+	}
 }
 
 // check refuses names that JSON would change, and mends origins, which only people
