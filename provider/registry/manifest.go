@@ -124,7 +124,7 @@ func knownDigest(digest string) error {
 		return nil
 	}
 	if _, err := v1.NewHash(digest); err != nil {
-		return fmt.Errorf("%w; a digest that can be verified starts with sha256: or sha512:", err)
+		return fmt.Errorf("%w; only sha256 and sha512 digests can be verified", err)
 	}
 	return nil
 }
