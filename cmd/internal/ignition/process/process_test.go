@@ -1,0 +1,211 @@
+package process_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
+)
+
+// The test program is its own child: MODE says as what.
+func TestMain(m *testing.M) {
+	switch os.Getenv("MODE") {
+	case "":
+		goleak.VerifyTestMain(m)
+	case "print":
+		fmt.Println(strings.Join(os.Args[1:], "|"))
+		for _, e := range os.Environ() {
+			fmt.Fprintln(os.Stderr, e)
+		}
+	case "fail":
+		fmt.Println("why it failed")
+		os.Exit(3)
+	case "flood":
+		line := strings.Repeat("x", 99) + "\n"
+		for range 10_000 {
+			_, _ = io.WriteString(os.Stdout, line)
+		}
+		fmt.Println("the end")
+		os.Exit(1)
+	case "hang":
+		connect()
+		select {}
+	case "parent", "orphan": // starts a child that hangs
+		child := exec.Command(os.Args[0])
+		child.Env = []string{"MODE=hang", "ADDR=" + os.Getenv("ADDR")}
+		child.Stdout = os.Stdout
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		if os.Getenv("MODE") == "orphan" {
+			connect() // so that the test sees both come
+			return
+		}
+		connect()
+		select {}
+	}
+}
+
+// connect holds a connection to the test for as long as the process lives.
+func connect() {
+	c, err := net.Dial("tcp", os.Getenv("ADDR"))
+	if err != nil {
+		panic(err)
+	}
+	_, _ = fmt.Fprintln(c, os.Getpid())
+	kept = c
+}
+
+var kept net.Conn
+
+func spec(mode string, args ...string) process.Spec {
+	return process.Spec{Path: os.Args[0], Args: args, Env: []string{"MODE=" + mode}}
+}
+
+// watcher sees processes come, by their connections, and go.
+type watcher struct {
+	net.Listener
+	t *testing.T
+}
+
+func watch(t *testing.T) watcher {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return watcher{l, t}
+}
+
+func (w watcher) come() net.Conn {
+	w.t.Helper()
+	c, err := w.Accept()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// gone waits until the process at the other end has ended.
+func (w watcher) gone(c net.Conn) {
+	w.t.Helper()
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		w.t.Error("a process is still there")
+	}
+}
+
+func TestRun(t *testing.T) {
+	p, err := process.Start(t.Context(), spec("print", "a b", "$(c)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if err := p.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Output(); !strings.Contains(got, "a b|$(c)\n") || !strings.Contains(got, "MODE=print\n") {
+		t.Errorf("output %q", got)
+	}
+	if strings.Contains(p.Output(), "PATH=") {
+		t.Error("it has our environment")
+	}
+	p.Stop() // does no harm
+}
+
+func TestFailure(t *testing.T) {
+	err := process.Run(t.Context(), spec("fail"))
+	e, ok := errors.AsType[*process.Error](err)
+	if !ok || e.Output != "why it failed\n" || e.Limit != 0 {
+		t.Fatalf("got %#v", err)
+	}
+	if x, ok := errors.AsType[*exec.ExitError](err); !ok || x.ExitCode() != 3 {
+		t.Errorf("no exit code in %v", err)
+	}
+	if strings.Contains(err.Error(), "why it failed") {
+		t.Errorf("the text repeats output: %v", err)
+	}
+	if err := process.Run(t.Context(), process.Spec{Path: "/does/not/exist"}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a program that is not there: %v", err)
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	s := spec("flood")
+	s.Output = 200
+	e, ok := errors.AsType[*process.Error](process.Run(t.Context(), s))
+	if !ok || len(e.Output) > 200+len("[...]") || !strings.HasSuffix(e.Output, "\nthe end\n") || !strings.HasPrefix(e.Output, "[...]") {
+		t.Errorf("got %d bytes, %q", len(e.Output), e.Output)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	w, s := watch(t), spec("hang")
+	s.Env, s.Limit = append(s.Env, "ADDR="+w.Addr().String()), 500*time.Millisecond
+	p, err := process.Start(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	e, ok := errors.AsType[*process.Error](p.Err())
+	if !ok || e.Limit != s.Limit || !errors.Is(e, context.DeadlineExceeded) {
+		t.Errorf("got %#v", p.Err())
+	}
+}
+
+// Whatever ends a program ends its children too.
+func TestGroup(t *testing.T) {
+	for name, end := range map[string]func(*process.Process, context.CancelFunc){
+		"stop":   func(p *process.Process, _ context.CancelFunc) { p.Stop() },
+		"cancel": func(p *process.Process, cancel context.CancelFunc) { cancel(); <-p.Done() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, s := watch(t), spec("parent")
+			s.Env = append(s.Env, "ADDR="+w.Addr().String())
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			p, err := process.Start(ctx, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, second := w.come(), w.come()
+			end(p, cancel)
+			w.gone(first)
+			w.gone(second)
+			if !errors.Is(p.Err(), context.Canceled) {
+				t.Errorf("got %v", p.Err())
+			}
+		})
+	}
+}
+
+func TestOrphan(t *testing.T) {
+	w, s := watch(t), spec("orphan")
+	s.Env = append(s.Env, "ADDR="+w.Addr().String())
+	p, err := process.Start(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := w.come(), w.come()
+	<-p.Done()
+	if p.Err() != nil {
+		t.Errorf("a program that ended well and left a child: %v", p.Err())
+	}
+	w.gone(first)
+	w.gone(second)
+}
