@@ -1,0 +1,227 @@
+package tokens
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Payload is what is served under a token. It is immutable: nobody changes Body.
+type Payload struct {
+	// Secret is the name of the token secret, and NodePool the node pool that it is
+	// for, "namespace/name".
+	Secret, NodePool string
+	// CloudConfigHash is what the payload was made with.
+	CloudConfigHash string
+	// Body is the Ignition config.
+	Body []byte
+}
+
+// StoreConfig configures [OpenStore].
+type StoreConfig struct {
+	// Dir is where payloads outlive the process; "" keeps them in memory alone. It is
+	// made if it is not there. It belongs to one store at a time.
+	Dir string
+	// Log is told of files that cannot be used; nil is silent. Tokens and payloads
+	// are in no entry.
+	Log *zap.Logger
+}
+
+// Store keeps payloads by token, each for [TTL]. All methods may be called from many
+// goroutines at once, and lookups never wait for the disk.
+//
+// It holds tokens only as SHA-256 sums, in memory and on disk. So a look-up compares
+// nothing that a caller could find out byte by byte from how long it takes, and who
+// reads the directory learns no token.
+type Store struct {
+	dir *dir
+	log *zap.Logger
+
+	mu      sync.RWMutex // never held while a file is written
+	entries map[tokenSum]entry
+}
+
+type tokenSum [sha256.Size]byte
+
+type entry struct {
+	Payload
+	expires time.Time
+}
+
+var errNoToken = errors.New("storing a payload: the token is empty")
+
+// OpenStore opens the store, with what an earlier one left in cfg.Dir, as far as
+// its time is not over. Files that are not as they were written are removed.
+func OpenStore(cfg StoreConfig) (*Store, error) {
+	s := &Store{log: cfg.Log, entries: make(map[tokenSum]entry)}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	if cfg.Dir == "" {
+		return s, nil
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("payload store: %w", err)
+	}
+	root, err := os.OpenRoot(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("payload store: %w", err)
+	}
+	s.dir = &dir{root: root, turn: make(chan struct{}, 1)}
+	if err := s.load(time.Now()); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("payload store: %w", err)
+	}
+	return s, nil
+}
+
+// Close gives up the directory. The store goes on in memory.
+func (s *Store) Close() error {
+	if s.dir == nil {
+		return nil
+	}
+	return s.dir.close()
+}
+
+func (s *Store) load(now time.Time) error {
+	read, err := s.dir.load(func(name string, err error) {
+		s.log.Warn("a stored payload cannot be used and is removed", zap.String("file", name), zap.Error(err))
+	})
+	if err != nil {
+		return err
+	}
+	for sum, e := range read {
+		// A clock that was ahead when it was written makes nothing live longer.
+		if latest := now.Add(TTL); e.expires.After(latest) {
+			e.expires = latest
+		}
+		if !now.Before(e.expires) {
+			s.dir.remove(sum)
+			continue
+		}
+		s.entries[sum] = e
+	}
+	return nil
+}
+
+// Lookup is what is served under token.
+func (s *Store) Lookup(token string) (Payload, bool) {
+	sum := sha256.Sum256([]byte(token))
+	s.mu.RLock()
+	e, ok := s.entries[sum]
+	s.mu.RUnlock()
+	if !ok || !time.Now().Before(e.expires) {
+		return Payload{}, false
+	}
+	return e.Payload, true
+}
+
+// Cached is for [Decide].
+func (s *Store) Cached(token string) (cloudConfigHash string, ok bool) {
+	p, ok := s.Lookup(token)
+	return p.CloudConfigHash, ok
+}
+
+// Set serves p under each of tokens, for TTL from now; empty tokens are left out,
+// and without any other it is an error. It is served from the moment Set is called;
+// an error after that is one of the directory, and means that the payload does not
+// survive a restart.
+func (s *Store) Set(ctx context.Context, p Payload, tokens ...string) error {
+	tokens = slices.DeleteFunc(slices.Clone(tokens), func(t string) bool { return t == "" })
+	if len(tokens) == 0 {
+		return errNoToken
+	}
+	expires := time.Now().Add(TTL)
+	sums := make([]tokenSum, len(tokens))
+	s.mu.Lock()
+	for i, t := range tokens {
+		sums[i] = sha256.Sum256([]byte(t))
+		s.entries[sums[i]] = entry{p, expires}
+	}
+	s.mu.Unlock()
+	return s.sync(ctx, sums)
+}
+
+// Alias serves under token what is served under old, for TTL from now, and reports
+// whether there is such a payload. Errors are those of Set.
+func (s *Store) Alias(ctx context.Context, token, old string) (bool, error) {
+	p, ok := s.Lookup(old)
+	if !ok {
+		return false, nil
+	}
+	return true, s.Set(ctx, p, token)
+}
+
+// Forget drops every token of the secret of that name.
+func (s *Store) Forget(ctx context.Context, secret string) error {
+	return s.drop(ctx, func(e entry) bool { return e.Secret == secret })
+}
+
+// Retain drops every token of a secret that keep does not want: those of secrets
+// that went while the process was not there.
+func (s *Store) Retain(ctx context.Context, keep func(secret string) bool) error {
+	return s.drop(ctx, func(e entry) bool { return !keep(e.Secret) })
+}
+
+func (s *Store) drop(ctx context.Context, doomed func(entry) bool) error {
+	var sums []tokenSum
+	s.mu.Lock()
+	for sum, e := range s.entries {
+		if doomed(e) {
+			delete(s.entries, sum)
+			sums = append(sums, sum)
+		}
+	}
+	s.mu.Unlock()
+	return s.sync(ctx, sums)
+}
+
+// sync brings the files of sums in line with memory.
+func (s *Store) sync(ctx context.Context, sums []tokenSum) error {
+	if s.dir == nil || len(sums) == 0 {
+		return nil
+	}
+	return s.dir.sync(ctx, sums, func(sum tokenSum) (entry, bool) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		e, ok := s.entries[sum]
+		return e, ok
+	})
+}
+
+// Len is how many tokens there is a payload for.
+func (s *Store) Len() int {
+	now, n := time.Now(), 0
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, e := range s.entries {
+		if now.Before(e.expires) {
+			n++
+		}
+	}
+	return n
+}
+
+// Start drops payloads whose time is over, from memory and disk, until ctx ends, and
+// returns nil then. Without it they are not served either, and take up room.
+func (s *Store) Start(ctx context.Context) error {
+	every := time.NewTicker(TTL / 22) // half an hour
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-every.C:
+			if err := s.drop(ctx, func(e entry) bool { return !now.Before(e.expires) }); err != nil && ctx.Err() == nil {
+				s.log.Warn("removing old payloads failed", zap.Error(err))
+			}
+		}
+	}
+}
