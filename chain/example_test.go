@@ -2,11 +2,17 @@ package chain_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log"
+	"path"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
@@ -45,6 +51,69 @@ func ExampleNew() {
 	// out of second
 	// out of first
 	// 4.17.3
+}
+
+// One file of a component image, read through the mirrors that the policies name.
+func ExampleImages() {
+	// Two mirrors of a component's repository, one of them down.
+	down, err := testregistry.Start(testregistry.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer down.Close()
+	down.Down()
+	mirror, err := testregistry.Start(testregistry.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer mirror.Close()
+	digest := mirror.Push("ocp/art-dev", "", testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{
+		{Entries: []testpayload.Entry{testpayload.File("etc/os-release", "ID=rhcos\n")}},
+		{Entries: []testpayload.Entry{testpayload.File("usr/bin/operator", "...")}},
+	}}.Image()))
+
+	const artDev = "quay.io/openshift-release-dev/ocp-v4.0-art-dev"
+	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
+		Source: artDev, Pull: provider.PullDigest, NeverContactSource: true, Origin: "imagedigestmirrorset/art-dev#0",
+		Mirrors: []provider.Mirror{{Location: down.Host() + "/ocp/art-dev"}, {Location: mirror.Host() + "/ocp/art-dev"}},
+	}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	base, err := registry.New(registry.Config{RootCAs: mirror.CA().Pool()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer base.Close()
+	images, err := chain.Images(base, func() *provider.Rules { return rules }, chain.MirrorsConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// Of a release's component this is Canonical, never Image.
+	component := imageref.MustParse(artDev + "@" + digest)
+	image, err := images.Image(context.Background(), provider.Request{Image: component})
+	if err != nil {
+		log.Fatal(err)
+	}
+	files, err := image.Files(context.Background(), "etc/os-release")
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := fs.ReadFile(files, "etc/os-release")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s", text)
+	fmt.Println(image.PulledFrom() == mirror.ByDigest("ocp/art-dev", digest))
+
+	// A mistake of ours is told apart from an endpoint that is away.
+	_, err = image.Files(context.Background(), "/etc/os-release")
+	fmt.Println(errors.Is(err, path.ErrBadPattern), errors.Is(err, provider.ErrUnreachable))
+	// Output:
+	// ID=rhcos
+	// true
+	// true false
 }
 
 // The layers of this package in their order.

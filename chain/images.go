@@ -13,7 +13,8 @@ import (
 )
 
 // Images is [Mirrors] for any image: base is asked for the candidates that the
-// current rules name, in order. Rules are pinned per image as [New] does it.
+// current rules name, in order. Rules are pinned per image as [New] does it. Of a
+// component of a release it is asked for Canonical, see [provider.Component].
 //
 // An image that was found keeps its candidates. If a later read of its config or
 // files fails where the manifest came from, the others are asked for the same

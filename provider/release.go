@@ -39,12 +39,16 @@ type Attempt struct {
 	Took time.Duration // until it answered or failed
 }
 
-// Component is one image of a release.
+// Component is one image of a release. Look up Canonical, hand on Image: who reads
+// the image asks an [ImageProvider] for Canonical, which the rules are applied to on
+// the way; Image has been through the Rewrite rules already, and they would be
+// applied to it a second time.
 type Component struct {
 	Name string // as image-references has it: "machine-config-operator"
-	// Image is what may be handed on: Canonical, or what Rewrite rules make of it.
+	// Image is what may be handed on, to a pod for one: Canonical, or what Rewrite
+	// rules make of it.
 	Image imageref.Ref
-	// Canonical is the reference as the release states it.
+	// Canonical is the reference as the release states it, and the one to look up.
 	Canonical imageref.Ref
 	// PullFrom are the addresses, in order, that a process without a container
 	// runtime pulls the image from. Only live translation fills it in.

@@ -130,6 +130,15 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
+	"calls mistakes an outage": {"Invalid", func(next provider.ReleaseProvider) provider.Func {
+		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
+			r, err := next.Lookup(ctx, req)
+			if errors.Is(err, provider.ErrInvalidRequest) {
+				err = &provider.Error{Class: provider.ClassUnreachable, Err: errors.New(err.Error())}
+			}
+			return r, err
+		}
+	}},
 	"calls everything unknown": {"Errors", func(next provider.ReleaseProvider) provider.Func {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)

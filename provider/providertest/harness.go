@@ -111,13 +111,39 @@ func wantClass(t *testing.T, err error, classes ...provider.Class) {
 func isSentinel(err error) bool {
 	for _, s := range []error{
 		provider.ErrNotFound, provider.ErrUnauthorized, provider.ErrThrottled, provider.ErrServer, provider.ErrUnreachable, provider.ErrTimeout,
-		provider.ErrTLS, provider.ErrDigest, provider.ErrForbidden, provider.ErrLimit, provider.ErrMalformed,
+		provider.ErrTLS, provider.ErrDigest, provider.ErrForbidden, provider.ErrLimit, provider.ErrMalformed, provider.ErrInvalidRequest,
 	} {
 		if errors.Is(err, s) {
 			return true
 		}
 	}
 	return false
+}
+
+// invalidRequest is a request that no provider can answer, and why.
+type invalidRequest struct {
+	req  provider.Request
+	want error
+}
+
+func invalidRequests(reg *testregistry.Registry) []invalidRequest {
+	return []invalidRequest{
+		{provider.Request{Platform: amd64}, provider.ErrNoImage},
+		{provider.Request{Image: reg.ByTag(repository, "tag"), Platform: provider.Platform{Architecture: "linux/amd64"}}, provider.ErrInvalidPlatform},
+	}
+}
+
+// wantInvalid checks that err says that the request is wrong, and that reg was not
+// asked.
+func wantInvalid(t *testing.T, reg *testregistry.Registry, err, want error) {
+	t.Helper()
+	wantClass(t, err, provider.ClassInvalid)
+	if !errors.Is(err, want) {
+		t.Errorf("got %v; want an error that is %q", err, want)
+	}
+	if n := reg.Count(); n != 0 {
+		t.Errorf("%d requests for what cannot be answered", n)
+	}
 }
 
 // together runs f n times at once.

@@ -29,6 +29,7 @@ func TestImageProvider(t *testing.T, h ImageHarness) {
 		{"Patterns", testPatterns},
 		{"Escapes", testEscapes},
 		{"Platform", testImagePlatform},
+		{"Invalid", testImageInvalid},
 		{"NotFound", testImageNotFound},
 		{"Unauthorized", testImageUnauthorized},
 		{"Tampered", testImageTampered},
@@ -143,6 +144,15 @@ func testImagePlatform(t *testing.T, h ImageHarness) {
 	}
 	_, err := imageOf(t, p, provider.Request{Image: reg.ByDigest(repository, index.Digest), Platform: provider.Platform{Architecture: "s390x"}})
 	wantClass(t, err, provider.ClassNotFound)
+}
+
+func testImageInvalid(t *testing.T, h ImageHarness) {
+	reg := serve(t, testregistry.Config{})
+	p := h.New(t, reg)
+	for _, c := range invalidRequests(reg) {
+		_, err := imageOf(t, p, c.req)
+		wantInvalid(t, reg, err, c.want)
+	}
 }
 
 func testImageNotFound(t *testing.T, h ImageHarness) {

@@ -1,7 +1,9 @@
 package providertest
 
 import (
+	"errors"
 	"io/fs"
+	"path"
 	"strings"
 	"testing"
 
@@ -95,8 +97,17 @@ func testPatterns(t *testing.T, h ImageHarness) {
 	} {
 		wantFiles(t, img, c.want, c.patterns...)
 	}
-	if files, err := img.Files(limited(t), "[x"); err == nil {
-		t.Errorf("a malformed pattern matches %v", files)
+	// What is no pattern is the caller's mistake, and reaches nobody.
+	asked := reg.Count()
+	for _, bad := range []string{"[x", "", "/etc/os-release", "etc/", "etc/../etc/os-release"} {
+		files, err := img.Files(limited(t), "etc/os-release", bad)
+		if !errors.Is(err, path.ErrBadPattern) {
+			t.Errorf("Files(%q): %v, %v; want path.ErrBadPattern", bad, files, err)
+		}
+		wantClass(t, err, provider.ClassInvalid)
+	}
+	if n := reg.Count() - asked; n != 0 {
+		t.Errorf("%d requests for patterns that are none", n)
 	}
 }
 

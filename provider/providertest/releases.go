@@ -22,6 +22,7 @@ func TestReleaseProvider(t *testing.T, h Harness) {
 	}{
 		{"Reads", testReads},
 		{"Platform", testPlatform},
+		{"Invalid", testInvalid},
 		{"NotFound", testNotFound},
 		{"NoRelease", testNoRelease},
 		{"Unauthorized", testUnauthorized},
@@ -32,6 +33,15 @@ func TestReleaseProvider(t *testing.T, h Harness) {
 		{"Concurrent", testConcurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, h) })
+	}
+}
+
+func testInvalid(t *testing.T, h Harness) {
+	reg := serve(t, testregistry.Config{})
+	p := h.New(t, reg)
+	for _, c := range invalidRequests(reg) {
+		_, err := lookup(t, p, c.req)
+		wantInvalid(t, reg, err, c.want)
 	}
 }
 

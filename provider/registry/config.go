@@ -20,7 +20,8 @@ type Config struct {
 	// their own names. It may read files: an answer is used for a minute, and
 	// one that cannot be had any more leaves the last one in force. See [CertDirs].
 	TLS func(registry string) (TLS, error)
-	// RootCAs are trusted where TLS names none; nil is the system's roots.
+	// RootCAs are trusted where TLS names none, and no others; nil is the system's
+	// roots. To add to those, start from [x509.SystemCertPool].
 	RootCAs *x509.CertPool
 	// Proxy chooses a proxy; nil is [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
