@@ -55,7 +55,7 @@ func (a *app) completionCmd() *cobra.Command {
 func helpCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "help [COMMAND...]",
-		Short:   "Print the help of a command",
+		Short:   "Print the help of a command or a topic",
 		Example: "  mirrorchain help release info",
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			at, rest, err := cmd.Root().Find(args)
@@ -64,7 +64,7 @@ func helpCmd() *cobra.Command {
 			}
 			var names []string
 			for _, c := range at.Commands() {
-				if c.IsAvailableCommand() {
+				if c.IsAvailableCommand() || c.IsAdditionalHelpTopicCommand() {
 					names = append(names, c.Name()+"\t"+c.Short)
 				}
 			}

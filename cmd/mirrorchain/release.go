@@ -54,7 +54,7 @@ func (a *app) releaseCmd() *cobra.Command {
 		RunE:  group,
 	}
 	cmd.AddCommand(a.releaseInfoCmd())
-	return cmd
+	return showing(cmd)
 }
 
 func (a *app) releaseInfoCmd() *cobra.Command {

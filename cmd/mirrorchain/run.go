@@ -137,7 +137,7 @@ image up prints nothing on stdout.
 	a.opts.register(root)
 	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
-	root.SetHelpCommand(helpCmd())
+	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())
 	root.SetUsageFunc(usage)
 	return root
