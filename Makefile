@@ -37,6 +37,7 @@ servers: ## build the servers that tests run against, unless that has been done
 test: servers ## run all tests, with the race detector where there is a C compiler
 	@$(if $(RACE),,echo "no C compiler: testing without the race detector" >&2)
 	$(GO) test $(RACE) ./...
+	$(if $(RACE),$(GO) test -run TestTenMillionEntries ./provider/registry) # left out with the race detector
 	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) ./...
 
 .PHONY: peers

@@ -265,6 +265,33 @@ func TestRetryOverTheWire(t *testing.T) {
 	}
 }
 
+// R2: a registry is not asked again sooner than its Retry-After says. Its 429s go
+// on until the wait is known; then the caller leaves, so that nobody has to wait.
+func TestRetryAfterOverTheWire(t *testing.T) {
+	s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *provider.Rule) { r.NeverContactSource = true })
+	s.mirror.Fail(manifests, testregistry.RetryLater(429, "25"))
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	var waits []chain.Event
+	observer := chain.ObserverFunc(func(_ context.Context, e chain.Event) {
+		if e.Kind == chain.RetryWaiting {
+			waits = append(waits, e)
+			leave()
+		}
+	})
+	c := newChain(t, s.registry, s.rules, chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{observer}}), chain.Mirrors(chain.MirrorsConfig{}))
+	if _, err := c.Lookup(ctx, s.request(s.digest)); !errors.Is(err, provider.ErrThrottled) || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v; want the 429 and that the caller left", err)
+	}
+	// The wait is worked out, not measured; a first retry of its own is after 200 ms.
+	if len(waits) != 1 || waits[0].Wait <= 10*time.Second || waits[0].Wait > 25*time.Second || !errors.Is(waits[0].Err, provider.ErrThrottled) {
+		t.Errorf("events %+v; want one of a wait of 25 s, for a 429", waits)
+	}
+	if n := s.mirror.Count(manifests); n != 1 {
+		t.Errorf("%d requests for the manifest, want 1", n)
+	}
+}
+
 // R12: not one packet to a forbidden source, whatever is asked for.
 func TestForbiddenSource(t *testing.T) {
 	s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *provider.Rule) { r.NeverContactSource = true })
