@@ -4,9 +4,11 @@
 package assembly
 
 import (
+	"context"
 	"io"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/file"
@@ -33,6 +35,9 @@ type Deps struct {
 type Row struct {
 	// Sources are what policies can be read from.
 	Sources []sources.Factory
+	// Reads are the specs of the sources that the binary reads, in order. Empty where
+	// the user says what is read.
+	Reads []string
 	// Layers stand around the registry provider, the first one outermost.
 	Layers []chain.Layer
 }
@@ -56,6 +61,51 @@ func Mirrorchain(d Deps) Row {
 			chain.Mirrors(chain.MirrorsConfig{}),
 		},
 	}
+}
+
+// HypershiftOperator looks releases up for every hosted cluster and hands the
+// management cluster's policies on. --registry-overrides is a source beside these.
+func HypershiftOperator(d Deps) Row {
+	cluster := Cluster(d)
+	var reads []string
+	for _, f := range cluster {
+		reads = append(reads, f.Scheme+":")
+	}
+	return Row{
+		Sources: cluster, // those of its own cluster, whose nodes run the control planes
+		Reads:   reads,   // all of them, always: each may come and go while it runs
+		Layers: []chain.Layer{
+			// Outermost, so that metrics and logs tell of everything below.
+			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
+			// --registry-overrides in the control-plane-operator's image. Not Live: it pulls no
+			// component, its nodes do.
+			chain.Translate(chain.TranslateConfig{}),
+			// No Components: image-overrides are for the control-plane-operator to apply.
+			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
+			chain.Cache(chain.CacheConfig{}),
+			chain.Mirrors(chain.MirrorsConfig{}),
+			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
+			// request for each pull secret, not a layer.
+			chain.Store(chain.StoreConfig{}),
+		},
+	}
+}
+
+// Open opens what row reads, in order.
+func (r Row) Open(ctx context.Context) ([]provider.OverrideSource, error) {
+	reg, err := sources.NewRegistry(r.Sources...)
+	if err != nil {
+		return nil, err
+	}
+	var out []provider.OverrideSource
+	for _, spec := range r.Reads {
+		src, err := reg.Open(ctx, spec)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, src)
+	}
+	return out, nil
 }
 
 // Cluster is all that the nodes of a cluster read, and no more.

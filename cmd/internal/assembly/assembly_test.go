@@ -18,10 +18,17 @@ func (base) Name() string { return "registry" }
 // what the binary does, and shows here.
 func TestRows(t *testing.T) {
 	for name, c := range map[string]struct {
-		row              Row
-		sources, layered string
+		row                     Row
+		sources, reads, layered string
 	}{
-		"mirrorchain": {Mirrorchain(Deps{}), "env file icsp idms imageconfig itms", "observe > translate > mirrors > registry"},
+		"mirrorchain": {
+			Mirrorchain(Deps{}), "env file icsp idms imageconfig itms", "",
+			"observe > translate > mirrors > registry",
+		},
+		"hypershift-operator": {
+			HypershiftOperator(Deps{}), "icsp idms imageconfig itms", "icsp: idms: itms: imageconfig:",
+			"observe > translate > cache > mirrors > store > registry",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg, err := sources.NewRegistry(c.row.Sources...)
@@ -34,6 +41,9 @@ func TestRows(t *testing.T) {
 			}
 			if got := strings.Join(schemes, " "); got != c.sources {
 				t.Errorf("sources %q, want %q", got, c.sources)
+			}
+			if got := strings.Join(c.row.Reads, " "); got != c.reads {
+				t.Errorf("reads %q, want %q", got, c.reads)
 			}
 			nobody := base{func(context.Context, provider.Request) (*provider.Release, error) { return nil, provider.ErrNotFound }}
 			ch, err := chain.New(nobody, func() *provider.Rules { return nil }, c.row.Layers...)

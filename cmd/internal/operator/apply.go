@@ -1,0 +1,144 @@
+package operator
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// StateHash is the annotation that says what an object was last made from. The name
+// is HyperShift's (support/upsert/apply.go).
+const StateHash = "hypershift.openshift.io/desired-state-hash"
+
+// Applier writes objects by server-side apply, as one field owner, and only when
+// they differ from what is there. It is safe for concurrent use.
+type Applier struct {
+	// Client reads and writes. Reading may be from a cache: one that is behind costs a
+	// request that changes nothing. Objects read from a cache must be watched by whoever
+	// applies them, so that what others change comes back.
+	Client client.Client
+	// Owner is the field owner, the operator's name. Fields that somebody else owns
+	// are taken over where desired states name them, and left alone where not.
+	Owner string
+}
+
+// Apply makes the object in the cluster what desired says: the whole of what this
+// owner wants of it, so that fields it named before and does not name now are removed.
+// changed reports whether the object was created or modified.
+//
+// No request to write is made where the object was last made from the same state
+// ([StateHash]) and still has it. Where the two are not surely the same the API server
+// decides: applying what is there already changes nothing and costs no new version.
+//
+// desired is not modified. Its status and creationTimestamp are not applied.
+func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed bool, err error) {
+	gvk, err := apiutil.GVKForObject(desired, a.Client.Scheme())
+	if err != nil {
+		return false, fmt.Errorf("applying %T %s: %w", desired, client.ObjectKeyFromObject(desired), err)
+	}
+	fail := func(err error) (bool, error) {
+		return false, fmt.Errorf("applying %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(desired), err)
+	}
+	want, err := state(desired)
+	if err != nil {
+		return fail(err)
+	}
+	want.SetGroupVersionKind(gvk)
+	if err := stamp(want); err != nil {
+		return fail(err)
+	}
+
+	there, err := a.Client.Scheme().New(gvk)
+	if err != nil {
+		return fail(err)
+	}
+	live := there.(client.Object)
+	err = a.Client.Get(ctx, client.ObjectKeyFromObject(desired), live)
+	switch {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		return fail(err)
+	default:
+		have, err := state(live)
+		if err != nil {
+			return fail(err)
+		}
+		have.SetGroupVersionKind(gvk)
+		if contains(have.Object, want.Object) {
+			return false, nil
+		}
+	}
+	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
+	if err != nil {
+		return fail(err)
+	}
+	return want.GetResourceVersion() != live.GetResourceVersion(), nil
+}
+
+// state is obj as what can be applied.
+func state(obj client.Object) (*unstructured.Unstructured, error) {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, err
+	}
+	delete(fields, "status")
+	u := &unstructured.Unstructured{Object: fields}
+	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
+	u.SetManagedFields(nil)
+	return u, nil
+}
+
+// stamp notes in u what it says.
+func stamp(u *unstructured.Unstructured) error {
+	data, err := json.Marshal(u.Object) // keys of maps are sorted
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	annotations := u.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[StateHash] = hex.EncodeToString(sum[:16])
+	u.SetAnnotations(annotations)
+	return nil
+}
+
+// contains reports whether have says all that want says. Lists must agree in length
+// and order; maps may say more.
+func contains(have, want any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		have, ok := have.(map[string]any)
+		if !ok {
+			return false
+		}
+		for k, v := range want {
+			h, ok := have[k]
+			if !ok && v != nil || !contains(h, v) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		have, ok := have.([]any)
+		if !ok || len(have) != len(want) {
+			return false
+		}
+		for i, v := range want {
+			if !contains(have[i], v) {
+				return false
+			}
+		}
+		return true
+	}
+	return have == want
+}

@@ -1,0 +1,100 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+// Config is one operator.
+type Config struct {
+	// Name of the operator, "hypershift-operator". Its lease has it too.
+	Name string
+	// REST is the connection to the cluster; see [RESTConfig].
+	REST *rest.Config
+	// Scheme knows every type that is read or written.
+	Scheme *runtime.Scheme
+	// Log is the operator's; nil is silent.
+	Log *zap.Logger
+	// Resolver is followed as long as the manager runs, and reported by /readyz and in
+	// metrics. Required.
+	Resolver *sources.Resolver
+	// LeaseNamespace is where the lease of the one active replica is. Empty: no leader
+	// is elected, for tests and for a Deployment with strategy Recreate.
+	LeaseNamespace string
+	// MetricsAddr and HealthAddr are HOST:PORT to serve /metrics, and /healthz and
+	// /readyz, on, in plain HTTP. Empty or "0": not served.
+	MetricsAddr, HealthAddr string
+	// Cache limits what is cached; Client what is read without the cache.
+	Cache  cache.Options
+	Client client.Options
+	// Metrics is where metrics of the sources are registered; nil is the registry that
+	// MetricsAddr serves. One manager at a time can be registered there.
+	Metrics prometheus.Registerer
+}
+
+// shutdown is how long reconcilers have to end after a signal.
+const shutdown = 20 * time.Second
+
+// NewManager makes a manager that follows cfg.Resolver, active or not, and is ready
+// while every source is in force as it stands. It starts nothing.
+func NewManager(cfg Config) (manager.Manager, error) {
+	if cfg.Resolver == nil {
+		return nil, errors.New("an operator needs a resolver of mirror rules")
+	}
+	if cfg.MetricsAddr == "" {
+		cfg.MetricsAddr = "0" // controller-runtime takes nothing for :8080
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = metrics.Registry
+	}
+	grace, unchecked := shutdown, true
+	mgr, err := manager.New(cfg.REST, manager.Options{
+		Scheme:                  cfg.Scheme,
+		Logger:                  Logr(cfg.Log),
+		Cache:                   cfg.Cache,
+		Client:                  cfg.Client,
+		LeaderElection:          cfg.LeaseNamespace != "",
+		LeaderElectionID:        cfg.Name,
+		LeaderElectionNamespace: cfg.LeaseNamespace,
+		// The process ends with the manager, so nothing goes on without the lease.
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       metricsserver.Options{BindAddress: cfg.MetricsAddr},
+		HealthProbeBindAddress:        cfg.HealthAddr,
+		GracefulShutdownTimeout:       &grace,
+		// Names of controllers are checked against a variable of the process, which knows
+		// nothing of managers that have ended.
+		Controller: config.Controller{SkipNameValidation: &unchecked},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up %s: %w", cfg.Name, err)
+	}
+	return mgr, errors.Join(
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("mirror-rules", readiness(cfg.Resolver)),
+		mgr.Add(everywhere(cfg.Resolver.Start)),
+		mgr.Add(everywhere(func(ctx context.Context) error { return report(ctx, cfg.Resolver, cfg.Metrics) })),
+	)
+}
+
+// everywhere runs on replicas that wait for the lease, too.
+type everywhere func(ctx context.Context) error
+
+func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
+
+func (everywhere) NeedLeaderElection() bool { return false }

@@ -1,0 +1,142 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+func TestContains(t *testing.T) {
+	type m = map[string]any
+	type l = []any
+	have := m{"a": int64(1), "b": m{"c": "x", "d": true}, "e": l{m{"n": "1", "extra": "y"}, m{"n": "2"}}}
+	for name, c := range map[string]struct {
+		want any
+		is   bool
+	}{
+		"nothing":          {m{}, true},
+		"some":             {m{"b": m{"c": "x"}}, true},
+		"lists":            {m{"e": l{m{"n": "1"}, m{"n": "2"}}}, true},
+		"another value":    {m{"a": int64(2)}, false},
+		"another type":     {m{"a": "1"}, false},
+		"missing":          {m{"z": "x"}, false},
+		"missing below":    {m{"b": m{"z": m{}}}, false},
+		"order of a list":  {m{"e": l{m{"n": "2"}, m{"n": "1"}}}, false},
+		"length of a list": {m{"e": l{m{"n": "1"}}}, false},
+		"list for map":     {m{"b": l{}}, false},
+		"map for list":     {m{"e": m{}}, false},
+	} {
+		if got := contains(have, c.want); got != c.is {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}
+
+func TestSetCondition(t *testing.T) {
+	var all []metav1.Condition
+	c := metav1.Condition{Type: "T", Status: metav1.ConditionFalse, Reason: "R", Message: strings.Repeat("ä", maxMessage)}
+	if !SetCondition(&all, 3, c) {
+		t.Error("a new condition is no change")
+	}
+	if got := all[0]; len(got.Message) > maxMessage || !strings.HasSuffix(got.Message, "ä ...") || got.ObservedGeneration != 3 {
+		t.Errorf("got %d bytes that end %q, generation %d", len(got.Message), got.Message[len(got.Message)-8:], got.ObservedGeneration)
+	}
+	if SetCondition(&all, 3, c) {
+		t.Error("the same condition is a change")
+	}
+	if !SetCondition(&all, 4, c) {
+		t.Error("another generation is no change")
+	}
+}
+
+func TestTagsFollow(t *testing.T) {
+	var now *provider.Rules
+	follow := TagsFollow(func() *provider.Rules { return now })
+	if follow() != nil {
+		t.Error("rules are made of none")
+	}
+	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
+		Source: "quay.io/x", Mirrors: []provider.Mirror{{Location: "m.example.com/x"}}, Origin: "idms/a#1",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = rules
+	tag := imageref.MustParse("quay.io/x/y:1")
+	for who, c := range map[string]struct {
+		rules *provider.Rules
+		want  string
+	}{
+		"followed": {follow(), "m.example.com/x/y:1 quay.io/x/y:1"},
+		"as given": {rules, "quay.io/x/y:1"},
+	} {
+		cands, err := c.rules.Candidates(tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range cands {
+			got = append(got, c.Ref.String())
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: got %q, want %q", who, got, c.want)
+		}
+	}
+	if follow() != follow() {
+		t.Error("worked out twice for one snapshot")
+	}
+}
+
+// down is a source that is away until up.
+type down struct{ up bool }
+
+func (*down) Name() string { return "away" }
+
+func (d *down) Load(context.Context) (provider.Policy, error) {
+	if d.up {
+		return provider.Policy{}, nil
+	}
+	return provider.Policy{}, errors.New("refused")
+}
+
+func TestReadinessAndMetrics(t *testing.T) {
+	src := &down{}
+	r, err := sources.NewResolver(t.Context(), nil, src, sources.Static("flags", provider.Policy{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := readiness(r)(nil); err == nil || err.Error() != "source away: refused" {
+		t.Errorf("got %v while a source is away", err)
+	}
+	const down = `
+# HELP mirrorchain_source_in_force 1 if the mirror policies of the source are in force as they stand now, else 0.
+# TYPE mirrorchain_source_in_force gauge
+mirrorchain_source_in_force{source="away"} 0
+mirrorchain_source_in_force{source="flags"} 1
+`
+	if err := testutil.CollectAndCompare(collector{r}, strings.NewReader(down), "mirrorchain_source_in_force", "mirrorchain_rules_info"); err != nil {
+		t.Error(err)
+	}
+	if problems, err := testutil.CollectAndLint(collector{r}); err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", err, problems)
+	}
+
+	src.up = true
+	if r, err = sources.NewResolver(t.Context(), nil, src); err != nil {
+		t.Fatal(err)
+	}
+	if err := readiness(r)(nil); err != nil {
+		t.Errorf("not ready though all is well: %v", err)
+	}
+	if n := testutil.CollectAndCount(collector{r}, "mirrorchain_rules_info"); n != 1 {
+		t.Errorf("%d versions of the rules", n)
+	}
+}

@@ -1,0 +1,80 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/zapr"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// Main runs cmd with the process's arguments and returns the exit code: 0, or 1
+// after an error, which is told on stderr. SIGINT and SIGTERM end the command's
+// context; a second one ends the process at once.
+func Main(cmd *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // from here on the default: the next signal kills
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.Name(), err)
+		return 1
+	}
+	return 0
+}
+
+// NewLogger writes JSON lines to w from level on: debug, info, warn or error.
+func NewLogger(w io.Writer, level string) (*zap.Logger, error) {
+	lvl, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("log level %q: want debug, info, warn or error", level)
+	}
+	enc := zap.NewProductionEncoderConfig()
+	enc.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	enc.EncodeDuration = zapcore.StringDurationEncoder
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(enc), zapcore.Lock(zapcore.AddSync(w)), lvl)
+	return zap.New(core, zap.AddCaller(), zap.AddStacktrace(zapcore.PanicLevel)), nil
+}
+
+// Logr is log for libraries that want a logr.Logger. Nil is silent.
+func Logr(log *zap.Logger) logr.Logger {
+	if log == nil {
+		return logr.Discard()
+	}
+	return zapr.NewLogger(log)
+}
+
+// SetProcessLogger gives log to the two libraries that log to a variable of the
+// process, controller-runtime and client-go. It is for main, once, and not for tests.
+func SetProcessLogger(log *zap.Logger) {
+	l := Logr(log)
+	ctrl.SetLogger(l)
+	klog.SetLogger(l.WithName("klog"))
+}
+
+// RESTConfig is the connection to the cluster: that of the kubeconfig file, if one is
+// named; else of $KUBECONFIG or ~/.kube/config; else the pod's own. Requests are not
+// limited on our side: the API server's priority and fairness does that better, and a
+// change of policy must reach all hosted clusters soon.
+func RESTConfig(kubeconfig, userAgent string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	cfg.QPS = -1
+	cfg.UserAgent = userAgent
+	return cfg, nil
+}

@@ -1,0 +1,97 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+// TagsFollow gives the rules of current with digest rules (ICSP, IDMS) serving tags
+// too: what the operators look releases up with, since HyperShift does so and its
+// users name releases by tag. What is handed on are the rules of current itself,
+// which stay as the policies say: whoever receives them decides on its own lookups,
+// and pulls of components by tag must not be sent where only digests are mirrored.
+//
+// Both come of one snapshot; the second is worked out once for each. Nil rules stay
+// nil.
+func TagsFollow(current func() *provider.Rules) func() *provider.Rules {
+	type pair struct{ of, follows *provider.Rules }
+	var last atomic.Pointer[pair]
+	return func() *provider.Rules {
+		rules := current()
+		if rules == nil {
+			return nil
+		}
+		if p := last.Load(); p != nil && p.of == rules {
+			return p.follows
+		}
+		follows, err := provider.NewRules(provider.RulesConfig{TagsFollowDigestRules: true}, rules.Policy())
+		if err != nil {
+			// Merged rules merge, so this is not expected. Without mirrors for tags less is
+			// found; nothing is contacted that policy forbids.
+			follows = rules
+		}
+		last.Store(&pair{rules, follows})
+		return follows
+	}
+}
+
+// OnRules is a source that has every object of list's kind reconciled when the rules
+// change, and when there are rules for the first time. It lists with the manager's
+// client, only while this replica is the active one.
+func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList) (source.Source, error) {
+	events := make(chan event.GenericEvent)
+	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		for range resolver.Changes(ctx) {
+			sendAll(ctx, mgr, list, events)
+		}
+		return nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("following the mirror rules: %w", err)
+	}
+	return source.Channel(events, &handler.EnqueueRequestForObject{}), nil
+}
+
+// relist is how long a failed list waits to be tried again.
+const relist = time.Second
+
+func sendAll(ctx context.Context, mgr manager.Manager, list client.ObjectList, events chan<- event.GenericEvent) {
+	for {
+		now := list.DeepCopyObject().(client.ObjectList)
+		err := mgr.GetClient().List(ctx, now)
+		if err == nil {
+			_ = meta.EachListItem(now, sender(ctx, events)) // ends early with ctx
+			return
+		}
+		mgr.GetLogger().Error(err, "listing what the changed mirror rules concern; trying again")
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(relist):
+		}
+	}
+}
+
+func sender(ctx context.Context, events chan<- event.GenericEvent) func(runtime.Object) error {
+	return func(item runtime.Object) error {
+		select {
+		case events <- event.GenericEvent{Object: item.(client.Object)}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
