@@ -1,7 +1,7 @@
 // Command lookup finds a release through the mirrors of an IDMS file and says
 // what is in it and who served it.
 //
-//	lookup idms.yaml quay.io/openshift-release-dev/ocp-release@sha256:...
+//	lookup idms.yaml pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
 package main
 
 import (
@@ -20,16 +20,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		log.Fatal("usage: lookup POLICY-FILE PULLSPEC")
+	if len(os.Args) != 4 {
+		log.Fatal("usage: lookup POLICY-FILE PULL-SECRET PULLSPEC")
 	}
-	if err := run(context.Background(), os.Stdout, registry.Config{}, os.Args[1], os.Args[2]); err != nil {
+	if err := run(context.Background(), os.Stdout, registry.Config{}, os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, cfg registry.Config, policyFile, pullspec string) error {
-	// Sources say what the policies are; the resolver merges and follows them.
+func run(ctx context.Context, out io.Writer, cfg registry.Config, policyFile, pullSecretFile, pullspec string) error {
+	// Sources say what the policies are; the resolver merges them.
+	// A program that keeps running also calls rules.Start, which follows them.
 	policies, err := file.Open(policyFile, file.Config{})
 	if err != nil {
 		return err
@@ -54,11 +55,20 @@ func run(ctx context.Context, out io.Writer, cfg registry.Config, policyFile, pu
 		return err
 	}
 
+	// A request is a value: what to look up, and with whose credentials.
 	image, err := imageref.Parse(pullspec)
 	if err != nil {
 		return err
 	}
-	release, err := lookup.Lookup(ctx, provider.Request{Image: image})
+	pullSecret, err := os.ReadFile(pullSecretFile)
+	if err != nil {
+		return err
+	}
+	credentials, err := provider.ParseCredentials(pullSecret)
+	if err != nil {
+		return fmt.Errorf("%s: %w", pullSecretFile, err)
+	}
+	release, err := lookup.Lookup(ctx, provider.Request{Image: image, Credentials: credentials})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,9 @@ import (
 )
 
 func TestLookup(t *testing.T) {
-	mirror, err := testregistry.Start(testregistry.Config{})
+	mirror, err := testregistry.Start(testregistry.Config{
+		Auth: testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: "admin", Password: "secret"}}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +38,14 @@ spec:
 	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	secret := filepath.Join(t.TempDir(), "pull-secret.json")
+	text = fmt.Sprintf(`{"auths": {%q: {"username": "admin", "password": "secret"}}}`, mirror.Host())
+	if err := os.WriteFile(secret, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var out bytes.Buffer
 	cfg := registry.Config{RootCAs: mirror.CA().Pool()}
-	if err := run(t.Context(), &out, cfg, policy, "quay.io/example/release@"+release.Digest); err != nil {
+	if err := run(t.Context(), &out, cfg, policy, secret, "quay.io/example/release@"+release.Digest); err != nil {
 		t.Fatal(err)
 	}
 	if want := "4.17.3, served by " + mirror.Host() + "\n"; !strings.HasPrefix(out.String(), want) {
