@@ -1,0 +1,203 @@
+package payload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// components is the release of one payload, and what it turned out to lack.
+type components struct {
+	*provider.Release
+	request provider.Request // as the release was looked up: one snapshot of the rules
+	onNodes string           // the release's pullspec as nodes may have it
+	version release
+	missing map[string]bool
+}
+
+// lookup looks the release up. This is the only time.
+func (w *work) lookup(ctx context.Context) (*components, error) {
+	const step = "looking up the release"
+	ref, err := imageref.Parse(w.in.Release)
+	if err != nil {
+		return nil, at(step, fmt.Errorf("pullspec %q: %w", w.in.Release, err))
+	}
+	credentials, err := provider.ParseCredentials(w.in.PullSecret)
+	if err != nil {
+		return nil, at(step, fmt.Errorf("secret pull-secret: %w", err))
+	}
+	rules := w.cfg.Rules()
+	if rules == nil {
+		return nil, at(step, provider.ErrNoRules)
+	}
+	req := provider.Request{Image: ref, Credentials: credentials, Rules: rules}
+	r, err := w.cfg.Releases.Lookup(ctx, req)
+	if err != nil {
+		return nil, at(step, err)
+	}
+	v, err := parseVersion(r.Version())
+	if err != nil {
+		return nil, at(step, err)
+	}
+	return &components{
+		Release: r, request: req, onNodes: rules.Rewrite(ref).String(), version: v, missing: make(map[string]bool),
+	}, nil
+}
+
+// optional is a component's image as nodes may have it, and whether there is one.
+func (c *components) optional(name string) (string, bool) {
+	have, ok := c.Component(name)
+	return have.Image.String(), ok
+}
+
+// image is optional for a component that should be there.
+func (c *components) image(name string) string {
+	image, ok := c.optional(name)
+	if !ok {
+		c.missing[name] = true
+	}
+	return image
+}
+
+func (c *components) missingNames() []string { return slices.Sorted(maps.Keys(c.missing)) }
+
+// open opens a component's image, by its canonical reference.
+func (w *work) open(ctx context.Context, r *components, name string) (provider.Image, error) {
+	c, ok := r.Component(name)
+	if !ok {
+		r.missing[name] = true
+		w.tellMissing(ctx, r)
+		return nil, &Error{
+			Reason: ReasonInvalidConfig, Missing: r.missingNames(),
+			Err: fmt.Errorf("the release has no component %s", name),
+		}
+	}
+	req := r.request
+	req.Image = c.Canonical
+	return w.cfg.Images.Image(ctx, req)
+}
+
+func (w *work) tellMissing(ctx context.Context, r *components) {
+	if w.cfg.ReleaseInfo != nil {
+		w.cfg.ReleaseInfo(ctx, r.version.text, r.missingNames())
+	}
+}
+
+// extract puts files of img below dir.
+func (w *work) extract(ctx context.Context, img provider.Image, dir string, files ...string) error {
+	if err := w.root.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	into, err := w.root.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer into.Close()
+	return w.cfg.Files.Extract(ctx, filecache.Key{Image: img.Digest(), Files: files}, into,
+		func(ctx context.Context) (fs.FS, error) { return img.Files(ctx, files...) })
+}
+
+const (
+	osRelease = "usr/lib/os-release"
+	templates = "etc/mcc/templates"
+)
+
+// programs are machine-config-operator's own.
+var programs = []string{"machine-config-operator", "machine-config-controller", "machine-config-server"}
+
+// readPrograms gets templates and programs: into mcc, and into bin under their plain
+// names.
+func (w *work) readPrograms(ctx context.Context, r *components) error {
+	const component, step = "machine-config-operator", "reading the machine-config-operator image"
+	img, err := w.open(ctx, r, component)
+	if err != nil {
+		return at(step, err)
+	}
+	if err := w.extract(ctx, img, "image/mco", osRelease, templates+"/**"); err != nil {
+		return at(step, err)
+	}
+	if err := w.root.MkdirAll(path.Join("mcc", path.Dir(templates)), 0o755); err != nil {
+		return at(step, err)
+	}
+	if err := w.root.Rename(path.Join("image/mco", templates), path.Join("mcc", templates)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s is not in it", templates)
+		}
+		return at(step, err)
+	}
+	suffix, err := w.suffix()
+	if err != nil {
+		return at(step, err)
+	}
+	return at(step, w.extractPrograms(ctx, img, suffix))
+}
+
+// extractPrograms takes programs with the suffix, and without it what there is only
+// without.
+func (w *work) extractPrograms(ctx context.Context, img provider.Image, suffix string) error {
+	left := slices.Clone(programs)
+	for _, s := range slices.Compact([]string{suffix, ""}) {
+		names := make([]string, len(left))
+		for i, p := range left {
+			names[i] = "usr/bin/" + p + s
+		}
+		if err := w.extract(ctx, img, "image/mco", names...); err != nil {
+			return err
+		}
+		var absent []string
+		for _, p := range left {
+			err := w.root.Rename("image/mco/usr/bin/"+p+s, "bin/"+p)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				absent = append(absent, p)
+			case err != nil:
+				return err
+			}
+		}
+		if left = absent; len(left) == 0 {
+			break
+		}
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("it has no usr/bin/%s", strings.Join(left, ", usr/bin/"))
+	}
+	for _, p := range programs {
+		if err := w.executable("bin/"+p, "usr/bin/"+p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suffix is ".rhel9" for programs that are built for another system than they are
+// packaged for: an image of RHEL 8 of which we run the programs on RHEL 9.
+func (w *work) suffix() (string, error) {
+	b, err := w.root.ReadFile(path.Join("image/mco", osRelease))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s is not in it", osRelease)
+	}
+	if err != nil {
+		return "", err
+	}
+	theirs, err := majorVersion(string(b))
+	if err != nil {
+		return "", err
+	}
+	ours, err := w.ourMajorVersion()
+	if err != nil {
+		return "", err
+	}
+	if theirs == "8" && ours == "9" {
+		return ".rhel9", nil
+	}
+	return "", nil
+}

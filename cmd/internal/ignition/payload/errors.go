@@ -1,0 +1,165 @@
+package payload
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// Reasons that a token secret states; these are all that HyperShift reads.
+const (
+	ReasonAsExpected         = "AsExpected"
+	ReasonInvalidConfig      = "InvalidConfig"
+	ReasonCloudConfigPending = "CloudConfigPending"
+)
+
+// Error is why there is no payload.
+type Error struct {
+	// Reason is what to write to the token secret.
+	Reason string
+	// Step is what was being done: "running machine-config-operator", "" if nothing was.
+	Step string
+	// Missing are component images that the release lacks, if that is why.
+	Missing []string
+	// Output is the end of what the program of that step printed, without the secrets
+	// it was given.
+	Output string
+	Err    error
+
+	dir string // the work directory, another one each time
+}
+
+// Error is the whole story, for a log.
+func (e *Error) Error() string {
+	s := e.Err.Error()
+	if e.Step != "" {
+		s = e.Step + ": " + s
+	}
+	if e.Output != "" {
+		s += ": it printed: " + e.Output
+	}
+	return s
+}
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Report is what a token secret says about the outcome: reason and message. Two
+// failures of one cause have one message, whatever differs from one try to the next
+// (digests, ports, times, directories), so that nothing is written twice
+// (OCPBUGS-42320). Messages are short; logs have the rest.
+func Report(err error) (reason, message string) {
+	if err == nil {
+		return ReasonAsExpected, ""
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Reason: ReasonInvalidConfig, Err: err}
+	}
+	message = stableCause(e)
+	if e.Step != "" {
+		message = e.Step + ": " + message
+	}
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
+	return e.Reason, message
+}
+
+const maxMessage = 1024
+
+func stableCause(e *Error) string {
+	if c, ok := errors.AsType[*chain.Error](e.Err); ok {
+		return stableAttempts(c)
+	}
+	s := e.Err.Error()
+	if e.dir != "" {
+		s = strings.ReplaceAll(s, e.dir, "")
+	}
+	s = stable(s)
+	if last := lastLine(e.Output); last != "" {
+		s += ": " + stable(last)
+	}
+	return s
+}
+
+// stableAttempts names endpoints by repository and failures by class, sorted: which
+// one is tried first, and what exactly it says, may change each time.
+func stableAttempts(c *chain.Error) string {
+	var parts []string
+	for _, a := range c.Attempts {
+		if a.Err != nil {
+			parts = append(parts, a.Ref.Name()+": "+provider.ClassOf(a.Err).String())
+		}
+	}
+	slices.Sort(parts)
+	name := c.Image.Name()
+	if t := c.Image.Tag(); t != "" {
+		name += ":" + t
+	}
+	return fmt.Sprintf("no endpoint has %s: %s", name, strings.Join(slices.Compact(parts), ", "))
+}
+
+// What differs from one try to the next, and what to write instead.
+var unstable = []struct {
+	what *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`[@ ]?sha(?:256|512):[0-9a-f]{64,128}`), ""},
+	{regexp.MustCompile(`\b(read|write) (tcp|udp)[46]? \S+->`), "$1 $2 "},
+	{regexp.MustCompile(`^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ (?:\S+\] )?`), ""},                         // klog
+	{regexp.MustCompile(`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?`), "TIME"}, // log, RFC 3339
+	{regexp.MustCompile(`\b(localhost|127\.0\.0\.1|\[::1?\]|0\.0\.0\.0)?:\d{4,5}\b`), "$1:PORT"},
+	{regexp.MustCompile(`\bpid[ =:]\d+`), "pid"},
+	{regexp.MustCompile(`\b0x[0-9a-f]+\b`), "0x"},
+}
+
+func stable(s string) string {
+	for _, u := range unstable {
+		s = u.what.ReplaceAllString(s, u.with)
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+}
+
+// at says in which step err happened.
+func at(step string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := err.(*Error); ok { // only our own, not what it wraps
+		if e.Step == "" {
+			e.Step = step
+		}
+		return e
+	}
+	return &Error{Reason: ReasonInvalidConfig, Step: step, Err: err}
+}
+
+// ran is the error of a program, with its output as far as it may be told.
+func (w *work) ran(step string, err error) error {
+	if err == nil {
+		return nil
+	}
+	out := &Error{Reason: ReasonInvalidConfig, Step: step, Err: err}
+	if e, ok := errors.AsType[*process.Error](err); ok {
+		out.Output = w.tell(e.Output)
+	}
+	return out
+}
+
+// tell is output without secrets and without the name of a directory that is
+// another one each time.
+func (w *work) tell(output string) string {
+	return strings.ReplaceAll(w.secrets.redact(output), w.path, "")
+}
