@@ -76,7 +76,9 @@ const maxMessage = 1024
 
 func stableCause(e *Error) string {
 	if c, ok := errors.AsType[*chain.Error](e.Err); ok {
-		return stableAttempts(c)
+		if s := stableAttempts(c); s != "" {
+			return s
+		}
 	}
 	s := e.Err.Error()
 	if e.dir != "" {
@@ -90,13 +92,17 @@ func stableCause(e *Error) string {
 }
 
 // stableAttempts names endpoints by repository and failures by class, sorted: which
-// one is tried first, and what exactly it says, may change each time.
+// one is tried first, and what exactly it says, may change each time. It is empty
+// where none was asked.
 func stableAttempts(c *chain.Error) string {
 	var parts []string
 	for _, a := range c.Attempts {
 		if a.Err != nil {
 			parts = append(parts, a.Ref.Name()+": "+provider.ClassOf(a.Err).String())
 		}
+	}
+	if len(parts) == 0 { // policy leaves no endpoint, or the caller gave up
+		return ""
 	}
 	slices.Sort(parts)
 	name := c.Image.Name()
@@ -113,9 +119,9 @@ var unstable = []struct {
 }{
 	{regexp.MustCompile(`[@ ]?sha(?:256|512):[0-9a-f]{64,128}`), ""},
 	{regexp.MustCompile(`\b(read|write) (tcp|udp)[46]? \S+->`), "$1 $2 "},
-	{regexp.MustCompile(`^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ (?:\S+\] )?`), ""},                         // klog
-	{regexp.MustCompile(`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?`), "TIME"}, // log, RFC 3339
-	{regexp.MustCompile(`\b(localhost|127\.0\.0\.1|\[::1?\]|0\.0\.0\.0)?:\d{4,5}\b`), "$1:PORT"},
+	{regexp.MustCompile(`^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ (?:\S+\] )?`), ""},                          // klog
+	{regexp.MustCompile(`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?`), "TIME"},  // log, RFC 3339
+	{regexp.MustCompile(`(^|[\s"(/])(localhost|127\.0\.0\.1|\[::1?\]|0\.0\.0\.0)?:\d{4,5}\b`), "$1$2:PORT"}, // free ones, not a mirror's
 	{regexp.MustCompile(`\bpid[ =:]\d+`), "pid"},
 	{regexp.MustCompile(`\b0x[0-9a-f]+\b`), "0x"},
 }

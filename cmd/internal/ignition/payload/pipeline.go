@@ -51,7 +51,8 @@ type Config struct {
 
 	// ReleaseInfo, if not nil, is told for each payload which component images were
 	// asked for and are missing in the release, sorted, none if all are there: the
-	// condition IgnitionServerValidReleaseInfo.
+	// condition IgnitionServerValidReleaseInfo. It is called from the goroutine of each
+	// Generate, and waited for.
 	ReleaseInfo func(ctx context.Context, version string, missing []string)
 	// Log is nil for silence.
 	Log *zap.Logger
@@ -119,11 +120,11 @@ func (p *Pipeline) Generate(ctx context.Context, in Inputs) (_ Result, err error
 	}()
 	start := time.Now()
 	r, err := w.generate(ctx)
-	if e, ok := errors.AsType[*Error](err); ok {
-		e.dir = w.path
-	}
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		err = at("", errors.Join(ctx.Err(), err)) // whatever failed because of it
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.dir = w.path
 	}
 	if err == nil {
 		p.cfg.Log.Info("made a payload", zap.String("for", in.Name), zap.String("version", r.Version),

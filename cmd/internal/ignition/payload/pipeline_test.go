@@ -448,17 +448,27 @@ func TestReportIsStable(t *testing.T) {
 	messages := map[string]bool{}
 	for i := range 100 {
 		digest := fmt.Sprintf("sha256:%064x", i)
-		messages1 := func(err error) {
+		report := func(err error) {
 			_, m := payload.Report(err)
 			messages[m] = true
 			if strings.Contains(m, digest) {
 				t.Errorf("%q has a digest", m)
 			}
 		}
-		messages1(fmt.Errorf("reading quay.io/a/b@%s: read tcp 10.0.0.1:%d->10.0.0.2:443: reset", digest, 30000+i))
+		report(fmt.Errorf("reading quay.io/a/b@%s: read tcp 10.0.0.1:%d->10.0.0.2:443: reset", digest, 30000+i))
 	}
 	if len(messages) != 1 {
 		t.Errorf("%d messages: %v", len(messages), messages)
+	}
+	for text, want := range map[string]string{
+		"listen tcp :45123: bind: busy":                               "listen tcp :PORT: bind: busy",
+		`Get "http://localhost:41234/config/master": EOF`:             `Get "http://localhost:PORT/config/master": EOF`,
+		"reading mirror.example.com:5000/a/b: 401":                    "reading mirror.example.com:5000/a/b: 401",
+		"2026/11/22 15:04:05 cannot\n  go on at 2026-11-22T15:04:05Z": "TIME cannot go on at TIME",
+	} {
+		if _, got := payload.Report(errors.New(text)); got != want {
+			t.Errorf("%q is told as %q; want %q", text, got, want)
+		}
 	}
 	long := errors.New(strings.Repeat("ö", 5000))
 	if _, m := payload.Report(long); len(m) > 1100 || strings.ContainsRune(m, '�') {

@@ -92,10 +92,11 @@ type options struct {
 	osRelease  string // of this process; "" is RHEL 9
 }
 
+// executables are the stand-in under each of names: one file and links to it.
 func executables(names ...string) []testpayload.Entry {
-	var es []testpayload.Entry
-	for _, n := range names {
-		es = append(es, testpayload.Entry{Name: n, Body: program, Mode: 0o755})
+	es := []testpayload.Entry{{Name: names[0], Body: program, Mode: 0o755}}
+	for _, n := range names[1:] {
+		es = append(es, testpayload.HardLink(n, names[0]))
 	}
 	return es
 }

@@ -5,12 +5,12 @@
 package main
 
 import (
+	"bufio"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -262,27 +262,55 @@ func server(flags map[string]string) error {
 	if err != nil {
 		return err
 	}
-	asked := 0
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		asked++ // one at a time asks
-		switch {
-		case r.URL.Path != "/config/master" || !strings.Contains(r.Header.Get("Accept"), "version=3.2.0"):
-			http.NotFound(w, r)
-		case mode == "server:late" && asked < 3, mode == "server:500":
-			http.Error(w, "not yet", http.StatusInternalServerError)
-		case mode == "server:die":
-			fmt.Fprintln(os.Stderr, "panic: of the server")
-			os.Exit(2)
-		case mode == "server:garbage":
-			fmt.Fprint(w, "<html>")
-		default:
-			_, _ = w.Write(config)
-		}
-	}
 	secure, err := net.Listen("tcp", "127.0.0.1:"+flags["--secure-port"])
 	if err != nil {
 		return err
 	}
 	defer secure.Close()
-	return http.ListenAndServe("127.0.0.1:"+flags["--insecure-port"], http.HandlerFunc(handler))
+	insecure, err := net.Listen("tcp", "127.0.0.1:"+flags["--insecure-port"])
+	if err != nil {
+		return err
+	}
+	for asked := 1; ; asked++ {
+		c, err := insecure.Accept()
+		if err != nil {
+			return err
+		}
+		serve(c, mode, asked, config)
+	}
+}
+
+// serve answers one request, by hand: net/http would triple the program's size, and
+// the tests copy it a lot.
+func serve(c net.Conn, mode string, asked int, config []byte) {
+	defer c.Close()
+	request, accepts := "", false
+	for r := bufio.NewReader(c); ; {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if request == "" {
+			request = line
+		}
+		if strings.HasPrefix(line, "Accept: ") && strings.Contains(line, "version=3.2.0") {
+			accepts = true
+		}
+		if strings.TrimSpace(line) == "" {
+			break
+		}
+	}
+	status, body := 200, config
+	switch {
+	case !strings.HasPrefix(request, "GET /config/master HTTP/1.") || !accepts:
+		status, body = 404, nil
+	case mode == "server:late" && asked < 3, mode == "server:500":
+		status, body = 500, []byte("not yet")
+	case mode == "server:die":
+		fmt.Fprintln(os.Stderr, "panic: of the server")
+		os.Exit(2)
+	case mode == "server:garbage":
+		body = []byte("<html>")
+	}
+	fmt.Fprintf(c, "HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(body), body)
 }
