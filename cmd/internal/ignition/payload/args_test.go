@@ -76,12 +76,12 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// Computed with HyperShift's support/util.HashSimple.
+// Published test vectors of 32-bit FNV-1a.
 func TestHash(t *testing.T) {
 	for want, v := range map[string]any{
 		"811c9dc5": "",       // the offset basis of FNV-1a
-		"e40c292c": "a",      // a published test vector
-		"bf9cf968": "foobar", // another
+		"e40c292c": "a",      // of one byte
+		"bf9cf968": "foobar", // of several
 	} {
 		if got := Hash(v); got != want {
 			t.Errorf("Hash(%v) = %s; want %s", v, got, want)

@@ -65,19 +65,18 @@ const (
 
 // world is a source that must not be asked, mirrors, and a pipeline.
 type world struct {
-	t              *testing.T
-	source         *testregistry.Registry
-	mirrors        [2]*testregistry.Registry
-	release        testpayload.Image
-	digests        map[string]string // of component images
-	rules          *provider.Rules
-	workDir        string
-	files          *filecache.Cache
-	in             payload.Inputs
-	pipeline       *payload.Pipeline
-	releaseInfoMu  sync.Mutex
-	releaseInfo    []string
-	releaseVersion string
+	t             *testing.T
+	source        *testregistry.Registry
+	mirrors       [2]*testregistry.Registry
+	release       testpayload.Image
+	digests       map[string]string // of component images
+	rules         *provider.Rules
+	workDir       string
+	files         *filecache.Cache
+	in            payload.Inputs
+	pipeline      *payload.Pipeline
+	releaseInfoMu sync.Mutex
+	releaseInfo   []string
 }
 
 // options say what is special.
