@@ -69,8 +69,13 @@ func connect() {
 
 var kept net.Conn
 
-func spec(mode string, args ...string) process.Spec {
-	return process.Spec{Path: os.Args[0], Args: args, Env: []string{"MODE=" + mode}}
+func spec(t *testing.T, mode string, args ...string) process.Spec {
+	t.Helper()
+	s := process.Spec{Path: os.Args[0], Args: args, Env: []string{"MODE=" + mode}}
+	if testing.CoverMode() != "" { // a child that does not know where to complains on its output
+		s.Env = append(s.Env, "GOCOVERDIR="+t.TempDir())
+	}
+	return s
 }
 
 // watcher sees processes come, by their connections, and go.
@@ -111,7 +116,7 @@ func (w watcher) gone(c net.Conn) {
 }
 
 func TestRun(t *testing.T) {
-	p, err := process.Start(t.Context(), spec("print", "a b", "$(c)"))
+	p, err := process.Start(t.Context(), spec(t, "print", "a b", "$(c)"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +134,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestFailure(t *testing.T) {
-	err := process.Run(t.Context(), spec("fail"))
+	err := process.Run(t.Context(), spec(t, "fail"))
 	e, ok := errors.AsType[*process.Error](err)
 	if !ok || e.Output != "why it failed\n" || e.Limit != 0 {
 		t.Fatalf("got %#v", err)
@@ -146,7 +151,7 @@ func TestFailure(t *testing.T) {
 }
 
 func TestOutputIsBounded(t *testing.T) {
-	s := spec("flood")
+	s := spec(t, "flood")
 	s.Output = 200
 	e, ok := errors.AsType[*process.Error](process.Run(t.Context(), s))
 	if !ok || len(e.Output) > 200+len("[...]") || !strings.HasSuffix(e.Output, "\nthe end\n") || !strings.HasPrefix(e.Output, "[...]") {
@@ -155,7 +160,7 @@ func TestOutputIsBounded(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
-	w, s := watch(t), spec("hang")
+	w, s := watch(t), spec(t, "hang")
 	s.Env, s.Limit = append(s.Env, "ADDR="+w.Addr().String()), 500*time.Millisecond
 	p, err := process.Start(t.Context(), s)
 	if err != nil {
@@ -175,7 +180,7 @@ func TestGroup(t *testing.T) {
 		"cancel": func(p *process.Process, cancel context.CancelFunc) { cancel(); <-p.Done() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, s := watch(t), spec("parent")
+			w, s := watch(t), spec(t, "parent")
 			s.Env = append(s.Env, "ADDR="+w.Addr().String())
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -195,7 +200,7 @@ func TestGroup(t *testing.T) {
 }
 
 func TestOrphan(t *testing.T) {
-	w, s := watch(t), spec("orphan")
+	w, s := watch(t), spec(t, "orphan")
 	s.Env = append(s.Env, "ADDR="+w.Addr().String())
 	p, err := process.Start(t.Context(), s)
 	if err != nil {
