@@ -90,7 +90,7 @@ func TestTagsFollow(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", who, got, c.want)
 		}
 	}
-	if follow() != follow() {
+	if first := follow(); first != follow() {
 		t.Error("worked out twice for one snapshot")
 	}
 }
