@@ -1,0 +1,240 @@
+package hostedcluster
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap/zaptest"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+	"github.com/mirrorchain/mirrorchain/sources/idms"
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+)
+
+const (
+	user, password = "puller", "s3cret"
+	source         = "release.example.invalid/ocp/release" // nobody has that name
+	ownImage       = "quay.io/acme/operator:v1"
+)
+
+// world is a management cluster, a mirror with one release, and the operator.
+type world struct {
+	*cluster.Cluster
+	client.Client
+	mirror *testregistry.Registry
+	image  string // the release, at its source
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{Cluster: cluster.Start(t)}
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Client, err = client.New(w.Config(), client.Options{Scheme: scheme}); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"hostedclusters", "hostedcontrolplanes"} {
+		w.Install(t, hypershiftCRD(t, kind))
+	}
+	if w.mirror, err = testregistry.Start(testregistry.Config{
+		Auth: testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: user, Password: password}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.mirror.Close)
+	release := testpayload.Must(testpayload.Release{Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages}.Image())
+	digest := w.mirror.Push("mirror/release", "4.17.3", release)
+	w.image = fmt.Sprint(source, "@", digest)
+	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters"}})
+	return w
+}
+
+// operate runs the operator until the test has ended.
+func (w *world) operate(t *testing.T, change func(*Options)) {
+	t.Helper()
+	o := Options{
+		Settings: Settings{OperatorImage: ownImage},
+		REST:     w.Config(),
+		Log:      zaptest.NewLogger(t),
+		Metrics:  prometheus.NewRegistry(),
+		Registry: registry.Config{RootCAs: w.mirror.CA().Pool(), Dial: w.onlyMirror},
+		Sources:  idms.Config{AbsentPoll: 50 * time.Millisecond},
+	}
+	if change != nil {
+		change(&o)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, o) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the operator ended with %v", err)
+		}
+	})
+}
+
+// onlyMirror reaches the mirror alone: names are not looked up.
+func (w *world) onlyMirror(ctx context.Context, network, address string) (net.Conn, error) {
+	if address != w.mirror.Main().Addr() {
+		return nil, fmt.Errorf("%s cannot be reached", address)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
+
+func hypershiftCRD(t *testing.T, plural string) *unstructured.Unstructured {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openshift/hypershift/api").Output()
+	if err != nil {
+		t.Fatalf("finding the folder of hypershift/api: %v", err)
+	}
+	dir := filepath.Join(strings.TrimSpace(string(out)), "hypershift/v1beta1/zz_generated.featuregated-crd-manifests")
+	data, err := fs.ReadFile(os.DirFS(dir), plural+".hypershift.openshift.io/AAA_ungated.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	crd := new(unstructured.Unstructured)
+	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
+		t.Fatal(err)
+	}
+	annotations := crd.GetAnnotations()
+	delete(annotations, "") // which no API server takes
+	crd.SetAnnotations(annotations)
+	return crd
+}
+
+func (w *world) create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, obj := range objects {
+		if err := w.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// change edits obj as it is now.
+func change[T client.Object](t *testing.T, w *world, obj T, edit func(T)) {
+	t.Helper()
+	if err := w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+		t.Fatal(err)
+	}
+	before := obj.DeepCopyObject().(T)
+	edit(obj)
+	if err := w.Patch(t.Context(), obj, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) pullSecret(auth string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "my-pull-secret"},
+		Data:       map[string][]byte{pullSecretKey: []byte(auth)},
+	}
+}
+
+func (w *world) auth(password string) string {
+	return fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, w.mirror.Host(), base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+}
+
+func (w *world) hostedCluster(name string) *hyperv1.HostedCluster {
+	var services []hyperv1.ServicePublishingStrategyMapping
+	for _, s := range []hyperv1.ServiceType{hyperv1.APIServer, hyperv1.OAuthServer, hyperv1.Konnectivity, hyperv1.Ignition} {
+		services = append(services, hyperv1.ServicePublishingStrategyMapping{
+			Service: s, ServicePublishingStrategy: hyperv1.ServicePublishingStrategy{Type: hyperv1.Route},
+		})
+	}
+	return &hyperv1.HostedCluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: name},
+		Spec: hyperv1.HostedClusterSpec{
+			Release:    hyperv1.Release{Image: w.image},
+			PullSecret: corev1.LocalObjectReference{Name: "my-pull-secret"},
+			InfraID:    name + "-abcde",
+			ClusterID:  "8a2d6e2c-0f3a-4f0e-9d1c-2b6a4f1f7c11",
+			Platform:   hyperv1.PlatformSpec{Type: hyperv1.NonePlatform},
+			Services:   services,
+			Etcd: hyperv1.EtcdSpec{
+				ManagementType: hyperv1.Managed,
+				Managed: &hyperv1.ManagedEtcdSpec{Storage: hyperv1.ManagedEtcdStorageSpec{
+					Type: hyperv1.PersistentVolumeEtcdStorage, PersistentVolume: &hyperv1.PersistentVolumeEtcdStorageSpec{},
+				}},
+			},
+			Networking: hyperv1.ClusterNetworking{NetworkType: hyperv1.OVNKubernetes},
+		},
+	}
+}
+
+func (w *world) idms(name string, mirrors ...any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "config.openshift.io/v1", "kind": "ImageDigestMirrorSet",
+		"metadata": map[string]any{"name": name},
+		"spec":     map[string]any{"imageDigestMirrors": []any{map[string]any{"source": source, "mirrors": mirrors}}},
+	}}
+}
+
+// cpo waits for the control-plane-operator's Deployment of a cluster to be as wanted.
+func (w *world) cpo(t *testing.T, hc *hyperv1.HostedCluster, want func(*appsv1.Deployment) error) *appsv1.Deployment {
+	t.Helper()
+	d := new(appsv1.Deployment)
+	cluster.Await(t, "the Deployment", func(ctx context.Context) error {
+		if err := w.Get(ctx, client.ObjectKey{Namespace: ControlPlaneNamespace(hc), Name: cpoName}, d); err != nil {
+			return err
+		}
+		return want(d)
+	})
+	return d
+}
+
+func envOf(d *appsv1.Deployment, name string) string {
+	for _, v := range d.Spec.Template.Spec.Containers[0].Env {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return "not there"
+}
+
+func overridesAre(want string) func(*appsv1.Deployment) error {
+	return func(d *appsv1.Deployment) error {
+		if got := envOf(d, "OPENSHIFT_IMG_OVERRIDES"); got != want {
+			return fmt.Errorf("overrides are %q, want %q", got, want)
+		}
+		return nil
+	}
+}
+
+// says waits for a condition of a cluster; part is in its message.
+func (w *world) says(t *testing.T, hc *hyperv1.HostedCluster, typ hyperv1.ConditionType, status metav1.ConditionStatus, reason, part string) {
+	t.Helper()
+	cluster.Await(t, fmt.Sprintf("%s=%s %s", typ, status, reason), func(ctx context.Context) error {
+		if err := w.Get(ctx, client.ObjectKeyFromObject(hc), hc); err != nil {
+			return err
+		}
+		c := apimeta.FindStatusCondition(hc.Status.Conditions, string(typ))
+		if c == nil || c.Status != status || c.Reason != reason || !strings.Contains(c.Message, part) || c.ObservedGeneration != hc.Generation {
+			return fmt.Errorf("generation %d, condition %+v", hc.Generation, c)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,100 @@
+package hostedcluster
+
+import (
+	"errors"
+	"fmt"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+)
+
+// OverridesHandedOver says whether the control plane has the mirror rules in force:
+// True AsExpected; False TooLarge, or Inexpressible for a name that the form of
+// OPENSHIFT_IMG_OVERRIDES or --registry-overrides has no words for. While it is False
+// the control-plane-operator's Deployment is left as it is.
+const OverridesHandedOver hyperv1.ConditionType = "OverridesHandedOver"
+
+// Reasons of OverridesHandedOver.
+const (
+	TooLargeReason      = "TooLarge"
+	InexpressibleReason = "Inexpressible"
+)
+
+// bubbledUp are conditions of the control plane that are shown on the HostedCluster.
+var bubbledUp = [...]hyperv1.ConditionType{hyperv1.ValidReleaseInfo, hyperv1.IgnitionServerValidReleaseInfo}
+
+// validReleaseImage says what came of a lookup, nil for a lookup that went well. One
+// that is True for this generation stays so: the release was there, and that nobody
+// can be asked just now is what Progressing is for.
+func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
+	was := apimeta.FindStatusCondition(hc.Status.Conditions, string(hyperv1.ValidReleaseImage))
+	set := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return condition(hyperv1.ValidReleaseImage, status, reason, message)
+	}
+	switch _, skip := hc.Annotations[hyperv1.SkipReleaseImageValidation]; {
+	case err == nil:
+		return set(metav1.ConditionTrue, hyperv1.AsExpectedReason, "Release image is valid")
+	case was != nil && was.Status == metav1.ConditionTrue && was.ObservedGeneration == hc.Generation:
+		return *was
+	case errors.Is(err, errPullSecretUnavailable):
+		return set(metav1.ConditionFalse, hyperv1.SecretNotFoundReason, err.Error())
+	case skip: // what is not validated is read all the same, for its architecture
+		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
+	default:
+		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, fmt.Sprintf("failed to lookup release image: %v", err))
+	}
+}
+
+// progressing is HyperShift's: blocked by a lookup that failed or by a condition that
+// says what a user must mend, else progressing until the version in the spec is the
+// one that the control plane says it wants.
+func progressing(hc *hyperv1.HostedCluster, o *outcome, err error) metav1.Condition {
+	blocked := func(message string) metav1.Condition {
+		return condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, message)
+	}
+	if err != nil {
+		return blocked(err.Error())
+	}
+	now := append([]metav1.Condition(nil), hc.Status.Conditions...)
+	for _, c := range o.conditions {
+		apimeta.SetStatusCondition(&now, c)
+	}
+	for _, typ := range []hyperv1.ConditionType{
+		hyperv1.SupportedHostedCluster, hyperv1.ValidHostedClusterConfiguration, hyperv1.ValidReleaseImage, hyperv1.ReconciliationActive,
+	} {
+		if c := apimeta.FindStatusCondition(now, string(typ)); c != nil && c.Status == metav1.ConditionFalse {
+			return blocked(fmt.Sprintf("%s condition is false: %s", typ, c.Message))
+		}
+	}
+	if o.version == nil || o.version.Desired.Image != hc.Spec.Release.Image {
+		return condition(hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "HostedCluster is deploying, upgrading, or reconfiguring")
+	}
+	return condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.AsExpectedReason, "HostedCluster is at expected version")
+}
+
+// handedOver says what came of handing rules on.
+func handedOver(how Handover, err error) metav1.Condition {
+	if err == nil {
+		where := "the environment of the control-plane-operator"
+		if how == HandoverConfigMap {
+			where = "ConfigMap " + handover.ConfigMap
+		}
+		return condition(OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "Mirror rules are handed over in "+where)
+	}
+	reason := InexpressibleReason
+	if _, ok := errors.AsType[*handover.TooLargeError](err); ok {
+		reason = TooLargeReason
+	}
+	return condition(OverridesHandedOver, metav1.ConditionFalse, reason, err.Error())
+}
+
+// succeeded is about the reconciliation as a whole. The spelling is HyperShift's.
+func succeeded(err error) metav1.Condition {
+	if err != nil {
+		return condition(hyperv1.ReconciliationSucceeded, metav1.ConditionFalse, "ReconciliationError", err.Error())
+	}
+	return condition(hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "ReconciliatonSucceeded", "Reconciliation completed successfully")
+}

@@ -1,0 +1,97 @@
+package hostedcluster
+
+import (
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// handedDown are annotations of a HostedCluster that its control plane reads.
+var handedDown = [...]string{
+	hyperv1.ControlPlaneOperatorImageAnnotation,
+	hyperv1.ImageOverridesAnnotation,
+	hyperv1.SkipReleaseImageValidation,
+	hyperv1.OLMCatalogsISRegistryOverridesAnnotation,
+	hyperv1.CertifiedOperatorsCatalogImageAnnotation,
+	hyperv1.CommunityOperatorsCatalogImageAnnotation,
+	hyperv1.RedHatMarketplaceCatalogImageAnnotation,
+	hyperv1.RedHatOperatorsCatalogImageAnnotation,
+	"hypershift.openshift.io/disable-ignition-server",
+}
+
+// namespace is the control plane namespace.
+func namespace(hc *hyperv1.HostedCluster) *corev1.Namespace {
+	ns := &corev1.Namespace{ObjectMeta: meta(hc, "")}
+	ns.Name, ns.Namespace = ns.Namespace, ""
+	ns.Labels["hypershift.openshift.io/hosted-control-plane"] = "true"
+	return ns
+}
+
+// hostedControlPlane is hc as its control plane knows it. References are to the
+// copies in the control plane namespace.
+func hostedControlPlane(hc *hyperv1.HostedCluster) *hyperv1.HostedControlPlane {
+	hcp := &hyperv1.HostedControlPlane{ObjectMeta: meta(hc, hc.Name)}
+	for _, name := range handedDown {
+		if v, ok := hc.Annotations[name]; ok {
+			hcp.Annotations[name] = v
+		}
+	}
+	s := hc.Spec.DeepCopy()
+	hcp.Spec = hyperv1.HostedControlPlaneSpec{
+		ReleaseImage: s.Release.Image,
+		PullSecret:   corev1.LocalObjectReference{Name: pullSecret},
+
+		UpdateService:                    s.UpdateService,
+		Channel:                          s.Channel,
+		FIPS:                             s.FIPS,
+		IssuerURL:                        s.IssuerURL,
+		ServiceAccountSigningKey:         s.ServiceAccountSigningKey,
+		Networking:                       s.Networking,
+		ClusterID:                        s.ClusterID,
+		InfraID:                          s.InfraID,
+		DNS:                              s.DNS,
+		Services:                         s.Services,
+		ControllerAvailabilityPolicy:     s.ControllerAvailabilityPolicy,
+		InfrastructureAvailabilityPolicy: s.InfrastructureAvailabilityPolicy,
+		Etcd:                             s.Etcd,
+		ImageContentSources:              s.ImageContentSources,
+		SecretEncryption:                 s.SecretEncryption,
+		KubeAPIServerDNSName:             s.KubeAPIServerDNSName,
+		PausedUntil:                      s.PausedUntil,
+		OLMCatalogPlacement:              s.OLMCatalogPlacement,
+		Autoscaling:                      s.Autoscaling,
+		AutoNode:                         s.AutoNode,
+		NodeSelector:                     s.NodeSelector,
+		Tolerations:                      s.Tolerations,
+		Labels:                           s.Labels,
+		Platform:                         s.Platform,
+		Configuration:                    s.Configuration,
+		Capabilities:                     s.Capabilities,
+		OperatorConfiguration:            s.OperatorConfiguration,
+	}
+	if s.ControlPlaneRelease != nil {
+		hcp.Spec.ControlPlaneReleaseImage = &s.ControlPlaneRelease.Image
+	}
+	if s.SSHKey.Name != "" {
+		hcp.Spec.SSHKey.Name = sshKey
+	}
+	if s.AdditionalTrustBundle != nil {
+		hcp.Spec.AdditionalTrustBundle = &corev1.LocalObjectReference{Name: trustBundle}
+	}
+	return hcp
+}
+
+// secretCopy is from's value of key as a Secret in the control plane namespace.
+func secretCopy(hc *hyperv1.HostedCluster, from *corev1.Secret, name, key string, typ corev1.SecretType) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: meta(hc, name), Type: typ, Data: map[string][]byte{key: from.Data[key]}}
+}
+
+// configMap is one in the control plane namespace.
+func configMap(hc *hyperv1.HostedCluster, name string, data map[string]string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: meta(hc, name), Data: data}
+}
+
+// condition is one without what is filled in where it is set.
+func condition(typ hyperv1.ConditionType, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: string(typ), Status: status, Reason: reason, Message: message}
+}

@@ -1,0 +1,183 @@
+package hostedcluster
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+)
+
+// defaultUID is the user of containers where no SecurityContextConstraints choose one.
+const defaultUID = 1001
+
+// workload is what a control-plane-operator's Deployment is made of.
+type workload struct {
+	Settings
+	hc    *hyperv1.HostedCluster
+	image string // of the control-plane-operator
+	rules handover.Bundle
+	scc   bool // the cluster has SecurityContextConstraints
+}
+
+// deployment is the control-plane-operator's. It is a function of w alone, so that it
+// changes when a spec, a policy or a flag does. It fails for rules that cannot be
+// handed on.
+func (w *workload) deployment() (*appsv1.Deployment, error) {
+	registryOverrides, err := w.rules.RegistryOverrides()
+	if err != nil {
+		return nil, err
+	}
+	vars, err := w.env()
+	if err != nil {
+		return nil, err
+	}
+	d := &appsv1.Deployment{ObjectMeta: meta(w.hc, cpoName)}
+	labels := map[string]string{"app": cpoName, "name": cpoName}
+	maps.Copy(d.Labels, labels)
+	d.Spec.Replicas = new(int32(1))
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"name": cpoName}}
+	pod := &d.Spec.Template
+	pod.Labels = map[string]string{}
+	maps.Copy(pod.Labels, w.hc.Spec.Labels)
+	maps.Copy(pod.Labels, labels)
+	pod.Labels["hypershift.openshift.io/hosted-control-plane"] = ControlPlaneNamespace(w.hc)
+	pod.Spec = corev1.PodSpec{
+		ServiceAccountName: cpoName,
+		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: pullSecret}},
+		NodeSelector:       maps.Clone(w.hc.Spec.NodeSelector),
+		Tolerations:        slices.Clone(w.hc.Spec.Tolerations),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:   new(true),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+	}
+	if !w.scc {
+		pod.Spec.SecurityContext.RunAsUser = new(int64(defaultUID))
+	}
+	c := corev1.Container{
+		Name:            cpoName,
+		Image:           w.image,
+		ImagePullPolicy: corev1.PullIfNotPresent,
+		Command:         []string{"/usr/bin/control-plane-operator"},
+		Args: []string{
+			"run",
+			"--namespace", "$(MY_NAMESPACE)",
+			"--deployment-name", cpoName,
+			"--metrics-addr", "0.0.0.0:8080",
+			fmt.Sprintf("--enable-ci-debug-output=%t", w.EnableCIDebugOutput),
+			"--registry-overrides=" + registryOverrides,
+			// Always there: what an apply names no more might stay.
+			"--image-overrides=" + cmp.Or(w.hc.Annotations[hyperv1.ImageOverridesAnnotation], "="),
+		},
+		Env: vars,
+		Ports: []corev1.ContainerPort{
+			{Name: "metrics", ContainerPort: 8080, Protocol: corev1.ProtocolTCP},
+			{Name: "http", ContainerPort: 6060, Protocol: corev1.ProtocolTCP},
+		},
+		LivenessProbe:  probe("/healthz", 60),
+		ReadinessProbe: probe("/readyz", 15),
+		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("80Mi"),
+		}},
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			ReadOnlyRootFilesystem:   new(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+	}
+	w.mount(&pod.Spec, &c)
+	pod.Spec.Containers = []corev1.Container{c}
+	return d, nil
+}
+
+// env is the container's, in HyperShift's order.
+func (w *workload) env() ([]corev1.EnvVar, error) {
+	field := func(name, path string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
+		}}
+	}
+	vars := []corev1.EnvVar{
+		field("MY_NAMESPACE", "metadata.namespace"),
+		field("POD_NAME", "metadata.name"),
+		{Name: "CONTROL_PLANE_OPERATOR_IMAGE", Value: w.image},
+		{Name: "HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE", Value: w.image},
+		{Name: "SOCKS5_PROXY_IMAGE", Value: w.OperatorImage},
+		{Name: "AVAILABILITY_PROBER_IMAGE", Value: w.OperatorImage},
+		{Name: "TOKEN_MINTER_IMAGE", Value: w.OperatorImage},
+		{Name: "OPERATE_ON_RELEASE_IMAGE", Value: controlPlaneRelease(w.hc)},
+	}
+	overrides, err := w.overrides()
+	if err != nil {
+		return nil, err
+	}
+	vars = append(vars, overrides...)
+	vars = append(vars,
+		corev1.EnvVar{Name: "CERT_ROTATION_SCALE", Value: cmp.Or(w.CertRotationScale, 24*time.Hour).String()},
+		corev1.EnvVar{Name: "HYPERSHIFT_FEATURESET", Value: w.FeatureSet},
+	)
+	if !w.scc {
+		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(defaultUID)})
+	}
+	vars = append(vars, corev1.EnvVar{Name: "METRICS_SET", Value: cmp.Or(w.MetricsSet, "Telemetry")})
+	return append(vars, w.Proxy...), nil
+}
+
+// overrides are the variables that hand rules on. With a ConfigMap they are the same
+// for all rules, since a change of rules must change no Deployment: HyperShift's says
+// "none", and the document is a file.
+func (w *workload) overrides() ([]corev1.EnvVar, error) {
+	if w.Handover == HandoverConfigMap {
+		return []corev1.EnvVar{{Name: env.Variable, Value: "="}}, nil
+	}
+	vars, err := w.rules.Env()
+	var out []corev1.EnvVar
+	for _, v := range vars {
+		out = append(out, corev1.EnvVar{Name: v.Name, Value: v.Value})
+	}
+	return out, err
+}
+
+// mount adds the volumes: the rules, where a ConfigMap has them, and the CA bundle.
+func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
+	add := func(name, dir, from, key, file string) {
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+			ConfigMap: &corev1.ConfigMapVolumeSource{
+				LocalObjectReference: corev1.LocalObjectReference{Name: from},
+				Items:                []corev1.KeyToPath{{Key: key, Path: file}},
+			},
+		}})
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: dir, ReadOnly: true})
+	}
+	if w.Handover == HandoverConfigMap {
+		c.Args = append(c.Args, "--overrides-file="+handover.File)
+		add("overrides", handover.MountDir, handover.ConfigMap, handover.Key, handover.Key)
+	}
+	if w.hc.Spec.AdditionalTrustBundle != nil {
+		add("trusted-ca", "/etc/pki/tls/certs", trustBundle, trustBundleKey, "user-ca-bundle.pem")
+	}
+}
+
+func probe(path string, period int32) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: path, Port: intstr.FromInt32(6060), Scheme: corev1.URISchemeHTTP,
+		}},
+		InitialDelaySeconds: 15,
+		PeriodSeconds:       period,
+		TimeoutSeconds:      5,
+		SuccessThreshold:    1,
+		FailureThreshold:    3,
+	}
+}

@@ -1,0 +1,201 @@
+package hostedcluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+)
+
+// Reconciler reconciles HostedClusters. [Reconciler.SetUp] adds it to a manager.
+type Reconciler struct {
+	Settings
+	// Client reads and writes. [CacheOptions] and [ClientOptions] are for its manager.
+	Client client.Client
+	// Releases is the chain that releases are looked up through.
+	Releases provider.ReleaseProvider
+	// Rules are those that are handed on: what the policies say, without the operators'
+	// own reading of tags (see [operator.TagsFollow]). Nil while there are none yet.
+	Rules func() *provider.Rules
+	// HasSCC reports whether the cluster has SecurityContextConstraints.
+	HasSCC func() (bool, error)
+}
+
+// outcome is what one reconciliation has to say.
+type outcome struct {
+	conditions []metav1.Condition
+	version    *hyperv1.ClusterVersionStatus // that the control plane reports, nil if it does not
+	result     reconcile.Result
+}
+
+func (o *outcome) set(c metav1.Condition) { o.conditions = append(o.conditions, c) }
+
+// Reconcile makes the control plane of one HostedCluster what it should be, and says
+// in its conditions what came of it, in at most one write.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	hc := new(hyperv1.HostedCluster)
+	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if !hc.DeletionTimestamp.IsZero() {
+		return reconcile.Result{}, nil
+	}
+	o := &outcome{version: hc.Status.Version}
+	err := r.reconcile(ctx, hc, o)
+	if ctx.Err() != nil {
+		return reconcile.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
+	}
+	o.set(succeeded(err))
+	_, statusErr := operator.PatchStatus(ctx, r.Client, Owner, hc, func(hc *hyperv1.HostedCluster) {
+		hc.Status.Version = o.version
+		for _, c := range o.conditions {
+			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
+		}
+	})
+	if apierrors.IsConflict(statusErr) && err == nil {
+		return reconcile.Result{RequeueAfter: time.Second}, nil // read too early; nothing is wrong
+	}
+	if err == nil {
+		err = statusErr
+	}
+	return o.result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome) error {
+	if err := r.handPause(ctx, hc); err != nil {
+		return err
+	}
+	p := pausedUntil(hc, time.Now())
+	o.set(p.active)
+	if p.paused {
+		o.result.RequeueAfter = p.left
+		return nil
+	}
+	if err := r.bubbleUp(ctx, hc, o); err != nil {
+		return err
+	}
+	rules := r.Rules()
+	if rules == nil {
+		// Whoever has rules for the first time tells everybody.
+		o.set(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", provider.ErrNoRules)))
+		return nil
+	}
+
+	secret, err := getPullSecret(ctx, r.Client, hc)
+	var controlPlane *provider.Release
+	if err == nil {
+		_, controlPlane, err = lookup(ctx, r.Releases, hc, secret)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	o.set(validReleaseImage(hc, err))
+	o.set(progressing(hc, o, err))
+	if err != nil {
+		return err // tried again with backoff, and at once when the pull secret or the rules change
+	}
+	return r.apply(ctx, hc, o, secret, controlPlane, rules)
+}
+
+// bubbleUp takes over what the control plane reports.
+func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome) error {
+	hcp := new(hyperv1.HostedControlPlane)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: ControlPlaneNamespace(hc), Name: hc.Name}, hcp)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if v := hcp.Status.VersionStatus; v != nil {
+		o.version = v
+	}
+	for _, typ := range bubbledUp {
+		if c := apimeta.FindStatusCondition(hcp.Status.Conditions, string(typ)); c != nil {
+			o.set(condition(typ, c.Status, c.Reason, c.Message))
+		}
+	}
+	return nil
+}
+
+// apply writes everything in the control plane namespace, in the order in which it is
+// needed.
+func (r *Reconciler) apply(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome, secret *corev1.Secret, controlPlane *provider.Release, rules *provider.Rules) error {
+	scc, err := r.HasSCC()
+	if err != nil {
+		return fmt.Errorf("asking for SecurityContextConstraints: %w", err)
+	}
+	objects := []client.Object{
+		namespace(hc),
+		secretCopy(hc, secret, pullSecret, pullSecretKey, corev1.SecretTypeDockerConfigJson),
+	}
+	more, err := r.copies(ctx, hc)
+	if err != nil {
+		return err
+	}
+	objects = append(objects, more...)
+	objects = append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc))
+
+	w := &workload{Settings: r.Settings, hc: hc, image: r.cpoImage(hc, controlPlane), scc: scc}
+	handed, err := w.handOver(rules)
+	o.set(handedOver(r.Handover, err)) // an edit of the policies mends it, and comes back here
+	objects = append(objects, handed...)
+
+	a := operator.Applier{Client: r.Client, Owner: Owner}
+	for _, obj := range objects {
+		if _, err := a.Apply(ctx, obj); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handOver is what carries rules: the Deployment, and before it the ConfigMap where
+// that has the document. Nothing is returned with an error: a Deployment without the
+// rules would contact what they forbid.
+func (w *workload) handOver(rules *provider.Rules) ([]client.Object, error) {
+	var err error
+	if w.rules, err = handover.NewBundle(rules); err != nil {
+		return nil, err
+	}
+	deployment, err := w.deployment()
+	if err != nil {
+		return nil, err
+	}
+	if w.Handover != HandoverConfigMap {
+		return []client.Object{deployment}, nil
+	}
+	data, err := w.rules.ConfigMapData()
+	if err != nil {
+		return nil, err
+	}
+	return []client.Object{configMap(w.hc, handover.ConfigMap, data), deployment}, nil
+}
+
+// copies are the other objects that hc refers to, for the control plane namespace.
+func (r *Reconciler) copies(ctx context.Context, hc *hyperv1.HostedCluster) ([]client.Object, error) {
+	var out []client.Object
+	if name := hc.Spec.SSHKey.Name; name != "" {
+		from := new(corev1.Secret)
+		if err := r.Client.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: name}, from); err != nil {
+			return nil, fmt.Errorf("reading the SSH key (spec.sshKey): %w", err)
+		}
+		out = append(out, secretCopy(hc, from, sshKey, sshKeyKey, corev1.SecretTypeOpaque))
+	}
+	if ref := hc.Spec.AdditionalTrustBundle; ref != nil {
+		from := new(corev1.ConfigMap)
+		if err := r.Client.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: ref.Name}, from); err != nil {
+			return nil, fmt.Errorf("reading the CA bundle (spec.additionalTrustBundle): %w", err)
+		}
+		out = append(out, configMap(hc, trustBundle, map[string]string{trustBundleKey: from.Data[trustBundleKey]}))
+	}
+	return out, nil
+}

@@ -1,0 +1,101 @@
+package hostedcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"k8s.io/client-go/rest"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/idms"
+)
+
+// Options are one run of the operator.
+type Options struct {
+	Settings
+	// REST is the connection to the management cluster.
+	REST *rest.Config
+	// Log is the operator's; nil is silent.
+	Log *zap.Logger
+	// LeaseNamespace, MetricsAddr, HealthAddr and Metrics are those of
+	// [operator.Config].
+	LeaseNamespace          string
+	MetricsAddr, HealthAddr string
+	Metrics                 prometheus.Registerer
+	// RegistryOverrides is --registry-overrides: replaced in lookups and results, and
+	// handed on.
+	RegistryOverrides string
+	// Registry configures how registries are read.
+	Registry registry.Config
+	// Sources are how policies are read from the cluster; REST is filled in.
+	Sources idms.Config
+}
+
+// Run runs the operator until ctx ends or it cannot go on. It fails at once for
+// what waiting cannot mend; an API server that is away is waited for.
+func Run(ctx context.Context, o Options) error {
+	if o.OperatorImage == "" {
+		return errors.New("the operator's own image is not known; name it with --operator-image or --pod-name")
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	o.Sources.REST = o.REST
+	row := assembly.HypershiftOperator(assembly.Deps{
+		Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log)},
+	})
+	srcs, err := row.Open(ctx)
+	if err != nil {
+		return err
+	}
+	rewrites, err := env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides")
+	if err != nil {
+		return err
+	}
+	srcs = append(srcs, sources.Static("flags", provider.Policy{Rules: rewrites}))
+	resolver, err := sources.NewResolver(ctx, o.Log, srcs...)
+	if err != nil {
+		return fmt.Errorf("reading the mirror policies: %w", err)
+	}
+
+	base, err := registry.New(o.Registry)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	releases, err := chain.New(base, operator.TagsFollow(resolver.Current), row.Layers...)
+	if err != nil {
+		return err
+	}
+	o.Log.Info("releases are looked up through", zap.Stringer("chain", releases))
+
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		return err
+	}
+	mgr, err := operator.NewManager(operator.Config{
+		Name: Owner, REST: o.REST, Scheme: scheme, Log: o.Log, Resolver: resolver,
+		LeaseNamespace: o.LeaseNamespace, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
+		Cache: CacheOptions(), Client: ClientOptions(), Metrics: o.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	r := &Reconciler{
+		Settings: o.Settings, Client: mgr.GetClient(), Releases: releases, Rules: resolver.Current,
+		HasSCC: HasSCC(mgr.GetRESTMapper()),
+	}
+	if err := r.SetUp(mgr, resolver); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}

@@ -1,0 +1,141 @@
+package hostedcluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+// Waits of a HostedCluster that cannot be reconciled, doubling, and how many are
+// reconciled at once: most of that is waiting for registries and the API server.
+const (
+	firstRetry = time.Second
+	lastRetry  = 2 * time.Minute
+	workers    = 20
+)
+
+// CacheOptions have a manager cache what this operator writes and nothing else of
+// those kinds.
+func CacheOptions() cache.Options {
+	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{managedBy: Owner})}
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Namespace{}: ours, &corev1.ServiceAccount{}: ours,
+			&rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours, &appsv1.Deployment{}: ours,
+		},
+	}
+}
+
+// ClientOptions have Secrets and ConfigMaps read from the API server: only their
+// metadata is cached, so that no memory of ours holds every Secret of the cluster.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
+}
+
+// SetUp adds r to mgr. A HostedCluster is reconciled when it changes, when something
+// changes that was written for it or that it refers to, and when the rules of
+// resolver do.
+func (r *Reconciler) SetUp(mgr manager.Manager, resolver *sources.Resolver) error {
+	rules, err := operator.OnRules(mgr, resolver, &hyperv1.HostedClusterList{})
+	if err != nil {
+		return err
+	}
+	written := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []reconcile.Request {
+		key, err := clusterOf(obj)
+		if err != nil {
+			return nil // not written for a HostedCluster
+		}
+		return []reconcile.Request{{NamespacedName: key}}
+	})
+	used := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+		if key, err := clusterOf(obj); err == nil {
+			return []reconcile.Request{{NamespacedName: key}}
+		}
+		return users(ctx, mgr.GetClient(), obj)
+	})
+	// Not for status, of which one's own would be an endless story and a Deployment's no
+	// news.
+	spec := builder.WithPredicates(predicate.Or[client.Object](
+		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{},
+	))
+	return builder.ControllerManagedBy(mgr).
+		Named("hostedcluster").
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		For(&hyperv1.HostedCluster{}, spec).
+		Watches(&hyperv1.HostedControlPlane{}, written). // its status is shown on the HostedCluster
+		Watches(&appsv1.Deployment{}, written, spec).
+		Watches(&corev1.Namespace{}, written).
+		Watches(&corev1.ServiceAccount{}, written).
+		Watches(&rbacv1.Role{}, written).
+		Watches(&rbacv1.RoleBinding{}, written).
+		WatchesMetadata(&corev1.Secret{}, used).
+		WatchesMetadata(&corev1.ConfigMap{}, used).
+		WatchesRawSource(rules).
+		Complete(r)
+}
+
+// users are the HostedClusters that refer to obj, a Secret or a ConfigMap.
+func users(ctx context.Context, c client.Reader, obj client.Object) []reconcile.Request {
+	var list hyperv1.HostedClusterList
+	if err := c.List(ctx, &list, client.InNamespace(obj.GetNamespace())); err != nil {
+		return nil // from the cache, which has synced
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		hc := &list.Items[i]
+		bundle := hc.Spec.AdditionalTrustBundle
+		switch name := obj.GetName(); {
+		case name == hc.Spec.PullSecret.Name, name == hc.Spec.SSHKey.Name, bundle != nil && name == bundle.Name:
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(hc)})
+		}
+	}
+	return out
+}
+
+// HasSCC asks mapper whether the cluster has SecurityContextConstraints, until there
+// is an answer, which then holds: no cluster becomes OpenShift while it runs.
+func HasSCC(mapper apimeta.RESTMapper) func() (bool, error) {
+	var mu sync.Mutex // guards answer, not the question
+	var answer *bool
+	return func() (bool, error) {
+		mu.Lock()
+		known := answer
+		mu.Unlock()
+		if known != nil {
+			return *known, nil
+		}
+		_, err := mapper.RESTMapping(schema.GroupKind{Group: "security.openshift.io", Kind: "SecurityContextConstraints"})
+		if err != nil && !apimeta.IsNoMatchError(err) {
+			return false, err
+		}
+		has := err == nil
+		mu.Lock()
+		answer = &has
+		mu.Unlock()
+		return has, nil
+	}
+}
