@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -71,8 +73,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// operate runs the operator until the test has ended.
-func (w *world) operate(t *testing.T, change func(*Options)) {
+// operate runs the operator until it is stopped or the test has ended.
+func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
 	t.Helper()
 	o := Options{
 		Settings: Settings{OperatorImage: ownImage},
@@ -88,12 +90,36 @@ func (w *world) operate(t *testing.T, change func(*Options)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, o) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the operator ended with %v", err)
 		}
 	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// versions are those of the objects in a control plane namespace, by kind.
+func (w *world) versions(t *testing.T, hc *hyperv1.HostedCluster) map[string]string {
+	t.Helper()
+	ns := ControlPlaneNamespace(hc)
+	out := map[string]string{}
+	for kind, obj := range map[string]client.Object{
+		"Namespace":          &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}},
+		"Secret":             &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pullSecret}},
+		"HostedControlPlane": &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hc.Name}},
+		"ServiceAccount":     &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
+		"Role":               &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
+		"RoleBinding":        &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
+		"Deployment":         &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
+	} {
+		if err := w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+			t.Fatal(err)
+		}
+		out[kind] = obj.GetResourceVersion()
+	}
+	return out
 }
 
 // onlyMirror reaches the mirror alone: names are not looked up.
@@ -120,7 +146,7 @@ func hypershiftCRD(t *testing.T, plural string) *unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	annotations := crd.GetAnnotations()
-	delete(annotations, "") // which no API server takes
+	delete(annotations, "feature-gate.release.openshift.io/") // a name that no API server takes
 	crd.SetAnnotations(annotations)
 	return crd
 }

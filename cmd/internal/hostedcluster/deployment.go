@@ -30,6 +30,12 @@ type workload struct {
 	scc   bool // the cluster has SecurityContextConstraints
 }
 
+// What is looked for in a Deployment that is there.
+const (
+	flagRegistryOverrides = "--registry-overrides"
+	envRelease            = "OPERATE_ON_RELEASE_IMAGE"
+)
+
 // deployment is the control-plane-operator's. It is a function of w alone, so that it
 // changes when a spec, a policy or a flag does. It fails for rules that cannot be
 // handed on.
@@ -76,7 +82,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 			"--deployment-name", cpoName,
 			"--metrics-addr", "0.0.0.0:8080",
 			fmt.Sprintf("--enable-ci-debug-output=%t", w.EnableCIDebugOutput),
-			"--registry-overrides=" + registryOverrides,
+			flagRegistryOverrides + "=" + registryOverrides,
 			// Always there: what an apply names no more might stay.
 			"--image-overrides=" + cmp.Or(w.hc.Annotations[hyperv1.ImageOverridesAnnotation], "="),
 		},
@@ -116,7 +122,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		{Name: "SOCKS5_PROXY_IMAGE", Value: w.OperatorImage},
 		{Name: "AVAILABILITY_PROBER_IMAGE", Value: w.OperatorImage},
 		{Name: "TOKEN_MINTER_IMAGE", Value: w.OperatorImage},
-		{Name: "OPERATE_ON_RELEASE_IMAGE", Value: controlPlaneRelease(w.hc)},
+		{Name: envRelease, Value: controlPlaneRelease(w.hc)},
 	}
 	overrides, err := w.overrides()
 	if err != nil {

@@ -24,11 +24,13 @@ const idmsCRD = "config/v1/zz_generated.crd-manifests/0000_10_config-operator_01
 // change is one update of the Deployment, and whatever else happens is none.
 func TestPoliciesReachTheControlPlane(t *testing.T) {
 	w := newWorld(t)
-	w.operate(t, nil)
-	hc := w.hostedCluster("one")
-	w.create(t, w.pullSecret(w.auth(password)), hc)
+	stop := w.operate(t, nil)
+	hc, direct := w.hostedCluster("one"), w.hostedCluster("direct")
+	direct.Spec.Release.Image = strings.Replace(w.image, source, w.mirror.Host()+"/mirror/release", 1) // needs no policy
+	w.create(t, w.pullSecret(w.auth(password)), hc, direct)
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "failed to lookup release image: ")
 	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, source)
+	w.cpo(t, direct, overridesAre("=")) // neither kind is there
 
 	// OCPBUGS-29110: neither kind nor policy was there at the start.
 	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
@@ -55,35 +57,54 @@ func TestPoliciesReachTheControlPlane(t *testing.T) {
 		t.Errorf("got %+v", hcp)
 	}
 
-	// A mirror that is down, and is up again, changes nothing.
-	before := d.ResourceVersion
-	w.mirror.Inject(testregistry.Fault{Action: testregistry.Status(503)})
-	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Annotations = map[string]string{"poke": "1"} })
-	other := w.hostedCluster("two") // whose lookup shows that the mirror is down
-	other.Spec.Release.Image = source + "@sha256:" + fmt.Sprintf("%064d", 1)
-	w.create(t, other)
-	w.says(t, other, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, "503")
-	w.mirror.ClearFaults()
-	if d = w.cpo(t, hc, overridesAre(first)); d.ResourceVersion != before {
-		t.Errorf("the Deployment was %s and is %s", before, d.ResourceVersion)
+	if now := w.cpo(t, direct, overridesAre(first)); now.Generation != 2 {
+		t.Errorf("after one change the generation is %d", now.Generation)
 	}
 
-	// Changed: one update. Removed: one more, and "=".
+	// A mirror that is down changes nothing, nor does an operator that starts meanwhile
+	// and therefore knows no release.
+	before := w.versions(t, hc)
+	stop()
+	w.mirror.Inject(testregistry.Fault{Action: testregistry.Status(404)})
+	w.operate(t, nil)
+	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, "404")
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "") // it was, for this spec
+
+	// A policy reaches the control plane all the same: it may forbid something.
 	change(t, w, policy, func(p *unstructured.Unstructured) {
 		p.Object["spec"] = w.idms("", "z.example.com/r", w.mirror.Host()+"/mirror/release").Object["spec"]
 	})
-	d = w.cpo(t, hc, overridesAre(source+"=z.example.com/r,"+first))
-	if d.Generation != 2 {
+	second := source + "=z.example.com/r," + first
+	if d = w.cpo(t, hc, overridesAre(second)); d.Generation != 2 {
 		t.Errorf("after one change the generation is %d", d.Generation)
 	}
-	// The release is known by its digest and proof; the source is nobody, so without a
-	// rule the lookup fails and what was handed over stays. It goes with the rule where
-	// the release can be had.
-	change(t, w, policy, func(p *unstructured.Unstructured) {
-		p.Object["spec"] = w.idms("", w.mirror.Host()+"/mirror/release").Object["spec"]
-	})
-	if d = w.cpo(t, hc, overridesAre(first)); d.Generation != 3 {
+	w.mirror.ClearFaults()
+	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Annotations = map[string]string{"example.com/poke": "1"} })
+	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "")
+	after := w.versions(t, hc)
+	for name, version := range before {
+		if name != "Deployment" && after[name] != version {
+			t.Errorf("%s was written: version %s, then %s", name, version, after[name])
+		}
+	}
+	if after["Deployment"] != d.ResourceVersion {
+		t.Error("the Deployment changed when the mirror was back")
+	}
+
+	// Removed.
+	if err := w.Delete(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	if d = w.cpo(t, hc, overridesAre("=")); d.Generation != 3 {
 		t.Errorf("after two changes the generation is %d", d.Generation)
+	}
+	if now := w.cpo(t, direct, overridesAre("=")); now.Generation != 4 {
+		t.Errorf("after three changes the generation is %d", now.Generation)
+	}
+	policy = w.idms("releases", w.mirror.Host()+"/mirror/release")
+	w.create(t, policy)
+	if d = w.cpo(t, hc, overridesAre(first)); d.Generation != 4 {
+		t.Errorf("after three changes the generation is %d", d.Generation)
 	}
 
 	// OCPBUGS-65879: an annotation that is gone is gone from the Deployment.
@@ -100,8 +121,8 @@ func TestPoliciesReachTheControlPlane(t *testing.T) {
 	})
 	w.cpo(t, hc, args("--image-overrides=cli=x"))
 	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Annotations = nil })
-	if d = w.cpo(t, hc, args("--image-overrides==")); d.Generation != 5 {
-		t.Errorf("after four changes the generation is %d", d.Generation)
+	if d = w.cpo(t, hc, args("--image-overrides==")); d.Generation != 6 {
+		t.Errorf("after five changes the generation is %d", d.Generation)
 	}
 
 	// What others change is put back.

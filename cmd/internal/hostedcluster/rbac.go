@@ -18,16 +18,19 @@ func serviceAccount(hc *hyperv1.HostedCluster) *corev1.ServiceAccount {
 // and this operator's own role must include these.
 func role(hc *hyperv1.HostedCluster) *rbacv1.Role {
 	read := []string{"get", "list", "watch"}
-	write := []string{"get", "list", "watch", "create", "update", "patch", "delete"}
+	manage := []string{"get", "list", "watch", "create", "update", "patch", "delete"}
+	hypershift := []string{hyperv1.GroupVersion.Group}
 	return &rbacv1.Role{ObjectMeta: meta(hc, cpoName), Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{hyperv1.GroupVersion.Group}, Resources: []string{"hostedcontrolplanes"}, Verbs: read},
-		{APIGroups: []string{hyperv1.GroupVersion.Group}, Resources: []string{"hostedcontrolplanes/status"}, Verbs: []string{"get", "update", "patch"}},
-		{APIGroups: []string{""}, Resources: []string{"secrets", "services", "serviceaccounts"}, Verbs: write},
-		{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: write},
+		{APIGroups: []string{""}, Resources: []string{"secrets", "services", "serviceaccounts"}, Verbs: manage},
+		{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: read},
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch", "update"}},
-		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: write},
-		{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"roles", "rolebindings"}, Verbs: write},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: manage},
+		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles", "rolebindings"}, Verbs: manage},
 		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update", "patch"}},
+		{APIGroups: hypershift, Resources: []string{"hostedcontrolplanes"}, Verbs: read},
+		{APIGroups: hypershift, Resources: []string{"hostedcontrolplanes/status"}, Verbs: []string{"get", "patch", "update"}},
+		// To own objects in a way that blocks the owner's deletion.
+		{APIGroups: hypershift, Resources: []string{"hostedcontrolplanes/finalizers"}, Verbs: []string{"update"}},
 	}}
 }
 

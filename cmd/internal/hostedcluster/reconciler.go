@@ -7,6 +7,7 @@ import (
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,7 +16,6 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // Reconciler reconciles HostedClusters. [Reconciler.SetUp] adds it to a manager.
@@ -92,6 +92,13 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 		return nil
 	}
 
+	// Rules first, network second: what policy forbids must not go on being contacted
+	// because a registry does not answer.
+	early, err := r.handOverKnown(ctx, hc, o, rules)
+	if err != nil {
+		return err
+	}
+
 	secret, err := getPullSecret(ctx, r.Client, hc)
 	var controlPlane *provider.Release
 	if err == nil {
@@ -105,7 +112,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	if err != nil {
 		return err // tried again with backoff, and at once when the pull secret or the rules change
 	}
-	return r.apply(ctx, hc, o, secret, controlPlane, rules)
+	return r.apply(ctx, hc, o, secret, controlPlane, rules, early)
 }
 
 // bubbleUp takes over what the control plane reports.
@@ -128,7 +135,7 @@ func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o 
 
 // apply writes everything in the control plane namespace, in the order in which it is
 // needed.
-func (r *Reconciler) apply(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome, secret *corev1.Secret, controlPlane *provider.Release, rules *provider.Rules) error {
+func (r *Reconciler) apply(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome, secret *corev1.Secret, controlPlane *provider.Release, rules *provider.Rules, early []client.Object) error {
 	scc, err := r.HasSCC()
 	if err != nil {
 		return fmt.Errorf("asking for SecurityContextConstraints: %w", err)
@@ -146,9 +153,14 @@ func (r *Reconciler) apply(ctx context.Context, hc *hyperv1.HostedCluster, o *ou
 
 	w := &workload{Settings: r.Settings, hc: hc, image: r.cpoImage(hc, controlPlane), scc: scc}
 	handed, err := w.handOver(rules)
-	o.set(handedOver(r.Handover, err)) // an edit of the policies mends it, and comes back here
-	objects = append(objects, handed...)
+	o.set(handedOver(r.Handover, err))               // an edit of the policies mends it, and comes back here
+	if !equality.Semantic.DeepEqual(handed, early) { // else written just now
+		objects = append(objects, handed...)
+	}
+	return r.applyAll(ctx, objects)
+}
 
+func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
 	a := operator.Applier{Client: r.Client, Owner: Owner}
 	for _, obj := range objects {
 		if _, err := a.Apply(ctx, obj); err != nil {
@@ -156,28 +168,6 @@ func (r *Reconciler) apply(ctx context.Context, hc *hyperv1.HostedCluster, o *ou
 		}
 	}
 	return nil
-}
-
-// handOver is what carries rules: the Deployment, and before it the ConfigMap where
-// that has the document. Nothing is returned with an error: a Deployment without the
-// rules would contact what they forbid.
-func (w *workload) handOver(rules *provider.Rules) ([]client.Object, error) {
-	var err error
-	if w.rules, err = handover.NewBundle(rules); err != nil {
-		return nil, err
-	}
-	deployment, err := w.deployment()
-	if err != nil {
-		return nil, err
-	}
-	if w.Handover != HandoverConfigMap {
-		return []client.Object{deployment}, nil
-	}
-	data, err := w.rules.ConfigMapData()
-	if err != nil {
-		return nil, err
-	}
-	return []client.Object{configMap(w.hc, handover.ConfigMap, data), deployment}, nil
 }
 
 // copies are the other objects that hc refers to, for the control plane namespace.

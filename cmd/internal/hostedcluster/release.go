@@ -71,12 +71,16 @@ func lookup(ctx context.Context, p provider.ReleaseProvider, hc *hyperv1.HostedC
 // cpoImage is the image of hc's control-plane-operator (HyperShift's
 // support/util/util.go:505, with the flag after the annotation).
 func (s *Settings) cpoImage(hc *hyperv1.HostedCluster, controlPlane *provider.Release) string {
-	image := cmp.Or(hc.Annotations[hyperv1.ControlPlaneOperatorImageAnnotation], s.ControlPlaneOperatorImage)
-	if image != "" {
+	if image := s.namedImage(hc); image != "" {
 		return image
 	}
 	if c, ok := controlPlane.Component(hypershiftComponent); ok {
 		return c.Image.String()
 	}
 	return s.OperatorImage
+}
+
+// namedImage is the image that somebody named, whatever the release says, or "".
+func (s *Settings) namedImage(hc *hyperv1.HostedCluster) string {
+	return cmp.Or(hc.Annotations[hyperv1.ControlPlaneOperatorImageAnnotation], s.ControlPlaneOperatorImage)
 }

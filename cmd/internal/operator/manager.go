@@ -48,8 +48,13 @@ type Config struct {
 	Metrics prometheus.Registerer
 }
 
-// shutdown is how long reconcilers have to end after a signal.
-const shutdown = 20 * time.Second
+const (
+	// shutdown is how long reconcilers have to end after a signal.
+	shutdown = 20 * time.Second
+	// patience is how long caches may take to fill: an API server that is away is waited
+	// for, and a restart would bring it back no sooner.
+	patience = 24 * time.Hour
+)
 
 // NewManager makes a manager that follows cfg.Resolver, active or not, and is ready
 // while every source is in force as it stands. It starts nothing.
@@ -79,7 +84,7 @@ func NewManager(cfg Config) (manager.Manager, error) {
 		GracefulShutdownTimeout:       &grace,
 		// Names of controllers are checked against a variable of the process, which knows
 		// nothing of managers that have ended.
-		Controller: config.Controller{SkipNameValidation: &unchecked},
+		Controller: config.Controller{SkipNameValidation: &unchecked, CacheSyncTimeout: patience},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up %s: %w", cfg.Name, err)
