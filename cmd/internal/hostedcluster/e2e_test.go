@@ -30,17 +30,19 @@ func TestPoliciesReachTheControlPlane(t *testing.T) {
 	w.create(t, w.pullSecret(w.auth(password)), hc, direct)
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "failed to lookup release image: ")
 	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, source)
-	w.cpo(t, direct, overridesAre("=")) // neither kind is there
+	t.Run("PR2437 without the kinds of policy", func(t *testing.T) { w.cpo(t, direct, overridesAre("=")) })
 
-	// OCPBUGS-29110: neither kind nor policy was there at the start.
-	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
 	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
-	w.create(t, policy)
+	first := source + "=" + w.mirror.Host() + "/mirror/release"
+	t.Run("OCPBUGS29110 kind and policy come at runtime", func(t *testing.T) {
+		w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+		w.create(t, policy)
+		w.cpo(t, hc, overridesAre(first))
+	})
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "Release image is valid")
 	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "")
 	w.says(t, hc, OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "ReconciliatonSucceeded", "")
-	first := source + "=" + w.mirror.Host() + "/mirror/release"
 	d := w.cpo(t, hc, overridesAre(first))
 	if d.Generation != 1 {
 		t.Errorf("the new Deployment has generation %d", d.Generation)
@@ -61,14 +63,16 @@ func TestPoliciesReachTheControlPlane(t *testing.T) {
 		t.Errorf("after one change the generation is %d", now.Generation)
 	}
 
-	// A mirror that is down changes nothing, nor does an operator that starts meanwhile
-	// and therefore knows no release.
-	before := w.versions(t, hc)
-	stop()
-	w.mirror.Inject(testregistry.Fault{Action: testregistry.Status(404)})
-	w.operate(t, nil)
-	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, "404")
-	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "") // it was, for this spec
+	before, all := w.versions(t, hc), t
+	t.Run("OCPBUGS60185 the mirror goes away", func(t *testing.T) {
+		// A mirror that is down changes nothing, nor does an operator that starts meanwhile
+		// and therefore knows no release.
+		stop()
+		w.mirror.Inject(testregistry.Fault{Action: testregistry.Status(404)})
+		w.operate(all, nil)
+		w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, "404")
+		w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "") // it was, for this spec
+	})
 
 	// A policy reaches the control plane all the same: it may forbid something.
 	change(t, w, policy, func(p *unstructured.Unstructured) {
@@ -78,18 +82,20 @@ func TestPoliciesReachTheControlPlane(t *testing.T) {
 	if d = w.cpo(t, hc, overridesAre(second)); d.Generation != 2 {
 		t.Errorf("after one change the generation is %d", d.Generation)
 	}
-	w.mirror.ClearFaults()
-	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Annotations = map[string]string{"example.com/poke": "1"} })
-	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "")
-	after := w.versions(t, hc)
-	for name, version := range before {
-		if name != "Deployment" && after[name] != version {
-			t.Errorf("%s was written: version %s, then %s", name, version, after[name])
+	t.Run("OCPBUGS60185 the mirror comes back", func(t *testing.T) {
+		w.mirror.ClearFaults()
+		change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Annotations = map[string]string{"example.com/poke": "1"} })
+		w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "")
+		after := w.versions(t, hc)
+		for name, version := range before {
+			if name != "Deployment" && after[name] != version {
+				t.Errorf("%s was written: version %s, then %s", name, version, after[name])
+			}
 		}
-	}
-	if after["Deployment"] != d.ResourceVersion {
-		t.Error("the Deployment changed when the mirror was back")
-	}
+		if after["Deployment"] != d.ResourceVersion {
+			t.Error("the Deployment changed when the mirror was back")
+		}
+	})
 
 	// Removed.
 	if err := w.Delete(t.Context(), policy); err != nil {
@@ -107,23 +113,24 @@ func TestPoliciesReachTheControlPlane(t *testing.T) {
 		t.Errorf("after three changes the generation is %d", d.Generation)
 	}
 
-	// OCPBUGS-65879: an annotation that is gone is gone from the Deployment.
-	args := func(want string) func(*appsv1.Deployment) error {
-		return func(d *appsv1.Deployment) error {
-			if got := d.Spec.Template.Spec.Containers[0].Args; got[len(got)-1] != want {
-				return fmt.Errorf("args %q, want %q last", got, want)
+	t.Run("OCPBUGS65879 an annotation that is gone", func(t *testing.T) {
+		args := func(want string) func(*appsv1.Deployment) error {
+			return func(d *appsv1.Deployment) error {
+				if got := d.Spec.Template.Spec.Containers[0].Args; got[len(got)-1] != want {
+					return fmt.Errorf("args %q, want %q last", got, want)
+				}
+				return nil
 			}
-			return nil
 		}
-	}
-	change(t, w, hc, func(hc *hyperv1.HostedCluster) {
-		hc.Annotations = map[string]string{hyperv1.ImageOverridesAnnotation: "cli=x"}
+		change(t, w, hc, func(hc *hyperv1.HostedCluster) {
+			hc.Annotations = map[string]string{hyperv1.ImageOverridesAnnotation: "cli=x"}
+		})
+		w.cpo(t, hc, args("--image-overrides=cli=x"))
+		change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Annotations = nil })
+		if d = w.cpo(t, hc, args("--image-overrides==")); d.Generation != 6 {
+			t.Errorf("after five changes the generation is %d", d.Generation)
+		}
 	})
-	w.cpo(t, hc, args("--image-overrides=cli=x"))
-	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Annotations = nil })
-	if d = w.cpo(t, hc, args("--image-overrides==")); d.Generation != 6 {
-		t.Errorf("after five changes the generation is %d", d.Generation)
-	}
 
 	// What others change is put back.
 	change(t, w, d, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Env[8].Value = "=" })
