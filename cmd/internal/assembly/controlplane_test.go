@@ -1,0 +1,39 @@
+package assembly
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+func TestControlPlaneOperator(t *testing.T) {
+	row := ControlPlaneOperator(Deps{}, nil)
+	reg, err := sources.NewRegistry(row.Sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schemes []string
+	for _, f := range reg.Factories() {
+		schemes = append(schemes, f.Scheme)
+	}
+	if got, want := strings.Join(schemes, " "), "env file"; got != want {
+		t.Errorf("sources %q, want %q", got, want)
+	}
+	current := func() *provider.Rules { return nil }
+	nobody := base{func(context.Context, provider.Request) (*provider.Release, error) { return nil, provider.ErrNotFound }}
+	user, err := chain.New(nobody, current, row.Layers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	controlPlane, err := chain.New(user, current, row.Rewrite...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := controlPlane.String(), "translate > (observe > components > cache > mirrors > store > registry)"; got != want {
+		t.Errorf("chain %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,218 @@
+package hostedcontrolplane
+
+import (
+	"fmt"
+
+	configv1 "github.com/openshift/api/config/v1"
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+)
+
+// Deployment is the ignition server's.
+func (c IgnitionConfig) Deployment() (*appsv1.Deployment, error) {
+	gate, err := featureGate(c.HCP)
+	if err != nil {
+		return nil, err
+	}
+	replicas, surge, unavailable := int32(1), intstr.FromInt32(1), intstr.FromInt32(0)
+	if c.HCP.Spec.ControllerAvailabilityPolicy == hyperv1.HighlyAvailable {
+		replicas = 2
+	}
+	history := int32(2)
+	return &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
+		ObjectMeta: meta(c.HCP, IgnitionServer),
+		Spec: appsv1.DeploymentSpec{
+			Replicas:             &replicas,
+			RevisionHistoryLimit: &history,
+			Selector:             &metav1.LabelSelector{MatchLabels: map[string]string{"app": IgnitionServer}},
+			Strategy: appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &surge, MaxUnavailable: &unavailable},
+			},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: c.podMeta(),
+				Spec:       c.pod(gate),
+			},
+		},
+	}, nil
+}
+
+func (c IgnitionConfig) podMeta() metav1.ObjectMeta {
+	labels := map[string]string{}
+	for k, v := range c.HCP.Spec.Labels {
+		labels[k] = v
+	}
+	labels["app"] = IgnitionServer
+	labels[hyperv1.ControlPlaneComponentLabel] = IgnitionServer
+	labels[controlPlaneName] = c.HCP.Namespace
+	annotations := map[string]string{hyperv1.ReleaseImageAnnotation: ControlPlaneRelease(c.HCP)}
+	if at, ok := c.HCP.Annotations[hyperv1.RestartDateAnnotation]; ok {
+		annotations[hyperv1.RestartDateAnnotation] = at
+	}
+	return metav1.ObjectMeta{Labels: labels, Annotations: annotations}
+}
+
+func (c IgnitionConfig) pod(gate string) corev1.PodSpec {
+	token, grace, yes := true, int64(10), true
+	volumes, mounts := c.volumes()
+	return corev1.PodSpec{
+		ServiceAccountName:            IgnitionServer,
+		AutomountServiceAccountToken:  &token,
+		ImagePullSecrets:              []corev1.LocalObjectReference{{Name: PullSecret}},
+		TerminationGracePeriodSeconds: &grace,
+		PriorityClassName:             c.HCP.Annotations[hyperv1.ControlPlanePriorityClass],
+		NodeSelector:                  c.HCP.Spec.NodeSelector,
+		Tolerations: append([]corev1.Toleration{
+			{Key: controlPlaneNode, Operator: corev1.TolerationOpEqual, Value: "true", Effect: corev1.TaintEffectNoSchedule},
+			{Key: clusterNode, Operator: corev1.TolerationOpEqual, Value: c.HCP.Namespace, Effect: corev1.TaintEffectNoSchedule},
+		}, c.HCP.Spec.Tolerations...),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: &yes, RunAsUser: c.UID, FSGroup: c.UID,
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		InitContainers: []corev1.Container{c.featureGateContainer(gate)},
+		Containers:     []corev1.Container{c.container(mounts)},
+		Volumes:        volumes,
+	}
+}
+
+// featureGateContainer writes the feature gate for the server. The YAML goes through
+// the environment and is never a part of what the shell reads as commands.
+func (c IgnitionConfig) featureGateContainer(gate string) corev1.Container {
+	return corev1.Container{
+		Name:                     "fetch-feature-gate",
+		Image:                    c.FeatureGateImage,
+		ImagePullPolicy:          corev1.PullIfNotPresent,
+		Command:                  []string{"/bin/bash"},
+		Args:                     []string{"-c", `printf '%s' "$FEATURE_GATE_YAML" > /shared/99_feature-gate.yaml`},
+		Env:                      []corev1.EnvVar{{Name: "FEATURE_GATE_YAML", Value: gate}},
+		Resources:                requests(),
+		SecurityContext:          restricted(),
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+		VolumeMounts:             []corev1.VolumeMount{{Name: "shared", MountPath: "/shared"}},
+	}
+}
+
+func (c IgnitionConfig) container(mounts []corev1.VolumeMount) corev1.Container {
+	args := []string{
+		"--cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt",
+		"--key-file", "/var/run/secrets/ignition/serving-cert/tls.key",
+		"--feature-gate-manifest=/shared/99_feature-gate.yaml",
+		"--registry-overrides", c.Overrides.RegistryOverrides,
+		"--platform", string(c.HCP.Spec.Platform.Type),
+	}
+	if c.Overrides.Mounted {
+		args = append(args, "--overrides-file", handover.File)
+	}
+	env := []corev1.EnvVar{{
+		Name:      "MY_NAMESPACE",
+		ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.namespace"}},
+	}}
+	for _, v := range c.Overrides.Env {
+		env = append(env, corev1.EnvVar{Name: v.Name, Value: v.Value})
+	}
+	return corev1.Container{
+		Name:            IgnitionServer,
+		Image:           c.Image,
+		ImagePullPolicy: corev1.PullIfNotPresent,
+		Command:         []string{"/usr/bin/control-plane-operator", "ignition-server"},
+		Args:            args,
+		Env:             append(env, c.Env...),
+		Ports: []corev1.ContainerPort{
+			{Name: "https", ContainerPort: 9090, Protocol: corev1.ProtocolTCP},
+			{Name: "metrics", ContainerPort: 8080, Protocol: corev1.ProtocolTCP},
+		},
+		LivenessProbe:            probe(120, 60, 6),
+		ReadinessProbe:           probe(0, 10, 3),
+		Resources:                requests(),
+		SecurityContext:          restricted(),
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+		VolumeMounts:             mounts,
+	}
+}
+
+func (c IgnitionConfig) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
+	secretMode, fileMode, yes := int32(0o640), int32(0o644), true
+	empty := func(name string) corev1.Volume {
+		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
+	}
+	const trust = "openshift-config-managed-trusted-ca-bundle"
+	volumes := []corev1.Volume{
+		{Name: "serving-cert", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: IgnitionServer, DefaultMode: &secretMode}}},
+		empty("payloads"), empty("shared"), empty("tmp-dir"),
+		{Name: trust, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: trust}, DefaultMode: &fileMode, Optional: &yes,
+			Items: []corev1.KeyToPath{{Key: "ca-bundle.crt", Path: "tls-ca-bundle.pem"}},
+		}}},
+	}
+	mounts := []corev1.VolumeMount{
+		{Name: "serving-cert", MountPath: "/var/run/secrets/ignition/serving-cert"},
+		{Name: "payloads", MountPath: "/payloads"},
+		{Name: "shared", MountPath: "/shared"},
+		{Name: "tmp-dir", MountPath: "/tmp"},
+		{Name: trust, MountPath: "/etc/pki/ca-trust/extracted/pem", ReadOnly: true},
+	}
+	if bundle := c.HCP.Spec.AdditionalTrustBundle; bundle != nil {
+		volumes = append(volumes, corev1.Volume{Name: "trusted-ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: *bundle, DefaultMode: &fileMode,
+			Items: []corev1.KeyToPath{{Key: "ca-bundle.crt", Path: "user-ca-bundle.pem"}},
+		}}})
+		mounts = append(mounts, corev1.VolumeMount{Name: "trusted-ca", MountPath: "/etc/pki/tls/certs", ReadOnly: true})
+	}
+	if c.Overrides.Mounted {
+		// The whole ConfigMap, for a single file that is mounted is never updated.
+		volumes = append(volumes, corev1.Volume{Name: handover.ConfigMap, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: handover.ConfigMap}, DefaultMode: &fileMode,
+		}}})
+		mounts = append(mounts, corev1.VolumeMount{Name: handover.ConfigMap, MountPath: handover.MountDir, ReadOnly: true})
+	}
+	return volumes, mounts
+}
+
+func probe(delay, period, failures int32) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: "/healthz", Port: intstr.FromInt32(9090), Scheme: corev1.URISchemeHTTPS,
+		}},
+		InitialDelaySeconds: delay, PeriodSeconds: period, FailureThreshold: failures, SuccessThreshold: 1, TimeoutSeconds: 5,
+	}
+}
+
+func requests() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("40Mi"),
+	}}
+}
+
+// restricted is what the restricted pod security standard asks of a container.
+func restricted() *corev1.SecurityContext {
+	yes, no := true, false
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+}
+
+// featureGate is the FeatureGate of the hosted cluster, as YAML.
+func featureGate(hcp *hyperv1.HostedControlPlane) (string, error) {
+	gate := configv1.FeatureGate{
+		TypeMeta:   metav1.TypeMeta{APIVersion: configv1.GroupVersion.String(), Kind: "FeatureGate"},
+		ObjectMeta: metav1.ObjectMeta{Name: "cluster"},
+	}
+	if c := hcp.Spec.Configuration; c != nil && c.FeatureGate != nil {
+		gate.Spec = *c.FeatureGate
+	}
+	text, err := yaml.Marshal(gate)
+	if err != nil {
+		return "", fmt.Errorf("writing the feature gate of %s/%s: %w", hcp.Namespace, hcp.Name, err)
+	}
+	return string(text), nil
+}

@@ -1,0 +1,148 @@
+package hostedcontrolplane
+
+import (
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// IgnitionServer is the name of the ignition server's Deployment, Service, Role,
+// RoleBinding, ServiceAccount, and of the Secret with its serving certificate.
+const IgnitionServer = "ignition-server"
+
+// IgnitionAuthority is the name of the Secret with the authority that signed it.
+const IgnitionAuthority = "ignition-server-ca-cert"
+
+// PullSecret is the name of the Secret with the credentials, in the control plane's
+// namespace.
+const PullSecret = "pull-secret"
+
+const (
+	managedByLabel   = "hypershift.openshift.io/managed-by"
+	managedBy        = "control-plane-operator"
+	controlPlaneName = "hypershift.openshift.io/hosted-control-plane"
+	clusterNode      = "hypershift.openshift.io/cluster"
+	controlPlaneNode = "hypershift.openshift.io/control-plane"
+)
+
+// IgnitionConfig is what the ignition server's objects are made of. The same values
+// make the same objects.
+type IgnitionConfig struct {
+	// HCP is the HostedControlPlane that owns them.
+	HCP *hyperv1.HostedControlPlane
+	// Overrides are the rules that are handed on.
+	Overrides Overrides
+	// Image is that of the ignition server, FeatureGateImage that of the init
+	// container which writes the feature gate. It has a shell.
+	Image, FeatureGateImage string
+	// Env is added to the container's: the proxies of the operator itself.
+	Env []corev1.EnvVar
+	// UID is the user that the pod runs as; nil leaves it to the cluster.
+	UID *int64
+}
+
+// Objects are all of the ignition server's objects but its Secrets, in the order
+// they are to be created.
+func (c IgnitionConfig) Objects() ([]client.Object, error) {
+	deployment, err := c.Deployment()
+	if err != nil {
+		return nil, err
+	}
+	return []client.Object{c.ServiceAccount(), c.Role(), c.RoleBinding(), c.Service(), deployment}, nil
+}
+
+// meta is the metadata of an object of HCP.
+func meta(hcp *hyperv1.HostedControlPlane, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: name, Namespace: hcp.Namespace,
+		Labels:          map[string]string{managedByLabel: managedBy},
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(hcp, hyperv1.GroupVersion.WithKind("HostedControlPlane"))},
+	}
+}
+
+// ServiceAccount is the account the pod runs as.
+func (c IgnitionConfig) ServiceAccount() *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{
+		TypeMeta:         metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+		ObjectMeta:       meta(c.HCP, IgnitionServer),
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: PullSecret}},
+	}
+}
+
+// IgnitionRules are what the ignition server may do in its namespace. Who creates
+// the Role must be allowed to do as much.
+func IgnitionRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		// Token secrets are rotated and deleted.
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "list", "watch", "update", "patch", "delete"}},
+		{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch", "update"}},
+		{APIGroups: []string{hyperv1.GroupVersion.Group}, Resources: []string{"hostedcontrolplanes"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{hyperv1.GroupVersion.Group}, Resources: []string{"hostedcontrolplanes/status"}, Verbs: []string{"get", "patch", "update"}},
+	}
+}
+
+// Role holds [IgnitionRules].
+func (c IgnitionConfig) Role() *rbacv1.Role {
+	return &rbacv1.Role{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
+		ObjectMeta: meta(c.HCP, IgnitionServer),
+		Rules:      IgnitionRules(),
+	}
+}
+
+// RoleBinding gives the Role to the ServiceAccount.
+func (c IgnitionConfig) RoleBinding() *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+		ObjectMeta: meta(c.HCP, IgnitionServer),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: IgnitionServer},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: IgnitionServer, Namespace: c.HCP.Namespace}},
+	}
+}
+
+// Service is where nodes and routes find the server.
+func (c IgnitionConfig) Service() *corev1.Service {
+	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: meta(c.HCP, IgnitionServer),
+		Spec: corev1.ServiceSpec{
+			Type:     corev1.ServiceTypeClusterIP,
+			Selector: map[string]string{"app": IgnitionServer},
+			Ports:    []corev1.ServicePort{{Name: "https", Port: 443, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromInt32(9090)}},
+		},
+	}
+}
+
+// IgnitionHosts are the names and addresses that nodes ask the server by: those of
+// the Service, and that of the route or node port where the HostedControlPlane
+// names one.
+func IgnitionHosts(hcp *hyperv1.HostedControlPlane) []string {
+	hosts := []string{
+		IgnitionServer,
+		IgnitionServer + "." + hcp.Namespace,
+		IgnitionServer + "." + hcp.Namespace + ".svc",
+		IgnitionServer + "." + hcp.Namespace + ".svc.cluster.local",
+	}
+	for _, s := range hcp.Spec.Services {
+		if s.Service != hyperv1.Ignition {
+			continue
+		}
+		if s.Route != nil && s.Route.Hostname != "" {
+			hosts = append(hosts, s.Route.Hostname)
+		}
+		if s.NodePort != nil && s.NodePort.Address != "" {
+			hosts = append(hosts, s.NodePort.Address)
+		}
+	}
+	return hosts
+}
+
+// Disabled reports whether the HostedControlPlane wants no ignition server.
+func Disabled(hcp *hyperv1.HostedControlPlane) bool {
+	_, ok := hcp.Annotations[hyperv1.DisableIgnitionServerAnnotation]
+	return ok
+}

@@ -1,0 +1,76 @@
+package hostedcontrolplane
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// ComponentOperator is the name under which components find the image of the
+// control plane operator, the one of the ignition server too.
+const ComponentOperator = "controlplane-operator"
+
+// OperatorImages are the images that the operator was started with, in its
+// environment. Operator is required; the others are Operator where they are zero.
+type OperatorImages struct {
+	Operator           imageref.Ref // CONTROL_PLANE_OPERATOR_IMAGE
+	ConfigOperator     imageref.Ref // HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE
+	Socks5Proxy        imageref.Ref // SOCKS5_PROXY_IMAGE
+	AvailabilityProber imageref.Ref // AVAILABILITY_PROBER_IMAGE
+	TokenMinter        imageref.Ref // TOKEN_MINTER_IMAGE
+}
+
+// Components are the images of components that are no part of a release, by
+// component name, and overrides above them.
+func (i OperatorImages) Components(overrides map[string]imageref.Ref) map[string]imageref.Ref {
+	images := map[string]imageref.Ref{
+		ComponentOperator:                i.Operator,
+		"hosted-cluster-config-operator": i.ConfigOperator,
+		"socks5-proxy":                   i.Socks5Proxy,
+		"availability-prober":            i.AvailabilityProber,
+		"token-minter":                   i.TokenMinter,
+		"controlplane-pki-operator":      imageref.Ref{},
+	}
+	for name, ref := range images {
+		if ref.IsZero() {
+			images[name] = i.Operator
+		}
+	}
+	maps.Copy(images, overrides)
+	return images
+}
+
+// ImageOverrides reads the value of --image-overrides, "name=image" pairs joined
+// with commas: the images to use for components whatever a release says. The last
+// pair of a name counts, nothing is trimmed, and "" and "=" are none.
+//
+// A pair that says nothing, for want of a "=", a name or an image, is skipped with a
+// warning, as HyperShift does. An image that is no reference is a
+// [*provider.InvalidPolicyError] that names the pair.
+func ImageOverrides(value string) (images map[string]imageref.Ref, warnings []string, err error) {
+	images = map[string]imageref.Ref{}
+	n := 0
+	for text := range strings.SplitSeq(value, ",") {
+		n++
+		name, image, pair := strings.Cut(text, "=")
+		switch {
+		case text == "" || text == "=":
+		case !pair:
+			warnings = append(warnings, fmt.Sprintf("--image-overrides: pair %d, %q, has no '=' and is skipped; write name=image", n, text))
+		case name == "":
+			warnings = append(warnings, fmt.Sprintf("--image-overrides: pair %d, %q, names no component and is skipped; write name=image", n, text))
+		case image == "":
+			warnings = append(warnings, fmt.Sprintf("--image-overrides: pair %d, %q, names no image and is skipped; write name=image", n, text))
+		default:
+			ref, err := imageref.Parse(image)
+			if err != nil {
+				return nil, nil, &provider.InvalidPolicyError{Origin: fmt.Sprintf("--image-overrides#%d", n), Err: err}
+			}
+			images[name] = ref
+		}
+	}
+	return images, warnings, nil
+}

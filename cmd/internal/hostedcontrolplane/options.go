@@ -1,0 +1,124 @@
+package hostedcontrolplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+)
+
+// Options are the flags of the operator, as they were given, and its environment.
+type Options struct {
+	// Namespace of the control plane; --namespace.
+	Namespace string
+	// RegistryOverrides and ImageOverrides are the values of those flags.
+	RegistryOverrides, ImageOverrides string
+	// OverridesFile is the mounted document that rules are read from; --overrides-file.
+	// Empty: they are in the environment.
+	OverridesFile string
+	// LookupEnv is os.LookupEnv or a stand-in.
+	LookupEnv func(string) (string, bool)
+}
+
+// Inputs are Options that were read.
+type Inputs struct {
+	Settings Settings
+	// Components are the images to use for components whatever a release says.
+	Components map[string]imageref.Ref
+	// Warnings are what was skipped.
+	Warnings []string
+}
+
+// Read reads the options. Errors name the flag or the variable.
+func (o Options) Read() (Inputs, error) {
+	if o.Namespace == "" {
+		return Inputs{}, errors.New("--namespace: want the namespace of the control plane; set it or MY_NAMESPACE")
+	}
+	images := OperatorImages{}
+	for name, into := range map[string]*imageref.Ref{
+		"CONTROL_PLANE_OPERATOR_IMAGE":         &images.Operator,
+		"HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE": &images.ConfigOperator,
+		"SOCKS5_PROXY_IMAGE":                   &images.Socks5Proxy,
+		"AVAILABILITY_PROBER_IMAGE":            &images.AvailabilityProber,
+		"TOKEN_MINTER_IMAGE":                   &images.TokenMinter,
+	} {
+		value := o.env(name)
+		if value == "" {
+			continue
+		}
+		ref, err := imageref.Parse(value)
+		if err != nil {
+			return Inputs{}, fmt.Errorf("%s: %w", name, err)
+		}
+		*into = ref
+	}
+	if images.Operator.IsZero() {
+		return Inputs{}, errors.New("CONTROL_PLANE_OPERATOR_IMAGE is not set: it is the image of the ignition server; set it to that of this pod")
+	}
+	overrides, warnings, err := ImageOverrides(o.ImageOverrides)
+	if err != nil {
+		return Inputs{}, err
+	}
+	in := Inputs{Components: images.Components(overrides), Warnings: warnings}
+	s := &in.Settings
+	if s.RegistryOverrides, err = env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides"); err != nil {
+		return Inputs{}, err
+	}
+	s.Mounted = o.OverridesFile != ""
+	s.OperateOnRelease = o.env("OPERATE_ON_RELEASE_IMAGE")
+	if value := o.env("CERT_ROTATION_SCALE"); value != "" {
+		if s.CertificateDay, err = time.ParseDuration(value); err != nil || s.CertificateDay <= 0 {
+			return Inputs{}, fmt.Errorf("CERT_ROTATION_SCALE: %q is no duration above zero; write it as in 24h0m0s", value)
+		}
+	}
+	if value := o.env("DEFAULT_SECURITY_CONTEXT_UID"); value != "" {
+		uid, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || uid < 0 {
+			return Inputs{}, fmt.Errorf("DEFAULT_SECURITY_CONTEXT_UID: %q is no user id", value)
+		}
+		s.UID = &uid
+	}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
+		if value := o.env(name); value != "" {
+			s.Env = append(s.Env, corev1.EnvVar{Name: name, Value: value})
+		}
+	}
+	return in, nil
+}
+
+func (o Options) env(name string) string {
+	if o.LookupEnv == nil {
+		return ""
+	}
+	value, _ := o.LookupEnv(name)
+	return value
+}
+
+// Sources are where the operator's rules come from: what it was handed, and its own
+// flag.
+func (o Options) Sources(ctx context.Context, row assembly.ControlPlaneRow, in Inputs) ([]provider.OverrideSource, error) {
+	reg, err := sources.NewRegistry(row.Sources...)
+	if err != nil {
+		return nil, err
+	}
+	spec := "env:" + handover.Variable + "," + env.Variable
+	if o.OverridesFile != "" {
+		spec = "file:" + o.OverridesFile
+	}
+	handed, err := reg.Open(ctx, spec)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", spec, err)
+	}
+	flag := sources.Static("--registry-overrides", provider.Policy{Rules: in.Settings.RegistryOverrides})
+	return []provider.OverrideSource{handed, flag}, nil
+}

@@ -1,0 +1,91 @@
+package hostedcontrolplane
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+)
+
+// Overrides are the rules as the ignition server is handed them.
+type Overrides struct {
+	// Env are the variables of its container.
+	Env []handover.EnvVar
+	// RegistryOverrides is the value of its flag --registry-overrides.
+	RegistryOverrides string
+	// Mounted says that the rules are in the ConfigMap [handover.ConfigMap], which is
+	// to be mounted, and that Env holds none.
+	Mounted bool
+}
+
+// HandOver writes rules, the operator's own, as environment and flag. The variable
+// that HyperShift's binaries read has the registry overrides too, as the last
+// mirrors of their sources; the document has everything.
+//
+// A value that is too large for its place is a [*handover.TooLargeError], and
+// nothing may be written then. No rules yet are [provider.ErrNoRules].
+func HandOver(rules *provider.Rules) (Overrides, error) {
+	bundle, err := handover.NewBundle(rules)
+	if err != nil {
+		return Overrides{}, err
+	}
+	vars, err := bundle.Env()
+	if err != nil {
+		return Overrides{}, err
+	}
+	for i := range vars {
+		if vars[i].Name == env.Variable {
+			if vars[i].Value, err = mergedImageOverrides(rules); err != nil {
+				return Overrides{}, err
+			}
+		}
+	}
+	flag, err := bundle.RegistryOverrides()
+	return Overrides{Env: vars, RegistryOverrides: flag}, err
+}
+
+// HandOverMounted hands on the rules of the operator's own flag, registryOverrides.
+// All others are in the ConfigMap, so that no Deployment changes with them: not even
+// the variable that HyperShift's binaries read.
+func HandOverMounted(registryOverrides []provider.Rule) (Overrides, error) {
+	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: registryOverrides})
+	if err != nil {
+		return Overrides{}, err
+	}
+	bundle, err := handover.NewBundle(rules)
+	if err != nil {
+		return Overrides{}, err
+	}
+	none, err := env.Encode(nil)
+	if err != nil {
+		return Overrides{}, err
+	}
+	flag, err := bundle.RegistryOverrides()
+	return Overrides{Env: []handover.EnvVar{{Name: env.Variable, Value: none}}, RegistryOverrides: flag, Mounted: true}, err
+}
+
+// mergedImageOverrides is the value of [env.Variable] with each Rewrite rule as the
+// last mirror of its source, once.
+func mergedImageOverrides(rules *provider.Rules) (string, error) {
+	merged := map[string][]string{}
+	for s := range rules.Merged() {
+		for _, mirror := range slices.Concat(s.DigestMirrors, s.TagMirrors) {
+			if !slices.Contains(merged[s.Source], mirror.Location) {
+				merged[s.Source] = append(merged[s.Source], mirror.Location)
+			}
+		}
+	}
+	value, err := env.Encode(merged)
+	if err != nil {
+		return "", err
+	}
+	if size := len(env.Variable) + 1 + len(value); size > handover.MaxEnv {
+		return "", &handover.TooLargeError{
+			What: env.Variable, Size: size, Limit: handover.MaxEnv,
+			Advice: fmt.Sprintf("hand the overrides over in the ConfigMap %s (--override-handover=configmap)", handover.ConfigMap),
+		}
+	}
+	return value, nil
+}

@@ -1,0 +1,60 @@
+package hostedcontrolplane
+
+import (
+	"fmt"
+	"slices"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// ControlPlaneRelease is the release image that the control plane runs, which the
+// HostedControlPlane may name apart from that of the nodes.
+func ControlPlaneRelease(hcp *hyperv1.HostedControlPlane) string {
+	if image := hcp.Spec.ControlPlaneReleaseImage; image != nil && *image != "" {
+		return *image
+	}
+	return hcp.Spec.ReleaseImage
+}
+
+// Releases are the two releases of a HostedControlPlane.
+type Releases struct {
+	// ControlPlane has its components rewritten by the registry overrides.
+	ControlPlane *provider.Release
+	// User has them as the release states them: nodes apply mirrors of their own.
+	User *provider.Release
+}
+
+// Missing are the names of the component images that are asked for and that the
+// release concerned lacks, sorted. The control plane needs the image that writes
+// the feature gate, the nodes' payload that which renders it and the
+// machine-config-operator.
+func (r Releases) Missing() []string {
+	var missing []string
+	for _, need := range []struct {
+		release *provider.Release
+		names   []string
+	}{
+		{r.ControlPlane, []string{ComponentOperator, configComponent(r.ControlPlane)}},
+		{r.User, []string{"machine-config-operator", configComponent(r.User)}},
+	} {
+		for _, name := range need.names {
+			if _, ok := need.release.Component(name); !ok {
+				missing = append(missing, name)
+			}
+		}
+	}
+	slices.Sort(missing)
+	return slices.Compact(missing)
+}
+
+// configComponent is the component that renders the feature gate: another one
+// before 4.15. A version that reads like none counts as a new one.
+func configComponent(release *provider.Release) string {
+	var major, minor int
+	if _, err := fmt.Sscanf(release.Version(), "%d.%d", &major, &minor); err == nil && (major < 4 || major == 4 && minor < 15) {
+		return "cluster-config-operator"
+	}
+	return "cluster-config-api"
+}

@@ -1,0 +1,83 @@
+package hostedcontrolplane
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+// Name is the operator's: of its lease, its field ownership and its logs.
+const Name = "control-plane-operator"
+
+// Process is what the operator runs with.
+type Process struct {
+	Options Options
+	// REST is the connection to the cluster.
+	REST *rest.Config
+	// Base reads registries.
+	Base provider.ReleaseProvider
+	// Log is the operator's; nil is silent.
+	Log *zap.Logger
+	// MetricsAddr, HealthAddr, LeaseNamespace and Metrics are those of
+	// [operator.Config].
+	MetricsAddr, HealthAddr, LeaseNamespace string
+	Metrics                                 prometheus.Registerer
+}
+
+// NewManager makes the operator. Starting the manager is running it.
+func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
+	if p.Log == nil {
+		p.Log = zap.NewNop()
+	}
+	in, err := p.Options.Read()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range in.Warnings {
+		p.Log.Warn(w)
+	}
+	row := assembly.ControlPlaneOperator(assembly.Deps{
+		LookupEnv: p.Options.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log)},
+	}, in.Components)
+	srcs, err := p.Options.Sources(ctx, row, in)
+	if err != nil {
+		return nil, err
+	}
+	resolver, err := sources.NewResolver(ctx, p.Log, srcs...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the mirror rules: %w", err)
+	}
+	lookups := operator.TagsFollow(resolver.Current)
+	providers, err := NewProviders(p.Base, lookups, row.Layers, row.Rewrite)
+	if err != nil {
+		return nil, err
+	}
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := operator.NewManager(operator.Config{
+		Name: Name, REST: p.REST, Scheme: scheme, Log: p.Log, Resolver: resolver,
+		LeaseNamespace: p.LeaseNamespace, MetricsAddr: p.MetricsAddr, HealthAddr: p.HealthAddr,
+		Cache: CacheOptions(p.Options.Namespace), Client: ClientOptions(), Metrics: p.Metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &Reconciler{
+		Client:    mgr.GetClient(),
+		Applier:   &operator.Applier{Client: mgr.GetClient(), Owner: Name},
+		Providers: providers, HandedOn: resolver.Current, Lookups: lookups, Settings: in.Settings,
+	}
+	return mgr, r.SetupWithManager(mgr, resolver)
+}

@@ -1,0 +1,90 @@
+package hostedcontrolplane
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+// Waits after failures: the first and the longest.
+const (
+	firstRetry   = time.Second
+	longestRetry = time.Minute
+)
+
+// CacheOptions keep the cache to the operator's namespace.
+func CacheOptions(namespace string) cache.Options {
+	return cache.Options{DefaultNamespaces: map[string]cache.Config{namespace: {}}}
+}
+
+// ClientOptions read Secrets from the API server, as [Reconciler] wants it; what they
+// hold is never kept.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
+}
+
+// SetupWithManager has r reconcile a HostedControlPlane when it changes, when
+// somebody changes what it owns, when its pull secret changes, and when the rules
+// change.
+func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Resolver) error {
+	rules, err := operator.OnRules(mgr, resolver, &hyperv1.HostedControlPlaneList{})
+	if err != nil {
+		return err
+	}
+	// Status is written by us, and by those whose changes are none of our business.
+	spec := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{}))
+	err = ctrl.NewControllerManagedBy(mgr).
+		Named("hostedcontrolplane").
+		For(&hyperv1.HostedControlPlane{}, spec).
+		Owns(&appsv1.Deployment{}, spec).
+		Owns(&corev1.Service{}).
+		Owns(&corev1.ServiceAccount{}).
+		Owns(&rbacv1.Role{}).
+		Owns(&rbacv1.RoleBinding{}).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.concerned)).
+		WatchesRawSource(rules).
+		WithOptions(controller.Options{
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, longestRetry),
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	return nil
+}
+
+// concerned are the HostedControlPlanes that a Secret matters to.
+func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reconcile.Request {
+	var list hyperv1.HostedControlPlaneList
+	if err := r.Client.List(ctx, &list, client.InNamespace(secret.GetNamespace())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing whom a Secret concerns", "secret", secret.GetName())
+		return nil
+	}
+	var all []reconcile.Request
+	for i := range list.Items {
+		hcp := &list.Items[i]
+		if slices.Contains([]string{PullSecret, hcp.Spec.PullSecret.Name, IgnitionServer, IgnitionAuthority}, secret.GetName()) {
+			all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(hcp)})
+		}
+	}
+	return all
+}

@@ -1,0 +1,149 @@
+package hostedcontrolplane
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	configv1 "github.com/openshift/api/config/v1"
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+)
+
+// Conditions of the HostedControlPlane beside HyperShift's own.
+const (
+	// ComponentVersions says which versions of what the release has: kubernetes,
+	// machine-os and the like.
+	ComponentVersions = "ComponentVersions"
+	// OverridesHandedOver says whether the ignition server has the rules in force.
+	OverridesHandedOver = "OverridesHandedOver"
+)
+
+// Reasons of those conditions beside HyperShift's own.
+const (
+	// ReasonLookupFailed: a release could not be read, so nothing is known of it.
+	ReasonLookupFailed = "LookupFailed"
+	// ReasonTooLarge: the rules do not fit where they are handed over.
+	ReasonTooLarge = "TooLarge"
+	// ReasonNotExpressible: the rules hold a name that has no place in the form.
+	ReasonNotExpressible = "NotExpressible"
+)
+
+// maxHistory is how many versions the API takes.
+const maxHistory = 100
+
+// outcome is what one reconciliation found. The status is made of it, and of
+// nothing that changes without a reason.
+type outcome struct {
+	releases  *Releases // nil: not looked up, or in vain
+	lookupErr error
+	handedOn  bool // the overrides were written or were to be
+	handErr   error
+}
+
+// write puts the outcome into the status.
+func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
+	set := func(c metav1.Condition) {
+		if old := apimeta.FindStatusCondition(hcp.Status.Conditions, c.Type); old != nil &&
+			old.Status == c.Status && old.Reason == c.Reason && sameButNumbers(old.Message, c.Message) && c.Status != metav1.ConditionTrue {
+			c.Message = old.Message
+		}
+		operator.SetCondition(&hcp.Status.Conditions, hcp.Generation, c)
+	}
+	switch {
+	case o.lookupErr != nil:
+		c := metav1.Condition{
+			Type: string(hyperv1.ValidReleaseInfo), Status: metav1.ConditionUnknown, Reason: ReasonLookupFailed, Message: o.lookupErr.Error(),
+		}
+		if _, ok := errors.AsType[*PullSecretError](o.lookupErr); ok {
+			c.Reason = hyperv1.SecretNotFoundReason
+		}
+		set(c)
+	case o.releases != nil:
+		set(validReleaseInfo(o.releases.Missing()))
+		set(metav1.Condition{
+			Type: ComponentVersions, Status: metav1.ConditionTrue, Reason: hyperv1.AsExpectedReason,
+			Message: componentVersions(o.releases.User.ComponentVersions()),
+		})
+		o.version(hcp, now)
+	}
+	if o.handedOn {
+		set(overridesHandedOver(o.handErr))
+	}
+}
+
+// sameButNumbers reports whether two messages differ in digits alone, as those of
+// one failure do that is tried again: ports, times, request numbers.
+func sameButNumbers(a, b string) bool {
+	drop := func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}
+	return strings.Map(drop, a) == strings.Map(drop, b)
+}
+
+func validReleaseInfo(missing []string) metav1.Condition {
+	c := metav1.Condition{
+		Type: string(hyperv1.ValidReleaseInfo), Status: metav1.ConditionTrue, Reason: hyperv1.AsExpectedReason, Message: hyperv1.AllIsWellMessage,
+	}
+	if len(missing) > 0 {
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, hyperv1.MissingReleaseImagesReason, strings.Join(missing, ", ")
+	}
+	return c
+}
+
+// componentVersions are names and versions, sorted.
+func componentVersions(versions map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(versions)) {
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %s", name, versions[name])
+	}
+	return b.String()
+}
+
+func overridesHandedOver(err error) metav1.Condition {
+	c := metav1.Condition{
+		Type: OverridesHandedOver, Status: metav1.ConditionTrue, Reason: hyperv1.AsExpectedReason, Message: hyperv1.AllIsWellMessage,
+	}
+	if err != nil {
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, ReasonNotExpressible, err.Error()
+		if _, ok := errors.AsType[*handover.TooLargeError](err); ok {
+			c.Reason = ReasonTooLarge
+		}
+	}
+	return c
+}
+
+// version notes the release of the user, and in the history that it is new. Whether
+// its rollout is complete is for those to say who roll it out.
+func (o outcome) version(hcp *hyperv1.HostedControlPlane, now time.Time) {
+	version, image := o.releases.User.Version(), hcp.Spec.ReleaseImage
+	at := metav1.NewTime(now.UTC().Truncate(time.Second)) // as the API keeps it
+	if hcp.Status.ReleaseImage != image {
+		hcp.Status.LastReleaseImageTransitionTime = &at
+	}
+	hcp.Status.Version, hcp.Status.ReleaseImage = version, image
+	if hcp.Status.VersionStatus == nil {
+		hcp.Status.VersionStatus = &hyperv1.ClusterVersionStatus{}
+	}
+	v := hcp.Status.VersionStatus
+	v.Desired.Version, v.Desired.Image = version, image
+	v.ObservedGeneration = hcp.Generation
+	if len(v.History) == 0 || v.History[0].Version != version || v.History[0].Image != image {
+		entry := configv1.UpdateHistory{State: configv1.PartialUpdate, StartedTime: at, Version: version, Image: image}
+		v.History = append([]configv1.UpdateHistory{entry}, v.History...)
+		v.History = v.History[:min(len(v.History), maxHistory)]
+	}
+}
