@@ -24,6 +24,9 @@ import (
 // lookupLimit is how long the two releases of one reconciliation may take.
 const lookupLimit = 2 * time.Minute
 
+// behind is how long a cache is given to catch up.
+const behind = 200 * time.Millisecond
+
 // Settings are what the operator was started with. They do not change.
 type Settings struct {
 	// OperateOnRelease is the release of the control plane that this operator is of,
@@ -92,8 +95,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var o outcome
 	result, err := r.reconcile(ctx, hcp, &o, handedOn, lookups, now)
 	_, statusErr := operator.PatchStatus(ctx, r.Client, r.Applier.Owner, hcp, func(hcp *hyperv1.HostedControlPlane) { o.write(hcp, now) })
-	if apierrors.IsNotFound(statusErr) { // it was deleted meanwhile
+	switch {
+	case apierrors.IsNotFound(statusErr): // it was deleted meanwhile
 		statusErr = nil
+	case apierrors.IsConflict(statusErr) && err == nil: // the cache is behind, perhaps our own last write
+		return ctrl.Result{RequeueAfter: behind}, nil
 	}
 	if err := errors.Join(err, statusErr); err != nil {
 		return ctrl.Result{}, err

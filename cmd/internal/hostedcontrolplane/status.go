@@ -36,9 +36,6 @@ const (
 	ReasonNotExpressible = "NotExpressible"
 )
 
-// maxHistory is how many versions the API takes.
-const maxHistory = 100
-
 // outcome is what one reconciliation found. The status is made of it, and of
 // nothing that changes without a reason.
 type outcome struct {
@@ -126,12 +123,12 @@ func overridesHandedOver(err error) metav1.Condition {
 	return c
 }
 
-// version notes the release of the user, and in the history that it is new. Whether
-// its rollout is complete is for those to say who roll it out.
+// version notes the release of the user. The history is for those to write who roll
+// the version out to the hosted cluster and know how far that is.
 func (o outcome) version(hcp *hyperv1.HostedControlPlane, now time.Time) {
 	version, image := o.releases.User.Version(), hcp.Spec.ReleaseImage
-	at := metav1.NewTime(now.UTC().Truncate(time.Second)) // as the API keeps it
 	if hcp.Status.ReleaseImage != image {
+		at := metav1.NewTime(now.UTC().Truncate(time.Second)) // as the API keeps it
 		hcp.Status.LastReleaseImageTransitionTime = &at
 	}
 	hcp.Status.Version, hcp.Status.ReleaseImage = version, image
@@ -141,9 +138,7 @@ func (o outcome) version(hcp *hyperv1.HostedControlPlane, now time.Time) {
 	v := hcp.Status.VersionStatus
 	v.Desired.Version, v.Desired.Image = version, image
 	v.ObservedGeneration = hcp.Generation
-	if len(v.History) == 0 || v.History[0].Version != version || v.History[0].Image != image {
-		entry := configv1.UpdateHistory{State: configv1.PartialUpdate, StartedTime: at, Version: version, Image: image}
-		v.History = append([]configv1.UpdateHistory{entry}, v.History...)
-		v.History = v.History[:min(len(v.History), maxHistory)]
+	if v.AvailableUpdates == nil { // required, and a merge patch cannot write null
+		v.AvailableUpdates = []configv1.Release{}
 	}
 }

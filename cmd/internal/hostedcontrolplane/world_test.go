@@ -1,0 +1,298 @@
+package hostedcontrolplane_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+)
+
+const operatorImage = "registry.example.com/hypershift/cpo:1"
+
+// hypershiftCRD reads the definition of HostedControlPlane.
+func hypershiftCRD(t testing.TB) *unstructured.Unstructured {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openshift/hypershift/api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "hypershift", "v1beta1",
+		"zz_generated.featuregated-crd-manifests", "hostedcontrolplanes.hypershift.openshift.io", "AAA_ungated.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crd := new(unstructured.Unstructured)
+	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
+		t.Fatal(err)
+	}
+	annotations := crd.GetAnnotations()
+	delete(annotations, "feature-gate.release.openshift.io/") // which the API server refuses
+	crd.SetAnnotations(annotations)
+	return crd
+}
+
+// site is a cluster, a source registry and a mirror, for one namespace at a time.
+type site struct {
+	cluster *cluster.Cluster
+	client  client.Client
+}
+
+func newSite(t *testing.T) *site {
+	c := cluster.Start(t)
+	c.Install(t, hypershiftCRD(t))
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := client.New(c.Config(), client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{c, admin}
+}
+
+// place is the namespace of a control plane, with registries of its own.
+type place struct {
+	*site
+	namespace      string
+	source, mirror *testregistry.Registry
+	base           *registry.Provider
+	digest         string // of the release, which source and mirror hold
+	release        testpayload.Release
+}
+
+func (s *site) place(t *testing.T) *place {
+	t.Helper()
+	p := &place{site: s, namespace: "clusters-" + strings.ToLower(strings.Map(letters, t.Name()))}
+	ca, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, into := range []**testregistry.Registry{&p.source, &p.mirror} {
+		if *into, err = testregistry.Start(testregistry.Config{CA: ca}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup((*into).Close)
+	}
+	if p.base, err = registry.New(registry.Config{RootCAs: ca.Pool()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.base.Close() })
+	p.release = testpayload.Release{Components: 30, Manifests: -1, BaseLayers: []int64{}, Repository: p.source.Host() + "/ocp/content"}
+	p.digest = p.push(p.release)
+
+	p.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.namespace}})
+	p.create(t, p.pullSecret("{}"))
+	p.create(t, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "operator", Namespace: p.namespace}, Rules: hcpkg.OperatorRules()})
+	p.create(t, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "operator", Namespace: p.namespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "operator"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: p.namespace}},
+	})
+	return p
+}
+
+func letters(r rune) rune {
+	switch {
+	case r == '/' || r == '_':
+		return '-'
+	case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9':
+		return r
+	}
+	return -1
+}
+
+// push puts a release into both registries.
+func (p *place) push(r testpayload.Release) string {
+	img := testpayload.Must(r.Image())
+	p.source.Push("ocp/release", r.Version, img)
+	return p.mirror.Push("mirror/release", r.Version, img)
+}
+
+func (p *place) pullSecret(json string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: hcpkg.PullSecret, Namespace: p.namespace},
+		Data:       map[string][]byte{corev1.DockerConfigJsonKey: []byte(json)},
+	}
+}
+
+// auths is a pull secret for one user of the mirror.
+func (p *place) auths(t *testing.T, user, password string) string {
+	t.Helper()
+	data, err := json.Marshal(map[string]any{"auths": map[string]any{
+		p.mirror.Host(): map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password))},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// image is the release as its users name it.
+func (p *place) image() string { return p.source.ByDigest("ocp/release", p.digest).String() }
+
+// mirrored is OPENSHIFT_IMG_OVERRIDES with the mirror.
+func (p *place) mirrored() string {
+	return p.source.Host() + "/ocp/release=" + p.mirror.Host() + "/mirror/release"
+}
+
+func (p *place) hcp() *hyperv1.HostedControlPlane {
+	return &hyperv1.HostedControlPlane{
+		ObjectMeta: metav1.ObjectMeta{Name: "hcp", Namespace: p.namespace},
+		Spec: hyperv1.HostedControlPlaneSpec{
+			ReleaseImage: p.image(), PullSecret: corev1.LocalObjectReference{Name: hcpkg.PullSecret},
+			IssuerURL: "https://issuer.example.com", InfraID: "infra",
+			Platform: hyperv1.PlatformSpec{Type: hyperv1.NonePlatform},
+			Etcd: hyperv1.EtcdSpec{ManagementType: hyperv1.Managed, Managed: &hyperv1.ManagedEtcdSpec{
+				Storage: hyperv1.ManagedEtcdStorageSpec{Type: hyperv1.PersistentVolumeEtcdStorage},
+			}},
+			Services: []hyperv1.ServicePublishingStrategyMapping{
+				route(hyperv1.APIServer), route(hyperv1.OAuthServer), route(hyperv1.Konnectivity), route(hyperv1.Ignition),
+			},
+		},
+	}
+}
+
+func route(service hyperv1.ServiceType) hyperv1.ServicePublishingStrategyMapping {
+	return hyperv1.ServicePublishingStrategyMapping{Service: service, ServicePublishingStrategy: hyperv1.ServicePublishingStrategy{
+		Type: hyperv1.Route, Route: &hyperv1.RoutePublishingStrategy{Hostname: strings.ToLower(string(service)) + ".example.com"},
+	}}
+}
+
+func (s *site) create(t *testing.T, obj client.Object) {
+	t.Helper()
+	if err := s.client.Create(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs the operator as a user who may do what the operator's Role allows, until
+// stop is called or the test ends.
+func (p *place) run(t *testing.T, env map[string]string, options hcpkg.Options) (stop func()) {
+	t.Helper()
+	options.Namespace = p.namespace
+	options.LookupEnv = func(name string) (string, bool) {
+		v, ok := env[name]
+		if !ok && name == "CONTROL_PLANE_OPERATOR_IMAGE" {
+			return operatorImage, true
+		}
+		return v, ok
+	}
+	conn := p.cluster.User(p.namespace)
+	conn.WarningHandler = rest.NoWarnings{}
+	ctx, cancel := context.WithCancel(t.Context())
+	mgr, err := hcpkg.NewManager(ctx, hcpkg.Process{
+		Options: options, REST: conn, Base: p.base, Metrics: prometheus.NewRegistry(), HealthAddr: "0", LeaseNamespace: "",
+	})
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the operator ended: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func (p *place) get(ctx context.Context, name string, into client.Object) error {
+	return p.client.Get(ctx, types.NamespacedName{Namespace: p.namespace, Name: name}, into)
+}
+
+// await returns the HostedControlPlane once its condition is as wanted, of its present
+// generation.
+func (p *place) await(t *testing.T, condition string, status metav1.ConditionStatus, reason string) (*hyperv1.HostedControlPlane, string) {
+	t.Helper()
+	hcp, message := new(hyperv1.HostedControlPlane), ""
+	cluster.Await(t, fmt.Sprintf("%s %s %s", condition, status, reason), func(ctx context.Context) error {
+		if err := p.get(ctx, "hcp", hcp); err != nil {
+			return err
+		}
+		c := apimeta.FindStatusCondition(hcp.Status.Conditions, condition)
+		if c == nil || c.Status != status || c.Reason != reason || c.ObservedGeneration != hcp.Generation {
+			return fmt.Errorf("generation %d, conditions %+v", hcp.Generation, hcp.Status.Conditions)
+		}
+		message = c.Message
+		return nil
+	})
+	return hcp, message
+}
+
+func (p *place) awaitValid(t *testing.T) *hyperv1.HostedControlPlane {
+	t.Helper()
+	hcp, _ := p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionTrue, hyperv1.AsExpectedReason)
+	return hcp
+}
+
+// deployment returns the ignition server's, which must be there.
+func (p *place) deployment(t *testing.T) *appsv1.Deployment {
+	t.Helper()
+	d := new(appsv1.Deployment)
+	if err := p.get(t.Context(), hcpkg.IgnitionServer, d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// touch makes a new generation of the HostedControlPlane, which changes nothing else.
+func (p *place) touch(t *testing.T, channel string) {
+	t.Helper()
+	p.change(t, func(hcp *hyperv1.HostedControlPlane) { hcp.Spec.Channel = channel })
+}
+
+func (p *place) change(t *testing.T, change func(*hyperv1.HostedControlPlane)) {
+	t.Helper()
+	hcp := new(hyperv1.HostedControlPlane)
+	if err := p.get(t.Context(), "hcp", hcp); err != nil {
+		t.Fatal(err)
+	}
+	before := hcp.DeepCopy()
+	change(hcp)
+	if err := p.client.Patch(t.Context(), hcp, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// never makes a rule that forbids its source.
+func never(r provider.Rule) provider.Rule {
+	r.NeverContactSource = true
+	return r
+}
+
+func mustImage(p *place) testpayload.Image { return testpayload.Must(p.release.Image()) }
