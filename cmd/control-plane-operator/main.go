@@ -5,7 +5,6 @@
 package main
 
 import (
-	"cmp"
 	"net/http"
 	"os"
 
@@ -73,7 +72,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.ImageOverrides, "image-overrides", "=", "images to use whatever the release says, COMPONENT=IMAGE,...")
 	f.StringVar(&o.OverridesFile, "overrides-file", "", "read mirror rules from this file, and follow it, instead of from $MIRRORCHAIN_OVERRIDES or $OPENSHIFT_IMG_OVERRIDES")
 	f.StringVar(&metrics, "metrics-addr", "0.0.0.0:8080", "serve /metrics on HOST:PORT; 0 for not at all")
-	f.StringVar(&health, "health-addr", cmp.Or(os.Getenv("HEALTH_ADDR"), ":6060"), "serve /healthz and /readyz on HOST:PORT; $HEALTH_ADDR if not set; 0 for not at all")
+	f.StringVar(&health, "health-addr", ":6060", "serve /healthz and /readyz on HOST:PORT; 0 for not at all")
 	f.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig file to connect with; as kubectl finds one, or the pod's own account, if not set")
 	f.StringArrayVar(&certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "a folder with certificates of registries, REGISTRY[:PORT]/*.crt; may be given more than once")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
