@@ -24,11 +24,14 @@ func (s *Search) follow(name string, rest *pattern) (physical string, n *node, s
 		node *node
 	}
 	at := []step{{"", &s.root}}
-	hops := 0
+	hops, steps := 0, 0
 	for todo := name; todo != ""; {
 		var first string
 		first, todo = split(todo)
 		here := at[len(at)-1]
+		if steps++; steps > maxSteps {
+			return here.name, nil, missing
+		}
 		switch first {
 		case "", ".":
 			continue

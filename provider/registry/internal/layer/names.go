@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"fmt"
 	"path"
 	"strings"
 )
@@ -24,6 +25,26 @@ func clean(name string) (_ string, ok bool) {
 		return "", false
 	}
 	return strings.TrimPrefix(p, "/"), true
+}
+
+// A name may have this much. Linux takes no more bytes (PATH_MAX), so nothing that
+// was ever unpacked has; and what is done with a name costs its components each
+// time, and their number squared where they become names again.
+const (
+	maxName       = 4096
+	maxComponents = 256
+)
+
+// checkName is a [*LimitError] where a name that a tar entry has or links to is
+// too long or too deep.
+func checkName(entry, has, name string) error {
+	switch {
+	case len(name) > maxName:
+		return &LimitError{fmt.Sprintf("tar entry %q %s of %d bytes: at most %d are followed", short(entry), has, len(name), maxName)}
+	case strings.Count(name, "/") >= maxComponents:
+		return &LimitError{fmt.Sprintf("tar entry %q %s of %d components: at most %d are followed", short(entry), has, strings.Count(name, "/")+1, maxComponents)}
+	}
+	return nil
 }
 
 // split cuts the first component off p.

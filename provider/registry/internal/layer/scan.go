@@ -67,8 +67,14 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		return nil
 	}
 	if base == opaque {
-		switch s.relate(parent) {
-		case unrelated:
+		relation := s.relate(parent)
+		if relation == unrelated {
+			return nil
+		}
+		if err := checkName(h.Name, "has a name", name); err != nil {
+			return err
+		}
+		switch relation {
 		case beneath:
 			s.noteDirs(l, parent)
 		default:
@@ -81,8 +87,14 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 			return nil // aufs' own bookkeeping, or nonsense
 		}
 		name = path.Join(parent, hidden)
-		switch s.relate(name) {
-		case unrelated:
+		relation := s.relate(name)
+		if relation == unrelated {
+			return nil
+		}
+		if err := checkName(h.Name, "has a name", name); err != nil {
+			return err
+		}
+		switch relation {
 		case beneath:
 			s.noteDirs(l, name)
 		default:
@@ -91,10 +103,13 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		return nil
 	}
 	relation := s.relate(name)
-	switch relation {
-	case unrelated:
+	if relation == unrelated {
 		return nil
-	case beneath:
+	}
+	if err := checkName(h.Name, "has a name", name); err != nil {
+		return err
+	}
+	if relation == beneath {
 		s.noteDirs(l, name)
 		return nil
 	}
@@ -111,10 +126,16 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		n.mode |= fs.ModeDir
 	case tar.TypeSymlink:
 		n.kind, n.target = symlink, h.Linkname
+		if err := checkName(h.Name, "links to a name", n.target); err != nil {
+			return err
+		}
 	case tar.TypeLink:
 		n.kind = hardlink
 		if n.target, ok = clean(h.Linkname); !ok {
 			return fmt.Errorf("tar entry %q links to %q, which is out of the image", short(h.Name), short(h.Linkname))
+		}
+		if err := checkName(h.Name, "links to a name", n.target); err != nil {
+			return err
 		}
 	case tar.TypeXGlobalHeader:
 		return nil

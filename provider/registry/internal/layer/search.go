@@ -33,10 +33,13 @@ type Search struct {
 }
 
 // maxTurns bounds how often links may send a search back to the top, maxHops
-// how many links one name may go through (Linux says 40).
+// how many links one name may go through (Linux says 40), and maxSteps how many
+// components, those of the links' targets with it: a name that goes further is
+// not there.
 const (
 	maxTurns = 32
 	maxHops  = 40
+	maxSteps = 4 * maxComponents
 )
 
 var errTurns = errors.New("its links lead from one to the next too often")
