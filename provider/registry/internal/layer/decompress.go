@@ -3,6 +3,7 @@ package layer
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -15,9 +16,11 @@ var (
 	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 )
 
-// maxWindow bounds the memory of a zstd decoder; 8 MiB is what RFC 8878 asks
-// decoders for, image builders go up to this.
-const maxWindow = 64 << 20
+// maxWindow bounds what one zstd decoder remembers. RFC 8878 recommends that
+// decoders take 8 MB; encoders do not go beyond unless told to ("zstd --long",
+// "--ultra"). It is memory held for as long as a layer takes to come in, however
+// slowly, and so by more layers than are decoded at once.
+const maxWindow = 8 << 20
 
 // decompress looks at the bytes, not at the media type: registries hold layers
 // of either kind under the other's type, and containers/image looks too.
@@ -39,9 +42,21 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("zstd: %w", err)
 		}
-		return z, z.Close, nil
+		return windowed{z}, z.Close, nil
 	}
 	return b, func() {}, nil
+}
+
+// windowed says which limit of a zstd decoder was met.
+type windowed struct{ r io.Reader }
+
+func (w windowed) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	// The second is what a frame of a single segment gets, whose content is its window.
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		err = &LimitError{fmt.Sprintf("a zstd layer needs a window of more than %d bytes", maxWindow)}
+	}
+	return n, err
 }
 
 // LimitError says that content is larger than allowed.

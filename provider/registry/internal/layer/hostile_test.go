@@ -3,8 +3,11 @@ package layer
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
@@ -72,5 +75,69 @@ func TestSteps(t *testing.T) {
 	}
 	if _, _, st := s.follow("A", nil); st != missing {
 		t.Errorf("through 20 links of 200 components each: %d", st)
+	}
+}
+
+// A decoder's memory is bounded by what is usual, in either form a frame has to
+// ask for more.
+func TestZstdWindow(t *testing.T) {
+	plain := blob(t, testpayload.File("a", "x"))
+	r, done, err := decompress(bytes.NewReader(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err = io.ReadAll(r); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	frame := func(size int, single bool) []byte {
+		var out bytes.Buffer
+		options := []zstd.EOption{zstd.WithWindowSize(size), zstd.WithSingleSegment(single), zstd.WithLowerEncoderMem(true)}
+		z, err := zstd.NewWriter(&out, options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := append(bytes.Clone(plain), make([]byte, size-len(plain))...)
+		if single {
+			return z.EncodeAll(content, nil)
+		}
+		if _, err := z.Write(content); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	for _, tt := range []struct {
+		name   string
+		size   int
+		single bool
+		says   string
+	}{
+		{"8 MiB", 8 << 20, false, ""},
+		{"16 MiB", 16 << 20, false, "window of more than 8388608 bytes"},
+		{"8 MiB in one", 8 << 20, true, ""},
+		{"16 MiB in one", 16 << 20, true, "window of more than 8388608 bytes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := frame(tt.size, tt.single)
+			var h zstd.Header
+			if err := h.Decode(b); err != nil || h.SingleSegment != tt.single || !tt.single && h.WindowSize != uint64(tt.size) {
+				t.Fatalf("%v: the frame is %+v", err, h)
+			}
+			s, err := NewSearch(limits, []string{"a"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Scan(bytes.NewReader(b))
+			if tt.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantLimit(t, err, tt.says)
+		})
 	}
 }
