@@ -1,5 +1,7 @@
 package hostedcontrolplane_test
 
+//lint:file-ignore SA1019 the deprecated status fields are written for HyperShift's clients, and so are tested
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package hostedcontrolplane
 
+//lint:file-ignore SA1019 HyperShift writes the deprecated status fields beside the new ones, and its clients read them
+
 import (
 	"errors"
 	"fmt"
