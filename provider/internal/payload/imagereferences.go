@@ -5,16 +5,58 @@ import (
 	"errors"
 	"fmt"
 
-	imagev1 "github.com/openshift/api/image/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/internal/jsonlimit"
 )
 
 const (
-	imageStreamKind = "ImageStream"
-	dockerImageKind = "DockerImage"
+	imageStreamKind    = "ImageStream"
+	imageStreamVersion = "image.openshift.io/v1"
+	dockerImageKind    = "DockerImage"
+
+	// maxTags is fifty times what the largest releases have, and maxValues what so
+	// many tags come to when written out as oc does.
+	maxTags   = 10_000
+	maxValues = 200_000
 )
+
+// imageStream is what is read of an ImageStream (github.com/openshift/api/image/v1).
+// The rest of one has lists of large structs that anybody can fill with a few
+// bytes an element, and says nothing here.
+type imageStream struct {
+	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion"`
+	Metadata   struct {
+		Name              string      `json:"name"`
+		CreationTimestamp metav1.Time `json:"creationTimestamp"`
+	} `json:"metadata"`
+	Spec struct {
+		Tags tags `json:"tags"`
+	} `json:"spec"`
+}
+
+type tags []tag
+
+type tag struct {
+	Name        string            `json:"name"`
+	Annotations map[string]string `json:"annotations"`
+	From        *struct {
+		Kind string `json:"kind"`
+		Name string `json:"name"`
+	} `json:"from"`
+}
+
+func (l *tags) UnmarshalJSON(b []byte) error {
+	list, err := jsonlimit.Objects[tag](b, maxTags)
+	if err != nil {
+		return fmt.Errorf("spec.tags: %w", err)
+	}
+	*l = list
+	return nil
+}
 
 // decodeImageReferences reads the ImageStream that lists a release's images.
 // Kind and version are checked and tags from elsewhere than a container image
@@ -23,19 +65,22 @@ func decodeImageReferences(b []byte) (provider.ReleaseData, error) {
 	if len(b) == 0 {
 		return provider.ReleaseData{}, errors.New("it is empty; want an ImageStream in JSON")
 	}
-	var is imagev1.ImageStream
+	if err := jsonlimit.Values(b, maxValues); err != nil {
+		return provider.ReleaseData{}, err
+	}
+	var is imageStream
 	if err := json.Unmarshal(b, &is); err != nil {
 		return provider.ReleaseData{}, fmt.Errorf("not an ImageStream in JSON: %w", err)
 	}
-	if is.Kind != imageStreamKind || is.APIVersion != imagev1.GroupVersion.String() {
-		return provider.ReleaseData{}, fmt.Errorf("kind %q, apiVersion %q; want %s, %s", is.Kind, is.APIVersion, imageStreamKind, imagev1.GroupVersion)
+	if is.Kind != imageStreamKind || is.APIVersion != imageStreamVersion {
+		return provider.ReleaseData{}, fmt.Errorf("kind %q, apiVersion %q; want %s, %s", is.Kind, is.APIVersion, imageStreamKind, imageStreamVersion)
 	}
-	if is.Name == "" {
+	if is.Metadata.Name == "" {
 		return provider.ReleaseData{}, errors.New("metadata.name is empty; want the release's version")
 	}
 	d := provider.ReleaseData{
-		Version:    is.Name,
-		Created:    is.CreationTimestamp.UTC(),
+		Version:    is.Metadata.Name,
+		Created:    is.Metadata.CreationTimestamp.UTC(),
 		Components: make([]provider.Component, 0, len(is.Spec.Tags)),
 	}
 	seen := make(map[string]bool, len(is.Spec.Tags))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/internal/jsonlimit"
 )
 
 const metadataKind = "cincinnati-metadata-v0"
@@ -12,6 +13,9 @@ const metadataKind = "cincinnati-metadata-v0"
 // decodeMetadata reads release-metadata. A later kind than the one known says
 // nothing, since nothing here needs it to.
 func decodeMetadata(b []byte) (provider.Metadata, error) {
+	if err := jsonlimit.Values(b, maxValues); err != nil {
+		return provider.Metadata{}, err
+	}
 	var m struct {
 		Kind     string         `json:"kind"`
 		Previous []string       `json:"previous"`

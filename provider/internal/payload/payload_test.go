@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	imagev1 "github.com/openshift/api/image/v1"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/internal/payload"
@@ -183,6 +185,69 @@ func TestUnknownMetadataSaysNothing(t *testing.T) {
 	d, err := payload.Decode(payload.Files{ImageReferences: stream(tag("one", "")), Metadata: []byte(`{"kind":"cincinnati-metadata-v9","previous":["1.0.0"]}`)})
 	if err != nil || d.Metadata.Previous != nil {
 		t.Errorf("metadata %+v, %v", d.Metadata, err)
+	}
+}
+
+// What is read is what the API's own type has under these keys.
+func TestAgreesWithTheAPI(t *testing.T) {
+	b := testpayload.Release{}.ImageReferences()
+	var is imagev1.ImageStream
+	if err := json.Unmarshal(b, &is); err != nil {
+		t.Fatal(err)
+	}
+	d, err := payload.Decode(payload.Files{ImageReferences: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is.APIVersion != imagev1.GroupVersion.String() || d.Version != is.Name || !d.Created.Equal(is.CreationTimestamp.Time) || len(d.Components) != len(is.Spec.Tags) {
+		t.Fatalf("version %s, created %s, %d components; want %s, %s, %d", d.Version, d.Created, len(d.Components), is.Name, is.CreationTimestamp, len(is.Spec.Tags))
+	}
+	for i, c := range d.Components {
+		tag := is.Spec.Tags[i]
+		if c.Name != tag.Name || c.Image.String() != tag.From.Name || !maps.Equal(c.Annotations, tag.Annotations) {
+			t.Errorf("component %+v; want %+v", c, tag)
+		}
+	}
+}
+
+// A few bytes an element in any list must not become gigabytes.
+func TestBounded(t *testing.T) {
+	const size = 8 << 20
+	fill := func(element, before, after string) []byte {
+		n := (size - len(before) - len(after)) / len(element)
+		return []byte(before + strings.TrimSuffix(strings.Repeat(element, n), ",") + after)
+	}
+	good := stream(tag("one", ""))
+	head := `{"kind":"ImageStream","apiVersion":"image.openshift.io/v1",`
+	for name, c := range map[string]struct {
+		files payload.Files
+		want  string
+	}{
+		"tags":           {payload.Files{ImageReferences: fill("{},", head+`"spec":{"tags":[`, "]}}")}, "more than 200000 values"},
+		"no tags":        {payload.Files{ImageReferences: fill("0,", head+`"spec":{"tags":[`, "]}}")}, "more than 200000 values"},
+		"status":         {payload.Files{ImageReferences: fill("{},", head+`"status":{"tags":[`, "]}}")}, "more than 200000 values"},
+		"managed fields": {payload.Files{ImageReferences: fill("0,", head+`"metadata":{"managedFields":[`, "]}}")}, "more than 200000 values"},
+		"metadata":       {payload.Files{ImageReferences: good, Metadata: fill("0,", `{"kind":"cincinnati-metadata-v0","metadata":{"x":[`, "]}}")}, "more than 200000 values"},
+		"many tags":      {payload.Files{ImageReferences: stream(strings.Repeat("{},", 10_000) + "{}")}, "more than 10000 entries"},
+		"folded key":     {payload.Files{ImageReferences: []byte(head + `"SPEC":{"\u0054ags":[` + strings.Repeat("{},", 10_000) + "{}]}}")}, "more than 10000 entries"},
+		"no object":      {payload.Files{ImageReferences: stream("{},0,{}")}, "spec.tags: entry 1 is not an object"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := payload.Decode(c.files)
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
+				t.Errorf("%v; want %q", err, c.want)
+			}
+			if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 64 {
+				t.Errorf("allocated %d MiB", mb)
+			}
+		})
+	}
+	// What only looks large is read.
+	if _, err := payload.Decode(payload.Files{ImageReferences: stream(tag("one", strings.Repeat("a=1.0.0,", 100_000)))}); err != nil {
+		t.Error(err)
 	}
 }
 
