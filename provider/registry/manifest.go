@@ -13,7 +13,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/internal/jsonlimit"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
+)
+
+// What of a manifest is read, besides its size: a descriptor takes two bytes in
+// JSON and a hundred and more when decoded. Images have at most 127 layers with
+// the usual storage drivers, and indexes some ten entries.
+const (
+	maxEntries = 4_096   // in manifests, in layers
+	maxValues  = 100_000 // in the whole document
 )
 
 // accepted has schema 1 last: it is not read, but a registry that has nothing
@@ -38,10 +47,22 @@ type document struct {
 	SchemaVersion int64           `json:"schemaVersion"`
 	MediaType     types.MediaType `json:"mediaType"`
 	ArtifactType  string          `json:"artifactType"`
-	Manifests     []v1.Descriptor `json:"manifests"`
+	Manifests     descriptors     `json:"manifests"`
 	Config        *v1.Descriptor  `json:"config"`
-	Layers        []v1.Descriptor `json:"layers"`
+	Layers        descriptors     `json:"layers"`
 	FSLayers      json.RawMessage `json:"fsLayers"` // schema 1
+}
+
+// descriptors is nil for null, as for none at all.
+type descriptors []v1.Descriptor
+
+func (l *descriptors) UnmarshalJSON(b []byte) error {
+	list, err := jsonlimit.Objects[v1.Descriptor](b, maxEntries)
+	if err != nil {
+		return fmt.Errorf("manifests or layers: %w", err)
+	}
+	*l = list
+	return nil
 }
 
 // manifest reads what s names; from an index, the one child for platform.
@@ -91,6 +112,9 @@ func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.D
 		return "", nil, err
 	}
 	doc, err = parseDocument(body, resp.Header.Get("Content-Type"))
+	if _, over := errors.AsType[*jsonlimit.Error](err); over {
+		return "", nil, fail(provider.ClassLimit, err)
+	}
 	if err != nil {
 		return "", nil, fail(provider.ClassMalformed, err)
 	}
@@ -164,6 +188,9 @@ var errSchema1 = errors.New("a Docker schema 1 manifest, which is not supported;
 // parseDocument goes by what was verified, the body, before the header: who can
 // choose the header could have one body read in two ways.
 func parseDocument(body []byte, contentType string) (*document, error) {
+	if err := jsonlimit.Values(body, maxValues); err != nil {
+		return nil, fmt.Errorf("a manifest of %w", err)
+	}
 	var d document
 	if err := json.Unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("not a manifest: %w", wire.Clean(err))

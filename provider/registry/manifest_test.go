@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -91,6 +92,53 @@ func TestManifests(t *testing.T) {
 			wantError(t, err, tt.class, tt.says)
 			if strings.ContainsRune(err.Error(), 0x1b) {
 				t.Errorf("control characters in %q", err)
+			}
+		})
+	}
+}
+
+// A few bytes an entry must not become a hundred times as much memory.
+func TestManifestsAreBounded(t *testing.T) {
+	const limit = 4 << 20
+	list := func(element string, n int) string {
+		return strings.TrimSuffix(strings.Repeat(element, n), ",")
+	}
+	index := func(key, elements string) []byte {
+		return []byte(`{"schemaVersion":2,"` + key + `":[` + elements + `]}`)
+	}
+	image := func(elements string) []byte {
+		return []byte(`{"schemaVersion":2,"config":{},"layers":[` + elements + `]}`)
+	}
+	for name, c := range map[string]struct {
+		body  []byte
+		class provider.Class
+		says  string
+	}{
+		"numbers":        {index("manifests", list("0,", limit/2-50)), provider.ClassLimit, "more than 100000 values"},
+		"objects":        {index("manifests", list("{},", limit/3-50)), provider.ClassLimit, "more than 100000 values"},
+		"elsewhere":      {index("x", list("0,", limit/2-50)), provider.ClassLimit, "more than 100000 values"},
+		"many manifests": {index("manifests", list("{},", 4097)), provider.ClassLimit, "more than 4096 entries"},
+		"folded key":     {index(`MANI\u0066ests`, list("{},", 4097)), provider.ClassLimit, "more than 4096 entries"},
+		"many layers":    {image(list("{},", 4097)), provider.ClassLimit, "more than 4096 entries"},
+		"a number":       {index("manifests", "{},0,{}"), provider.ClassMalformed, "entry 1 is not an object"},
+		"null":           {image("null"), provider.ClassMalformed, "entry 0 is not an object"},
+		"no list":        {[]byte(`{"schemaVersion":2,"manifests":{}}`), provider.ClassMalformed, "want a list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reg := start(t, testregistry.Config{})
+			mediaType := testpayload.OCIIndex
+			if bytes.Contains(c.body, []byte(`"layers"`)) {
+				mediaType = testpayload.OCIManifest
+			}
+			ref := reg.ByDigest(repo, reg.Push(repo, "", testpayload.Raw(mediaType, c.body)))
+			p := open(t, reg)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := p.Lookup(t.Context(), request(ref))
+			runtime.ReadMemStats(&after)
+			wantError(t, err, c.class, c.says)
+			if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 128 {
+				t.Errorf("allocated %d MiB", mb)
 			}
 		})
 	}
