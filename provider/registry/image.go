@@ -35,9 +35,9 @@ func (i *image) Files(ctx context.Context, patterns ...string) (fs.FS, error) {
 	if err := i.p.search(ctx, i.source, i.manifest.layers, s); err != nil {
 		return nil, err
 	}
-	files, err := s.Files()
+	files, err := s.Files(ctx)
 	if err != nil {
-		return nil, located(i.source.ref, "reading the files", decodeError(err))
+		return nil, located(i.source.ref, "reading the files", stoppedOr(ctx, err))
 	}
 	return files, nil
 }

@@ -34,10 +34,10 @@ func (p *Provider) search(ctx context.Context, src source, layers []v1.Descripto
 		if raw != nil && size+d.Size <= keepLayers {
 			kept[d.Digest], size = raw, size+d.Size
 		}
-		again, err := s.Add(l)
+		again, err := s.Add(ctx, l)
 		switch {
 		case err != nil:
-			return located(src.ref, "reading the layers", fail(provider.ClassMalformed, err))
+			return located(src.ref, "reading the layers", stoppedOr(ctx, err))
 		case again:
 			i = len(layers) - 1
 		default:
@@ -56,8 +56,8 @@ func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *lay
 		if err := t.take(ctx); err != nil {
 			return nil, nil, err
 		}
-		l, err := s.Scan(bytes.NewReader(kept))
-		return l, nil, decodeError(err)
+		l, err := s.Scan(ctx, bytes.NewReader(kept))
+		return l, nil, stoppedOr(ctx, err)
 	}
 	if !isLayer(d) {
 		return nil, nil, fail(provider.ClassMalformed, fmt.Errorf("media type %q is no layer that can be read", wire.CleanText(string(d.MediaType))))
@@ -73,7 +73,7 @@ func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *lay
 		keep.Grow(int(d.Size))
 		from = io.TeeReader(from, &keep)
 	}
-	l, err = s.Scan(from)
+	l, err = s.Scan(ctx, from)
 	if judged := p.judge(v, from, t); judged != nil {
 		return nil, nil, judged
 	}
@@ -102,6 +102,14 @@ func isLayer(d v1.Descriptor) bool {
 
 // dockerZstdLayer is in no specification; buildkit writes it.
 const dockerZstdLayer = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+
+// stoppedOr is the class of what a search says that no network is involved in.
+func stoppedOr(ctx context.Context, err error) error {
+	if e := wire.ContextError(ctx); err != nil && e != nil {
+		return e
+	}
+	return decodeError(err)
+}
 
 // decodeError is the class of what a decoder says about verified bytes.
 func decodeError(err error) error {

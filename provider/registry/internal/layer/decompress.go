@@ -64,14 +64,18 @@ type LimitError struct{ What string }
 
 func (e *LimitError) Error() string { return e.What }
 
-// bounded reads at most left bytes, then fails.
+// bounded reads at most left bytes, then fails; and when stopped says so.
 type bounded struct {
-	r     io.Reader
-	left  int64
-	limit int64
+	r       io.Reader
+	left    int64
+	limit   int64
+	stopped func() error
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
+	if err := b.stopped(); err != nil {
+		return 0, err
+	}
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}

@@ -1,6 +1,8 @@
 package layer
 
 import (
+	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -14,24 +16,31 @@ const (
 	found
 )
 
-// follow finds what is at name, links followed as the kernel would with the
-// image as its root: ".." at the root stays there. physical is the name without
-// links. rest is what is wanted below; it matters for what is noted as wanted
-// where a link leads to a place that was not looked at.
-func (s *Search) follow(name string, rest *pattern) (physical string, n *node, st state) {
-	type step struct {
-		name string
-		node *node
-	}
-	at := []step{{"", &s.root}}
-	hops, steps := 0, 0
-	for todo := name; todo != ""; {
-		var first string
-		first, todo = split(todo)
-		here := at[len(at)-1]
-		if steps++; steps > maxSteps {
-			return here.name, nil, missing
+// place is a directory on the way to a name, and its own name in the one before.
+type place struct {
+	name string
+	node *node
+}
+
+// follow finds what is at name in the last of the directories from, links
+// followed as the kernel would with the image as its root: ".." at the root stays
+// there. at is the way to it where it is a directory; it may share memory with
+// from beyond its length. rest is what is wanted below; it matters for what is
+// noted as wanted where a link leads to a place that was not looked at.
+func (s *Search) follow(from []place, name string, rest *pattern) (at []place, n *node, st state) {
+	at = from
+	todo := []string{name} // the last comes first
+	hops := 0
+	for steps := 1; len(todo) > 0; steps++ {
+		if s.steps++; steps > maxSteps {
+			return at, nil, missing
 		}
+		next := len(todo) - 1
+		var first string
+		if first, todo[next] = split(todo[next]); todo[next] == "" {
+			todo = todo[:next]
+		}
+		here := at[len(at)-1].node
 		switch first {
 		case "", ".":
 			continue
@@ -41,47 +50,75 @@ func (s *Search) follow(name string, rest *pattern) (physical string, n *node, s
 			}
 			continue
 		}
-		full := path.Join(here.name, first)
-		c := here.node.child(first)
+		c := here.child(first)
 		if c == nil {
-			wanted := wantedAt(path.Join(full, todo), rest)
-			if strings.Contains("/"+todo+"/", "/../") {
+			full, left := nameOf(at, first), remaining(todo)
+			wanted := wantedAt(path.Join(full, left), rest)
+			if strings.Contains("/"+left+"/", "/../") {
 				// Where ".." leads depends on what full is.
 				wanted = literally(full)
 			}
-			if s.need(wanted) || !here.node.sealed {
-				return full, nil, unknown
+			if s.need(wanted) || !here.sealed {
+				return at, nil, unknown
 			}
-			return full, nil, missing
+			return at, nil, missing
 		}
 		switch c.kind {
 		case directory:
-			at = append(at, step{full, c})
+			at = append(at, place{first, c})
 		case symlink, hardlink:
 			if hops++; hops > maxHops {
-				return full, nil, missing
+				return at, nil, missing
 			}
 			if c.kind == hardlink || strings.HasPrefix(c.target, "/") {
 				at = at[:1]
 			}
-			todo = c.target + "/" + todo
+			if hops == 1 { // what from holds is not ours to write over
+				at = slices.Clone(at)
+			}
+			todo = append(todo, c.target)
 		case file:
-			if strings.Trim(todo, "/") != "" {
-				return full, nil, missing
+			if strings.Trim(remaining(todo), "/") != "" {
+				return at, nil, missing
 			}
-			if !c.kept && s.need(literally(full)) {
-				return full, nil, unknown
+			if !c.kept && s.need(literally(nameOf(at, first))) {
+				return at, nil, unknown
 			}
-			return full, c, found
+			return at, c, found
 		default:
-			return full, nil, missing
+			return at, nil, missing
 		}
 	}
-	last := at[len(at)-1]
-	if rest != nil && last.name != name {
-		s.need(wantedAt(last.name, rest))
+	if rest != nil && hops > 0 {
+		s.need(wantedAt(nameOf(at, ""), rest))
 	}
-	return last.name, last.node, found
+	return at, at[len(at)-1].node, found
+}
+
+// find follows a name from the root.
+func (s *Search) find(name string) (n *node, st state) {
+	_, n, st = s.follow([]place{{"", &s.root}}, name, nil)
+	return n, st
+}
+
+func nameOf(at []place, last string) string {
+	parts := make([]string, 0, len(at))
+	for _, p := range at[1:] {
+		parts = append(parts, p.name)
+	}
+	if last != "" {
+		parts = append(parts, last)
+	}
+	return strings.Join(parts, "/")
+}
+
+func remaining(todo []string) string {
+	if len(todo) == 0 {
+		return ""
+	}
+	todo = slices.Clone(todo)
+	slices.Reverse(todo)
+	return strings.Join(todo, "/")
 }
 
 // wantedAt is the pattern for rest below a name; for the name alone where rest
@@ -128,34 +165,43 @@ func (w *pattern) covers(p *pattern) bool {
 	return w.below && len(p.parts) >= len(w.parts) && slices.Equal(w.parts, p.parts[:len(w.parts)])
 }
 
-// expand calls emit for every file that p matches, under the name that p knows
-// it by. It goes through links, so it may note more as wanted.
-func (s *Search) expand(p pattern, emit func(name string, n *node) error) error {
+// expand calls emit, if not nil, for every file that p matches, under the name
+// that p knows it by. It goes through links, so it may note more as wanted.
+func (s *Search) expand(ctx context.Context, p pattern, emit func(name string, n *node) error) error {
+	if err := s.stopped(ctx); err != nil {
+		return err
+	}
 	if p.literal {
-		if _, n, st := s.follow(p.text, nil); st == found && n.kind == file {
+		if n, st := s.find(p.text); st == found && n.kind == file && emit != nil {
 			return emit(p.text, n)
 		}
 		return nil
 	}
-	return s.expandIn("", "", p, emit)
+	dirs := 0
+	return s.expandIn(ctx, []place{{"", &s.root}}, "", p, &dirs, emit)
 }
 
-// expandIn matches p against what is in the directory at the physical name dir,
-// which is called out. Links to directories are gone through where a pattern
-// names them; below "**" they are not, as a shell's globstar has it: one link to
-// the root would make it the whole image, again and again.
-func (s *Search) expandIn(dir, out string, p pattern, emit func(string, *node) error) error {
-	n := s.root.at(dir)
-	if n == nil || n.kind != directory {
-		return nil
+// expandIn matches p against what is in the last of the directories at, which is
+// called out. Links to directories are gone through where a pattern names them;
+// below "**" they are not, as a shell's globstar has it: one link to the root
+// would make it the whole image, again and again. dirs counts how often a
+// directory was looked at.
+func (s *Search) expandIn(ctx context.Context, at []place, out string, p pattern, dirs *int, emit func(string, *node) error) error {
+	if *dirs++; *dirs > s.limits.Entries {
+		return &LimitError{fmt.Sprintf("pattern %q leads to directories more than %d times", short(p.text), s.limits.Entries)}
 	}
+	n := at[len(at)-1].node
 	below := len(p.parts) == 0
 	rest := p
 	if !below {
-		rest = pattern{parts: p.parts[1:], below: p.below}
+		rest = pattern{text: p.text, parts: p.parts[1:], below: p.below}
 	}
 	last := below || len(rest.parts) == 0 && !p.below // a file would match
 	for _, name := range n.names() {
+		s.steps++
+		if err := s.stopped(ctx); err != nil {
+			return err
+		}
 		if !below && !p.matchPart(p.parts[0], name) {
 			continue
 		}
@@ -163,16 +209,22 @@ func (s *Search) expandIn(dir, out string, p pattern, emit func(string, *node) e
 		if !last {
 			wanted = &rest
 		}
-		full, as := path.Join(dir, name), path.Join(out, name)
-		physical, c, st := s.follow(full, wanted)
+		to, c, st := s.follow(at, name, wanted)
+		if st != found {
+			continue
+		}
+		as := ""
+		if emit != nil {
+			as = path.Join(out, name)
+		}
+		linked := n.child(name).kind != directory
 		switch {
-		case st != found:
-		case c.kind == file && last:
+		case c.kind == file && last && emit != nil:
 			if err := emit(as, c); err != nil {
 				return err
 			}
-		case c.kind == directory && (!last || below && physical == full):
-			if err := s.expandIn(physical, as, rest, emit); err != nil {
+		case c.kind == directory && (!last || below && !linked):
+			if err := s.expandIn(ctx, to, as, rest, dirs, emit); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,7 +32,7 @@ func FuzzScan(f *testing.F) {
 		if _, err := run(s, [][]byte{b, b}); err != nil {
 			return
 		}
-		files, err := s.Files()
+		files, err := s.Files(context.Background())
 		if err != nil {
 			return
 		}
@@ -74,7 +75,7 @@ func FuzzMerge(f *testing.F) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			files, err := s.Files()
+			files, err := s.Files(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,7 +2,9 @@ package layer
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -48,7 +50,7 @@ func TestNameLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = s.Scan(bytes.NewReader(blob(t, tt.entry)))
+			_, err = s.Scan(context.Background(), bytes.NewReader(blob(t, tt.entry)))
 			if tt.says == "" {
 				if err != nil {
 					t.Error(err)
@@ -70,10 +72,10 @@ func TestSteps(t *testing.T) {
 		s.root.put("", string(rune('A'+i)), &node{kind: symlink, target: round + string(rune('A'+i+1))})
 	}
 	s.root.put("", string(rune('A'+20)), &node{kind: file, kept: true})
-	if _, _, st := s.follow(string(rune('A'+16)), nil); st != found {
+	if _, st := s.find(string(rune('A' + 16))); st != found {
 		t.Errorf("through 4 links: %d", st)
 	}
-	if _, _, st := s.follow("A", nil); st != missing {
+	if _, st := s.find("A"); st != missing {
 		t.Errorf("through 20 links of 200 components each: %d", st)
 	}
 }
@@ -130,7 +132,7 @@ func TestZstdWindow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = s.Scan(bytes.NewReader(b))
+			_, err = s.Scan(context.Background(), bytes.NewReader(b))
 			if tt.says == "" {
 				if err != nil {
 					t.Error(err)
@@ -138,6 +140,87 @@ func TestZstdWindow(t *testing.T) {
 				return
 			}
 			wantLimit(t, err, tt.says)
+		})
+	}
+}
+
+// Links that multiply directories end, also where no file is found to count.
+func TestManyWays(t *testing.T) {
+	var entries []testpayload.Entry
+	for i := range 20 {
+		entries = append(entries, testpayload.Symlink(fmt.Sprintf("d/%d", i), "."))
+	}
+	s, err := NewSearch(limits, []string{"d" + strings.Repeat("/*", 20) + "/none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = run(s, [][]byte{blob(t, entries...)})
+	wantLimit(t, err, "directories more than 1000 times")
+}
+
+// The names of what is found are memory too.
+func TestNamesLimit(t *testing.T) {
+	tight := limits
+	tight.Total = 2000
+	var entries []testpayload.Entry
+	for i := range 30 {
+		entries = append(entries, testpayload.File(fmt.Sprintf("d/%s/%d", strings.Repeat("x", 100), i), ""))
+	}
+	s, err := NewSearch(tight, []string{"d/**"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(s, [][]byte{blob(t, entries...)}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Files(context.Background())
+	wantLimit(t, err, "more than 2000 bytes")
+}
+
+// What takes many steps takes few after the context has ended.
+func TestContext(t *testing.T) {
+	many := limits
+	many.Entries, many.Unpacked = 100_000, 64<<20
+	layers := map[string][]byte{}
+	var links, hard []testpayload.Entry
+	for i := range 3000 {
+		links = append(links, testpayload.Symlink(fmt.Sprintf("d/%d", i), "f"))
+		hard = append(hard, testpayload.HardLink(fmt.Sprintf("d/%d", i), strings.Repeat("d/", 200)+"f"))
+	}
+	layers["links"] = blob(t, append(links, testpayload.File("d/f", "x"))...)
+	layers["hard links"] = blob(t, append(hard, testpayload.File(strings.Repeat("d/", 200)+"f", "x"))...)
+	for name, b := range layers {
+		t.Run(name, func(t *testing.T) {
+			ended, end := context.WithCancel(context.Background())
+			end()
+			s, err := NewSearch(many, []string{"d/**"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends := func(what string, f func() error) {
+				t.Helper()
+				before := s.steps
+				if err := f(); !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: %v", what, err)
+				}
+				if n := s.steps - before; n > 2*checkEvery {
+					t.Errorf("%s: %d steps", what, n)
+				}
+			}
+			ends("Scan", func() error { _, err := s.Scan(ended, bytes.NewReader(b)); return err })
+			var l *Layer
+			scan := func() {
+				if l, err = s.Scan(context.Background(), bytes.NewReader(b)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			scan()
+			ends("Add", func() error { _, err := s.Add(ended, l); return err })
+			scan()
+			if _, err := s.Add(context.Background(), l); err != nil {
+				t.Fatal(err)
+			}
+			ends("Files", func() error { _, err := s.Files(ended); return err })
 		})
 	}
 }

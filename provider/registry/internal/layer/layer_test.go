@@ -3,6 +3,7 @@ package layer
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,11 +29,11 @@ func blob(t testing.TB, entries ...testpayload.Entry) []byte {
 func run(s *Search, layers [][]byte) (read []int, err error) {
 	for i := len(layers) - 1; i >= 0 && !s.Done(); {
 		read = append(read, i)
-		l, err := s.Scan(bytes.NewReader(layers[i]))
+		l, err := s.Scan(context.Background(), bytes.NewReader(layers[i]))
 		if err != nil {
 			return read, err
 		}
-		again, err := s.Add(l)
+		again, err := s.Add(context.Background(), l)
 		switch {
 		case err != nil:
 			return read, err
@@ -158,7 +159,7 @@ func TestSearch(t *testing.T) {
 			if !slices.Equal(read, tt.read) {
 				t.Errorf("read layers %v, want %v", read, tt.read)
 			}
-			f, err := s.Files()
+			f, err := s.Files(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -230,7 +231,7 @@ func TestLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = s.Scan(bytes.NewReader(blob(t, tt.entries...)))
+			_, err = s.Scan(context.Background(), bytes.NewReader(blob(t, tt.entries...)))
 			if tt.says == "" {
 				if err != nil {
 					t.Error(err)
@@ -249,13 +250,18 @@ func TestLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(s, [][]byte{blob(t, many...)}); err != nil {
+	_, err = run(s, [][]byte{blob(t, many...)})
+	wantLimit(t, err, "directories more than 1000 times")
+	// With half of the directories it is the files.
+	if s, err = NewSearch(limits, []string{"d" + strings.Repeat("/*", 9)}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Files()
-	if _, ok := errors.AsType[*LimitError](err); !ok {
-		t.Errorf("got %v", err)
+	few := append(many, testpayload.File("d/g", "x"), testpayload.File("d/h", "x"), testpayload.File("d/i", "x"))
+	if _, err := run(s, [][]byte{blob(t, few...)}); err != nil {
+		t.Fatal(err)
 	}
+	_, err = s.Files(context.Background())
+	wantLimit(t, err, "more files")
 
 	// A chain of links that each lead to what was passed.
 	var chain []testpayload.Entry
@@ -280,7 +286,7 @@ func TestReaderError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.Scan(io.MultiReader(bytes.NewReader(b[:n]), &failing{broken}))
+		_, err = s.Scan(context.Background(), io.MultiReader(bytes.NewReader(b[:n]), &failing{broken}))
 		if err != nil && !errors.Is(err, broken) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,13 +31,16 @@ type Layer struct {
 // it is given to [Search.Add]. A [*LimitError] says that a limit was met; any
 // other error is r's, or means that the layer is malformed. r may not have been
 // read to its end.
-func (s *Search) Scan(r io.Reader) (*Layer, error) {
+func (s *Search) Scan(ctx context.Context, r io.Reader) (*Layer, error) {
 	plain, done, err := decompress(r)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	in := &bounded{plain, s.limits.Unpacked, s.limits.Unpacked}
+	in := &bounded{r: plain, left: s.limits.Unpacked, limit: s.limits.Unpacked, stopped: func() error {
+		s.steps++
+		return s.stopped(ctx)
+	}}
 	t := tar.NewReader(in)
 	l := &Layer{root: node{mode: fs.ModeDir | 0o755}}
 	for n := 1; ; n++ {

@@ -1,17 +1,20 @@
 package layer
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 )
 
 // Search looks for files in the layers of one image. The caller scans one layer
 // after the other, from the top, until the search is done:
 //
 //	for i := top; i >= 0 && !s.Done(); {
-//		l, err := s.Scan(read(i)) // and judge the digest
-//		switch again, err := s.Add(l); {
+//		l, err := s.Scan(ctx, read(i)) // and judge the digest
+//		switch again, err := s.Add(ctx, l); {
 //		case again:
 //			i = top
 //		default:
@@ -19,7 +22,7 @@ import (
 //		}
 //	}
 //
-// It is for one goroutine.
+// What takes long ends with the error of its context. It is for one goroutine.
 type Search struct {
 	limits Limits
 	asked  []pattern
@@ -30,6 +33,8 @@ type Search struct {
 	size  int64 // of the data kept
 	again bool
 	turns int
+	steps int // taken by anything
+	check int // the steps at which to look at the context next
 }
 
 // maxTurns bounds how often links may send a search back to the top, maxHops
@@ -76,17 +81,32 @@ func (s *Search) restart() {
 // Add puts a verified layer beneath those added before. Where it returns true, a
 // link leads to a name that layers already read may hold, and the search has
 // begun anew: the caller goes back to the top layer.
-func (s *Search) Add(l *Layer) (again bool, err error) {
-	s.linkUp(l, &l.root)
+func (s *Search) Add(ctx context.Context, l *Layer) (again bool, err error) {
+	if err := s.linkUp(ctx, l, &l.root); err != nil {
+		return false, err
+	}
 	if !s.again {
 		s.root.under(&l.root)
 		s.size += l.size
 		for _, p := range s.asked {
-			s.expand(p, func(string, *node) error { return nil })
+			if err := s.expand(ctx, p, nil); err != nil {
+				return false, err
+			}
 		}
 	}
 	return s.turn()
 }
+
+// stopped is the context's error, looked up every few hundred steps.
+func (s *Search) stopped(ctx context.Context) error {
+	if s.steps < s.check {
+		return nil
+	}
+	s.check = s.steps + checkEvery
+	return ctx.Err()
+}
+
+const checkEvery = 256
 
 func (s *Search) turn() (bool, error) {
 	if !s.again {
@@ -102,7 +122,7 @@ func (s *Search) turn() (bool, error) {
 // Done reports that no lower layer can change the answer.
 func (s *Search) Done() bool {
 	for _, name := range s.until {
-		if _, _, st := s.follow(name, nil); st == unknown {
+		if _, st := s.find(name); st == unknown {
 			return false
 		}
 	}
@@ -111,7 +131,7 @@ func (s *Search) Done() bool {
 
 // File is the content of the regular file at name, links followed.
 func (s *Search) File(name string) ([]byte, bool) {
-	_, n, st := s.follow(name, nil)
+	n, st := s.find(name)
 	if st != found || n.kind != file || !n.kept {
 		return nil, false
 	}
@@ -119,16 +139,19 @@ func (s *Search) File(name string) ([]byte, bool) {
 }
 
 // Files are all files that match what was asked for.
-func (s *Search) Files() (fs.FS, error) {
+func (s *Search) Files(ctx context.Context) (fs.FS, error) {
 	m := newMemory()
-	count := 0
+	count, names := 0, int64(0)
 	for _, p := range s.asked {
-		err := s.expand(p, func(name string, n *node) error {
+		err := s.expand(ctx, p, func(name string, n *node) error {
 			if !fs.ValidPath(name) { // not UTF-8: no fs.FS can hold it
 				return nil
 			}
 			if count++; count > s.limits.Entries {
 				return &LimitError{"more files than a layer may have entries"}
+			}
+			if names += int64(len(name)); names > s.limits.Total {
+				return &LimitError{fmt.Sprintf("the names of the files wanted come to more than %d bytes", s.limits.Total)}
 			}
 			m.add(name, n)
 			return nil
@@ -167,13 +190,20 @@ func (s *Search) need(p pattern) bool {
 
 // linkUp makes hard links of a layer what they link to. Their targets are names
 // of the same layer, and stay good where an upper layer hides those.
-func (s *Search) linkUp(l *Layer, n *node) {
+func (s *Search) linkUp(ctx context.Context, l *Layer, n *node) error {
 	for _, c := range n.children {
+		s.steps++
+		if err := s.stopped(ctx); err != nil {
+			return err
+		}
 		if c.kind == directory {
-			s.linkUp(l, c)
+			if err := s.linkUp(ctx, l, c); err != nil {
+				return err
+			}
 			continue
 		}
 		for hops := 0; c.kind == hardlink && hops < maxHops; hops++ {
+			s.steps += 1 + strings.Count(c.target, "/")
 			t := l.root.at(c.target)
 			if t == nil || t.kind == file && !t.kept {
 				s.need(literally(c.target))
@@ -185,4 +215,5 @@ func (s *Search) linkUp(l *Layer, n *node) {
 			c.kind, c.target, c.data, c.kept, c.mode, c.modTime = t.kind, t.target, t.data, t.kept, t.mode, t.modTime
 		}
 	}
+	return nil
 }
