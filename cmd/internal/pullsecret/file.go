@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -16,7 +18,8 @@ import (
 type authFile struct {
 	path        string
 	auths       provider.Credentials
-	credHelpers map[string]string // by registry
+	credHelpers map[string]string   // by registry
+	ignored     map[string][]string // by registry: keys of credHelpers with a path, as errors quote them
 	credsStore  string
 }
 
@@ -66,11 +69,23 @@ func parse(path string, content []byte) (*authFile, error) {
 		return nil, fmt.Errorf("credsStore: %w", err)
 	}
 	f.credHelpers = make(map[string]string, len(helpers.CredHelpers))
-	for key, name := range helpers.CredHelpers {
+	f.ignored = make(map[string][]string)
+	keys := make(map[string]string) // by registry
+	for _, key := range slices.Sorted(maps.Keys(helpers.CredHelpers)) {
+		name, quoted := helpers.CredHelpers[key], withoutUser(key)
 		if err := checkHelper(name); err != nil {
-			return nil, fmt.Errorf("credHelpers[%q]: %w", key, err)
+			return nil, fmt.Errorf("credHelpers[%q]: %w", quoted, err)
 		}
-		f.credHelpers[registryOf(key)] = name
+		registry, whole := registryOf(key)
+		if !whole {
+			f.ignored[registry] = append(f.ignored[registry], quoted)
+			continue
+		}
+		if other, ok := keys[registry]; ok {
+			return nil, fmt.Errorf("credHelpers: both %q and %q are for %s; remove one", other, quoted, withoutUser(registry))
+		}
+		keys[registry] = quoted
+		f.credHelpers[registry] = name
 	}
 	return f, nil
 }
@@ -84,12 +99,23 @@ func checkHelper(name string) error {
 	return nil
 }
 
-// registryOf is the registry that a key of credHelpers means.
-func registryOf(key string) string {
+// registryOf is the registry that a key of credHelpers is about, and whether it means
+// all of it. Docker's legacy /v1/ and /v2/ are no path; another is a part of the
+// registry, for which nobody runs helpers: they are asked by registry.
+func registryOf(key string) (registry string, whole bool) {
 	key = strings.TrimPrefix(strings.TrimPrefix(key, "https://"), "http://")
-	host, _, _ := strings.Cut(key, "/")
+	host, path, _ := strings.Cut(strings.TrimRight(key, "/"), "/")
 	if host == "index.docker.io" || host == "registry-1.docker.io" {
-		return "docker.io"
+		host = "docker.io"
 	}
-	return host
+	return host, path == "" || path == "v1" || path == "v2"
+}
+
+// withoutUser is a key as messages quote it: who writes a user into a URL may write
+// a password there too.
+func withoutUser(key string) string {
+	if i := strings.LastIndexByte(key, '@'); i >= 0 {
+		return "..." + key[i:]
+	}
+	return key
 }

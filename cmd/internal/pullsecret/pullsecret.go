@@ -44,7 +44,8 @@ type Found struct {
 	Uses []Use
 	// Files are the files looked at, in order, those that are not there too.
 	Files []File
-	// Warnings are for a person: a helper that failed.
+	// Warnings are for a person: a helper that failed, or one that is not used
+	// since its key has a path.
 	Warnings []string
 }
 
@@ -74,7 +75,9 @@ type File struct {
 //
 // A credential helper runs only for the registries of refs. One that fails is a
 // warning; where the file names it for that very registry (credHelpers), no other
-// file is asked in its place.
+// file is asked in its place. Helpers are for whole registries: a key of
+// credHelpers with a path other than Docker's legacy /v1/ and /v2/ is not used,
+// which is a warning, and two keys for one registry are an error.
 func Find(ctx context.Context, cfg Config, refs ...imageref.Ref) (Found, error) {
 	var found Found
 	s := search{cfg: cfg, places: cfg.places()}
@@ -158,6 +161,9 @@ func (s *search) file(ctx context.Context, i int) (*authFile, error) {
 func (s *search) inFile(ctx context.Context, f *authFile, ref imageref.Ref) (Use, provider.Credential, bool, error) {
 	use := Use{Ref: ref, File: f.path}
 	host := ref.Registry()
+	for _, key := range f.ignored[host] {
+		s.warn("%s: credHelpers[%q]: ignored, as it has a path; helpers are for whole registries: %q", f.path, key, host)
+	}
 	key, cred, ok := f.auths.Match(ref)
 	if helper := f.credHelpers[host]; helper != "" && (!ok || key == host) {
 		use.Entry, use.Helper = host, helper

@@ -213,11 +213,14 @@ func TestBadFiles(t *testing.T) {
 		content string
 		want    string
 	}{
-		"syntax":       {`{"auths":{"quay.io":{"auth":"s3cr3t"`, "not a docker config JSON"},
-		"base64":       {`{"auths":{"quay.io":{"auth":"s3cr3t!"}}}`, `auths["quay.io"].auth: not base64`},
-		"helpers type": {`{"credHelpers":"s3cr3t"}`, "credHelpers must map"},
-		"helper path":  {`{"credHelpers":{"quay.io":"../s3cr3t"}}`, `credHelpers["quay.io"]: want the NAME`},
-		"store path":   {`{"credsStore":"/bin/s3cr3t"}`, "credsStore: want the NAME"},
+		"syntax":        {`{"auths":{"quay.io":{"auth":"s3cr3t"`, "not a docker config JSON"},
+		"base64":        {`{"auths":{"quay.io":{"auth":"s3cr3t!"}}}`, `auths["quay.io"].auth: not base64`},
+		"helpers type":  {`{"credHelpers":"s3cr3t"}`, "credHelpers must map"},
+		"helper path":   {`{"credHelpers":{"quay.io":"../s3cr3t"}}`, `credHelpers["quay.io"]: want the NAME`},
+		"two keys":      {`{"credHelpers":{"quay.io":"a","https://quay.io/v1/":"b"}}`, `credHelpers: both "https://quay.io/v1/" and "quay.io" are for quay.io`},
+		"user in key":   {`{"credHelpers":{"https://u:s3cr3t@quay.io":"../x"}}`, `credHelpers["...@quay.io"]`},
+		"users in keys": {`{"credHelpers":{"https://u:s3cr3t@quay.io":"a","http://u:s3cr3t@quay.io":"b"}}`, `both "...@quay.io"`},
+		"store path":    {`{"credsStore":"/bin/s3cr3t"}`, "credsStore: want the NAME"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -294,6 +297,43 @@ func TestHelpers(t *testing.T) {
 	}
 	if len(found.Warnings) != 0 {
 		t.Errorf("warnings %q", found.Warnings)
+	}
+}
+
+// A helper for a part of a registry is not asked for the whole of it.
+func TestHelperKeysWithPaths(t *testing.T) {
+	for content, want := range map[string]struct{ user, warning string }{
+		`{"credHelpers":{"quay.io/team-a":"good"}}`:                              {"later", `credHelpers["quay.io/team-a"]: ignored`},
+		`{"credHelpers":{"quay.io/team-a":"broken","quay.io":"good"}}`:           {"helper", `credHelpers["quay.io/team-a"]: ignored`},
+		`{"credHelpers":{"https://u:s3cr3t@quay.io/a":"broken"}}`:                {"later", ""},
+		`{"credHelpers":{"https://quay.io/v2/team-a/":"good"}}`:                  {"later", `credHelpers["https://quay.io/v2/team-a/"]: ignored`},
+		`{"credHelpers":{"https://quay.io/v2/":"good"}}`:                         {"helper", ""},
+		`{"credHelpers":{"quay.io/":"good"}}`:                                    {"helper", ""},
+		`{"credHelpers":{"quay.io":"good","quay.io:8443/x":"broken"}}`:           {"helper", ""},
+		`{"credHelpers":{"unasked.example.com/x":"broken"},"credsStore":"good"}`: {"helper", ""},
+	} {
+		w := newWorld(t)
+		w.helpers("good", "broken")
+		w.conf.Authfile = w.write("a.json", content)
+		w.write("home/.docker/config.json", auths("quay.io=later"))
+		ref := imageref.MustParse("quay.io/team-a/b:1")
+		for range 8 { // no order of a map decides
+			found, err := Find(t.Context(), w.conf, ref, imageref.MustParse("quay.io/team-a/c:1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, _ := found.Credentials.For(ref)
+			if user, _, _ := c.Basic(); user != want.user {
+				t.Errorf("%s: user %q, want %q", content, user, want.user)
+			}
+			all := strings.Join(found.Warnings, "\n")
+			if (want.warning == "") != (all == "") || len(found.Warnings) > 1 || !strings.Contains(all, want.warning) || strings.Contains(all, "s3cr3t") {
+				t.Errorf("%s: warnings %q, want %q", content, found.Warnings, want.warning)
+			}
+			if all != "" && !strings.Contains(all, w.conf.Authfile) {
+				t.Errorf("%s: %q does not name the file", content, all)
+			}
+		}
 	}
 }
 
