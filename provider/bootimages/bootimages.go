@@ -23,6 +23,18 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/internal/jsonlimit"
+)
+
+// MaxSize is how many bytes of a ConfigMap are read, a hundred times those of real
+// ones.
+const MaxSize = 4 << 20
+
+// A node of YAML takes two bytes ("0,") and some hundreds when read. Real
+// ConfigMaps have a few thousand marks, those inside the streams included.
+const (
+	maxMarks  = 50_000
+	maxValues = 50_000 // in one stream, and in all of data.streams
 )
 
 // BootImages are the boot images of a release. They are immutable and safe to
@@ -47,7 +59,9 @@ type KubeVirtImage struct {
 }
 
 // Parse reads the ConfigMap, YAML or JSON. Errors name the key that is wrong.
-// Streams that are there must be readable, and one at least must be there.
+// Streams that are there must be readable, and one at least must be there. What is
+// larger than [MaxSize], or has as much in it as no boot images do, is an error
+// before it is read.
 func Parse(configMap []byte) (*BootImages, error) {
 	b, err := parse(configMap)
 	if err != nil {
@@ -57,6 +71,12 @@ func Parse(configMap []byte) (*BootImages, error) {
 }
 
 func parse(configMap []byte) (*BootImages, error) {
+	if len(configMap) > MaxSize {
+		return nil, fmt.Errorf("%d bytes; at most %d are read", len(configMap), MaxSize)
+	}
+	if marks(configMap) > maxMarks {
+		return nil, fmt.Errorf("more than %d keys and entries", maxMarks)
+	}
 	var cm struct {
 		Kind string            `yaml:"kind"`
 		Data map[string]string `yaml:"data"`
@@ -75,6 +95,9 @@ func parse(configMap []byte) (*BootImages, error) {
 		}
 	}
 	if s, ok := cm.Data["streams"]; ok {
+		if err := jsonlimit.Values([]byte(s), maxValues); err != nil {
+			return nil, fmt.Errorf("data.streams: %w", err)
+		}
 		if err := json.Unmarshal([]byte(s), &b.named); err != nil {
 			return nil, fmt.Errorf("data.streams: not a JSON object of streams: %w", err)
 		}
@@ -93,8 +116,33 @@ func parse(configMap []byte) (*BootImages, error) {
 	return b, nil
 }
 
+// marks counts the bytes that may begin a node of YAML: each node but the first
+// comes right after one, or is the key before a colon. Those inside scalars are
+// counted too, since only a parser can tell.
+func marks(b []byte) int {
+	n := 0
+	for i, c := range b {
+		switch c {
+		case ',', '[', '{', ':':
+			n++
+		case '-', '?': // of a block, if something like white space follows
+			if i+1 == len(b) || !isWordByte(b[i+1]) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func isWordByte(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.' || c == '-'
+}
+
 // check reads a stream for errors, and for the container images in it.
 func (b *BootImages) check(name string, raw json.RawMessage) error {
+	if err := jsonlimit.Values(raw, maxValues); err != nil {
+		return err
+	}
 	var s *stream.Stream
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return fmt.Errorf("not a stream in JSON: %w", err)

@@ -1,7 +1,9 @@
 package bootimages_test
 
 import (
+	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -151,6 +153,63 @@ func TestRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A few bytes a node must not become gigabytes.
+func TestBounded(t *testing.T) {
+	const size = bootimages.MaxSize
+	fill := func(before, element, after string) string {
+		return before + strings.Repeat(element, (size-len(before)-len(after))/len(element)) + after
+	}
+	keys := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "  %d: a\n", i)
+		}
+		return b.String()
+	}
+	utf16 := []byte{0xff, 0xfe}
+	for _, c := range []byte(fill("", "0,", "")[:size/2-2]) {
+		utf16 = append(utf16, c, 0)
+	}
+	hidden := `\x2c0`
+	for name, c := range map[string]struct{ configMap, want string }{
+		"size":           {fill("kind: ConfigMap\n#", "x", "") + "xx", "bytes; at most 4194304 are read"},
+		"flow":           {fill("data: {x: [", "0,", "]}"), "more than 50000 keys and entries"},
+		"deep flow":      {fill("", "[", ""), "more than 50000 keys and entries"},
+		"deep maps":      {fill("", "{a: ", ""), "more than 50000 keys and entries"},
+		"keys":           {"kind: ConfigMap\ndata:\n" + keys(300_000), "more than 50000 keys and entries"},
+		"block":          {fill("data:\n", "-\n", ""), "more than 50000 keys and entries"},
+		"other break":    {fill("data:\n", "-\u0085", ""), "more than 50000 keys and entries"},
+		"explicit keys":  {fill("data:\n", "?\n", ""), "more than 50000 keys and entries"},
+		"UTF-16":         {string(utf16), "more than 50000 keys and entries"},
+		"hidden stream":  {fill(`{kind: ConfigMap, data: {stream: "{\"architectures\":[0`, hidden, `]}"}}`), "data.stream: more than 50000 values"},
+		"hidden streams": {fill(`{kind: ConfigMap, data: {streams: "{\"x\":[0`, hidden, `]}"}}`), "data.streams: more than 50000 values"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := bootimages.Parse([]byte(c.configMap))
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 200 {
+				t.Errorf("%v; want %q", err, c.want)
+			}
+			if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 96 {
+				t.Errorf("allocated %d MiB", mb)
+			}
+		})
+	}
+	// What is just within the limit costs little too.
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := bootimages.Parse([]byte("kind: ConfigMap\nx: [" + strings.Repeat("0,", 49_000) + "]\n"))
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "neither data.stream") {
+		t.Error(err)
+	}
+	if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 128 {
+		t.Errorf("allocated %d MiB", mb)
 	}
 }
 
