@@ -51,7 +51,7 @@ const (
 	ClassTimeout            // a time limit of ours, not the caller's own
 	ClassTLS                // unknown authority, expired, wrong name
 	ClassDigest             // the bytes are not those of the digest
-	ClassForbidden          // policy blocks the endpoint; nothing was sent
+	ClassForbidden          // policy blocks the endpoint, or where it leads to; nothing was sent there
 	ClassLimit              // too large; see the limits of provider/registry
 	ClassMalformed          // verified, and still not what it should be
 	ClassCanceled           // the caller gave up

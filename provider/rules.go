@@ -30,6 +30,7 @@ type Rules struct {
 	merged   []MergedSource
 	insecure []Scope
 	blocked  []Scope
+	within   map[string]Scope                            // hosts of which anything is blocked
 	scopes   struct{ insecure, blocked scopeMap[Scope] } // the same, by name
 	warnings []Warning
 }
@@ -108,6 +109,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if r.index, err = newIndex(entries); err != nil {
 		return nil, err
 	}
+	r.within = blockedWithin(entries)
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.merged = mergedSources(entries, r.rewrites)
 	r.version = versionOf(entries, r.rewrites)

@@ -59,7 +59,7 @@ func (a *app) probe(ctx context.Context, p *policies, res provider.Resolution, p
 		g.Go(func() error {
 			start := time.Now()
 			img, err := base.Image(traced, provider.Request{
-				Image: c.Ref, Platform: platform, Insecure: c.Insecure, Credentials: found.Credentials,
+				Image: c.Ref, Platform: platform, Insecure: c.Insecure, Credentials: found.Credentials, Rules: p.rules,
 			})
 			x.took = time.Since(start)
 			x.DurationMS = x.took.Milliseconds()

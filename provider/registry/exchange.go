@@ -18,11 +18,12 @@ type source struct {
 	ref      imageref.Ref // normalized
 	cred     provider.Credential
 	insecure bool
+	rules    *provider.Rules
 }
 
 func sourceOf(req provider.Request) source {
 	cred, _ := req.Credentials.For(req.Image)
-	return source{ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure}
+	return source{ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure, rules: req.Rules}
 }
 
 // maxRedirects is more than any registry needs.
@@ -48,7 +49,7 @@ func (p *Provider) get(ctx context.Context, s source, what, accept string) (*wir
 	case resp.Status == http.StatusOK:
 		return resp, nil
 	case isRedirect(resp.Status):
-		return p.redirected(ctx, ep.host, s.insecure, req, resp, secrets)
+		return p.redirected(ctx, ep.host, s, req, resp, secrets)
 	case resp.Status == http.StatusUnauthorized:
 		return nil, refused(wire.StatusError(resp, secrets...), s.cred)
 	}
@@ -64,8 +65,8 @@ func (ep *endpoint) ask(ctx context.Context, req wire.Request, s source) (*wire.
 	}
 	defer first.End(false)
 
-	repository := s.ref.Repository()
-	grant, err := ep.auth.Authorize(ctx, s.cred, repository)
+	who := auth.Caller{Credential: s.cred, Repository: s.ref.Repository(), Rules: s.rules}
+	grant, err := ep.auth.Authorize(ctx, who)
 	if err != nil {
 		return nil, grant, err
 	}
@@ -79,10 +80,10 @@ func (ep *endpoint) ask(ctx context.Context, req wire.Request, s source) (*wire.
 		first.End(true)
 		return resp, grant, nil
 	}
-	answer := ep.auth.Learn(resp, s.cred, grant)
+	answer := ep.auth.Learn(resp, who, grant)
 	first.End(true)
 	resp.Close() // before the token is asked for: it may be the same connection
-	if grant, err = answer(ctx, repository); err != nil {
+	if grant, err = answer(ctx); err != nil {
 		return nil, grant, err
 	}
 	req.Authorization, req.PlainAuthorization, req.Sent = grant.Header, grant.Plain, nil
@@ -115,8 +116,9 @@ func isRedirect(status int) bool {
 
 // redirected follows a redirect, to whichever host: registries keep blobs in
 // object stores. It takes no Authorization along, not even to the same host, and
-// goes to http only from an insecure endpoint.
-func (p *Provider) redirected(ctx context.Context, from *wire.Host, insecure bool, req wire.Request, resp *wire.Response, secrets []string) (*wire.Response, error) {
+// goes to http only from an insecure endpoint, and to nothing that policy
+// blocks.
+func (p *Provider) redirected(ctx context.Context, from *wire.Host, s source, req wire.Request, resp *wire.Response, secrets []string) (*wire.Response, error) {
 	at := &url.URL{Scheme: "https", Host: from.Address(), Path: req.Path}
 	if resp.Plain {
 		at.Scheme = "http"
@@ -127,12 +129,15 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, insecure boo
 		if err != nil || to.Host == "" || to.Scheme != "https" && to.Scheme != "http" {
 			return nil, fail(provider.ClassMalformed, errors.New("a redirect to what is no http or https URL"))
 		}
-		if to.Scheme == "http" && !insecure {
+		if to.Scheme == "http" && !s.insecure {
 			return nil, fail(provider.ClassTLS, errors.New("a redirect from https to plain HTTP is not followed; a policy must call the registry insecure first"))
 		}
 		op := "redirected to " + to.Host
 		secrets = append(secrets, queryValues(to)...)
-		ep, err := p.endpoints.get(to.Host, insecure)
+		if by, forbidden := s.rules.Forbids(to, at.Host); forbidden {
+			return nil, wire.Withhold(auth.Forbidden("a redirect to", to.Host, by), secrets...)
+		}
+		ep, err := p.endpoints.get(to.Host, s.insecure)
 		if err != nil {
 			return nil, wire.Withhold(err, secrets...)
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
@@ -31,8 +30,10 @@ type flight struct {
 }
 
 // token is a token for repository: a remembered one, unless it is the one that
-// was refused, or one that a flight brings.
-func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, cred provider.Credential, repository string) (string, error) {
+// was refused, or one that a flight brings. Whose rules forbid the realm joins no
+// flight either; what is remembered is no packet.
+func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, who Caller) (string, error) {
+	cred, repository := who.Credential, who.Repository
 	key := tokenKey{cred.ID(), repository, c.realm, c.service}
 	m.mu.Lock()
 	if b, ok := m.tokens[key]; ok {
@@ -41,6 +42,10 @@ func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, cr
 			return b.token, nil
 		}
 		delete(m.tokens, key)
+	}
+	if err := m.permitted(c.realm, who.Rules); err != nil {
+		m.mu.Unlock()
+		return "", err
 	}
 	f := m.flights[key]
 	if f == nil {

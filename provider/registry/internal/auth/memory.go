@@ -51,6 +51,14 @@ func NewMemory(c Config) *Memory {
 	}
 }
 
+// Caller is who asks: for a repository, with a credential or the zero one, and
+// under the rules that say which hosts must not be asked.
+type Caller struct {
+	Credential provider.Credential
+	Repository string
+	Rules      *provider.Rules
+}
+
 // Grant is what to send. The zero Grant is nothing.
 type Grant struct {
 	// Header is the value of the Authorization header.
@@ -63,10 +71,11 @@ type Grant struct {
 	from    *learnt // and whom it was asked from
 }
 
-// Authorize is what a request for repository says before it is asked to say
+// Authorize is what a request of who says before it is asked to say
 // anything: over TLS, Basic credentials and registry tokens are sent at once; a
 // bearer token is, if the registry is known to want one.
-func (m *Memory) Authorize(ctx context.Context, cred provider.Credential, repository string) (Grant, error) {
+func (m *Memory) Authorize(ctx context.Context, who Caller) (Grant, error) {
+	cred := who.Credential
 	m.mu.Lock()
 	known := m.challenge
 	m.mu.Unlock()
@@ -75,7 +84,7 @@ func (m *Memory) Authorize(ctx context.Context, cred provider.Credential, reposi
 		return Grant{Header: "Bearer " + t, Plain: known.is("bearer"), token: t}, nil
 	}
 	if known.is("bearer") {
-		t, err := m.token(ctx, known, "", "", cred, repository)
+		t, err := m.token(ctx, known, "", "", who)
 		switch {
 		case err == nil:
 			return Grant{Header: "Bearer " + t, Plain: true, token: t}, nil
@@ -95,11 +104,12 @@ func (m *Memory) Authorize(ctx context.Context, cred provider.Credential, reposi
 // Learn remembers the challenge of a 401 to a request that said tried. What it
 // returns answers it: with what to send again, or with why there is nothing
 // better to send. It may be called when resp is closed.
-func (m *Memory) Learn(resp *wire.Response, cred provider.Credential, tried Grant) (answer func(ctx context.Context, repository string) (Grant, error)) {
+func (m *Memory) Learn(resp *wire.Response, who Caller, tried Grant) (answer func(context.Context) (Grant, error)) {
+	cred := who.Credential
 	c, ok := choose(ParseChallenges(resp.Header))
 	if !ok {
 		err := unauthorized(noScheme(resp.Header, Secrets(cred, tried)))
-		return func(context.Context, string) (Grant, error) { return Grant{}, err }
+		return func(context.Context) (Grant, error) { return Grant{}, err }
 	}
 	known := &learnt{scheme: c.Scheme, realm: c.Params["realm"], service: c.Params["service"], plain: resp.Plain}
 	m.mu.Lock()
@@ -108,7 +118,7 @@ func (m *Memory) Learn(resp *wire.Response, cred provider.Credential, tried Gran
 	if !resp.Plain {
 		tried.Plain = true // it was sent, that is
 	}
-	return func(ctx context.Context, repository string) (Grant, error) {
+	return func(ctx context.Context) (Grant, error) {
 		switch {
 		case tried.refused != nil && *tried.from == *known:
 			return Grant{}, tried.refused
@@ -120,7 +130,7 @@ func (m *Memory) Learn(resp *wire.Response, cred provider.Credential, tried Gran
 			}
 			return Grant{Header: tried.Header, Plain: true, token: tried.token}, nil
 		}
-		t, err := m.token(ctx, known, c.Params["scope"], tried.token, cred, repository)
+		t, err := m.token(ctx, known, c.Params["scope"], tried.token, who)
 		if err != nil {
 			return Grant{}, err
 		}

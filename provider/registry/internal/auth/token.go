@@ -116,6 +116,28 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 	return host, req, nil
 }
 
+// permitted asks policy about a realm. One that is no URL is refused later.
+func (m *Memory) permitted(realm string, rules *provider.Rules) error {
+	u, err := url.Parse(realm)
+	if err != nil {
+		return nil
+	}
+	if by, forbidden := rules.Forbids(u, m.host.Address()); forbidden {
+		return Forbidden("a token realm at", u.Host, by)
+	}
+	return nil
+}
+
+// Forbidden is the error of what leads to a host that policy blocks. Nobody there
+// was asked.
+func Forbidden(what, host string, by provider.Scope) error {
+	why := fmt.Sprintf("%v: %s %s, which %s blocks", provider.ErrForbidden, what, host, by.Name)
+	if by.Origin != "" {
+		why += " (" + by.Origin + ")"
+	}
+	return &provider.Error{Class: provider.ClassForbidden, Err: reason(wire.CleanText(why))}
+}
+
 func parseToken(body []byte, began time.Time) (bearer, error) {
 	var doc struct {
 		Token       string  `json:"token"`
