@@ -59,7 +59,7 @@ func (p *Provider) get(ctx context.Context, s source, what, accept string) (*wir
 // ask sends req with what s may say, and once more if that draws a challenge
 // that s can answer. Whatever the answer then is, it is the answer.
 func (ep *endpoint) ask(ctx context.Context, req wire.Request, s source) (*wire.Response, auth.Grant, error) {
-	first, err := ep.auth.Enter(ctx, s.cred.IsZero())
+	first, err := ep.auth.Enter(ctx, s.cred)
 	if err != nil {
 		return nil, auth.Grant{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
@@ -27,13 +28,19 @@ type First struct {
 // Enter waits for the one that went first, if there is one, and not for long: a
 // host that is slow to answer must not become slower. Where it returns a First,
 // the caller goes first, and must call End.
-func (m *Memory) Enter(ctx context.Context, anonymous bool) (*First, error) {
+func (m *Memory) Enter(ctx context.Context, cred provider.Credential) (*First, error) {
+	id := cred.ID()
 	g := &m.gates[0]
-	if !anonymous {
+	if id != "" {
 		g = &m.gates[1]
 	}
 	m.mu.Lock()
-	if g.open || m.challenge != nil {
+	known := m.known(id) != nil
+	if !known && g.open && len(m.tenants) > 0 {
+		// Others have met a challenge that is not for this one.
+		g = &m.tenant(id).gate
+	}
+	if g.open || known {
 		m.mu.Unlock()
 		return nil, nil
 	}

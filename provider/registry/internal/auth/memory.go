@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"net/url"
 	"sync"
 	"time"
 
@@ -19,16 +20,27 @@ type Memory struct {
 	running *sync.WaitGroup
 
 	mu        sync.Mutex
-	challenge *learnt
-	gates     [2]gate // callers without and with credentials
+	challenge *learnt            // the last one that steers everybody; see shared
+	tenants   map[string]*tenant // by [provider.Credential.ID]
+	gates     [2]gate            // callers without and with credentials
 	tokens    map[tokenKey]bearer
 	flights   map[tokenKey]*flight
 }
+
+// tenant is what is known for one credential alone.
+type tenant struct {
+	challenge *learnt // the last one that it drew itself
+	gate      gate
+}
+
+// maxTenants bounds the memory of one registry.
+const maxTenants = 4096
 
 // learnt is a challenge that this package can answer.
 type learnt struct {
 	scheme         string // "basic" or "bearer"
 	realm, service string
+	shared         bool // no other host is asked for the sake of it
 	plain          bool // came over plain HTTP
 }
 
@@ -47,7 +59,7 @@ type Config struct {
 func NewMemory(c Config) *Memory {
 	return &Memory{
 		host: c.Host, realm: c.Realm, base: c.Base, running: c.Running,
-		tokens: make(map[tokenKey]bearer), flights: make(map[tokenKey]*flight),
+		tenants: make(map[string]*tenant), tokens: make(map[tokenKey]bearer), flights: make(map[tokenKey]*flight),
 	}
 }
 
@@ -63,7 +75,8 @@ type Caller struct {
 type Grant struct {
 	// Header is the value of the Authorization header.
 	Header string
-	// Plain allows it over plain HTTP: the registry has asked for it there.
+	// Plain allows it over plain HTTP: the registry has asked for it there, and not
+	// over TLS alone.
 	Plain bool
 
 	token   string
@@ -77,17 +90,17 @@ type Grant struct {
 func (m *Memory) Authorize(ctx context.Context, who Caller) (Grant, error) {
 	cred := who.Credential
 	m.mu.Lock()
-	known := m.challenge
+	known := m.known(cred.ID())
 	m.mu.Unlock()
 
 	if t := cred.RegistryToken(); t != "" {
-		return Grant{Header: "Bearer " + t, Plain: known.is("bearer"), token: t}, nil
+		return Grant{Header: "Bearer " + t, Plain: known.is("bearer") && known.plain, token: t}, nil
 	}
 	if known.is("bearer") {
 		t, err := m.token(ctx, known, "", "", who)
 		switch {
 		case err == nil:
-			return Grant{Header: "Bearer " + t, Plain: true, token: t}, nil
+			return Grant{Header: "Bearer " + t, Plain: known.plain, token: t}, nil
 		case ctx.Err() != nil:
 			return Grant{}, err
 		}
@@ -96,7 +109,7 @@ func (m *Memory) Authorize(ctx context.Context, who Caller) (Grant, error) {
 		return Grant{refused: err, from: known}, nil
 	}
 	if user, pass, ok := basicOf(cred); ok {
-		return Grant{Header: basicHeader(user, pass), Plain: known.is("basic")}, nil
+		return Grant{Header: basicHeader(user, pass), Plain: known.is("basic") && known.plain}, nil
 	}
 	return Grant{}, nil
 }
@@ -112,39 +125,45 @@ func (m *Memory) Learn(resp *wire.Response, who Caller, tried Grant) (answer fun
 		return func(context.Context) (Grant, error) { return Grant{}, err }
 	}
 	known := &learnt{scheme: c.Scheme, realm: c.Params["realm"], service: c.Params["service"], plain: resp.Plain}
+	known.shared = known.scheme == "basic" || m.isOwn(known.realm)
 	m.mu.Lock()
-	m.challenge = known
+	m.tenant(cred.ID()).challenge = known
+	if known.shared {
+		m.challenge = known
+	}
 	m.mu.Unlock()
-	if !resp.Plain {
-		tried.Plain = true // it was sent, that is
+	sent := tried.Plain || !resp.Plain
+	refused := tried.token
+	if !sent {
+		refused = ""
 	}
 	return func(ctx context.Context) (Grant, error) {
 		switch {
 		case tried.refused != nil && *tried.from == *known:
 			return Grant{}, tried.refused
 		case known.is("basic"):
-			return answerBasic(cred, tried)
+			return answerBasic(cred, tried.Header, sent, known.plain)
 		case cred.RegistryToken() != "":
-			if tried.Plain {
+			if sent {
 				return Grant{}, unauthorized("the pull secret's registry token for it is refused")
 			}
-			return Grant{Header: tried.Header, Plain: true, token: tried.token}, nil
+			return Grant{Header: tried.Header, Plain: known.plain, token: tried.token}, nil
 		}
-		t, err := m.token(ctx, known, c.Params["scope"], tried.token, who)
+		t, err := m.token(ctx, known, c.Params["scope"], refused, who)
 		if err != nil {
 			return Grant{}, err
 		}
-		return Grant{Header: "Bearer " + t, Plain: true, token: t}, nil
+		return Grant{Header: "Bearer " + t, Plain: known.plain, token: t}, nil
 	}
 }
 
-func answerBasic(cred provider.Credential, tried Grant) (Grant, error) {
+func answerBasic(cred provider.Credential, tried string, sent, plain bool) (Grant, error) {
 	user, pass, ok := basicOf(cred)
 	if !ok {
 		return Grant{}, unauthorized(wanting(cred))
 	}
-	g := Grant{Header: basicHeader(user, pass), Plain: true}
-	if g.Header == tried.Header && tried.Plain {
+	g := Grant{Header: basicHeader(user, pass), Plain: plain}
+	if sent && g.Header == tried {
 		return Grant{}, unauthorized("the pull secret's user name or password for it is refused")
 	}
 	return g, nil
@@ -160,6 +179,42 @@ func choose(all []Challenge) (Challenge, bool) {
 		}
 	}
 	return Challenge{}, false
+}
+
+// known is the challenge that steers a credential, nil for none. A registry may
+// have tenants that do not trust each other, path by path, and one of them may
+// answer for its path: a realm on another host gets the credentials alone that
+// drew the challenge which names it. It is called with m.mu held.
+func (m *Memory) known(id string) *learnt {
+	if t := m.tenants[id]; t != nil && t.challenge != nil {
+		return t.challenge
+	}
+	return m.challenge
+}
+
+// tenant is called with m.mu held. When there are too many, any may go.
+func (m *Memory) tenant(id string) *tenant {
+	t := m.tenants[id]
+	if t == nil {
+		if len(m.tenants) >= maxTenants {
+			n := maxTenants / 4
+			for k := range m.tenants {
+				if delete(m.tenants, k); n == 0 {
+					break
+				}
+				n--
+			}
+		}
+		t = new(tenant)
+		m.tenants[id] = t
+	}
+	return t
+}
+
+// isOwn reports whether a realm is on the registry itself, port and all.
+func (m *Memory) isOwn(realm string) bool {
+	u, err := url.Parse(realm)
+	return err == nil && wire.SameHost(u.Host, m.host.Address())
 }
 
 func (l *learnt) is(scheme string) bool { return l != nil && l.scheme == scheme }

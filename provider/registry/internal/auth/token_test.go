@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 func TestParseToken(t *testing.T) {
@@ -62,10 +64,16 @@ func TestTokensBounded(t *testing.T) {
 // once the host is known.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		who := func(anonymous bool) provider.Credential {
+			if anonymous {
+				return provider.Credential{}
+			}
+			return provider.NewCredential("alice", "x")
+		}
 		enter := func(m *Memory, anonymous bool) (*First, time.Duration) {
 			t.Helper()
 			began := time.Now()
-			f, err := m.Enter(t.Context(), anonymous)
+			f, err := m.Enter(t.Context(), who(anonymous))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +113,7 @@ func TestGate(t *testing.T) {
 		f, _ := enter(m, true)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := m.Enter(ctx, true); err == nil {
+		if _, err := m.Enter(ctx, who(true)); err == nil {
 			t.Error("no error")
 		}
 		f.End(true)

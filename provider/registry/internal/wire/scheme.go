@@ -76,4 +76,10 @@ func (p *pair) Unwrap() []error { return []error{p.plain, p.tls} }
 // SameMachine reports whether two addresses differ at most in their port.
 func SameMachine(a, b string) bool { return strings.EqualFold(hostname(a), hostname(b)) }
 
+// SameHost reports whether two addresses are the same, port and all. A port that
+// is https's own need not be written.
+func SameHost(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, ":443"), strings.TrimSuffix(b, ":443"))
+}
+
 func hostname(address string) string { return (&url.URL{Host: address}).Hostname() }
