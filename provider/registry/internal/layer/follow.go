@@ -156,11 +156,8 @@ func escape(name string) string {
 	return b.String()
 }
 
-// covers reports that whatever p wants, w does.
+// covers reports that whatever p wants, which has wildcards, w does.
 func (w *pattern) covers(p *pattern) bool {
-	if p.literal {
-		return w.relate(p.text) == matches
-	}
 	// Below a directory without wildcards is the one case that matters.
 	return w.below && len(p.parts) >= len(w.parts) && slices.Equal(w.parts, p.parts[:len(w.parts)])
 }

@@ -66,12 +66,13 @@ func TestNameLimits(t *testing.T) {
 func TestSteps(t *testing.T) {
 	var s Search
 	s.restart()
-	s.root.dir("d")
+	made := 0
+	s.root.dir("d", &made)
 	round := strings.Repeat("d/../", 100)
 	for i := range 20 {
-		s.root.put("", string(rune('A'+i)), &node{kind: symlink, target: round + string(rune('A'+i+1))})
+		s.root.put("", string(rune('A'+i)), &node{kind: symlink, target: round + string(rune('A'+i+1))}, &made)
 	}
-	s.root.put("", string(rune('A'+20)), &node{kind: file, kept: true})
+	s.root.put("", string(rune('A'+20)), &node{kind: file, kept: true}, &made)
 	if _, st := s.find(string(rune('A' + 16))); st != found {
 		t.Errorf("through 4 links: %d", st)
 	}
@@ -170,7 +171,7 @@ func TestNamesLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(s, [][]byte{blob(t, entries...)}); err != nil {
+	if _, err := run(s, [][]byte{blob(t, entries[:15]...), blob(t, entries[15:]...)}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Files(context.Background())
@@ -180,7 +181,7 @@ func TestNamesLimit(t *testing.T) {
 // What takes many steps takes few after the context has ended.
 func TestContext(t *testing.T) {
 	many := limits
-	many.Entries, many.Unpacked = 100_000, 64<<20
+	many.Entries, many.Unpacked, many.Total = 100_000, 64<<20, 8<<20
 	layers := map[string][]byte{}
 	var links, hard []testpayload.Entry
 	for i := range 3000 {
@@ -222,5 +223,54 @@ func TestContext(t *testing.T) {
 			}
 			ends("Files", func() error { _, err := s.Files(ended); return err })
 		})
+	}
+}
+
+// Directories without entries count as entries do, and so do names.
+func TestNodes(t *testing.T) {
+	scan := func(l Limits, entries ...testpayload.Entry) error {
+		s, err := NewSearch(l, []string{"d/**"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Scan(context.Background(), bytes.NewReader(blob(t, entries...)))
+		return err
+	}
+	var deep, long []testpayload.Entry
+	for i := range 10 {
+		deep = append(deep, testpayload.Dir(fmt.Sprintf("d/%d/", i)+strings.Repeat("a/", 200)))
+		long = append(long, testpayload.File(fmt.Sprintf("d/%s%d", strings.Repeat("x", 90), i), ""))
+	}
+	wantLimit(t, scan(limits, deep...), "more than 1000 files and directories")
+	if err := scan(limits, deep[:4]...); err != nil {
+		t.Error(err)
+	}
+	tight := limits
+	tight.Total = 500
+	wantLimit(t, scan(tight, long...), "more than 500 bytes")
+	if err := scan(tight, long[:4]...); err != nil {
+		t.Error(err)
+	}
+}
+
+// What links lead to is bounded.
+func TestWants(t *testing.T) {
+	many := limits
+	many.Entries, many.Unpacked = 100_000, 64<<20
+	var links []testpayload.Entry
+	for i := range maxWants + 1 {
+		links = append(links, testpayload.Symlink(fmt.Sprintf("d/%d", i), fmt.Sprintf("/e/%d", i)))
+	}
+	for _, n := range []int{maxWants, maxWants + 1} {
+		s, err := NewSearch(many, []string{"d/*"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = run(s, [][]byte{blob(t, links[:n]...)})
+		if n > maxWants {
+			wantLimit(t, err, "links lead to more than 4096 names")
+		} else if err != nil {
+			t.Error(err)
+		}
 	}
 }

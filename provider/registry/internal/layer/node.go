@@ -39,8 +39,8 @@ func (n *node) set(name string, c *node) {
 }
 
 // dir is the directory at name, made where it is not; a later entry replaces an
-// earlier one that is no directory.
-func (n *node) dir(name string) *node {
+// earlier one that is no directory. made counts the nodes that were.
+func (n *node) dir(name string, made *int) *node {
 	for name != "" {
 		var first string
 		first, name = split(name)
@@ -49,6 +49,7 @@ func (n *node) dir(name string) *node {
 		case c == nil:
 			c = &node{mode: fs.ModeDir | 0o755}
 			n.set(first, c)
+			*made++
 		case c.kind == gone:
 			*c = node{mode: fs.ModeDir | 0o755, sealed: true}
 		case c.kind != directory:
@@ -61,9 +62,12 @@ func (n *node) dir(name string) *node {
 
 // put adds an entry of the same layer. The last one of a name counts; an entry
 // for a directory adds to it.
-func (n *node) put(parent, base string, e *node) {
-	d := n.dir(parent)
+func (n *node) put(parent, base string, e *node, made *int) {
+	d := n.dir(parent, made)
 	old := d.child(base)
+	if old == nil {
+		*made++
+	}
 	if e.kind == directory {
 		if old != nil && old.kind == directory {
 			old.mode, old.modTime = e.mode, e.modTime
@@ -76,11 +80,12 @@ func (n *node) put(parent, base string, e *node) {
 
 // whiteOut hides what lower layers have at the name. What this layer has there
 // stays, whichever comes first.
-func (n *node) whiteOut(parent, base string) {
-	d := n.dir(parent)
+func (n *node) whiteOut(parent, base string, made *int) {
+	d := n.dir(parent, made)
 	switch c := d.child(base); {
 	case c == nil:
 		d.set(base, &node{kind: gone})
+		*made++
 	case c.kind == directory:
 		c.sealed = true
 	}

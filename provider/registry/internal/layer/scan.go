@@ -23,8 +23,10 @@ type Limits struct {
 
 // Layer is what one layer holds of what is wanted.
 type Layer struct {
-	root node
-	size int64 // of the data kept
+	root  node
+	size  int64 // of the data kept
+	made  int   // nodes, those of directories that have no entry with them
+	names int64 // bytes of the names that nodes may hold on to
 }
 
 // Scan reads a layer: a tar file, perhaps compressed. Nothing of it counts until
@@ -55,8 +57,18 @@ func (s *Search) Scan(ctx context.Context, r io.Reader) (*Layer, error) {
 		case h.Size > in.left:
 			return nil, &LimitError{fmt.Sprintf("tar entry %q of %d bytes: a layer may unpack to no more than %d", short(h.Name), h.Size, in.limit)}
 		}
+		made := l.made
 		if err := s.entry(l, h, t); err != nil {
 			return nil, err
+		}
+		if l.made > made {
+			l.names += int64(len(h.Name) + len(h.Linkname))
+		}
+		switch {
+		case l.made > s.limits.Entries:
+			return nil, &LimitError{fmt.Sprintf("a layer of more than %d files and directories, those without an entry counted", s.limits.Entries)}
+		case l.names > s.limits.Total:
+			return nil, &LimitError{fmt.Sprintf("the names of what is wanted of a layer come to more than %d bytes", s.limits.Total)}
 		}
 	}
 }
@@ -71,7 +83,7 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		return nil
 	}
 	if base == opaque {
-		relation := s.relate(parent)
+		relation := s.wants.relate(parent)
 		if relation == unrelated {
 			return nil
 		}
@@ -82,7 +94,7 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		case beneath:
 			s.noteDirs(l, parent)
 		default:
-			l.root.dir(parent).sealed = true
+			l.root.dir(parent, &l.made).sealed = true
 		}
 		return nil
 	}
@@ -91,7 +103,7 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 			return nil // aufs' own bookkeeping, or nonsense
 		}
 		name = path.Join(parent, hidden)
-		relation := s.relate(name)
+		relation := s.wants.relate(name)
 		if relation == unrelated {
 			return nil
 		}
@@ -102,11 +114,11 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		case beneath:
 			s.noteDirs(l, name)
 		default:
-			l.root.whiteOut(parent, hidden)
+			l.root.whiteOut(parent, hidden, &l.made)
 		}
 		return nil
 	}
-	relation := s.relate(name)
+	relation := s.wants.relate(name)
 	if relation == unrelated {
 		return nil
 	}
@@ -146,17 +158,15 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 	default:
 		n.kind = special
 	}
-	l.root.put(parent, base, n)
+	l.root.put(parent, base, n, &l.made)
 	return nil
 }
 
 // noteDirs makes a directory of what is wanted and has name in it: layers need
 // not have entries for directories.
 func (s *Search) noteDirs(l *Layer, name string) {
-	for i := range s.wants {
-		if w := &s.wants[i]; w.relate(name) == beneath {
-			l.root.dir(w.text)
-		}
+	for dir := range s.wants.over(name) {
+		l.root.dir(dir, &l.made)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 )
 
@@ -27,7 +26,7 @@ type Search struct {
 	limits Limits
 	asked  []pattern
 	until  []string
-	wants  []pattern // asked, and where links lead
+	wants  wants // asked, and where links lead
 
 	root  node  // the layers so far, as one
 	size  int64 // of the data kept
@@ -35,15 +34,19 @@ type Search struct {
 	turns int
 	steps int // taken by anything
 	check int // the steps at which to look at the context next
+	noted int // wants that links lead to
+	err   error
 }
 
 // maxTurns bounds how often links may send a search back to the top, maxHops
 // how many links one name may go through (Linux says 40), and maxSteps how many
 // components, those of the links' targets with it: a name that goes further is
-// not there.
+// not there. maxWants bounds the names that are looked for because links lead to
+// them; the certificates of a distribution are some hundred.
 const (
 	maxTurns = 32
 	maxHops  = 40
+	maxWants = 4096
 	maxSteps = 4 * maxComponents
 )
 
@@ -68,7 +71,9 @@ func NewSearch(limits Limits, patterns []string, until ...string) (*Search, erro
 			s.until = append(s.until, p.text)
 		}
 	}
-	s.wants = slices.Clone(s.asked)
+	for _, p := range s.asked {
+		s.wants.add(p)
+	}
 	s.restart()
 	return s, nil
 }
@@ -97,8 +102,12 @@ func (s *Search) Add(ctx context.Context, l *Layer) (again bool, err error) {
 	return s.turn()
 }
 
-// stopped is the context's error, looked up every few hundred steps.
+// stopped is the context's error, looked up every few hundred steps, or that of
+// a search that met a limit.
 func (s *Search) stopped(ctx context.Context) error {
+	if s.err != nil {
+		return s.err
+	}
 	if s.steps < s.check {
 		return nil
 	}
@@ -109,6 +118,9 @@ func (s *Search) stopped(ctx context.Context) error {
 const checkEvery = 256
 
 func (s *Search) turn() (bool, error) {
+	if s.err != nil {
+		return false, s.err
+	}
 	if !s.again {
 		return false, nil
 	}
@@ -164,26 +176,20 @@ func (s *Search) Files(ctx context.Context) (fs.FS, error) {
 	return m, nil
 }
 
-// relate is the closest relation of a name to anything wanted.
-func (s *Search) relate(name string) relation {
-	best := unrelated
-	for i := range s.wants {
-		if best = max(best, s.wants[i].relate(name)); best == matches {
-			break
-		}
-	}
-	return best
-}
-
 // need adds p to what is wanted, and reports whether that was news. Layers read
 // before did not look for it.
 func (s *Search) need(p pattern) bool {
-	for i := range s.wants {
-		if w := &s.wants[i]; w.text == p.text || w.covers(&p) {
-			return false
-		}
+	if len(p.parts) > maxComponents || p.literal && len(p.text) > maxName {
+		return false // Scan takes no entry of such a name
 	}
-	s.wants = append(s.wants, p)
+	if s.wants.cover(&p) {
+		return false
+	}
+	if s.noted++; s.noted > maxWants {
+		s.err = &LimitError{fmt.Sprintf("links lead to more than %d names that nobody asked for", maxWants)}
+		return false
+	}
+	s.wants.add(p)
 	s.again = true
 	return true
 }
