@@ -12,7 +12,9 @@
 // https realm that registry's challenge names, and to nobody else. Plain HTTP
 // and unverified certificates are for requests that say Insecure: https comes
 // first then, and what the registry redirects to, and a realm on its own machine,
-// need no better certificate than it has. A realm elsewhere does.
+// need no better certificate than it has. A realm elsewhere does, and is https.
+// What policy blocks is not asked either where a registry leads there, and of what
+// other hosts answer nothing but the status is told.
 //
 // A caller's context that was cancelled is [provider.ClassCanceled], one whose
 // deadline passed is [provider.ClassTimeout] and wraps

@@ -132,6 +132,9 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, s source, re
 		if to.Scheme == "http" && !s.insecure {
 			return nil, fail(provider.ClassTLS, errors.New("a redirect from https to plain HTTP is not followed; a policy must call the registry insecure first"))
 		}
+		if !wire.IsHost(to.Host) {
+			return nil, fail(provider.ClassMalformed, errors.New("a redirect to a host that is none"))
+		}
 		op := "redirected to " + to.Host
 		secrets = append(secrets, queryValues(to)...)
 		if by, forbidden := s.rules.Forbids(to, at.Host); forbidden {
@@ -149,7 +152,11 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, s source, re
 		case resp.Status == http.StatusOK:
 			return resp, nil
 		case !isRedirect(resp.Status):
-			return nil, wire.Withhold(during(op, wire.StatusError(resp, secrets...)), secrets...)
+			answer := wire.Status
+			if wire.SameHost(to.Host, from.Address()) {
+				answer = func(r *wire.Response) *provider.Error { return wire.StatusError(r, secrets...) }
+			}
+			return nil, wire.Withhold(during(op, answer(resp)), secrets...)
 		}
 		at = to
 	}

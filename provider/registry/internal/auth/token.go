@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,7 +57,12 @@ func (m *Memory) fetch(ctx context.Context, x exchange) (bearer, error) {
 	}
 	secrets := Secrets(x.cred, Grant{})
 	if resp.Status != http.StatusOK {
-		e := wire.StatusError(resp, secrets...)
+		var e *provider.Error
+		if m.isOwn(x.realm) {
+			e = wire.StatusError(resp, secrets...)
+		} else {
+			e = wire.Status(resp)
+		}
 		if e.Class == provider.ClassUnknown || e.Class == provider.ClassNotFound {
 			// Not found is the realm then, not the image.
 			e.Class = provider.ClassUnauthorized
@@ -81,12 +87,14 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {
 		return nil, wire.Request{}, unauthorized("its challenge names no realm that is an https URL")
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !x.plain) {
+	if !wire.IsHost(u.Host) {
+		return nil, wire.Request{}, unauthorized("its challenge names a realm whose host is none")
+	}
+	// Another machine is not insecure because the registry is.
+	insecure := m.host.Insecure() && wire.SameMachine(u.Host, m.host.Address())
+	if u.Scheme != "https" && (u.Scheme != "http" || !x.plain || !insecure) {
 		return nil, wire.Request{}, unauthorized("its challenge names a realm that is not https; credentials are not sent there")
 	}
-	// Another machine is not insecure because the registry is. Where both speak
-	// plain HTTP there is nothing left to verify.
-	insecure := m.host.Insecure() && (wire.SameMachine(u.Host, m.host.Address()) || u.Scheme == "http")
 	host, err := m.realm(u.Host, insecure)
 	if err != nil {
 		return nil, wire.Request{}, err
@@ -119,7 +127,7 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 // permitted asks policy about a realm. One that is no URL is refused later.
 func (m *Memory) permitted(realm string, rules *provider.Rules) error {
 	u, err := url.Parse(realm)
-	if err != nil {
+	if err != nil || !wire.IsHost(u.Host) {
 		return nil
 	}
 	if by, forbidden := rules.Forbids(u, m.host.Address()); forbidden {
@@ -139,30 +147,38 @@ func Forbidden(what, host string, by provider.Scope) error {
 }
 
 func parseToken(body []byte, began time.Time) (bearer, error) {
-	var doc struct {
-		Token       string  `json:"token"`
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   float64 `json:"expires_in"`
-	}
+	// By exact keys, which encoding/json does not insist on in a struct: what has a
+	// "Token" may be quite another service's secret.
+	var doc map[string]json.RawMessage
+	var value string
+	var expires float64
 	if len(body) > maxTokenBody {
 		return bearer{}, fmt.Errorf("a token of more than %d bytes", maxTokenBody)
 	}
-	if err := json.Unmarshal(body, &doc); err != nil {
+	err := json.Unmarshal(body, &doc)
+	for _, key := range []string{"access_token", "token"} {
+		var v string
+		if raw, ok := doc[key]; ok && err == nil {
+			err = json.Unmarshal(raw, &v)
+		}
+		value = cmp.Or(v, value)
+	}
+	if raw, ok := doc["expires_in"]; ok && err == nil {
+		err = json.Unmarshal(raw, &expires)
+	}
+	if err != nil {
 		return bearer{}, errors.New("the answer is not a JSON object with a token")
 	}
-	if doc.Token == "" {
-		doc.Token = doc.AccessToken
-	}
-	if doc.Token == "" || strings.ContainsFunc(doc.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return bearer{}, errors.New("the answer holds no usable token")
 	}
 	life := defaultExpiry
-	if doc.ExpiresIn > 0 {
-		life = time.Duration(min(doc.ExpiresIn, longestExpiry.Seconds()) * float64(time.Second))
+	if expires > 0 {
+		life = time.Duration(min(expires, longestExpiry.Seconds()) * float64(time.Second))
 	}
 	// Counted from the request by our own clock, and a little short: the token
 	// has yet to travel.
-	return bearer{doc.Token, began.Add(life - min(life/10, 10*time.Second))}, nil
+	return bearer{value, began.Add(life - min(life/10, 10*time.Second))}, nil
 }
 
 func tokenError(host *wire.Host, err error) error {

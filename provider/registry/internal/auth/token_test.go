@@ -27,6 +27,10 @@ func TestParseToken(t *testing.T) {
 		{`{"token":""}`, "", 0, "no usable token"},
 		{`{"token":"a b"}`, "", 0, "no usable token"},
 		{`{"token":"a\nHost: x"}`, "", 0, "no usable token"},
+		{`{"Token":"a","TOKEN":"b","Access_Token":"c"}`, "", 0, "no usable token"},
+		{`{"token":"a","Token":"b","Expires_In":3600}`, "a", 54 * time.Second, ""},
+		{`{"token":null,"access_token":"b"}`, "b", 54 * time.Second, ""},
+		{`{"token":["secret"]}`, "", 0, "not a JSON object"},
 		{`<html>secret`, "", 0, "not a JSON object"},
 		{`{"token":"` + strings.Repeat("a", maxTokenBody) + `"}`, "", 0, "more than"},
 	} {

@@ -73,6 +73,13 @@ func (p *pair) Error() string {
 
 func (p *pair) Unwrap() []error { return []error{p.plain, p.tls} }
 
+// IsHost reports whether what a server calls a host may be one: it goes into errors
+// and records, so it is short and printable ASCII.
+func IsHost(address string) bool {
+	return address != "" && len(address) <= 255 &&
+		!strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
 // SameMachine reports whether two addresses differ at most in their port.
 func SameMachine(a, b string) bool { return strings.EqualFold(hostname(a), hostname(b)) }
 

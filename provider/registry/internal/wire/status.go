@@ -36,6 +36,18 @@ func StatusError(r *Response, secrets ...string) *provider.Error {
 	return e
 }
 
+// Status is the error for an answer of a host that a server chose. Of that host
+// nothing is quoted: who chose it could have us read to them, in an error, what is
+// for our eyes alone. r is closed.
+func Status(r *Response) *provider.Error {
+	e := &provider.Error{Class: classOf(r.Status), Status: r.Status}
+	if e.Class == provider.ClassThrottled || e.Class == provider.ClassServer {
+		e.RetryAfter = retryAfter(r.Header.Get("Retry-After"), time.Now())
+	}
+	r.Close()
+	return e
+}
+
 func classOf(status int) provider.Class {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
