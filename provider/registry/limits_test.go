@@ -19,12 +19,14 @@ func TestLimits(t *testing.T) {
 		l.Entries = append(entries, release.Layer().Entries...)
 		return testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{l}}.Image())
 	}
-	file := func(name string, size int) testpayload.Image {
+	with := func(name string, data []byte) testpayload.Image {
 		r := release
 		r.BaseLayers = []int64{}
-		r.Files = map[string][]byte{name: bytes.Repeat([]byte(" "), size)}
+		r.Files = map[string][]byte{name: data}
 		return testpayload.Must(r.Image())
 	}
+	file := func(name string, size int) testpayload.Image { return with(name, bytes.Repeat([]byte(" "), size)) }
+	fields := `{"kind":"ImageStream","apiVersion":"image.openshift.io/v1","metadata":{"managedFields":[` + strings.Repeat("0,", 1<<20) + `0]}}`
 	limits := registry.Limits{LayerUnpacked: 64 << 20, LayerEntries: 10_000, LayerCompressed: 1 << 20}
 	for _, tt := range []struct {
 		name  string
@@ -39,6 +41,7 @@ func TestLimits(t *testing.T) {
 		{"a way out", layer(testpayload.Layer{}, testpayload.File("../../tmp/x", "")), provider.ClassMalformed, `"../../tmp/x" leads out`},
 		{"a link out", layer(testpayload.Layer{}, testpayload.HardLink("release-manifests/release-metadata", "../../etc/shadow")), provider.ClassMalformed, "out of the image"},
 		{"image-references", file(testpayload.ImageReferencesFile, 8<<20+1), provider.ClassLimit, "image-references"},
+		{"many values in image-references", with(testpayload.ImageReferencesFile, []byte(fields)), provider.ClassLimit, "more than 200000 values"},
 		{"release-metadata", file(testpayload.MetadataFile, 16<<20+1), provider.ClassLimit, "release-metadata"},
 		{"a layer too large", testpayload.Must(testpayload.Spec{Base: []testpayload.Blob{testpayload.VirtualLayer(false, 1, 2<<20)}}.Image()), provider.ClassLimit, "at most 1048576"},
 		{"not a tar", layer(testpayload.Layer{Raw: []byte("this is no tar file at all")}), provider.ClassMalformed, ""},

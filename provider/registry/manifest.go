@@ -112,11 +112,8 @@ func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.D
 		return "", nil, err
 	}
 	doc, err = parseDocument(body, resp.Header.Get("Content-Type"))
-	if _, over := errors.AsType[*jsonlimit.Error](err); over {
-		return "", nil, fail(provider.ClassLimit, err)
-	}
 	if err != nil {
-		return "", nil, fail(provider.ClassMalformed, err)
+		return "", nil, undecodable(err)
 	}
 	if desc != nil && desc.Size != int64(len(body)) {
 		return "", nil, fail(provider.ClassMalformed, fmt.Errorf("the index says %d bytes, and %s has %d", desc.Size, digest, len(body)))
@@ -223,3 +220,12 @@ func parseDocument(body []byte, contentType string) (*document, error) {
 }
 
 func (d *document) isIndex() bool { return d.Manifests != nil }
+
+// undecodable is err as that of verified content that could not be decoded: over a
+// limit, or not what it should be.
+func undecodable(err error) error {
+	if _, over := errors.AsType[*jsonlimit.Error](err); over {
+		return fail(provider.ClassLimit, err)
+	}
+	return fail(provider.ClassMalformed, err)
+}

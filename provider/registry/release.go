@@ -57,7 +57,7 @@ func (o *opened) decode(ctx context.Context, files payload.Files) (*provider.Rel
 	defer t.leave()
 	data, err := payload.Decode(files)
 	if err != nil {
-		return nil, located(o.source.ref, "reading the release", fail(provider.ClassMalformed, err))
+		return nil, located(o.source.ref, "reading the release", undecodable(err))
 	}
 	data.Image, data.PulledFrom = o.req.Image, o.source.ref
 	data.Digest, data.Platform = o.manifest.digest, o.manifest.platform
