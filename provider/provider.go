@@ -73,6 +73,22 @@ type Opened interface {
 	Release(ctx context.Context) (*Release, error)
 }
 
+// Prober asks whether an image is there, without reading it. Its contract on
+// concurrency, contexts and errors is that of [ReleaseProvider]; an error of class
+// [ClassNotFound] says that the registry has no such image.
+type Prober interface {
+	// Probe is the digest of what req.Image names, an index itself where that is one:
+	// req.Platform does not matter. It asks for the manifest, and not for what that
+	// names: that a registry has lost a layer shows when the image is read.
+	Probe(ctx context.Context, req Request) (digest string, err error)
+}
+
+// ProbeFunc is a function that is a [Prober].
+type ProbeFunc func(ctx context.Context, req Request) (digest string, err error)
+
+// Probe calls f.
+func (f ProbeFunc) Probe(ctx context.Context, req Request) (string, error) { return f(ctx, req) }
+
 // OverrideSource is one place that says what the mirror policies are.
 // Implementations are safe for concurrent use.
 type OverrideSource interface {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -19,6 +20,9 @@ type endpoint struct {
 	host *wire.Host
 	auth *auth.Memory
 	tls  TLS
+
+	// headless is set once the host denied by HEAD what it has by GET.
+	headless atomic.Bool
 
 	checked time.Time // when tls was last asked for; guarded by endpoints.mu
 	used    time.Time // guarded by endpoints.mu

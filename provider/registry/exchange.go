@@ -32,6 +32,13 @@ const maxRedirects = 5
 // get asks for "manifests/..." or "blobs/..." of a repository, authenticates if
 // it must and follows redirects. The answer is 200 or an error.
 func (p *Provider) get(ctx context.Context, s source, what, accept string) (*wire.Response, error) {
+	return p.send(ctx, s, wire.Request{Path: s.path(what), Accept: accept})
+}
+
+// path is that of "manifests/..." or "blobs/..." of the repository.
+func (s source) path(what string) string { return "/v2/" + s.ref.Repository() + "/" + what }
+
+func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.Response, error) {
 	if err := wire.ContextError(ctx); err != nil {
 		return nil, err
 	}
@@ -39,7 +46,6 @@ func (p *Provider) get(ctx context.Context, s source, what, accept string) (*wir
 	if err != nil {
 		return nil, err
 	}
-	req := wire.Request{Path: "/v2/" + s.ref.Repository() + "/" + what, Accept: accept}
 	resp, grant, err := ep.ask(ctx, req, s)
 	secrets := auth.Secrets(s.cred, grant)
 	if err != nil {
@@ -144,7 +150,7 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, s source, re
 		if err != nil {
 			return nil, wire.Withhold(err, secrets...)
 		}
-		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept, Chosen: true, Secrets: secrets})
+		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept, Head: req.Head, Chosen: true, Secrets: secrets})
 		if err != nil {
 			return nil, wire.Withhold(during(op, err), secrets...)
 		}

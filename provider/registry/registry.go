@@ -23,6 +23,7 @@ type Provider struct {
 var (
 	_ provider.Opener        = (*Provider)(nil)
 	_ provider.ImageProvider = (*Provider)(nil)
+	_ provider.Prober        = (*Provider)(nil)
 )
 
 // New makes a Provider. It contacts nobody; an error is one of cfg.

@@ -17,6 +17,8 @@ type Request struct {
 	RawPath string
 	Query   string // encoded
 	Accept  string
+	// Head makes the request a HEAD: its answer has no body.
+	Head bool
 	// Form makes the request a POST of an encoded form.
 	Form string
 	// Authorization is the header's value, or "". It goes over plain HTTP only
@@ -32,13 +34,16 @@ type Request struct {
 }
 
 func (h *Host) build(ctx context.Context, scheme string, r Request) *http.Request {
-	method, body := http.MethodGet, http.NoBody
+	method := http.MethodGet
+	if r.Head {
+		method = http.MethodHead
+	}
 	req := (&http.Request{
 		Method: method,
 		URL:    &url.URL{Scheme: scheme, Host: h.address, Path: r.Path, RawPath: r.RawPath, RawQuery: r.Query},
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"User-Agent": {h.agent}},
-		Body:   body,
+		Body:   http.NoBody,
 		Host:   h.address,
 	}).WithContext(ctx)
 	if r.Accept != "" {
