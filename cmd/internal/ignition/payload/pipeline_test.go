@@ -32,7 +32,7 @@ func TestVersions(t *testing.T) {
 		"5.0.0":       {`--cluster-profile=ibm-cloud-managed`, "--image-references=", "--payload-version=5.0.0", "--keepalived-image"},
 	} {
 		t.Run(version, func(t *testing.T) {
-			w := newWorld(t, options{version: version, images: map[string]string{"pod": "", "coredns": ""}})
+			w := newWorld(t, options{version: version, nowhere: []string{"pod", "coredns"}})
 			r, files := w.generate()
 			if r.Version != version {
 				t.Errorf("version %q", r.Version)
@@ -237,7 +237,7 @@ func TestFailures(t *testing.T) {
 }
 
 func TestMissingComponentsAreNamed(t *testing.T) {
-	w := newWorld(t, options{version: "4.12.0", images: map[string]string{"pod": "", "coredns": ""}})
+	w := newWorld(t, options{version: "4.12.0", nowhere: []string{"pod", "coredns"}})
 	r, files := w.generate()
 	const want = "baremetal-runtimecfg haproxy-router keepalived-ipfailover machine-os-content"
 	if got := strings.Join(r.Missing, " "); got != want {

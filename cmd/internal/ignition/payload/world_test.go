@@ -3,13 +3,10 @@ package payload_test
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -25,13 +22,14 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
+	"github.com/mirrorchain/mirrorchain/test/machineconfig"
 )
 
 // program is the stand-in for the programs of a release, built once.
 var program []byte
 
 func TestMain(m *testing.M) {
-	b, err := buildProgram()
+	b, err := machineconfig.Build(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -40,25 +38,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func buildProgram() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "program-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "program"), "./testdata/program")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the stand-in: %w\n%s", err, out)
-	}
-	return os.ReadFile(filepath.Join(dir, "program"))
-}
-
 const (
-	releaseRepository   = "openshift-release-dev/ocp-release"
-	componentRepository = "openshift-release-dev/ocp-v4.0-art-dev"
-	mirroredRelease     = "openshift/release-images"
-	mirroredComponents  = "openshift/release"
+	releaseRepository   = machineconfig.ReleaseRepository
+	componentRepository = machineconfig.ComponentRepository
+	mirroredRelease     = machineconfig.MirroredRelease
+	mirroredComponents  = machineconfig.MirroredComponents
 
 	user, password = "node", "s3cr3t-password"
 )
@@ -83,7 +67,7 @@ type world struct {
 type options struct {
 	version    string                         // "" is 4.17.3
 	components map[string][]testpayload.Entry // nil entries leave one out
-	images     map[string]string              // further components, by digest-less names
+	nowhere    []string                       // further components, without images
 	mode       string
 	only       int // mirror that has the component images: 0 both, 1 or 2
 	rewrite    bool
@@ -91,24 +75,15 @@ type options struct {
 	osRelease  string // of this process; "" is RHEL 9
 }
 
-// executables are the stand-in under each of names: one file and links to it.
 func executables(names ...string) []testpayload.Entry {
-	es := []testpayload.Entry{{Name: names[0], Body: program, Mode: 0o755}}
-	for _, n := range names[1:] {
-		es = append(es, testpayload.HardLink(n, names[0]))
-	}
-	return es
+	return machineconfig.Executables(program, names...)
 }
 
 func operatorImage(system string, extra ...testpayload.Entry) []testpayload.Entry {
-	return append([]testpayload.Entry{
-		testpayload.File("usr/lib/os-release", "NAME=\"Red Hat Enterprise Linux\"\nVERSION_ID=\""+system+"\"\n"),
-		testpayload.File("etc/mcc/templates/master/00.yaml", "a template"),
-		testpayload.File("etc/mcc/templates/worker/deep/01.yaml", "another"),
-	}, extra...)
+	return machineconfig.OperatorImage(system, extra...)
 }
 
-var plain = []string{"usr/bin/machine-config-operator", "usr/bin/machine-config-controller", "usr/bin/machine-config-server"}
+var plain = machineconfig.Programs()
 
 func newWorld(t *testing.T, o options) *world {
 	t.Helper()
@@ -144,59 +119,18 @@ func (w *world) startRegistries() {
 }
 
 func (w *world) pushRelease(o options) {
-	entries := map[string][]testpayload.Entry{
-		"machine-config-operator": operatorImage("9.4", executables(plain...)...),
-		"cluster-config-api":      executables("usr/bin/render"),
-		"cluster-config-operator": executables("usr/bin/cluster-config-operator"),
-	}
-	for name, es := range o.components {
-		if entries[name] = es; es == nil {
-			delete(entries, name)
-		}
-	}
-	type tag struct {
-		Name string `json:"name"`
-		From struct {
-			Kind string `json:"kind"`
-			Name string `json:"name"`
-		} `json:"from"`
-	}
-	var tags []tag
-	add := func(name, digest string) {
-		t := tag{Name: name}
-		t.From.Kind, t.From.Name = "DockerImage", w.source.Host()+"/"+componentRepository+"@"+digest
-		tags = append(tags, t)
-		w.digests[name] = digest
-	}
-	for name, es := range entries {
-		img := testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{
-			{Entries: []testpayload.Entry{testpayload.File("etc/motd", "a base layer of "+name)}},
-			{Entries: es, Compression: testpayload.Uncompressed}, // programs take long to compress
-		}}.Image())
-		for i, m := range w.mirrors {
-			if o.only == 0 || o.only == i+1 {
-				m.Push(mirroredComponents, "", img)
-			}
-		}
-		add(name, img.Digest)
-	}
-	for name := range o.images {
-		add(name, testpayload.Digest([]byte(name)))
-	}
-	references, err := json.Marshal(map[string]any{
-		"kind": "ImageStream", "apiVersion": "image.openshift.io/v1",
-		"metadata": map[string]any{"name": o.version, "creationTimestamp": "2024-10-28T09:15:42Z"},
-		"spec":     map[string]any{"tags": tags},
-	})
+	images, err := machineconfig.Release{
+		Version: o.version, Source: w.source.Host(), Program: program, Components: o.components, Nowhere: o.nowhere,
+	}.Images()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.release = testpayload.Must(testpayload.Release{
-		Version: o.version, Manifests: -1,
-		Files: map[string][]byte{testpayload.ImageReferencesFile: references},
-	}.Image())
-	for _, m := range w.mirrors {
+	w.release, w.digests = images.Release, images.Digests
+	for i, m := range w.mirrors {
 		m.Push(mirroredRelease, o.version, w.release)
+		if o.only == 0 || o.only == i+1 {
+			images.PushComponentsTo(m.Push)
+		}
 	}
 }
 
@@ -222,25 +156,13 @@ func (w *world) makeRules(rewrite bool) {
 }
 
 func (w *world) makeInputs(mode string) {
-	auths := map[string]any{}
-	for _, m := range w.mirrors {
-		auths[m.Host()] = map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password))}
-	}
-	secret, err := json.Marshal(map[string]any{"auths": auths})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	secret := machineconfig.PullSecret(user, password, w.mirrors[0].Host(), w.mirrors[1].Host())
 	w.in = payload.Inputs{
 		Name: "token-np-1", Release: w.source.ByDigest(releaseRepository, w.release.Digest).String(),
 		Config: []byte("custom: $(touch /tmp/injected) EOF"), PullSecret: secret, PullSecretHash: payload.Hash(secret),
-		BootstrapKubeconfig: []byte("kind: Config\nusers:\n- user:\n    token: bootstrap-token\n"),
-		ConfigurationHash:   "h1",
-		MachineConfigServer: map[string]string{"configuration-hash": "h1", "install-config.yaml": "mode: " + mode},
-	}
-	for _, name := range []string{"root-ca.crt", "signer-ca.crt", "cluster-infrastructure-02-config.yaml", "cluster-network-02-config.yaml",
-		"cluster-proxy-01-config.yaml", "cluster-dns-02-config.yaml", "user-ca-bundle-config.yaml", "cluster-apiserver-config.yaml",
-		"image-config.yaml", "worker.machineconfigpool.yaml", "pull-secret.yaml"} {
-		w.in.MachineConfigServer[name] = "of the configmap: " + name
+		BootstrapKubeconfig: []byte(machineconfig.BootstrapKubeconfig),
+		ConfigurationHash:   machineconfig.ConfigurationHash,
+		MachineConfigServer: machineconfig.ConfigMap(mode),
 	}
 }
 
@@ -291,36 +213,16 @@ func (w *world) makePipeline(o options) {
 	}
 }
 
-// made is what came out of the programs: files by name.
-type made map[string]string
-
-func (w *world) decode(b []byte) made {
+func (w *world) decode(b []byte) machineconfig.Files {
 	w.t.Helper()
-	var config struct {
-		Ignition struct{ Version string }
-		Storage  struct {
-			Files []struct {
-				Path     string
-				Contents struct{ Source string }
-			}
-		}
+	files, err := machineconfig.Decode(b)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	if err := json.Unmarshal(b, &config); err != nil || config.Ignition.Version != "3.2.0" {
-		w.t.Fatalf("%v, version %q", err, config.Ignition.Version)
-	}
-	m := made{}
-	for _, f := range config.Storage.Files {
-		_, encoded, _ := strings.Cut(f.Contents.Source, ",")
-		content, err := base64.StdEncoding.DecodeString(encoded)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		m[strings.TrimPrefix(f.Path, "/")] = string(content)
-	}
-	return m
+	return files
 }
 
-func (w *world) generate() (payload.Result, made) {
+func (w *world) generate() (payload.Result, machineconfig.Files) {
 	w.t.Helper()
 	r, err := w.pipeline.Generate(w.t.Context(), w.in)
 	if err != nil {

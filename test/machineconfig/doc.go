@@ -1,0 +1,14 @@
+// Package machineconfig makes a release whose machine-config programs are one small
+// program of ours, so that the ignition server's pipeline can be run as it is: it
+// checks what it is called with, does what each of them does as far as the pipeline
+// sees it, and puts what went in into the Ignition config that comes out.
+//
+//	program, err := machineconfig.Build(ctx)
+//	release, err := machineconfig.Release{Source: "quay.io", Program: program}.Images()
+//	err = release.Push(ctx, machineconfig.Target{Client: client, URL: "https://mirror.example.com:5000"})
+//	release.Pullspec // is what a token secret names
+//	machineconfig.ConfigMap("") // is the data of ConfigMap machine-config-server
+//	files, err := machineconfig.Decode(body) // is what came out
+//
+// It is for tests.
+package machineconfig
