@@ -7,14 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
@@ -23,21 +21,7 @@ import (
 // ends well on SIGTERM.
 func TestProcess(t *testing.T) {
 	c := cluster.Start(t)
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openshift/hypershift/api").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "hypershift", "v1beta1",
-		"zz_generated.featuregated-crd-manifests", "hostedcontrolplanes.hypershift.openshift.io", "AAA_ungated.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	crd := new(unstructured.Unstructured)
-	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
-		t.Fatal(err)
-	}
-	crd.SetAnnotations(nil) // one has an empty name, which the API server refuses
-	c.Install(t, crd)
+	c.Install(t, cluster.HypershiftCRD(t, "hostedcontrolplanes"))
 
 	bin := filepath.Join(t.TempDir(), "control-plane-operator")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {

@@ -38,10 +38,28 @@ func (c *Cluster) Dynamic(t testing.TB) dynamic.Interface {
 // the version that we build with. path is below the module's folder.
 func OpenShiftCRD(t testing.TB, path string) *unstructured.Unstructured {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openshift/api")
-	dir, err := cmd.Output()
+	return readCRD(t, "github.com/openshift/api", path)
+}
+
+// HypershiftCRD reads the CustomResourceDefinition of a kind of
+// hypershift.openshift.io, at the version that we build with. plural names the kind,
+// as in "hostedclusters". It has the fields that are behind no feature gate.
+func HypershiftCRD(t testing.TB, plural string) *unstructured.Unstructured {
+	t.Helper()
+	crd := readCRD(t, "github.com/openshift/hypershift/api",
+		"hypershift/v1beta1/zz_generated.featuregated-crd-manifests/"+plural+".hypershift.openshift.io/AAA_ungated.yaml")
+	annotations := crd.GetAnnotations()
+	delete(annotations, "feature-gate.release.openshift.io/") // no name after the slash: the API server refuses it
+	crd.SetAnnotations(annotations)
+	return crd
+}
+
+// readCRD reads path, which is below the folder of module.
+func readCRD(t testing.TB, module, path string) *unstructured.Unstructured {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
-		t.Fatalf("finding the folder of openshift/api: %v", err)
+		t.Fatalf("finding the folder of %s: %v", module, err)
 	}
 	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), filepath.FromSlash(path)))
 	if err != nil {

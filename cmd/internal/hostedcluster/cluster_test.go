@@ -4,11 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +20,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -58,7 +53,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"hostedclusters", "hostedcontrolplanes"} {
-		w.Install(t, hypershiftCRD(t, kind))
+		w.Install(t, cluster.HypershiftCRD(t, kind))
 	}
 	if w.mirror, err = testregistry.Start(testregistry.Config{
 		Auth: testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: user, Password: password}}},
@@ -128,27 +123,6 @@ func (w *world) onlyMirror(ctx context.Context, network, address string) (net.Co
 		return nil, fmt.Errorf("%s cannot be reached", address)
 	}
 	return new(net.Dialer).DialContext(ctx, network, address)
-}
-
-func hypershiftCRD(t *testing.T, plural string) *unstructured.Unstructured {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openshift/hypershift/api").Output()
-	if err != nil {
-		t.Fatalf("finding the folder of hypershift/api: %v", err)
-	}
-	dir := filepath.Join(strings.TrimSpace(string(out)), "hypershift/v1beta1/zz_generated.featuregated-crd-manifests")
-	data, err := fs.ReadFile(os.DirFS(dir), plural+".hypershift.openshift.io/AAA_ungated.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	crd := new(unstructured.Unstructured)
-	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
-		t.Fatal(err)
-	}
-	annotations := crd.GetAnnotations()
-	delete(annotations, "feature-gate.release.openshift.io/") // a name that no API server takes
-	crd.SetAnnotations(annotations)
-	return crd
 }
 
 func (w *world) create(t *testing.T, objects ...client.Object) {

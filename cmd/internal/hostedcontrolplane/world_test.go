@@ -5,9 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,11 +15,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
@@ -35,28 +30,6 @@ import (
 
 const operatorImage = "registry.example.com/hypershift/cpo:1"
 
-// hypershiftCRD reads the definition of HostedControlPlane.
-func hypershiftCRD(t testing.TB) *unstructured.Unstructured {
-	t.Helper()
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openshift/hypershift/api").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "hypershift", "v1beta1",
-		"zz_generated.featuregated-crd-manifests", "hostedcontrolplanes.hypershift.openshift.io", "AAA_ungated.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	crd := new(unstructured.Unstructured)
-	if err := yaml.Unmarshal(data, &crd.Object); err != nil {
-		t.Fatal(err)
-	}
-	annotations := crd.GetAnnotations()
-	delete(annotations, "feature-gate.release.openshift.io/") // which the API server refuses
-	crd.SetAnnotations(annotations)
-	return crd
-}
-
 // site is a cluster, a source registry and a mirror, for one namespace at a time.
 type site struct {
 	cluster *cluster.Cluster
@@ -65,7 +38,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	c := cluster.Start(t)
-	c.Install(t, hypershiftCRD(t))
+	c.Install(t, cluster.HypershiftCRD(t, "hostedcontrolplanes"))
 	scheme, err := operator.NewScheme()
 	if err != nil {
 		t.Fatal(err)
