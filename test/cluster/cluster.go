@@ -26,6 +26,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/mirrorchain/mirrorchain/test/process"
 	"github.com/mirrorchain/mirrorchain/test/servers"
 )
 
@@ -35,8 +36,8 @@ type Cluster struct {
 	bin   string
 	token string // of the administrator
 	port  int
-	etcd  *process
-	api   *process // nil while stopped
+	etcd  *process.Process
+	api   *process.Process // nil while stopped
 }
 
 // startLimit is how long a server may take to become ready on a busy machine.
@@ -61,7 +62,7 @@ func Start(t testing.TB) *Cluster {
 	c := &Cluster{dir: dir, bin: bin, token: rand.Text()}
 	t.Cleanup(func() {
 		if t.Failed() && c.api != nil {
-			t.Log(c.api.tail())
+			t.Log(c.api.Tail())
 		}
 		if err := c.close(); err != nil {
 			t.Error(err)
@@ -100,7 +101,7 @@ func (c *Cluster) User(name string) *rest.Config {
 // new ones are refused.
 func (c *Cluster) StopAPI(t testing.TB) {
 	t.Helper()
-	if err := c.api.kill(); err != nil {
+	if err := c.api.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	c.api = nil
@@ -133,9 +134,9 @@ func (c *Cluster) prepare() error {
 }
 
 // startEtcd has etcd listen on sockets in our folder, which need no free ports.
-func (c *Cluster) startEtcd() (*process, error) {
+func (c *Cluster) startEtcd() (*process.Process, error) {
 	const nobody = "http://127.0.0.1:1" // where others would find this member; there are none
-	return start(c.dir, filepath.Join(c.bin, "etcd"),
+	return c.start("etcd",
 		"--name=default", "--data-dir="+filepath.Join(c.dir, "etcd"),
 		"--listen-client-urls=unix://"+c.socket(), "--advertise-client-urls="+nobody,
 		"--listen-peer-urls=unix://"+filepath.Join(c.dir, "peer.sock"),
@@ -168,9 +169,9 @@ func (c *Cluster) startAPI(ctx context.Context) error {
 	return err
 }
 
-func (c *Cluster) runAPI() (*process, error) {
+func (c *Cluster) runAPI() (*process.Process, error) {
 	key := filepath.Join(c.dir, "accounts.key")
-	return start(c.dir, filepath.Join(c.bin, "kube-apiserver"),
+	return c.start("kube-apiserver",
 		"--etcd-servers=unix://"+c.socket(),
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(c.port),
 		"--cert-dir="+c.dir,
@@ -193,12 +194,12 @@ func (c *Cluster) ready(ctx context.Context) error {
 		}
 		select {
 		case <-ticker.C:
-		case <-c.etcd.done:
-			return errors.New("etcd has ended; " + c.etcd.tail())
-		case <-c.api.done:
-			return errors.New("the API server has ended; " + c.api.tail())
+		case <-c.etcd.Done():
+			return errors.New("etcd has ended; " + c.etcd.Tail())
+		case <-c.api.Done():
+			return errors.New("the API server has ended; " + c.api.Tail())
 		case <-ctx.Done():
-			return fmt.Errorf("the API server is not ready: %w; %s", ctx.Err(), c.api.tail())
+			return fmt.Errorf("the API server is not ready: %w; %s", ctx.Err(), c.api.Tail())
 		}
 	}
 }
@@ -227,12 +228,21 @@ func (c *Cluster) get(ctx context.Context, path string) error {
 func (c *Cluster) close() error {
 	var errs []error
 	if c.api != nil {
-		errs = append(errs, c.api.kill())
+		errs = append(errs, c.api.Kill())
 	}
 	if c.etcd != nil {
-		errs = append(errs, c.etcd.kill())
+		errs = append(errs, c.etcd.Kill())
 	}
 	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
+}
+
+// start runs one of the servers, with its output in a file of our folder. To end it
+// it is killed: an API server that is asked to end keeps its open watches for a
+// minute.
+func (c *Cluster) start(name string, args ...string) (*process.Process, error) {
+	return process.Start(process.Config{
+		Path: filepath.Join(c.bin, name), Args: args, Dir: c.dir, Log: filepath.Join(c.dir, name+".log"),
+	})
 }
 
 func freePort() (int, error) {

@@ -1,8 +1,8 @@
-package cluster
+package process
 
 import "syscall"
 
-// dieWithParent ends the servers with a test process that was killed.
+// dieWithParent ends what it started with a test process that was killed.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
