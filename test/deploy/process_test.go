@@ -1,0 +1,288 @@
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/test/deploy"
+)
+
+var (
+	hostedClusters = schema.GroupVersionResource{Group: "hypershift.openshift.io", Version: "v1beta1", Resource: "hostedclusters"}
+	deployments    = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	configMaps     = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+)
+
+// policyCRDs are all kinds that the operator reads policies from.
+var policyCRDs = []string{
+	"operator/v1alpha1/zz_generated.crd-manifests/0000_10_config-operator_01_imagecontentsourcepolicies.crd.yaml",
+	"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml",
+	"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagetagmirrorsets.crd.yaml",
+	"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_images.crd.yaml",
+}
+
+// The source of the release is a name that nobody has.
+const releaseSource = "release.example.invalid/ocp/release"
+
+// The operator, started as the manifests say, as the account that they make, gets
+// ready and brings a control plane about with the rights that it has.
+func TestOperatorRuns(t *testing.T) {
+	c := cluster.Start(t)
+	for _, path := range policyCRDs {
+		c.Install(t, cluster.OpenShiftCRD(t, path))
+	}
+	c.Install(t, cluster.HypershiftCRD(t, "hostedclusters"))
+	c.Install(t, cluster.HypershiftCRD(t, "hostedcontrolplanes"))
+	mirror, err := testregistry.Start(testregistry.Config{
+		Auth: testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: "puller", Password: "s3cret"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(mirror.Close)
+	release := testpayload.Must(testpayload.Release{Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages}.Image())
+	image := releaseSource + "@" + mirror.Push("mirror/release", "4.17.3", release)
+	auth := base64.StdEncoding.EncodeToString([]byte("puller:s3cret"))
+	kubectlCreate(t, c, fmt.Sprintf(site, releaseSource, mirror.Host(), mirror.Host(), auth))
+
+	certs := t.TempDir()
+	write(t, filepath.Join(certs, mirror.Host(), "ca.crt"), mirror.CA().PEM())
+	bin := filepath.Join(t.TempDir(), "hypershift-operator")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "../../cmd/hypershift-operator").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	account := deploy.Operator(t, c)
+	kubeconfig := c.Kubeconfig(t, account)
+
+	for _, folder := range []string{"operator", "example"} {
+		t.Run(folder, func(t *testing.T) {
+			pod := template(t, deploy.Build(t, folder))
+			pod.Namespace, pod.Name = deploy.Namespace, "operator-"+folder
+			create(t, c, pod)
+			kubectlCreate(t, c, fmt.Sprintf(hostedCluster, folder, image))
+			stop, health := start(t, bin, pod, kubeconfig, certs)
+			cluster.Await(t, "the operator to be ready", func(ctx context.Context) error { return get(ctx, "http://"+health+"/readyz") })
+			cluster.Await(t, "the HostedCluster to be reconciled", func(ctx context.Context) error {
+				return conditions(ctx, t, c, folder, "ValidReleaseImage", "ReconciliationSucceeded", "OverridesHandedOver")
+			})
+			if err := get(t.Context(), "http://"+health+"/healthz"); err != nil {
+				t.Error(err)
+			}
+			log := stop()
+			// What is refused is tried again and again, and told.
+			for line := range strings.Lines(log) {
+				if strings.Contains(line, "forbidden") || strings.Contains(line, "cannot ") {
+					t.Errorf("the operator was refused something: %s", line)
+				}
+			}
+			for _, arg := range pod.Spec.Containers[0].Args {
+				switch name, value, _ := strings.Cut(arg, "="); name {
+				case "--control-plane-operator-image":
+					if got := imageOfControlPlane(t, c, "clusters-"+folder); got != value {
+						t.Errorf("the control-plane-operator's image is %s, want %s", got, value)
+					}
+				case "--override-handover":
+					if _, err := c.Dynamic(t).Resource(configMaps).Namespace("clusters-"+folder).Get(t.Context(), "mirrorchain-overrides", metav1.GetOptions{}); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// site is a policy and a pull secret.
+const site = `
+apiVersion: config.openshift.io/v1
+kind: ImageDigestMirrorSet
+metadata: {name: releases}
+spec:
+  imageDigestMirrors:
+  - source: %s
+    mirrors: [%s/mirror/release]
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: clusters}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: pull-secret, namespace: clusters}
+stringData:
+  .dockerconfigjson: '{"auths":{%q:{"auth":%q}}}'
+`
+
+const hostedCluster = `
+apiVersion: hypershift.openshift.io/v1beta1
+kind: HostedCluster
+metadata: {name: %s, namespace: clusters}
+spec:
+  release: {image: %q}
+  pullSecret: {name: pull-secret}
+  infraID: abcde
+  clusterID: 8a2d6e2c-0f3a-4f0e-9d1c-2b6a4f1f7c11
+  platform: {type: None}
+  services:
+  - {service: APIServer, servicePublishingStrategy: {type: Route}}
+  - {service: OAuthServer, servicePublishingStrategy: {type: Route}}
+  - {service: Konnectivity, servicePublishingStrategy: {type: Route}}
+  - {service: Ignition, servicePublishingStrategy: {type: Route}}
+  etcd: {managementType: Managed, managed: {storage: {type: PersistentVolume, persistentVolume: {}}}}
+  networking: {networkType: OVNKubernetes}
+`
+
+// start runs the pod's container and returns where it says how it is. stop ends it as
+// a node does and returns what it wrote.
+func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) (stop func() string, health string) {
+	t.Helper()
+	health = freeAddress(t)
+	c := pod.Spec.Containers[0]
+	if got, want := filepath.Base(c.Command[0]), filepath.Base(bin); len(c.Command) != 1 || got != want {
+		t.Fatalf("the command is %v, want %s", c.Command, want)
+	}
+	env, expand := []string{"KUBECONFIG=" + kubeconfig, "HOME=" + t.TempDir()}, []string{}
+	for _, v := range c.Env {
+		value := v.Value
+		if v.ValueFrom != nil {
+			value = map[string]string{"metadata.namespace": pod.Namespace, "metadata.name": pod.Name}[v.ValueFrom.FieldRef.FieldPath]
+		}
+		env, expand = append(env, v.Name+"="+value), append(expand, "$("+v.Name+")", value)
+	}
+	// Not of a test machine: ports on all addresses, and folders that a pod has mounted.
+	moved := map[string]string{"--metrics-addr": "127.0.0.1:0", "--health-addr": health}
+	var args []string
+	for _, arg := range c.Args {
+		arg = strings.NewReplacer(expand...).Replace(arg)
+		if name, _, _ := strings.Cut(arg, "="); moved[name] != "" {
+			arg = name + "=" + moved[name]
+		}
+		args = append(args, arg)
+	}
+	cmd := exec.Command(bin, append(args, "--cert-dir="+certs)...)
+	cmd.Env = env
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	stop = func() string {
+		ended = true
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the operator ended with %v", err)
+		}
+		return stderr.String()
+	}
+	t.Cleanup(func() {
+		if !ended {
+			_ = cmd.Process.Kill() // the test has failed; it is told below
+			_ = cmd.Wait()
+			t.Log(stderr.String())
+		}
+	})
+	return stop, health
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func get(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	return nil
+}
+
+// conditions are all True on the HostedCluster.
+func conditions(ctx context.Context, t *testing.T, c *cluster.Cluster, name string, want ...string) error {
+	hc, err := c.Dynamic(t).Resource(hostedClusters).Namespace("clusters").Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	all, _, _ := unstructured.NestedSlice(hc.Object, "status", "conditions")
+	for _, typ := range want {
+		if !slices.ContainsFunc(all, func(c any) bool { m := c.(map[string]any); return m["type"] == typ && m["status"] == "True" }) {
+			return fmt.Errorf("%s is not True: %v", typ, all)
+		}
+	}
+	return nil
+}
+
+func imageOfControlPlane(t *testing.T, c *cluster.Cluster, namespace string) string {
+	t.Helper()
+	d, err := c.Dynamic(t).Resource(deployments).Namespace(namespace).Get(t.Context(), "control-plane-operator", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	containers, _, _ := unstructured.NestedSlice(d.Object, "spec", "template", "spec", "containers")
+	return fmt.Sprint(containers[0].(map[string]any)["image"])
+}
+
+func kubectlCreate(t *testing.T, c *cluster.Cluster, text string) {
+	t.Helper()
+	cmd := c.Kubectl(t, "create", "-f", "-")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func create(t *testing.T, c *cluster.Cluster, pod *corev1.Pod) {
+	t.Helper()
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Dynamic(t).Resource(pods).Namespace(pod.Namespace).Create(t.Context(), &unstructured.Unstructured{Object: fields}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
