@@ -70,6 +70,10 @@ func writeBlock(b *strings.Builder, key string, v any) {
 // KubeVirtDigestRef is the KubeVirt boot image of the default stream, or of the
 // stream of that name ("rhel-9", "rhel-10").
 func (r Release) KubeVirtDigestRef(streamName string) string {
+	return r.withDefaults().Repository + "@" + r.KubeVirtImage(streamName).Digest
+}
+
+func (r Release) kubevirtName(streamName string) string {
 	os := "417.94"
 	if r.BootImages == MultiStream {
 		os = "9.8"
@@ -77,11 +81,7 @@ func (r Release) KubeVirtDigestRef(streamName string) string {
 			os = "10.2"
 		}
 	}
-	return r.withDefaults().kubevirtRef(os)
-}
-
-func (r Release) kubevirtRef(os string) string {
-	return r.Repository + "@" + Digest([]byte("kubevirt "+os+" "+r.Version))
+	return "kubevirt " + os + " " + r.Version
 }
 
 func (r Release) stream(name, os string, platforms int) stream {
@@ -108,7 +108,7 @@ func (r Release) stream(name, os string, platforms int) stream {
 		if arch == "x86_64" {
 			a.Images["gcp"] = map[string]string{"release": release, "project": "rhcos-cloud", "name": "rhcos-" + strings.ReplaceAll(release, ".", "-") + "-gcp-x86-64"}
 			a.Images["kubevirt"] = map[string]string{
-				"release": release, "image": r.Repository + ":" + os + "-kubevirt", "digest-ref": r.kubevirtRef(os),
+				"release": release, "image": r.Repository + ":" + os + "-kubevirt", "digest-ref": r.Repository + "@" + unreadable("kubevirt "+os+" "+r.Version).Digest,
 			}
 		}
 		s.Architectures[arch] = a

@@ -208,12 +208,6 @@ func (r Release) ImageReferences() []byte {
 	return b
 }
 
-// ComponentDigest is the digest of that component's image.
-func (r Release) ComponentDigest(name string) string {
-	r = r.withDefaults()
-	return Digest([]byte(name + "@" + r.Version + platformOf(r.Platform).Architecture))
-}
-
 // ComponentNames are the names of the components, sorted.
 func (r Release) ComponentNames() []string { return componentNames(r.withDefaults().Components) }
 
