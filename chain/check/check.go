@@ -1,0 +1,105 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// Config configures [Run].
+type Config struct {
+	// Prober asks one endpoint, a provider/registry Provider for example. Required.
+	Prober provider.Prober
+	// Rules name the candidates. Required.
+	Rules *provider.Rules
+	// Credentials are those of every request.
+	Credentials provider.Credentials
+	// Sources asks the source too where no mirror has an image. Without it only
+	// images that no rule names a mirror for are asked for at their source.
+	Sources bool
+	// PerRegistry is how many requests one registry gets at once; 16 if zero.
+	PerRegistry int
+	// Request limits one request; 30 s if zero.
+	Request time.Duration
+	// Observer, if not nil, is told of attempts and retries.
+	Observer chain.Observer
+	// Done, if not nil, is called with each result as it comes, from one goroutine at
+	// a time.
+	Done func(Result)
+}
+
+// Item is one image to ask for.
+type Item struct {
+	// Name is what the caller calls it: a component's name.
+	Name string
+	// Image is asked for through the rules: a canonical reference.
+	Image imageref.Ref
+}
+
+// Result is what came of an item.
+type Result struct {
+	Item
+	// Found says where the image is. It is zero if Err is not nil.
+	Found chain.Found
+	// Err is why it is not to be had: a [*chain.Error] with every attempt, as a rule.
+	Err error
+}
+
+// Missing reports whether an endpoint said that it has no such image, and none had
+// it. A result with another error says nothing of the image: no endpoint answered.
+func (r Result) Missing() bool { return errors.Is(r.Err, provider.ErrNotFound) }
+
+// unlimited is for what the gate limits itself, so that the wait for a turn counts
+// as no endpoint's silence.
+const unlimited = math.MaxInt64 / 4
+
+// Run asks for all items at once, for each distinct image once, and returns the
+// results in the order of items. Its own error is one of cfg, or ctx's: the end of
+// ctx ends it, and the items without an answer have its error.
+func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
+	if cfg.Prober == nil || cfg.Rules == nil {
+		return nil, errors.New("check: Prober and Rules are required")
+	}
+	if cfg.PerRegistry < 0 || cfg.Request < 0 {
+		return nil, errors.New("check: PerRegistry and Request must not be negative")
+	}
+	g := newGates(cfg.Prober, cmp.Or(cfg.PerRegistry, 16), cmp.Or(cfg.Request, 30*time.Second))
+	probes, err := chain.NewProbes(g, func() *provider.Rules { return cfg.Rules }, chain.ProbesConfig{
+		MirrorsConfig: chain.MirrorsConfig{Attempt: unlimited, Observer: cfg.Observer}, MirrorsOnly: !cfg.Sources,
+	})
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(items))
+	same := make(map[imageref.Ref][]int)
+	for i, item := range items {
+		results[i].Item = item
+		same[item.Image.Normalize()] = append(same[item.Image.Normalize()], i)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex // for results and Done
+	for _, of := range same {
+		wg.Go(func() {
+			found, err := probes.Find(ctx, provider.Request{
+				Image: items[of[0]].Image, Rules: cfg.Rules, Credentials: cfg.Credentials,
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			for _, i := range of {
+				results[i].Found, results[i].Err = found, err
+				if cfg.Done != nil {
+					cfg.Done(results[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return results, ctx.Err()
+}

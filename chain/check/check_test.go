@@ -1,0 +1,295 @@
+package check_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+const source, first, second = "source.test", "first.test", "second.test"
+
+// answers is a Prober that notes who was asked when, and how many at once.
+type answers struct {
+	takes  time.Duration
+	answer func(ref imageref.Ref, nth int) error // nth request to that registry, from 1
+
+	mu      sync.Mutex
+	now     map[string]int
+	most    map[string]int
+	asked   map[string]int
+	byImage map[imageref.Ref]int
+	when    []time.Time
+}
+
+func (a *answers) Probe(ctx context.Context, req provider.Request) (string, error) {
+	host := req.Image.Registry()
+	a.mu.Lock()
+	if a.now == nil {
+		a.now, a.most, a.asked, a.byImage = map[string]int{}, map[string]int{}, map[string]int{}, map[imageref.Ref]int{}
+	}
+	a.now[host]++
+	a.asked[host]++
+	a.byImage[req.Image]++
+	a.most[host] = max(a.most[host], a.now[host])
+	a.when = append(a.when, time.Now())
+	nth := a.asked[host]
+	a.mu.Unlock()
+	defer func() { a.mu.Lock(); a.now[host]--; a.mu.Unlock() }()
+	select {
+	case <-time.After(a.takes):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if a.answer != nil {
+		if err := a.answer(req.Image, nth); err != nil {
+			return "", err
+		}
+	}
+	return req.Image.Digest(), nil
+}
+
+func items(n int) []check.Item {
+	var all []check.Item
+	for i := range n {
+		ref := imageref.MustParse(fmt.Sprintf("%s/ocp/art@sha256:%064x", source, i))
+		all = append(all, check.Item{Name: fmt.Sprintf("component-%03d", i), Image: ref})
+	}
+	return all
+}
+
+func rules(t *testing.T, mirrors ...string) *provider.Rules {
+	t.Helper()
+	r := provider.Rule{Source: source + "/ocp", Kind: provider.KindMirror, Pull: provider.PullDigest}
+	for _, m := range mirrors {
+		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m + "/mirror"})
+	}
+	policy := provider.Policy{}
+	if len(mirrors) > 0 {
+		policy.Rules = []provider.Rule{r}
+	}
+	rs, err := provider.NewRules(provider.RulesConfig{}, policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rs
+}
+
+func failing(class provider.Class) error {
+	return &provider.Error{Class: class, Err: errors.New("no")}
+}
+
+// P10: one request for each image, as many at once as a registry may get, and no
+// time lost between them.
+func TestEveryImageOnceWithinTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{takes: 20 * time.Millisecond}
+		var told []string
+		start := time.Now()
+		results, err := check.Run(t.Context(), check.Config{
+			Prober: a, Rules: rules(t, first), PerRegistry: 16, Done: func(r check.Result) { told = append(told, r.Name) },
+		}, items(146))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took, want := time.Since(start), 10*20*time.Millisecond; took != want {
+			t.Errorf("took %s, want %s: 146 in turns of 16", took, want)
+		}
+		if a.asked[first] != 146 || a.most[first] != 16 || len(a.asked) != 1 {
+			t.Errorf("asked %v, at once at most %v", a.asked, a.most)
+		}
+		for i, r := range results {
+			if r.Err != nil || r.Name != fmt.Sprintf("component-%03d", i) || r.Found.From.Registry() != first || r.Found.Digest != r.Image.Digest() {
+				t.Fatalf("%d: %+v", i, r)
+			}
+		}
+		slices.Sort(told)
+		if len(told) != 146 || len(slices.Compact(told)) != 146 {
+			t.Errorf("told of %d results", len(told))
+		}
+	})
+}
+
+// Components that share an image cost one request.
+func TestSameImageIsAskedForOnce(t *testing.T) {
+	a := new(answers)
+	all := items(2)
+	all = append(all, check.Item{Name: "twin", Image: all[0].Image})
+	results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, all)
+	if err != nil || a.asked[first] != 2 || len(results) != 3 || results[2].Name != "twin" || results[2].Found.Digest != all[0].Image.Digest() {
+		t.Errorf("%v, asked %v: %+v", err, a.asked, results)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	lacks := func(hosts ...string) func(imageref.Ref, int) error {
+		return func(ref imageref.Ref, _ int) error {
+			if slices.Contains(hosts, ref.Registry()) && strings.HasSuffix(ref.Digest(), "1") {
+				return failing(provider.ClassNotFound)
+			}
+			return nil
+		}
+	}
+	for name, c := range map[string]struct {
+		mirrors  []string
+		answer   func(imageref.Ref, int) error
+		sources  bool
+		missing  bool
+		from     string
+		attempts int
+	}{
+		"the second has it":                   {[]string{first, second}, lacks(first), false, false, second, 2},
+		"no mirror has it":                    {[]string{first, second}, lacks(first, second), false, true, "", 2},
+		"the source is asked if that is said": {[]string{first, second}, lacks(first, second), true, false, source, 3},
+		"nobody has it":                       {[]string{first}, lacks(first, source), true, true, "", 2},
+		"no mirror is named":                  {nil, lacks(), false, false, source, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &answers{answer: c.answer}
+			results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, c.mirrors...), Sources: c.sources}, items(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := results[1]
+			attempts := r.Found.Attempts
+			if e, ok := errors.AsType[*chain.Error](r.Err); ok {
+				attempts = e.Attempts
+			}
+			if r.Missing() != c.missing || c.missing == (r.Err == nil) || r.Found.From.Registry() != c.from || len(attempts) != c.attempts {
+				t.Errorf("missing %t, from %s, %d attempts: %v", r.Missing(), r.Found.From, len(attempts), r.Err)
+			}
+			if len(c.mirrors) > 0 && !c.sources && a.asked[source] > 0 {
+				t.Errorf("the source was asked %d times", a.asked[source])
+			}
+		})
+	}
+}
+
+// An endpoint that is away says nothing of the image.
+func TestUnreachableIsNotMissing(t *testing.T) {
+	a := &answers{answer: func(imageref.Ref, int) error { return failing(provider.ClassUnreachable) }}
+	results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(1))
+	if err != nil || results[0].Err == nil || results[0].Missing() {
+		t.Errorf("%v: %+v", err, results[0])
+	}
+}
+
+// A registry that answers 429 is left alone as long as it asks, gets fewer requests
+// at once from then on, and loses no image by it.
+func TestTooManyRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const wait = 7 * time.Second
+		a := &answers{takes: 9 * time.Millisecond, answer: func(_ imageref.Ref, nth int) error {
+			if nth == 1 || nth == 2 {
+				return &provider.Error{Class: provider.ClassThrottled, RetryAfter: wait}
+			}
+			time.Sleep(time.Millisecond) // refusals are known before the next one enters
+			return nil
+		}}
+		start := time.Now()
+		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 4}, items(40))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range results {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		if a.asked[first] != 42 {
+			t.Errorf("%d requests, want 40 and the 2 that were refused", a.asked[first])
+		}
+		var before int
+		for _, at := range a.when {
+			if at.Sub(start) < wait {
+				before++
+			}
+		}
+		if before != 4 {
+			t.Errorf("%d requests in the time that was asked for, want the 4 that were under way", before)
+		}
+		// 4 answers, of which 2 refuse: 38 are left for 2 places.
+		if took, want := time.Since(start), 9*time.Millisecond+wait+19*10*time.Millisecond; took != want {
+			t.Errorf("took %s, want %s", took, want)
+		}
+	})
+}
+
+// One that never answers anything else is given up, and the next one asked.
+func TestTooManyRequestsForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{answer: func(ref imageref.Ref, _ int) error {
+			if ref.Registry() == first {
+				return failing(provider.ClassThrottled)
+			}
+			return nil
+		}}
+		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first, second)}, items(3))
+		for _, r := range results {
+			if err != nil || r.Err != nil || r.Found.From.Registry() != second {
+				t.Errorf("%v: %+v", err, r)
+			}
+		}
+	})
+}
+
+// A wait for the registry's turn is nobody's silence; an endpoint's silence is.
+func TestHangingEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{takes: time.Hour, answer: nil}
+		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 1, Request: time.Minute}, items(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range results {
+			if provider.ClassOf(r.Err) != provider.ClassTimeout || r.Missing() {
+				t.Errorf("%v", r.Err)
+			}
+		}
+		if a.most[first] != 1 {
+			t.Errorf("%d at once", a.most[first])
+		}
+	})
+}
+
+func TestEndOfContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		a := &answers{takes: 20 * time.Millisecond}
+		results, err := check.Run(ctx, check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 1}, items(10))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		var found, ended int
+		for _, r := range results {
+			switch {
+			case r.Err == nil:
+				found++
+			case errors.Is(r.Err, context.DeadlineExceeded) && !r.Missing():
+				ended++
+			}
+		}
+		if found != 2 || ended != 8 {
+			t.Errorf("%d found, %d ended: %+v", found, ended, results)
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	for _, cfg := range []check.Config{{}, {Prober: new(answers)}, {Rules: rules(t)}, {Prober: new(answers), Rules: rules(t), PerRegistry: -1}, {Prober: new(answers), Rules: rules(t), Request: -1}} {
+		if _, err := check.Run(t.Context(), cfg, nil); err == nil {
+			t.Errorf("%+v is taken", cfg)
+		}
+	}
+}
