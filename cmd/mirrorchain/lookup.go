@@ -89,7 +89,7 @@ func (a *app) credentials(ctx context.Context, cands []provider.Candidate) (pull
 		return found, fmt.Errorf("looking for credentials: %w", err)
 	}
 	for _, w := range found.Warnings {
-		a.warnf("%s", w)
+		a.warnOnce(w)
 	}
 	for _, u := range found.Uses {
 		a.verbosef("%s: %s", u.Ref.Name(), sayUse(u))
@@ -116,7 +116,19 @@ func (i insecure) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	return i.ReleaseProvider.Lookup(ctx, req)
 }
 
-func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform) (*provider.Release, error) {
+// lookups is what the lookups of one command share.
+type lookups struct {
+	*app
+	policies *policies
+	res      provider.Resolution
+	base     *registry.Provider
+	found    pullsecret.Found
+	chain    *chain.Chain
+}
+
+// lookups reads the policies and the credentials for ref, and says what there is to
+// say of them. Close it.
+func (a *app) lookups(ctx context.Context, ref refArg) (*lookups, error) {
 	p, err := a.loadPolicies(ctx)
 	if err != nil {
 		return nil, err
@@ -134,27 +146,44 @@ func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform
 	}
 	a.warnUnmirrored(p, ref, res)
 	a.hintName(ref)
-	base, err := a.registry()
-	if err != nil {
+	l := &lookups{app: a, policies: p, res: res}
+	if l.found, err = a.credentials(ctx, res.Candidates); err != nil {
 		return nil, err
 	}
-	defer base.Close()
-	found, err := a.credentials(ctx, res.Candidates)
-	if err != nil {
+	if l.base, err = a.registry(); err != nil {
 		return nil, err
 	}
-	c, err := a.chain(base, p)
-	if err != nil {
+	if l.chain, err = a.chain(l.base, p); err != nil {
+		l.close()
 		return nil, err
 	}
-	stop := a.progress("looking up %s", ref.Text)
+	return l, nil
+}
+
+func (l *lookups) close() { _ = l.base.Close() }
+
+// lookup looks ref up and puts the error, if there is one, into words.
+func (l *lookups) lookup(ctx context.Context, ref refArg, platform provider.Platform) (*provider.Release, error) {
+	stop := l.progress("looking up %s", ref.Text)
 	defer stop()
 	start := time.Now()
-	rel, err := c.Lookup(a.traced(ctx), provider.Request{Image: ref.Ref, Platform: platform, Credentials: found.Credentials})
+	rel, err := l.chain.Lookup(l.traced(ctx), provider.Request{Image: ref.Ref, Platform: platform, Credentials: l.found.Credentials})
 	stop()
 	if err != nil {
-		return nil, a.failed(ctx, ref, err, p, res, found, time.Since(start))
+		return nil, l.failed(ctx, ref, err, l.policies, l.res, l.found, time.Since(start))
 	}
-	a.hint(p.hintTag(res))
 	return rel, nil
+}
+
+func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform) (*provider.Release, error) {
+	l, err := a.lookups(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	rel, err := l.lookup(ctx, ref, platform)
+	if err == nil {
+		a.hint(l.policies.hintTag(l.res))
+	}
+	return rel, err
 }

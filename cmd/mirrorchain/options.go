@@ -27,6 +27,7 @@ type options struct {
 	timeout   time.Duration
 
 	output  outputFormat
+	junit   bool // the command can write JUnit
 	verbose bool
 }
 
@@ -73,6 +74,9 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 func (o *options) check() error {
 	if o.timeout < 0 {
 		return usagef("--timeout %v: want 0 for none, or more", o.timeout)
+	}
+	if o.output == formatJUnit && !o.junit {
+		return errNoJUnit
 	}
 	for _, f := range []struct {
 		flag   string

@@ -21,6 +21,8 @@ const (
 	formatText outputFormat = "text"
 	formatJSON outputFormat = "json"
 	formatYAML outputFormat = "yaml"
+	// formatJUnit is for results that are a list of cases; see [options.check].
+	formatJUnit outputFormat = "junit"
 )
 
 func (f *outputFormat) String() string {
@@ -32,7 +34,7 @@ func (f *outputFormat) String() string {
 
 func (f *outputFormat) Set(s string) error {
 	switch v := outputFormat(s); v {
-	case formatText, formatJSON, formatYAML:
+	case formatText, formatJSON, formatYAML, formatJUnit:
 		*f = v
 		return nil
 	}
@@ -43,6 +45,8 @@ func (f *outputFormat) Set(s string) error {
 func (f *outputFormat) isText() bool { return *f == "" || *f == formatText }
 
 func (*outputFormat) Type() string { return "FORMAT" }
+
+var errNoJUnit = usagef("-o junit is for 'mirrorchain release check'; want text, json or yaml")
 
 // print writes v to stdout in the format asked for, text by its function, in one
 // piece: whoever reads it gets all or nothing.
@@ -64,6 +68,16 @@ func (a *app) print(v any, text func(io.Writer)) error {
 			out.Reset()
 			out.Write(y)
 		}
+	case formatJUnit:
+		cases, ok := v.(interface{ junit() ([]byte, error) })
+		if !ok {
+			return errNoJUnit
+		}
+		x, err := cases.junit()
+		if err != nil {
+			return fmt.Errorf("encoding the result: %w", err)
+		}
+		out.Write(x)
 	default:
 		var raw bytes.Buffer
 		text(&raw)

@@ -53,7 +53,7 @@ func (a *app) releaseCmd() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	cmd.AddCommand(a.releaseInfoCmd())
+	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd())
 	return showing(cmd)
 }
 
@@ -132,16 +132,20 @@ func infoOf(ref refArg, rel *provider.Release) releaseInfo {
 		r.Created = &t
 	}
 	for at := range rel.Attempts() {
-		e := attempt{Image: at.Ref.String(), DurationMS: at.Took.Milliseconds()}
-		if at.Err != nil {
-			e.Error, e.Class, e.Status = at.Err.Error(), provider.ClassOf(at.Err).String(), statusOf(at.Err)
-		}
-		r.Attempts = append(r.Attempts, e)
+		r.Attempts = append(r.Attempts, attemptOf(at))
 	}
 	for c := range rel.Components() {
 		r.Components = append(r.Components, component{c.Name, c.Image.String(), c.Canonical.String()})
 	}
 	return r
+}
+
+func attemptOf(at provider.Attempt) attempt {
+	e := attempt{Image: at.Ref.String(), DurationMS: at.Took.Milliseconds()}
+	if at.Err != nil {
+		e.Error, e.Class, e.Status = at.Err.Error(), provider.ClassOf(at.Err).String(), statusOf(at.Err)
+	}
+	return e
 }
 
 // printImageFor prints one component. Where mirrors failed before one answered,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -77,10 +78,20 @@ type app struct {
 	sys  System
 	opts options
 	err  *lockedWriter // for people
+
+	warned []string // by warnOnce
 }
 
 func (a *app) warnf(format string, args ...any) {
 	a.tell("warning: "+format, args...)
+}
+
+// warnOnce is for what several steps of one command may come upon.
+func (a *app) warnOnce(text string) {
+	if !slices.Contains(a.warned, text) {
+		a.warned = append(a.warned, text)
+		a.warnf("%s", text)
+	}
 }
 
 func (a *app) notef(format string, args ...any) {

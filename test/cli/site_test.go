@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -39,9 +40,11 @@ func (s *site) close() {
 // variable that holds the registry's host and port.
 //
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named]
-//	registry push NAME REPO[:TAG] [docker|index|list] [big] [multi] [real]   sets $DIGEST
+//	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real]   sets $DIGEST
+//	registry images NAME REPO COUNT [but COMPONENT...]   what a release of that many components lists
+//	registry latency NAME DURATION
 //	registry down|up|mute NAME
-//	registry fail NAME KIND|all STATUS|hang|flip|truncate|busy
+//	registry fail NAME KIND|HEAD|all STATUS|hang|flip|truncate|busy
 //	registry certificate NAME valid|unknown|expired|wrong
 //	registry requests NAME N          wants that many requests until now
 //	registry auth FILE NAME...        writes a pull secret for these
@@ -136,6 +139,12 @@ func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Regi
 	switch verb {
 	case "push":
 		return s.push(ts, reg, args)
+	case "images":
+		return s.images(reg, args)
+	case "latency":
+		d, err := time.ParseDuration(args[0])
+		reg.SetLatency(d)
+		return err
 	case "down":
 		reg.Down()
 		return nil
@@ -165,6 +174,13 @@ func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Regi
 func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args []string) error {
 	release := testpayload.Release{Components: 12, Manifests: 20, BaseLayers: []int64{1000}}
 	kinds := args[1:]
+	if i := slices.IndexFunc(kinds, func(k string) bool { return strings.HasPrefix(k, "components=") }); i >= 0 {
+		n, err := strconv.Atoi(strings.TrimPrefix(kinds[i], "components="))
+		if err != nil {
+			return err
+		}
+		release.Components = n
+	}
 	if slices.Contains(kinds, "big") {
 		release = testpayload.Release{} // of real size
 	}
@@ -203,9 +219,27 @@ func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args 
 	return nil
 }
 
+// images pushes what a release lists, but the components named.
+func (s *site) images(reg *testregistry.Registry, args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	r := testpayload.Release{Components: n}
+	for _, name := range r.ComponentNames() {
+		if !slices.Contains(args[2:], name) {
+			reg.Push(args[0], "", r.ComponentImage(name))
+		}
+	}
+	if !slices.Contains(args[2:], "kubevirt") {
+		reg.Push(args[0], "", r.KubeVirtImage(""))
+	}
+	return nil
+}
+
 func fail(reg *testregistry.Registry, args []string) error {
 	if len(args) != 2 {
-		return errors.New("usage: registry fail NAME KIND HOW")
+		return errors.New("usage: registry fail NAME KIND|METHOD|all HOW")
 	}
 	var a testregistry.Action
 	switch args[1] {
@@ -225,8 +259,11 @@ func fail(reg *testregistry.Registry, args []string) error {
 		a = testregistry.Status(code)
 	}
 	m := testregistry.Match{Kind: testregistry.Kind(args[0])}
-	if args[0] == "all" {
+	switch args[0] {
+	case "all":
 		m = testregistry.Match{}
+	case "HEAD":
+		m = testregistry.Match{Method: args[0]}
 	}
 	reg.Fail(m, a)
 	return nil
