@@ -54,6 +54,7 @@ func (o *opener) Open(ctx context.Context, req provider.Request) (provider.Opene
 
 func (o *opened) Digest() string              { return o.digest }
 func (o *opened) Platform() provider.Platform { return o.platform }
+func (o *opened) Named() string               { return o.digest }
 
 func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
 	o.mu.Lock()

@@ -69,6 +69,9 @@ type Opened interface {
 	Digest() string
 	// Platform is the one chosen from an index, zero where there was none.
 	Platform() Platform
+	// Named is the digest of what the reference itself names: of the index where
+	// there is one, else Digest. It is what [Reopener] asks about.
+	Named() string
 	// Release reads the rest.
 	Release(ctx context.Context) (*Release, error)
 }
@@ -88,6 +91,31 @@ type ProbeFunc func(ctx context.Context, req Request) (digest string, err error)
 
 // Probe calls f.
 func (f ProbeFunc) Probe(ctx context.Context, req Request) (string, error) { return f(ctx, req) }
+
+// Reopener is an optional capability of an [Opener]: to ask a registry whether a
+// reference still names what it named, which costs one small request and no body.
+type Reopener interface {
+	Opener
+	// Reopen is Open for who has opened the image before, with the same credential,
+	// and holds what it led to: named is what [Opened].Named said then. Nil and no
+	// error is the registry's word that the credential may see it and that nothing
+	// changed. It is no more than that word; bytes prove more, so it is not for a
+	// first time. A registry that does not know the question answers as for Open.
+	Reopen(ctx context.Context, req Request, named string) (Opened, error)
+}
+
+// Restorer is an optional capability of a [ReleaseProvider] that keeps what it
+// reads: releases with nobody asked. A wrapper forwards it.
+type Restorer interface {
+	// Restore is the release of the manifest with that digest, read from what is
+	// kept, each piece verified by its digest as if it came from a registry.
+	// platform is what [Release.Platform] is to say. What is not kept is an error
+	// of [ClassNotFound].
+	//
+	// Nothing is proved by it: it is for who remembers that the request's credential
+	// has read that manifest.
+	Restore(ctx context.Context, req Request, digest string, platform Platform) (*Release, error)
+}
 
 // OverrideSource is one place that says what the mirror policies are.
 // Implementations are safe for concurrent use.

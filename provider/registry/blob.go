@@ -20,7 +20,7 @@ func (p *Provider) blob(ctx context.Context, s source, d v1.Descriptor, limit in
 	case d.Size > limit:
 		return nil, nil, fail(provider.ClassLimit, fmt.Errorf("%s has %d bytes; at most %d are read", d.Digest, d.Size, limit))
 	}
-	resp, err := p.get(ctx, s, "blobs/"+d.Digest.String(), "")
+	resp, err := p.get(ctx, s, "blobs/"+d.Digest.String(), "", "")
 	if err != nil {
 		return nil, nil, err
 	}

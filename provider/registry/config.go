@@ -33,6 +33,10 @@ type Config struct {
 	// is closed, on the goroutine that read it; so many calls may run at once. It
 	// must be fast and must not block.
 	Observe func(Exchange)
+	// Blobs, if not nil, keeps the manifests and layers that releases were read
+	// from, for the next time. A manifest is read from the registry all the same,
+	// since that proves the right to it, except by Restore. Images are not kept.
+	Blobs Blobs
 	// Timeouts and Limits have defaults of their own, field by field.
 	Timeouts Timeouts
 	Limits   Limits

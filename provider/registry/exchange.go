@@ -19,6 +19,9 @@ type source struct {
 	cred     provider.Credential
 	insecure bool
 	rules    *provider.Rules
+
+	blobs Blobs // what may be read from here instead; nil is nothing
+	alone bool  // nothing may be read from anywhere else
 }
 
 func sourceOf(req provider.Request) source {
@@ -30,9 +33,10 @@ func sourceOf(req provider.Request) source {
 const maxRedirects = 5
 
 // get asks for "manifests/..." or "blobs/..." of a repository, authenticates if
-// it must and follows redirects. The answer is 200 or an error.
-func (p *Provider) get(ctx context.Context, s source, what, accept string) (*wire.Response, error) {
-	return p.send(ctx, s, wire.Request{Path: s.path(what), Accept: accept})
+// it must and follows redirects. The answer is 200 or an error; with unless, a
+// digest that is known already, it may be 304.
+func (p *Provider) get(ctx context.Context, s source, what, accept, unless string) (*wire.Response, error) {
+	return p.send(ctx, s, wire.Request{Path: s.path(what), Accept: accept, IfNoneMatch: unless})
 }
 
 // path is that of "manifests/..." or "blobs/..." of the repository.
@@ -52,7 +56,7 @@ func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.
 		return nil, wire.Withhold(err, secrets...)
 	}
 	switch {
-	case resp.Status == http.StatusOK:
+	case resp.Status == http.StatusOK, resp.Status == http.StatusNotModified && req.IfNoneMatch != "":
 		return resp, nil
 	case isRedirect(resp.Status):
 		return p.redirected(ctx, ep.host, s, req, resp, secrets)

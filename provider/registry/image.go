@@ -32,7 +32,7 @@ func (i *image) Files(ctx context.Context, patterns ...string) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := i.p.search(ctx, i.source, i.manifest.layers, s); err != nil {
+	if _, err := i.p.search(ctx, i.source, i.manifest.layers, s); err != nil {
 		return nil, err
 	}
 	files, err := s.Files(ctx)

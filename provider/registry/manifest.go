@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net/http"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -36,6 +37,8 @@ var accepted = strings.Join([]string{
 // manifest is a verified image manifest.
 type manifest struct {
 	digest   string
+	named    string            // what the reference names: digest, or that of the index
+	body     []byte            // what digest is of
 	platform provider.Platform // chosen from an index; zero where there was none
 	config   v1.Descriptor
 	layers   []v1.Descriptor // from the bottom up
@@ -65,23 +68,28 @@ func (l *descriptors) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// manifest reads what s names; from an index, the one child for platform.
-func (p *Provider) manifest(ctx context.Context, s source, platform provider.Platform) (*manifest, error) {
+// manifest reads what s names; from an index, the one child for platform. It is nil
+// where s still names unless, a digest known already.
+func (p *Provider) manifest(ctx context.Context, s source, platform provider.Platform, unless string) (*manifest, error) {
 	id := s.ref.Identifier()
 	if err := knownDigest(s.ref.Digest()); err != nil {
 		return nil, located(s.ref, "", fail(provider.ClassInvalid, err))
 	}
-	digest, doc, err := p.document(ctx, s, id, nil)
-	if err != nil {
+	d, doc, err := p.document(ctx, s, id, nil, unless)
+	switch {
+	case err != nil:
 		return nil, located(s.ref, "reading the manifest", err)
+	case doc == nil:
+		return nil, nil
 	}
+	named := d.digest
 	var chosen provider.Platform
 	if doc.isIndex() {
 		child, err := choose(doc.Manifests, platform)
 		if err != nil {
 			return nil, located(s.ref, "reading the index", err)
 		}
-		if digest, doc, err = p.document(ctx, s, child.Digest.String(), &child); err != nil {
+		if d, doc, err = p.document(ctx, s, child.Digest.String(), &child, ""); err != nil {
 			return nil, located(s.ref, "reading the manifest for "+platformOf(child).String(), err)
 		}
 		if doc.isIndex() {
@@ -89,36 +97,54 @@ func (p *Provider) manifest(ctx context.Context, s source, platform provider.Pla
 		}
 		chosen = platformOf(child)
 	}
-	return &manifest{digest: digest, platform: chosen, config: *doc.Config, layers: doc.Layers}, nil
+	return doc.manifest(d, named, chosen), nil
+}
+
+func (d *document) manifest(v verified, named string, platform provider.Platform) *manifest {
+	return &manifest{digest: v.digest, named: named, body: v.body, platform: platform, config: *d.Config, layers: d.Layers}
+}
+
+// verified is a body and its digest.
+type verified struct {
+	digest string
+	body   []byte
 }
 
 // document reads and verifies one manifest or index. desc is what an index says
-// of it, nil where nothing does.
-func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.Descriptor) (digest string, doc *document, err error) {
+// of it, nil where nothing does. A nil document is the registry's word that it is
+// still unless.
+func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.Descriptor, unless string) (v verified, doc *document, err error) {
 	limit := p.cfg.Limits.Manifest
 	if desc != nil && desc.Size > limit {
-		return "", nil, fail(provider.ClassLimit, fmt.Errorf("a manifest of %d bytes; at most %d are read", desc.Size, limit))
+		return v, nil, fail(provider.ClassLimit, fmt.Errorf("a manifest of %d bytes; at most %d are read", desc.Size, limit))
 	}
-	resp, err := p.get(ctx, s, "manifests/"+id, accepted)
+	resp, err := p.get(ctx, s, "manifests/"+id, accepted, unless)
 	if err != nil {
-		return "", nil, err
+		return v, nil, err
 	}
 	defer resp.Close()
-	body, err := readManifest(resp, limit)
+	header := resp.Header.Get("Docker-Content-Digest")
+	if resp.Status == http.StatusNotModified {
+		if header == "" || header == unless {
+			return v, nil, nil
+		}
+		resp.Close()
+		return p.document(ctx, s, id, desc, "") // it means something else by the question
+	}
+	if v.body, err = readManifest(resp, limit); err != nil {
+		return v, nil, err
+	}
+	if v.digest, err = verifyManifest(v.body, id, header); err != nil {
+		return v, nil, err
+	}
+	doc, err = parseDocument(v.body, resp.Header.Get("Content-Type"))
 	if err != nil {
-		return "", nil, err
+		return v, nil, undecodable(err)
 	}
-	if digest, err = verifyManifest(body, id, resp.Header.Get("Docker-Content-Digest")); err != nil {
-		return "", nil, err
+	if desc != nil && desc.Size != int64(len(v.body)) {
+		return v, nil, fail(provider.ClassMalformed, fmt.Errorf("the index says %d bytes, and %s has %d", desc.Size, v.digest, len(v.body)))
 	}
-	doc, err = parseDocument(body, resp.Header.Get("Content-Type"))
-	if err != nil {
-		return "", nil, undecodable(err)
-	}
-	if desc != nil && desc.Size != int64(len(body)) {
-		return "", nil, fail(provider.ClassMalformed, fmt.Errorf("the index says %d bytes, and %s has %d", desc.Size, digest, len(body)))
-	}
-	return digest, doc, nil
+	return v, doc, nil
 }
 
 func readManifest(resp *wire.Response, limit int64) ([]byte, error) {

@@ -40,14 +40,14 @@ func (p *Provider) Probe(ctx context.Context, req provider.Request) (digest stri
 		}
 		denied = err != nil
 	}
-	digest, _, err = p.document(ctx, s, s.ref.Identifier(), nil)
+	v, _, err := p.document(ctx, s, s.ref.Identifier(), nil, "")
 	if err != nil {
 		return "", located(s.ref, "reading the manifest", err)
 	}
 	if denied {
 		ep.headless.Store(true)
 	}
-	return digest, nil
+	return v.digest, nil
 }
 
 // head is the digest that an answer to HEAD names, "" if that proves nothing.

@@ -21,7 +21,8 @@ type Provider struct {
 }
 
 var (
-	_ provider.Opener        = (*Provider)(nil)
+	_ provider.Reopener      = (*Provider)(nil)
+	_ provider.Restorer      = (*Provider)(nil)
 	_ provider.ImageProvider = (*Provider)(nil)
 	_ provider.Prober        = (*Provider)(nil)
 )
@@ -60,12 +61,20 @@ func (p *Provider) Lookup(ctx context.Context, req provider.Request) (*provider.
 // Open reads the manifest, from an index that of the platform, and leaves the
 // layer for later.
 func (p *Provider) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
+	return p.Reopen(ctx, req, "")
+}
+
+// Reopen is Open with a condition (If-None-Match): nil where the registry says that
+// req.Image still names the digest named. A registry that knows no conditions sends
+// the manifest again, which is small.
+func (p *Provider) Reopen(ctx context.Context, req provider.Request, named string) (provider.Opened, error) {
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
 	s := sourceOf(req)
-	m, err := p.manifest(ctx, s, req.Platform)
-	if err != nil {
+	s.blobs = p.cfg.Blobs
+	m, err := p.manifest(ctx, s, req.Platform, named)
+	if err != nil || m == nil {
 		return nil, err
 	}
 	return &opened{p, req, s, m}, nil
@@ -78,7 +87,7 @@ func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Im
 		return nil, err
 	}
 	s := sourceOf(req)
-	m, err := p.manifest(ctx, s, req.Platform)
+	m, err := p.manifest(ctx, s, req.Platform, "")
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type opened struct {
 
 func (o *opened) Digest() string              { return o.manifest.digest }
 func (o *opened) Platform() provider.Platform { return o.manifest.platform }
+func (o *opened) Named() string               { return o.manifest.named }
 
 // Release reads the layers from the top down to the one that says what is in
 // the release, which is the first.
@@ -36,7 +37,8 @@ func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.p.search(ctx, o.source, o.manifest.layers, s); err != nil {
+	read, err := o.p.search(ctx, o.source, o.manifest.layers, s)
+	if err != nil {
 		return nil, err
 	}
 	var files payload.Files
@@ -46,7 +48,11 @@ func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
 	}
 	files.Metadata, _ = s.File(payload.Metadata)
 	files.BootImages, _ = s.File(payload.BootImages)
-	return o.decode(ctx, files)
+	r, err := o.decode(ctx, files)
+	if err == nil {
+		o.keep(read)
+	}
+	return r, err
 }
 
 func (o *opened) decode(ctx context.Context, files payload.Files) (*provider.Release, error) {

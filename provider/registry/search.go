@@ -21,43 +21,61 @@ const (
 	keepLayers = 16 << 20
 )
 
+// layersRead are those that a search read.
+type layersRead struct {
+	raw  map[v1.Hash][]byte // as they came, but for
+	lost bool               // those that were too large
+}
+
 // search goes through an image's layers from the top until s is done.
-func (p *Provider) search(ctx context.Context, src source, layers []v1.Descriptor, s *layer.Search) error {
-	kept := make(map[v1.Hash][]byte)
+func (p *Provider) search(ctx context.Context, src source, layers []v1.Descriptor, s *layer.Search) (layersRead, error) {
+	read := layersRead{raw: make(map[v1.Hash][]byte)}
 	size := int64(0)
 	for i := len(layers) - 1; i >= 0 && !s.Done(); {
 		d := layers[i]
-		l, raw, err := p.scan(ctx, src, d, s, kept[d.Digest])
+		l, raw, err := p.scan(ctx, src, d, s, read.raw[d.Digest])
 		if err != nil {
-			return located(src.ref, fmt.Sprintf("reading layer %d of %d", i+1, len(layers)), err)
+			return read, located(src.ref, fmt.Sprintf("reading layer %d of %d", i+1, len(layers)), err)
 		}
-		if raw != nil && size+d.Size <= keepLayers {
-			kept[d.Digest], size = raw, size+d.Size
+		switch {
+		case raw != nil && size+d.Size <= keepLayers:
+			read.raw[d.Digest], size = raw, size+d.Size
+		case read.raw[d.Digest] == nil:
+			read.lost = true
 		}
 		again, err := s.Add(ctx, l)
 		switch {
 		case err != nil:
-			return located(src.ref, "reading the layers", stoppedOr(ctx, err))
+			return read, located(src.ref, "reading the layers", stoppedOr(ctx, err))
 		case again:
 			i = len(layers) - 1
 		default:
 			i--
 		}
 	}
-	return nil
+	return read, nil
 }
 
-// scan reads one layer: from kept if it was kept, else from the registry. It
+// scan reads one layer: from kept if it was kept, else from where src keeps it, else
+// from the registry. It
 // decodes while bytes come in, and judges them before it believes a decoder.
 func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *layer.Search, kept []byte) (l *layer.Layer, raw []byte, err error) {
 	t := &turn{of: p.decoders}
 	defer t.leave()
+	if kept == nil {
+		if kept = src.stored(d); kept != nil {
+			raw = kept
+		}
+	}
 	if kept != nil {
 		if err := t.take(ctx); err != nil {
 			return nil, nil, err
 		}
 		l, err := s.Scan(ctx, bytes.NewReader(kept))
-		return l, nil, stoppedOr(ctx, err)
+		return l, raw, stoppedOr(ctx, err)
+	}
+	if src.alone {
+		return nil, nil, fail(provider.ClassNotFound, fmt.Errorf("%s is not kept", d.Digest))
 	}
 	if !isLayer(d) {
 		return nil, nil, fail(provider.ClassMalformed, fmt.Errorf("media type %q is no layer that can be read", wire.CleanText(string(d.MediaType))))

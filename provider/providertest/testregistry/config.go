@@ -29,6 +29,10 @@ type Config struct {
 	// PlainStorage has that listener speak plain HTTP.
 	PlainStorage bool
 
+	// Unconditional answers requests with If-None-Match in full, as registries do
+	// that know no conditions.
+	Unconditional bool
+
 	// Latency is added before every answer of every listener. See
 	// [Registry.SetLatency].
 	Latency time.Duration

@@ -58,7 +58,7 @@ func (r *Registry) serveManifest(req *http.Request, q Request) answer {
 		size: int64(len(img.Manifest)),
 		body: func(w io.Writer) error { _, err := w.Write(img.Manifest); return err },
 	}
-	return unlessModified(req, img.Digest, a)
+	return r.unlessModified(req, img.Digest, a)
 }
 
 func (r *Registry) serveBlob(req *http.Request, q Request) answer {
@@ -72,7 +72,7 @@ func (r *Registry) serveBlob(req *http.Request, q Request) answer {
 			header: http.Header{"Location": {r.storage.URL() + r.storagePath(q.Repository, b.Digest)}},
 		}
 	}
-	return unlessModified(req, b.Digest, blobAnswer(req, b))
+	return r.unlessModified(req, b.Digest, blobAnswer(req, b))
 }
 
 // blobAnswer is a blob, or the part of it that a Range header asks for.
@@ -132,7 +132,10 @@ func byteRange(s string, size int64) (first, last int64, ok bool) {
 	return first, last, true
 }
 
-func unlessModified(req *http.Request, digest string, a answer) answer {
+func (r *Registry) unlessModified(req *http.Request, digest string, a answer) answer {
+	if r.cfg.Unconditional {
+		return a
+	}
 	for _, tag := range strings.Split(req.Header.Get("If-None-Match"), ",") {
 		if strings.Trim(strings.TrimSpace(tag), `"`) == digest {
 			return answer{status: http.StatusNotModified, header: a.header, size: -1}

@@ -19,6 +19,8 @@ type Request struct {
 	Accept  string
 	// Head makes the request a HEAD: its answer has no body.
 	Head bool
+	// IfNoneMatch is an entity tag without its quotes, or "": the answer may be 304.
+	IfNoneMatch string
 	// Form makes the request a POST of an encoded form.
 	Form string
 	// Authorization is the header's value, or "". It goes over plain HTTP only
@@ -48,6 +50,9 @@ func (h *Host) build(ctx context.Context, scheme string, r Request) *http.Reques
 	}).WithContext(ctx)
 	if r.Accept != "" {
 		req.Header.Set("Accept", r.Accept)
+	}
+	if r.IfNoneMatch != "" {
+		req.Header.Set("If-None-Match", `"`+r.IfNoneMatch+`"`)
 	}
 	if r.Authorization != "" && (scheme == "https" || r.PlainAuthorization) {
 		req.Header.Set("Authorization", r.Authorization)
