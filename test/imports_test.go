@@ -101,8 +101,10 @@ var inherited = []ban{
 var exact = map[string][]string{
 	"provider":          {module + "/provider/imageref"},
 	"provider/imageref": {},
-	"chain":             {module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
-	"sources":           {module + "/provider", "go.uber.org/zap"},
+	// Who keeps things on disk must not inherit a database.
+	"provider/diskcache": {},
+	"chain":              {module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"sources":            {module + "/provider", "go.uber.org/zap"},
 }
 
 func under(path, prefix string) bool {

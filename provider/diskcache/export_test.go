@@ -1,0 +1,8 @@
+package diskcache
+
+// OpenStepping is Open with a function that is called at each step of a write.
+func OpenStepping(cfg Config, step func(string)) (*Cache, error) { return open(cfg, step) }
+
+// Seal and Unseal are the format of notes.
+func (c *Cache) Seal(name string, value []byte) []byte          { return c.seals.seal(name, value) }
+func (c *Cache) Unseal(name string, file []byte) ([]byte, bool) { return c.seals.open(name, file) }
