@@ -46,7 +46,7 @@ func child(dir string) {
 	t := &childT{}
 	var wg sync.WaitGroup
 	for g := range 2 {
-		wg.Go(func() { use(t, c, g+os.Getpid(), 400) })
+		wg.Go(func() { use(t, c, g+os.Getpid(), 200) })
 	}
 	wg.Wait()
 	c.Close()
@@ -113,7 +113,7 @@ func check(t *testing.T, dir string) (found int) {
 
 // R11: killed at each step of the first writes, that of the key included.
 func TestKilledAtEachStep(t *testing.T) {
-	const steps = 40 // of about 4 for each write
+	const steps = 28 // of about 4 for each write
 	found := 0
 	for n := 1; n <= steps; n++ {
 		dir := t.TempDir()
@@ -134,7 +134,7 @@ func TestKilledAtEachStep(t *testing.T) {
 // R11: killed at any moment, again and again, over one directory that others use at
 // the same time.
 func TestKilledAtAnyMoment(t *testing.T) {
-	const rounds = 25
+	const rounds = 20
 	dir := t.TempDir()
 	survivor, said := start(t, dir, "")
 	found, killed := 0, 0
