@@ -100,8 +100,11 @@ func (p *Process) Terminate(ctx context.Context) error {
 func (p *Process) Output() ([]byte, error) { return os.ReadFile(p.log) }
 
 // Tail is the end of the output, for a failing test.
-func (p *Process) Tail() string {
-	data, err := p.Output()
+func (p *Process) Tail() string { return Tail(p.name, p.log) }
+
+// Tail is the end of what name wrote to the file log.
+func Tail(name, log string) string {
+	data, err := os.ReadFile(log)
 	if err != nil {
 		return err.Error()
 	}
@@ -110,5 +113,5 @@ func (p *Process) Tail() string {
 		data = data[len(data)-most:]
 		data = data[bytes.IndexByte(data, '\n')+1:]
 	}
-	return fmt.Sprintf("the end of what %s wrote:\n%s", p.name, data)
+	return fmt.Sprintf("the end of what %s wrote:\n%s", name, data)
 }
