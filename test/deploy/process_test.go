@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +23,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/test/cluster"
 	"github.com/mirrorchain/mirrorchain/test/deploy"
+	"github.com/mirrorchain/mirrorchain/test/process"
 )
 
 var (
@@ -178,31 +177,35 @@ func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) 
 		}
 		args = append(args, arg)
 	}
-	cmd := exec.Command(bin, append(args, "--cert-dir="+certs)...)
-	cmd.Env = env
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
+	p, err := process.Start(process.Config{
+		Path: bin, Args: append(args, "--cert-dir="+certs), Env: env, Log: filepath.Join(t.TempDir(), "log"),
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := false
-	stop = func() string {
-		ended = true
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	t.Cleanup(func() {
+		if err := p.Kill(); err != nil {
 			t.Error(err)
 		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the operator ended with %v", err)
-		}
-		return stderr.String()
-	}
-	t.Cleanup(func() {
-		if !ended {
-			_ = cmd.Process.Kill() // the test has failed; it is told below
-			_ = cmd.Wait()
-			t.Log(stderr.String())
+		if t.Failed() {
+			t.Log(p.Tail())
 		}
 	})
+	stop = func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), cluster.Patience)
+		defer cancel()
+		if err := p.Terminate(ctx); err != nil {
+			t.Error(err)
+		}
+		if code := p.ExitCode(); code != 0 {
+			t.Errorf("the operator ended with %d", code)
+		}
+		log, err := p.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(log)
+	}
 	return stop, health
 }
 
