@@ -19,6 +19,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
@@ -30,9 +31,10 @@ import (
 )
 
 const (
-	user, password = "puller", "s3cret"
-	source         = "release.example.invalid/ocp/release" // nobody has that name
-	ownImage       = "quay.io/acme/operator:v1"
+	user, password    = "puller", "s3cret"
+	source            = "release.example.invalid/ocp/release" // nobody has that name
+	operatorNamespace = "hypershift"
+	ownImage          = "quay.io/acme/operator:v1"
 )
 
 // world is a management cluster, a mirror with one release, and the operator.
@@ -43,7 +45,7 @@ type world struct {
 	image  string // the release, at its source
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{Cluster: cluster.Start(t)}
 	scheme, err := operator.NewScheme()
 	if err != nil {
@@ -65,7 +67,31 @@ func newWorld(t *testing.T) *world {
 	digest := w.mirror.Push("mirror/release", "4.17.3", release)
 	w.image = fmt.Sprint(source, "@", digest)
 	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters"}})
+	w.permit(t)
 	return w
+}
+
+// permit gives the operator's account what the operator says it needs, and nothing
+// else.
+func (w *world) permit(t testing.TB) {
+	t.Helper()
+	to := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorNamespace, Name: "operator"}}
+	ref := func(kind string) rbacv1.RoleRef {
+		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: Owner}
+	}
+	name, named := metav1.ObjectMeta{Name: Owner}, metav1.ObjectMeta{Namespace: operatorNamespace, Name: Owner}
+	w.create(t,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}},
+		&rbacv1.ClusterRole{ObjectMeta: name, Rules: OperatorRules()},
+		&rbacv1.ClusterRoleBinding{ObjectMeta: name, Subjects: to, RoleRef: ref("ClusterRole")},
+		&rbacv1.Role{ObjectMeta: named, Rules: NamespaceRules()},
+		&rbacv1.RoleBinding{ObjectMeta: named, Subjects: to, RoleRef: ref("Role")},
+	)
+}
+
+// account connects as the operator does.
+func (w *world) account() *rest.Config {
+	return w.User("system:serviceaccount:" + operatorNamespace + ":operator")
 }
 
 // operate runs the operator until it is stopped or the test has ended.
@@ -73,7 +99,7 @@ func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
 	t.Helper()
 	o := Options{
 		Settings: Settings{OperatorImage: ownImage},
-		REST:     w.Config(),
+		REST:     w.account(),
 		Log:      zaptest.NewLogger(t),
 		Metrics:  prometheus.NewRegistry(),
 		Registry: registry.Config{RootCAs: w.mirror.CA().Pool(), Dial: w.onlyMirror},
@@ -125,7 +151,7 @@ func (w *world) onlyMirror(ctx context.Context, network, address string) (net.Co
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-func (w *world) create(t *testing.T, objects ...client.Object) {
+func (w *world) create(t testing.TB, objects ...client.Object) {
 	t.Helper()
 	for _, obj := range objects {
 		if err := w.Create(t.Context(), obj); err != nil {
@@ -232,7 +258,7 @@ func (w *world) says(t *testing.T, hc *hyperv1.HostedCluster, typ hyperv1.Condit
 			return err
 		}
 		c := apimeta.FindStatusCondition(hc.Status.Conditions, string(typ))
-		if c == nil || c.Status != status || c.Reason != reason || !strings.Contains(c.Message, part) || c.ObservedGeneration != hc.Generation {
+		if c == nil || c.Status != status || reason != "" && c.Reason != reason || !strings.Contains(c.Message, part) || c.ObservedGeneration != hc.Generation {
 			return fmt.Errorf("generation %d, condition %+v", hc.Generation, c)
 		}
 		return nil

@@ -1,6 +1,9 @@
 package hostedcluster
 
 import (
+	"cmp"
+	"strings"
+
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,7 +26,15 @@ var handedDown = [...]string{
 func namespace(hc *hyperv1.HostedCluster) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: meta(hc, "")}
 	ns.Name, ns.Namespace = ns.Namespace, ""
-	ns.Labels["hypershift.openshift.io/hosted-control-plane"] = "true"
+	ns.Labels[controlPlaneLabel] = "true"
+	// What runs there needs no more than "restricted", which is also the default of the
+	// annotation. HyperShift looks for a label of the control-plane-operator's image
+	// first; here no image is read to write an object.
+	level := cmp.Or(strings.ToLower(hc.Annotations[hyperv1.PodSecurityAdmissionLabelOverrideAnnotation]), "restricted")
+	for _, mode := range []string{"enforce", "audit", "warn"} {
+		ns.Labels["pod-security.kubernetes.io/"+mode] = level
+	}
+	ns.Labels["security.openshift.io/scc.podSecurityLabelSync"] = "false" // or OpenShift sets the level itself
 	return ns
 }
 

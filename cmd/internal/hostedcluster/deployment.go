@@ -57,7 +57,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	pod.Labels = map[string]string{}
 	maps.Copy(pod.Labels, w.hc.Spec.Labels)
 	maps.Copy(pod.Labels, labels)
-	pod.Labels["hypershift.openshift.io/hosted-control-plane"] = ControlPlaneNamespace(w.hc)
+	pod.Labels[controlPlaneLabel] = ControlPlaneNamespace(w.hc)
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: cpoName,
 		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: pullSecret}},

@@ -8,7 +8,9 @@
 // and the release's content alone. Which mirror is up changes none of it: where a
 // release cannot be looked up nothing is written but conditions.
 //
-// It is not the whole of HyperShift's operator. It does not delete: a HostedCluster
-// that goes leaves its control plane namespace, which holds the means to tear cloud
-// resources down, to whoever does that.
+// A HostedCluster that goes takes its control plane namespace with it: the
+// HostedControlPlane first, so that whoever tears cloud resources down can do so.
+//
+// It is not the whole of HyperShift's operator: no node pools, no cloud resources, no
+// components of a control plane but the control-plane-operator.
 package hostedcluster

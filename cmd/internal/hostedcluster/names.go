@@ -66,3 +66,9 @@ func clusterOf(obj client.Object) (client.ObjectKey, error) {
 	}
 	return client.ObjectKey{Namespace: namespace, Name: name}, nil
 }
+
+// isOf reports whether obj was written for hc.
+func isOf(obj client.Object, hc *hyperv1.HostedCluster) bool {
+	owner, err := clusterOf(obj)
+	return err == nil && owner == client.ObjectKeyFromObject(hc)
+}

@@ -1,10 +1,64 @@
 package hostedcluster
 
 import (
+	configv1 "github.com/openshift/api/config/v1"
+	operatorv1alpha1 "github.com/openshift/api/operator/v1alpha1"
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 )
+
+// OperatorRules are what this operator may do in the whole cluster, and all that it
+// does: what it reads and writes itself, and what it gives each control-plane-operator,
+// for nobody can give what they do not have. The tests run with these and
+// [NamespaceRules], so one that is missing shows.
+//
+// They are for a ClusterRole: control plane namespaces come and go with HostedClusters,
+// and a HostedCluster may be in any namespace.
+func OperatorRules() []rbacv1.PolicyRule {
+	follow := []string{"get", "list", "watch"}
+	// A server-side apply is a patch, and a create where there is nothing yet.
+	apply := append(follow[:len(follow):len(follow)], "create", "patch")
+	remove := append(apply[:len(apply):len(apply)], "delete")
+	hypershift := []string{hyperv1.GroupVersion.Group}
+	return append([]rbacv1.PolicyRule{
+		// The policies, read only. Nothing is asked for the kinds that a cluster lacks.
+		{APIGroups: []string{operatorv1alpha1.GroupName}, Resources: []string{"imagecontentsourcepolicies"}, Verbs: follow},
+		{APIGroups: []string{configv1.GroupName}, Resources: []string{"imagedigestmirrorsets", "imagetagmirrorsets", "images"}, Verbs: follow},
+
+		// HostedClusters: the patch adds the finalizer, an infraID and a clusterID.
+		{APIGroups: hypershift, Resources: []string{"hostedclusters"}, Verbs: append(follow[:len(follow):len(follow)], "patch")},
+		{APIGroups: hypershift, Resources: []string{"hostedclusters/status"}, Verbs: []string{"patch"}},
+
+		// Control planes, made and deleted with their HostedCluster.
+		{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: remove},
+		{APIGroups: hypershift, Resources: []string{"hostedcontrolplanes"}, Verbs: remove},
+
+		// What a HostedCluster names (pull secret, SSH key, CA bundle) and its copies in the
+		// control plane namespace. Contents are read by get, one by one; list and watch are
+		// of metadata alone. The copies that are not wanted any more are deleted.
+		{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: remove},
+
+		// The control-plane-operator.
+		{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: apply},
+		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles", "rolebindings"}, Verbs: apply},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: apply},
+	}, hostedcontrolplane.OperatorRules()...)
+}
+
+// NamespaceRules are what this operator may do in the namespace that it runs in
+// (flag --namespace), beside [OperatorRules].
+func NamespaceRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		// The lease of the one active replica, and the events that say who has it.
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}},
+		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+		// Its own pod, to learn its own image (flag --pod-name).
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}},
+	}
+}
 
 func serviceAccount(hc *hyperv1.HostedCluster) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
@@ -13,25 +67,9 @@ func serviceAccount(hc *hyperv1.HostedCluster) *corev1.ServiceAccount {
 	}
 }
 
-// role is what the control-plane-operator may do in its namespace. Whoever creates a
-// Role must hold its rules: so these include those that it gives the ignition server,
-// and this operator's own role must include these.
+// role is what the control-plane-operator may do in its namespace.
 func role(hc *hyperv1.HostedCluster) *rbacv1.Role {
-	read := []string{"get", "list", "watch"}
-	manage := []string{"get", "list", "watch", "create", "update", "patch", "delete"}
-	hypershift := []string{hyperv1.GroupVersion.Group}
-	return &rbacv1.Role{ObjectMeta: meta(hc, cpoName), Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"secrets", "services", "serviceaccounts"}, Verbs: manage},
-		{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: read},
-		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch", "update"}},
-		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: manage},
-		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles", "rolebindings"}, Verbs: manage},
-		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update", "patch"}},
-		{APIGroups: hypershift, Resources: []string{"hostedcontrolplanes"}, Verbs: read},
-		{APIGroups: hypershift, Resources: []string{"hostedcontrolplanes/status"}, Verbs: []string{"get", "patch", "update"}},
-		// To own objects in a way that blocks the owner's deletion.
-		{APIGroups: hypershift, Resources: []string{"hostedcontrolplanes/finalizers"}, Verbs: []string{"update"}},
-	}}
+	return &rbacv1.Role{ObjectMeta: meta(hc, cpoName), Rules: hostedcontrolplane.OperatorRules()}
 }
 
 func roleBinding(hc *hyperv1.HostedCluster) *rbacv1.RoleBinding {

@@ -23,6 +23,8 @@ type Reconciler struct {
 	Settings
 	// Client reads and writes. [CacheOptions] and [ClientOptions] are for its manager.
 	Client client.Client
+	// Live reads from the API server, past every cache.
+	Live client.Reader
 	// Releases is the chain that releases are looked up through.
 	Releases provider.ReleaseProvider
 	// Rules are those that are handed on: what the policies say, without the operators'
@@ -49,7 +51,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !hc.DeletionTimestamp.IsZero() {
-		return reconcile.Result{}, nil
+		return again(r.tearDown(ctx, hc))
+	}
+	if err := r.prepare(ctx, hc); err != nil {
+		return again(err)
 	}
 	o := &outcome{version: hc.Status.Version}
 	err := r.reconcile(ctx, hc, o)
@@ -63,16 +68,29 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
 		}
 	})
-	if apierrors.IsConflict(statusErr) && err == nil {
-		return reconcile.Result{RequeueAfter: time.Second}, nil // read too early; nothing is wrong
+	if err != nil {
+		return o.result, err
 	}
-	if err == nil {
-		err = statusErr
+	if statusErr != nil {
+		return again(statusErr)
 	}
-	return o.result, err
+	return o.result, nil
+}
+
+// again is the result for an error. What was read too early is no error: it is done
+// again soon.
+func again(err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	return reconcile.Result{}, err
 }
 
 func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome) error {
+	exists, err := r.mayUse(ctx, hc)
+	if err != nil {
+		return err
+	}
 	if err := r.handPause(ctx, hc); err != nil {
 		return err
 	}
@@ -111,6 +129,9 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	o.set(progressing(hc, o, err))
 	if err != nil {
 		return err // tried again with backoff, and at once when the pull secret or the rules change
+	}
+	if err := r.occupy(ctx, hc, exists); err != nil {
+		return err
 	}
 	return r.apply(ctx, hc, o, secret, controlPlane, rules, early)
 }

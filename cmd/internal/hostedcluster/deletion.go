@@ -1,0 +1,73 @@
+package hostedcluster
+
+import (
+	"context"
+	"fmt"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+)
+
+// Finalizer keeps a HostedCluster until its control plane is gone. The name is
+// HyperShift's.
+const Finalizer = "hypershift.openshift.io/finalizer"
+
+// tearDown deletes what there is of hc's control plane, and lets go of hc when it is
+// gone. First the HostedControlPlane, for whose end others may have to do something
+// with what is in the namespace; then the namespace with the rest. Each is waited for:
+// its deletion brings hc back here.
+//
+// It reads from the API server, for it must not miss what was made just now.
+func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) error {
+	if !controllerutil.ContainsFinalizer(hc, Finalizer) {
+		return nil
+	}
+	hcp, namespace := new(hyperv1.HostedControlPlane), new(corev1.Namespace)
+	ns := ControlPlaneNamespace(hc)
+	if gone, err := r.deleteOwn(ctx, client.ObjectKey{Namespace: ns, Name: hc.Name}, hcp, func() bool { return isOf(hcp, hc) }); err != nil || !gone {
+		return err
+	}
+	if gone, err := r.deleteOwn(ctx, client.ObjectKey{Name: ns}, namespace, func() bool { return usable(namespace, hc) == nil }); err != nil || !gone {
+		return err
+	}
+	before := hc.DeepCopy()
+	controllerutil.RemoveFinalizer(hc, Finalizer)
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, hc, patch, client.FieldOwner(Owner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing the finalizer %s: %w", Finalizer, err)
+	}
+	return nil
+}
+
+// deleteOwn deletes the object of that key, read into obj, if it then is our own, and
+// reports whether there is none of ours any more. Nobody else's is touched.
+func (r *Reconciler) deleteOwn(ctx context.Context, key client.ObjectKey, obj client.Object, own func() bool) (gone bool, err error) {
+	switch err := r.Live.Get(ctx, key, obj); {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("deleting %T %s: %w", obj, key, err)
+	case !own():
+		return true, nil
+	case !obj.GetDeletionTimestamp().IsZero():
+		return false, nil // somebody has something to do before
+	}
+	err = r.Client.Delete(ctx, obj, client.Preconditions{UID: new(obj.GetUID()), ResourceVersion: new(obj.GetResourceVersion())})
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("deleting %T %s: %w", obj, key, err)
+	}
+	// Without finalizers it is gone now, and nobody tells of it again.
+	return len(obj.GetFinalizers()) == 0 && !isNamespace(obj), nil
+}
+
+// isNamespace: a namespace has finalizers of another kind, in its spec.
+func isNamespace(obj client.Object) bool {
+	_, ok := obj.(*corev1.Namespace)
+	return ok
+}

@@ -1,0 +1,177 @@
+package hostedcluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+)
+
+func anything(*appsv1.Deployment) error { return nil }
+
+// A HostedCluster takes its control plane with it, in order: the HostedControlPlane,
+// whose end others may wait with, the namespace, and then itself.
+func TestDeletion(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"))
+	stop := w.operate(t, nil)
+	hc := w.hostedCluster("one")
+	w.create(t, w.pullSecret(w.auth(password)), hc)
+	w.cpo(t, hc, anything)
+	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	if !slices.Contains(hc.Finalizers, Finalizer) {
+		t.Fatalf("finalizers are %q", hc.Finalizers)
+	}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-one"}}
+	hcp := &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters-one", Name: "one"}}
+	const others = "example.com/others"
+	change(t, w, hcp, func(hcp *hyperv1.HostedControlPlane) { hcp.Finalizers = []string{others} })
+
+	stop() // what is deleted while the operator is away is noticed when it is back
+	w.delete(t, hc)
+	w.operate(t, nil)
+	w.await(t, hcp, "deletion of the HostedControlPlane", func() error { return deleting(hcp) })
+	if w.get(t, ns); !ns.DeletionTimestamp.IsZero() {
+		t.Error("the namespace is deleted before the HostedControlPlane is gone")
+	}
+	change(t, w, hcp, func(hcp *hyperv1.HostedControlPlane) { hcp.Finalizers = nil })
+	w.await(t, ns, "deletion of the namespace", func() error { return deleting(ns) })
+	if w.get(t, hc); !slices.Contains(hc.Finalizers, Finalizer) {
+		t.Error("the HostedCluster is let go before its namespace is gone")
+	}
+	w.finalize(t, ns)
+	w.gone(t, hc)
+}
+
+// One that never had a control plane goes at once.
+func TestDeletionOfNothing(t *testing.T) {
+	w := newWorld(t)
+	w.operate(t, nil)
+	hc := w.hostedCluster("one")
+	w.create(t, hc)
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.SecretNotFoundReason, "")
+	w.delete(t, hc)
+	w.gone(t, hc)
+}
+
+// A namespace that is somebody else's is neither written to nor deleted, and a
+// HostedCluster that wants it is told.
+func TestNamespaceOfSomebodyElse(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	taken := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-taken"}}
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), taken,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-a"}})
+	w.operate(t, nil)
+	first, second, third := w.hostedCluster("a-b"), w.hostedCluster("b"), w.hostedCluster("taken")
+	second.Namespace = "clusters-a" // so that both have clusters-a-b
+	secret := w.pullSecret(w.auth(password))
+	theirs := secret.DeepCopy()
+	theirs.Namespace = second.Namespace
+	w.create(t, secret, theirs, first)
+	w.cpo(t, first, anything)
+	w.says(t, first, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	before := w.versions(t, first)
+
+	w.create(t, second, third)
+	w.says(t, second, hyperv1.ReconciliationSucceeded, metav1.ConditionFalse, "ReconciliationError", "clusters-a-b is that of HostedCluster clusters/a-b")
+	w.says(t, third, hyperv1.ReconciliationSucceeded, metav1.ConditionFalse, "ReconciliationError", "clusters-taken is there and is no control plane namespace")
+	w.delete(t, second)
+	w.delete(t, third)
+	w.gone(t, second)
+	w.gone(t, third)
+	if w.get(t, taken); len(taken.Annotations) > 0 || !taken.DeletionTimestamp.IsZero() {
+		t.Errorf("somebody else's namespace was written: %+v", taken.ObjectMeta)
+	}
+	for kind, version := range w.versions(t, first) {
+		if version != before[kind] {
+			t.Errorf("%s of another cluster was written", kind)
+		}
+	}
+
+	// What the first cluster lacks because HyperShift made the namespace is no reason
+	// not to take it over.
+	fourth := w.hostedCluster("old")
+	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-old", Labels: map[string]string{controlPlaneLabel: "true"}}}, fourth)
+	w.cpo(t, fourth, anything)
+}
+
+// What is left out of a HostedCluster is filled in once, as HyperShift does.
+func TestDefaults(t *testing.T) {
+	w := newWorld(t)
+	w.operate(t, nil)
+	hc := w.hostedCluster("a.rather-long-name.of-a-cluster-that.is-cut")
+	hc.Spec.InfraID, hc.Spec.ClusterID = "", ""
+	w.create(t, hc)
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.SecretNotFoundReason, "")
+	if len(hc.Spec.InfraID) != 32 || hc.Spec.InfraID[:27] != "a-rather-long-name-of-a-cl-" || len(hc.Spec.ClusterID) != 36 || hc.Generation != 2 {
+		t.Errorf("infraID %q, clusterID %q, generation %d", hc.Spec.InfraID, hc.Spec.ClusterID, hc.Generation)
+	}
+}
+
+func deleting(obj client.Object) error {
+	if obj.GetDeletionTimestamp().IsZero() {
+		return fmt.Errorf("it is not being deleted")
+	}
+	return nil
+}
+
+func (w *world) get(t testing.TB, obj client.Object) {
+	t.Helper()
+	if err := w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) delete(t testing.TB, obj client.Object) {
+	t.Helper()
+	if err := w.Delete(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await reads obj until check is content.
+func (w *world) await(t testing.TB, obj client.Object, what string, check func() error) {
+	t.Helper()
+	cluster.Await(t, what, func(ctx context.Context) error {
+		if err := w.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+			return err
+		}
+		return check()
+	})
+}
+
+func (w *world) gone(t testing.TB, obj client.Object) {
+	t.Helper()
+	cluster.Await(t, fmt.Sprintf("the end of %T %s", obj, obj.GetName()), func(ctx context.Context) error {
+		err := w.Get(ctx, client.ObjectKeyFromObject(obj), obj)
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("it is still there: %v, finalizers %q", err, obj.GetFinalizers())
+	})
+}
+
+// finalize does what the namespace controller would, which is not there.
+func (w *world) finalize(t testing.TB, ns *corev1.Namespace) {
+	t.Helper()
+	clients, err := kubernetes.NewForConfig(w.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Spec.Finalizers = nil
+	if _, err := clients.CoreV1().Namespaces().Finalize(t.Context(), ns, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
