@@ -137,15 +137,19 @@ func Await(t testing.TB, what string, check func(ctx context.Context) error) {
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil {
 			return
 		}
+		if last == nil || ctx.Err() == nil { // else it is about the end of the waiting
+			last = err
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s: %v", what, err)
+			t.Fatalf("waited in vain for %s: %v", what, last)
 		}
 	}
 }
