@@ -2,13 +2,18 @@ package operator
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -41,16 +46,87 @@ func cut(s string) string {
 // PatchStatus writes what change makes of obj's status, if it makes anything of it,
 // and reports whether it did. obj has the result; give a copy of what a cache handed
 // out. It fails with a conflict where somebody else wrote obj since it was read:
-// nothing of theirs is ever overwritten.
+// nothing of theirs is ever overwritten. Nor are fields of the status that our types
+// do not know.
 func PatchStatus[T client.Object](ctx context.Context, c client.Client, owner string, obj T, change func(T)) (changed bool, err error) {
 	before := obj.DeepCopyObject().(T)
 	change(obj)
 	if equality.Semantic.DeepEqual(before, obj) {
 		return false, nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := c.Status().Patch(ctx, obj, patch, client.FieldOwner(owner)); err != nil {
+	patch, err := statusPatch(before, obj)
+	if err == nil {
+		err = c.Status().Patch(ctx, obj, patch, client.FieldOwner(owner))
+	}
+	if err != nil {
 		return false, fmt.Errorf("writing the status of %s: %w", client.ObjectKeyFromObject(obj), err)
 	}
 	return true, nil
+}
+
+// statusPatch makes the status of before that of after, of the same resource version.
+// It is a JSON patch (RFC 6902), because a merge patch cannot say null, which a
+// history's completionTime has to be as long as an update goes on.
+func statusPatch(before, after client.Object) (client.Patch, error) {
+	was, err := status(before)
+	if err != nil {
+		return nil, err
+	}
+	is, err := status(after)
+	if err != nil {
+		return nil, err
+	}
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	// The API server answers with a conflict where it has another version.
+	ops := []operation{{"add", "/metadata/resourceVersion", before.GetResourceVersion()}}
+	if isZero(was) {
+		ops = append(ops, operation{"add", "/status", is}) // there may be none to add to
+		return rawPatch(ops)
+	}
+	for _, name := range slices.Sorted(maps.Keys(is)) { // fields of API types need no escapes
+		if !equality.Semantic.DeepEqual(was[name], is[name]) {
+			ops = append(ops, operation{"add", "/status/" + name, is[name]}) // or replace
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if _, ok := is[name]; !ok {
+			ops = append(ops, operation{"remove", "/status/" + name, nil})
+		}
+	}
+	return rawPatch(ops)
+}
+
+func rawPatch(operations any) (client.Patch, error) {
+	data, err := json.Marshal(operations)
+	return client.RawPatch(types.JSONPatchType, data), err
+}
+
+// status is that of obj, as the API has it.
+func status(obj client.Object) (map[string]any, error) {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, err
+	}
+	s, _ := fields["status"].(map[string]any)
+	return s, nil
+}
+
+// isZero reports whether v says nothing that a type without values would not say.
+func isZero(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, field := range v {
+			if !isZero(field) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		return len(v) == 0
+	}
+	return v == nil || v == false || v == "" || v == int64(0) || v == float64(0)
 }
