@@ -23,6 +23,7 @@ func main() {
 	}
 	cmd.AddCommand(
 		runCommand(),
+		featureGateCommand(),
 	)
 	os.Exit(operator.Main(cmd))
 }

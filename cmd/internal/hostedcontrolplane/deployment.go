@@ -1,16 +1,14 @@
 package hostedcontrolplane
 
 import (
-	"fmt"
+	"path"
 
-	configv1 "github.com/openshift/api/config/v1"
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"sigs.k8s.io/yaml"
 
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
@@ -84,20 +82,19 @@ func (c IgnitionConfig) pod(gate string) corev1.PodSpec {
 	}
 }
 
-// featureGateContainer writes the feature gate for the server. The YAML goes through
-// the environment and is never a part of what the shell reads as commands.
+// featureGateContainer writes the feature gate for the server. It is a command of our
+// own, so that the image need have no shell; the YAML comes in its environment.
 func (c IgnitionConfig) featureGateContainer(gate string) corev1.Container {
 	return corev1.Container{
 		Name:                     "fetch-feature-gate",
-		Image:                    c.FeatureGateImage,
+		Image:                    c.Image,
 		ImagePullPolicy:          corev1.PullIfNotPresent,
-		Command:                  []string{"/bin/bash"},
-		Args:                     []string{"-c", `printf '%s' "$FEATURE_GATE_YAML" > /shared/99_feature-gate.yaml`},
-		Env:                      []corev1.EnvVar{{Name: "FEATURE_GATE_YAML", Value: gate}},
+		Command:                  []string{program, WriteFeatureGate, FeatureGateFile},
+		Env:                      []corev1.EnvVar{{Name: FeatureGateEnv, Value: gate}},
 		Resources:                requests(),
 		SecurityContext:          restricted(),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-		VolumeMounts:             []corev1.VolumeMount{{Name: "shared", MountPath: "/shared"}},
+		VolumeMounts:             []corev1.VolumeMount{{Name: "shared", MountPath: path.Dir(FeatureGateFile)}},
 	}
 }
 
@@ -105,7 +102,7 @@ func (c IgnitionConfig) container(mounts []corev1.VolumeMount) corev1.Container 
 	args := []string{
 		"--cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt",
 		"--key-file", "/var/run/secrets/ignition/serving-cert/tls.key",
-		"--feature-gate-manifest=/shared/99_feature-gate.yaml",
+		"--feature-gate-manifest=" + FeatureGateFile,
 		"--registry-overrides", c.Overrides.RegistryOverrides,
 		"--platform", string(c.HCP.Spec.Platform.Type),
 	}
@@ -123,7 +120,7 @@ func (c IgnitionConfig) container(mounts []corev1.VolumeMount) corev1.Container 
 		Name:            IgnitionServer,
 		Image:           c.Image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
-		Command:         []string{"/usr/bin/control-plane-operator", "ignition-server"},
+		Command:         []string{program, IgnitionServer},
 		Args:            args,
 		Env:             append(env, c.Env...),
 		Ports: []corev1.ContainerPort{
@@ -156,7 +153,7 @@ func (c IgnitionConfig) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
 	mounts := []corev1.VolumeMount{
 		{Name: "serving-cert", MountPath: "/var/run/secrets/ignition/serving-cert"},
 		{Name: "payloads", MountPath: "/payloads"},
-		{Name: "shared", MountPath: "/shared"},
+		{Name: "shared", MountPath: path.Dir(FeatureGateFile)},
 		{Name: "tmp-dir", MountPath: "/tmp"},
 		{Name: trust, MountPath: "/etc/pki/ca-trust/extracted/pem", ReadOnly: true},
 	}
@@ -199,20 +196,4 @@ func restricted() *corev1.SecurityContext {
 		AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
 		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
-}
-
-// featureGate is the FeatureGate of the hosted cluster, as YAML.
-func featureGate(hcp *hyperv1.HostedControlPlane) (string, error) {
-	gate := configv1.FeatureGate{
-		TypeMeta:   metav1.TypeMeta{APIVersion: configv1.GroupVersion.String(), Kind: "FeatureGate"},
-		ObjectMeta: metav1.ObjectMeta{Name: "cluster"},
-	}
-	if c := hcp.Spec.Configuration; c != nil && c.FeatureGate != nil {
-		gate.Spec = *c.FeatureGate
-	}
-	text, err := yaml.Marshal(gate)
-	if err != nil {
-		return "", fmt.Errorf("writing the feature gate of %s/%s: %w", hcp.Namespace, hcp.Name, err)
-	}
-	return string(text), nil
 }

@@ -13,6 +13,10 @@ import (
 // RoleBinding, ServiceAccount, and of the Secret with its serving certificate.
 const IgnitionServer = "ignition-server"
 
+// program is the operator's in its image, of which the ignition server is a
+// subcommand.
+const program = "/usr/bin/control-plane-operator"
+
 // IgnitionAuthority is the name of the Secret with the authority that signed it.
 const IgnitionAuthority = "ignition-server-ca-cert"
 
@@ -35,9 +39,9 @@ type IgnitionConfig struct {
 	HCP *hyperv1.HostedControlPlane
 	// Overrides are the rules that are handed on.
 	Overrides Overrides
-	// Image is that of the ignition server, FeatureGateImage that of the init
-	// container which writes the feature gate. It has a shell.
-	Image, FeatureGateImage string
+	// Image is that of the ignition server and of the init container which writes the
+	// feature gate: the operator's own.
+	Image string
 	// Env is added to the container's: the proxies of the operator itself.
 	Env []corev1.EnvVar
 	// UID is the user that the pod runs as; nil leaves it to the cluster.

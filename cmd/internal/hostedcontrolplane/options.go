@@ -71,6 +71,7 @@ func (o Options) Read() (Inputs, error) {
 	}
 	in := Inputs{Components: images.Components(overrides), Warnings: warnings}
 	s := &in.Settings
+	s.Image = in.Components[ComponentOperator]
 	if s.RegistryOverrides, err = env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides"); err != nil {
 		return Inputs{}, err
 	}

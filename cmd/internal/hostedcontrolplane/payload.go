@@ -2,7 +2,6 @@ package hostedcontrolplane
 
 import (
 	"fmt"
-	"slices"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 
@@ -27,26 +26,17 @@ type Releases struct {
 }
 
 // Missing are the names of the component images that are asked for and that the
-// release concerned lacks, sorted. The control plane needs the image that writes
-// the feature gate, the nodes' payload that which renders it and the
-// machine-config-operator.
+// release concerned lacks, sorted. The nodes' payload needs that which renders the
+// feature gate and the machine-config-operator. The control plane needs none of its
+// release: the operator's image, which it runs, is known without.
 func (r Releases) Missing() []string {
 	var missing []string
-	for _, need := range []struct {
-		release *provider.Release
-		names   []string
-	}{
-		{r.ControlPlane, []string{ComponentOperator, configComponent(r.ControlPlane)}},
-		{r.User, []string{"machine-config-operator", configComponent(r.User)}},
-	} {
-		for _, name := range need.names {
-			if _, ok := need.release.Component(name); !ok {
-				missing = append(missing, name)
-			}
+	for _, name := range []string{configComponent(r.User), "machine-config-operator"} {
+		if _, ok := r.User.Component(name); !ok {
+			missing = append(missing, name)
 		}
 	}
-	slices.Sort(missing)
-	return slices.Compact(missing)
+	return missing
 }
 
 // configComponent is the component that renders the feature gate: another one

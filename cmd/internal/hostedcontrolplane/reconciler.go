@@ -3,29 +3,22 @@ package hostedcontrolplane
 import (
 	"context"
 	"errors"
-	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
-
-// lookupLimit is how long the two releases of one reconciliation may take.
-const lookupLimit = 2 * time.Minute
-
-// behind is how long a cache is given to catch up.
-const behind = 200 * time.Millisecond
 
 // Settings are what the operator was started with. They do not change.
 type Settings struct {
@@ -33,6 +26,9 @@ type Settings struct {
 	// OPERATE_ON_RELEASE_IMAGE. A HostedControlPlane that names another one is left to
 	// the operator that is about to replace this one. Empty: any.
 	OperateOnRelease string
+	// Image is that of the ignition server, the operator's own, before the Rewrite rules
+	// are applied to it.
+	Image imageref.Ref
 	// RegistryOverrides are the Rewrite rules of the operator's own flag.
 	RegistryOverrides []provider.Rule
 	// Mounted says that the operator reads its other rules from a mounted ConfigMap,
@@ -52,6 +48,8 @@ type Reconciler struct {
 	// Client reads HostedControlPlanes, perhaps from a cache, and Secrets always from
 	// the API server: a certificate must never be made twice for want of news.
 	Client client.Client
+	// Live reads from the API server, never from a cache.
+	Live client.Reader
 	// Applier writes objects.
 	Applier *operator.Applier
 	// Providers look releases up.
@@ -60,12 +58,16 @@ type Reconciler struct {
 	// up with, which may differ in what they say of tags. While they are nil nothing is
 	// reconciled.
 	HandedOn, Lookups func() *provider.Rules
-	Settings          Settings
+	// Changes yields HandedOn's rules and each later version, as
+	// [sources.Resolver.Changes] does.
+	Changes  func(context.Context) iter.Seq[*provider.Rules]
+	Settings Settings
 	// Now is the time; nil is [time.Now].
 	Now func() time.Time
 }
 
 // Reconcile brings the objects and the status of one HostedControlPlane up to date.
+// The objects come first: they need no registry, which may take its time.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	hcp := new(hyperv1.HostedControlPlane)
 	if err := r.Client.Get(ctx, req.NamespacedName, hcp); err != nil {
@@ -93,148 +95,36 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 	hcp = hcp.DeepCopy()
 	var o outcome
-	result, err := r.reconcile(ctx, hcp, &o, handedOn, lookups, now)
-	_, statusErr := operator.PatchStatus(ctx, r.Client, r.Applier.Owner, hcp, func(hcp *hyperv1.HostedControlPlane) { o.write(hcp, now) })
-	switch {
-	case apierrors.IsNotFound(statusErr): // it was deleted meanwhile
-		statusErr = nil
-	case apierrors.IsConflict(statusErr) && err == nil: // the cache is behind, perhaps our own last write
-		return ctrl.Result{RequeueAfter: behind}, nil
+	good, err := r.objects(ctx, hcp, &o, handedOn, now)
+	err = errors.Join(err, r.releases(ctx, hcp, &o, handedOn, lookups))
+	if ctx.Err() != nil {
+		return ctrl.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
 	}
-	if err := errors.Join(err, statusErr); err != nil {
+	if err := errors.Join(err, r.report(ctx, hcp, o, now)); err != nil {
 		return ctrl.Result{}, err
 	}
-	return result, nil
+	return ctrl.Result{RequeueAfter: good}, nil
 }
 
-func (r *Reconciler) reconcile(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *provider.Rules, now time.Time) (ctrl.Result, error) {
-	releases, err := r.lookup(ctx, hcp, lookups)
-	if err != nil {
-		o.lookupErr = err
-		if _, ok := errors.AsType[*PullSecretError](err); ok {
-			return ctrl.Result{}, nil // the Secret is watched
-		}
-		return ctrl.Result{}, err
-	}
-	o.releases = &releases
-	if Disabled(hcp) {
-		return ctrl.Result{}, r.remove(ctx, hcp)
-	}
-	result, err := r.certificates(ctx, hcp, now)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	return result, r.ignition(ctx, hcp, o, handedOn)
-}
-
-func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *provider.Rules) (Releases, error) {
-	name := types.NamespacedName{Namespace: hcp.Namespace, Name: hcp.Spec.PullSecret.Name}
-	if name.Name == "" {
-		name.Name = PullSecret
-	}
-	creds, err := credentials(ctx, r.Client, name)
-	if err != nil {
-		return Releases{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupLimit)
-	defer cancel()
-	return r.Providers.Lookup(ctx, rules, creds, ControlPlaneRelease(hcp), hcp.Spec.ReleaseImage)
-}
-
-// certificates makes the serving certificate and its authority, and asks to be called
-// when they are to be renewed.
-func (r *Reconciler) certificates(ctx context.Context, hcp *hyperv1.HostedControlPlane, now time.Time) (ctrl.Result, error) {
-	if _, ok := hcp.Annotations[hyperv1.DisablePKIReconciliationAnnotation]; ok {
-		return ctrl.Result{}, nil
-	}
-	authority, err := r.pair(ctx, hcp, IgnitionAuthority)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	serving, err := r.pair(ctx, hcp, IgnitionServer)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	made, err := pki.Ensure(pki.Config{
-		Authority: "ignition-root-ca", Name: IgnitionServer, Hosts: IgnitionHosts(hcp), Day: r.Settings.CertificateDay,
-	}, authority, serving, now)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	for name, pair := range map[string]pki.Pair{IgnitionAuthority: made.Authority, IgnitionServer: made.Serving} {
-		if _, err := r.Applier.Apply(ctx, CertificateSecret(hcp, name, pair)); err != nil {
-			return ctrl.Result{}, err
-		}
-	}
-	return ctrl.Result{RequeueAfter: max(made.Renew.Sub(now), time.Second)}, nil
-}
-
-func (r *Reconciler) pair(ctx context.Context, hcp *hyperv1.HostedControlPlane, name string) (pki.Pair, error) {
-	var secret corev1.Secret
-	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: hcp.Namespace, Name: name}, &secret); client.IgnoreNotFound(err) != nil {
-		return pki.Pair{}, fmt.Errorf("reading the certificate %s/%s: %w", hcp.Namespace, name, err)
-	}
-	return pki.FromData(secret.Data), nil
-}
-
-// CertificateSecret is the Secret of hcp that holds pair.
-func CertificateSecret(hcp *hyperv1.HostedControlPlane, name string, pair pki.Pair) *corev1.Secret {
-	return &corev1.Secret{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: meta(hcp, name),
-		Type: corev1.SecretTypeTLS, Data: pair.Data(),
-	}
-}
-
-// ignition applies the ignition server's objects, as far as they can be made. What
-// cannot is in the status; it becomes right by a change that is watched.
-func (r *Reconciler) ignition(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, rules *provider.Rules) error {
-	o.handedOn = true
-	cfg := IgnitionConfig{HCP: hcp, Env: r.Settings.Env, UID: r.Settings.UID}
-	if r.Settings.Mounted {
-		cfg.Overrides, o.handErr = HandOverMounted(r.Settings.RegistryOverrides)
-	} else {
-		cfg.Overrides, o.handErr = HandOver(rules)
-	}
-	server, haveServer := o.releases.ControlPlane.Component(ComponentOperator)
-	gate, haveGate := o.releases.ControlPlane.Component(configComponent(o.releases.ControlPlane))
-	cfg.Image, cfg.FeatureGateImage = server.Image.String(), gate.Image.String()
-
-	objects, err := cfg.Objects()
-	if err != nil {
-		return err
-	}
-	for _, obj := range objects {
-		if obj.GetObjectKind().GroupVersionKind().Kind == "Deployment" && (o.handErr != nil || !haveServer || !haveGate) {
-			continue
-		}
-		if _, err := r.Applier.Apply(ctx, obj); err != nil {
+// report writes o into the status of hcp. Others write there as well: what they wrote
+// since hcp was read is read again and kept.
+func (r *Reconciler) report(ctx context.Context, hcp *hyperv1.HostedControlPlane, o outcome, now time.Time) error {
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		_, err := operator.PatchStatus(ctx, r.Client, r.Applier.Owner, hcp, func(hcp *hyperv1.HostedControlPlane) { o.write(hcp, now) })
+		if !apierrors.IsConflict(err) {
 			return err
 		}
-	}
-	return nil
-}
-
-// remove deletes what [IgnitionConfig.Objects] makes; Secrets stay, since clients may
-// still trust them when the server is wanted again.
-func (r *Reconciler) remove(ctx context.Context, hcp *hyperv1.HostedControlPlane) error {
-	objects, err := IgnitionConfig{HCP: hcp}.Objects()
-	if err != nil {
+		fresh := new(hyperv1.HostedControlPlane)
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(hcp), fresh); err != nil {
+			return err
+		}
+		if fresh.UID != hcp.UID || fresh.Generation != hcp.Generation {
+			return nil // o is about what it was; it is reconciled as it is now
+		}
+		hcp = fresh
 		return err
-	}
-	for _, obj := range objects {
-		live := obj.DeepCopyObject().(client.Object)
-		err := r.Client.Get(ctx, client.ObjectKeyFromObject(obj), live)
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err == nil && metav1.IsControlledBy(live, hcp) {
-			err = r.Client.Delete(ctx, live)
-		}
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("removing the ignition server: %w", err)
-		}
-	}
-	return nil
+	})
+	return client.IgnoreNotFound(err) // it was deleted meanwhile
 }
 
 // pause reads pausedUntil: a boolean, or a time. until is how long from now, 0 for

@@ -76,8 +76,9 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 	}
 	r := &Reconciler{
 		Client:    mgr.GetClient(),
+		Live:      mgr.GetAPIReader(),
 		Applier:   &operator.Applier{Client: mgr.GetClient(), Owner: Name},
-		Providers: providers, HandedOn: resolver.Current, Lookups: lookups, Settings: in.Settings,
+		Providers: providers, HandedOn: resolver.Current, Lookups: lookups, Changes: resolver.Changes, Settings: in.Settings,
 	}
 	return mgr, r.SetupWithManager(mgr, resolver)
 }

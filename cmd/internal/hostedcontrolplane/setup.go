@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -51,11 +52,17 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		return err
 	}
 	// Status is written by us, and by those whose changes are none of our business.
-	spec := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{}))
+	spec := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
+	// Of what a Deployment's status says, only whether it is complete is our business.
+	rollout := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, ok := e.ObjectOld.(*appsv1.Deployment)
+		is, ok2 := e.ObjectNew.(*appsv1.Deployment)
+		return ok && ok2 && complete(was) != complete(is)
+	}}
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named("hostedcontrolplane").
-		For(&hyperv1.HostedControlPlane{}, spec).
-		Owns(&appsv1.Deployment{}, spec).
+		For(&hyperv1.HostedControlPlane{}, builder.WithPredicates(spec)).
+		Owns(&appsv1.Deployment{}, builder.WithPredicates(predicate.Or(spec, rollout))).
 		Owns(&corev1.Service{}).
 		Owns(&corev1.ServiceAccount{}).
 		Owns(&rbacv1.Role{}).

@@ -1,7 +1,5 @@
 package hostedcontrolplane
 
-//lint:file-ignore SA1019 HyperShift writes the deprecated status fields beside the new ones, and its clients read them
-
 import (
 	"errors"
 	"fmt"
@@ -10,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	configv1 "github.com/openshift/api/config/v1"
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +40,7 @@ const (
 type outcome struct {
 	releases  *Releases // nil: not looked up, or in vain
 	lookupErr error
+	rolledOut bool // what runs here is of the release that is named
 	handedOn  bool // the overrides were written or were to be
 	handErr   error
 }
@@ -71,7 +69,7 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 			Type: ComponentVersions, Status: metav1.ConditionTrue, Reason: hyperv1.AsExpectedReason,
 			Message: componentVersions(o.releases.User.ComponentVersions()),
 		})
-		o.version(hcp, now)
+		o.version(&hcp.Status, hcp.Spec.ReleaseImage, hcp.Generation, metav1.NewTime(now.UTC().Truncate(time.Second))) // as the API keeps it
 	}
 	if o.handedOn {
 		set(overridesHandedOver(o.handErr))
@@ -123,24 +121,4 @@ func overridesHandedOver(err error) metav1.Condition {
 		}
 	}
 	return c
-}
-
-// version notes the release of the user. The history is for those to write who roll
-// the version out to the hosted cluster and know how far that is.
-func (o outcome) version(hcp *hyperv1.HostedControlPlane, now time.Time) {
-	version, image := o.releases.User.Version(), hcp.Spec.ReleaseImage
-	if hcp.Status.ReleaseImage != image {
-		at := metav1.NewTime(now.UTC().Truncate(time.Second)) // as the API keeps it
-		hcp.Status.LastReleaseImageTransitionTime = &at
-	}
-	hcp.Status.Version, hcp.Status.ReleaseImage = version, image
-	if hcp.Status.VersionStatus == nil {
-		hcp.Status.VersionStatus = &hyperv1.ClusterVersionStatus{}
-	}
-	v := hcp.Status.VersionStatus
-	v.Desired.Version, v.Desired.Image = version, image
-	v.ObservedGeneration = hcp.Generation
-	if v.AvailableUpdates == nil { // required, and a merge patch cannot write null
-		v.AvailableUpdates = []configv1.Release{}
-	}
 }

@@ -10,6 +10,8 @@ import (
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -56,6 +58,7 @@ type place struct {
 	namespace      string
 	source, mirror *testregistry.Registry
 	base           *registry.Provider
+	metrics        *prometheus.Registry // of the last run
 	digest         string // of the release, which source and mirror hold
 	release        testpayload.Release
 }
@@ -77,7 +80,7 @@ func (s *site) place(t *testing.T) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.base.Close() })
-	p.release = testpayload.Release{Components: 30, Manifests: -1, BaseLayers: []int64{}, Repository: p.source.Host() + "/ocp/content"}
+	p.release = testpayload.Release{Version: "4.17.3", Components: 30, Manifests: -1, BaseLayers: []int64{}, Repository: p.source.Host() + "/ocp/content"}
 	p.digest = p.push(p.release)
 
 	p.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.namespace}})
@@ -86,7 +89,7 @@ func (s *site) place(t *testing.T) *place {
 	p.create(t, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "operator", Namespace: p.namespace},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "operator"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: p.namespace}},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: hcpkg.Name, Namespace: p.namespace}},
 	})
 	return p
 }
@@ -165,8 +168,16 @@ func (s *site) create(t *testing.T, obj client.Object) {
 	}
 }
 
-// run runs the operator as a user who may do what the operator's Role allows, until
-// stop is called or the test ends.
+// account connects as the operator's ServiceAccount, which may do what
+// [hcpkg.OperatorRules] say and nothing else.
+func (p *place) account() *rest.Config {
+	conn := p.cluster.User("system:serviceaccount:" + p.namespace + ":" + hcpkg.Name)
+	conn.WarningHandler = rest.NoWarnings{}
+	return conn
+}
+
+// run runs the operator by its account, until stop is called or the test
+// ends. Nothing that it does may be forbidden.
 func (p *place) run(t *testing.T, env map[string]string, options hcpkg.Options) (stop func()) {
 	t.Helper()
 	options.Namespace = p.namespace
@@ -177,11 +188,11 @@ func (p *place) run(t *testing.T, env map[string]string, options hcpkg.Options) 
 		}
 		return v, ok
 	}
-	conn := p.cluster.User(p.namespace)
-	conn.WarningHandler = rest.NoWarnings{}
 	ctx, cancel := context.WithCancel(t.Context())
+	p.metrics = prometheus.NewRegistry()
+	core, logged := observer.New(zap.InfoLevel)
 	mgr, err := hcpkg.NewManager(ctx, hcpkg.Process{
-		Options: options, REST: conn, Base: p.base, Metrics: prometheus.NewRegistry(), HealthAddr: "0", LeaseNamespace: "",
+		Options: options, REST: p.account(), Base: p.base, Metrics: p.metrics, Log: zap.New(core), HealthAddr: "0",
 	})
 	if err != nil {
 		cancel()
@@ -198,6 +209,11 @@ func (p *place) run(t *testing.T, env map[string]string, options hcpkg.Options) 
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the operator ended: %v", err)
+		}
+		for _, entry := range logged.All() {
+			if text := fmt.Sprint(entry.Message, entry.ContextMap()); strings.Contains(text, "is forbidden: User") {
+				t.Errorf("the Role is too small: %s", text)
+			}
 		}
 	}
 	t.Cleanup(stop)

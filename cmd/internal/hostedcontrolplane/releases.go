@@ -1,0 +1,72 @@
+package hostedcontrolplane
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// lookupLimit is how long the two releases of one reconciliation may take.
+const lookupLimit = 2 * time.Minute
+
+// errRulesChanged ends lookups by rules that are in force no more.
+var errRulesChanged = errors.New("the mirror rules have changed")
+
+// releases looks the releases of hcp up by the rules lookups and notes in o what came
+// of it. An error is to be tried again. It ends early, with nothing noted, when handedOn
+// is in force no more: hcp is reconciled by the new rules then, and that must not wait
+// for registries that the old ones name.
+func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *provider.Rules) error {
+	limited, cancel := context.WithTimeout(ctx, lookupLimit)
+	defer cancel()
+	inForce, leave := r.whileInForce(limited, handedOn)
+	defer leave()
+	releases, err := r.lookup(inForce, hcp, lookups)
+	if err != nil {
+		if errors.Is(context.Cause(inForce), errRulesChanged) {
+			return nil
+		}
+		o.lookupErr = err
+		if _, ok := errors.AsType[*PullSecretError](err); ok {
+			return nil // the Secret is watched
+		}
+		return err
+	}
+	o.releases = &releases
+	o.rolledOut, err = r.rolledOut(ctx, hcp)
+	return err
+}
+
+// whileInForce is ctx until other rules than these are in force. leave ends it, and
+// returns when nothing of it is left.
+func (r *Reconciler) whileInForce(ctx context.Context, rules *provider.Rules) (inForce context.Context, leave func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for now := range r.Changes(ctx) {
+			if now.Version() != rules.Version() {
+				cancel(errRulesChanged)
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil); <-done }
+}
+
+func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *provider.Rules) (Releases, error) {
+	name := types.NamespacedName{Namespace: hcp.Namespace, Name: hcp.Spec.PullSecret.Name}
+	if name.Name == "" {
+		name.Name = PullSecret
+	}
+	creds, err := credentials(ctx, r.Client, name)
+	if err != nil {
+		return Releases{}, err
+	}
+	return r.Providers.Lookup(ctx, rules, creds, ControlPlaneRelease(hcp), hcp.Spec.ReleaseImage)
+}
