@@ -29,6 +29,10 @@ func TestRows(t *testing.T) {
 			HypershiftOperator(Deps{}), "icsp idms imageconfig itms", "icsp: idms: itms: imageconfig:",
 			"observe > translate > cache > mirrors > store > registry",
 		},
+		"ignition-server": {
+			IgnitionServer(Deps{}), "env file", "",
+			"observe > translate > cache > mirrors > store > registry",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg, err := sources.NewRegistry(c.row.Sources...)

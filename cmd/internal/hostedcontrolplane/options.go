@@ -12,9 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
-	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
-	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // Options are the flags of the operator, as they were given, and its environment.
@@ -108,18 +106,5 @@ func (o Options) env(name string) string {
 // Sources are where the operator's rules come from: what it was handed, and its own
 // flag.
 func (o Options) Sources(ctx context.Context, row assembly.ControlPlaneRow, in Inputs) ([]provider.OverrideSource, error) {
-	reg, err := sources.NewRegistry(row.Sources...)
-	if err != nil {
-		return nil, err
-	}
-	spec := "env:" + handover.Variable + "," + env.Variable
-	if o.OverridesFile != "" {
-		spec = "file:" + o.OverridesFile
-	}
-	handed, err := reg.Open(ctx, spec)
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", spec, err)
-	}
-	flag := sources.Static("--registry-overrides", provider.Policy{Rules: in.Settings.RegistryOverrides})
-	return []provider.OverrideSource{handed, flag}, nil
+	return row.HandedOver(ctx, o.OverridesFile, in.Settings.RegistryOverrides)
 }

@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -49,9 +51,10 @@ func TagsFollow(current func() *provider.Rules) func() *provider.Rules {
 }
 
 // OnRules is a source that has every object of list's kind reconciled when the rules
-// change, and when there are rules for the first time. It lists with the manager's
-// client, only while this replica is the active one.
-func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList) (source.Source, error) {
+// change, and when there are rules for the first time; where there are predicates, only
+// those that they let through. It lists with the manager's client, only while this
+// replica is the active one.
+func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, only ...predicate.Predicate) (source.Source, error) {
 	events := make(chan event.GenericEvent)
 	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		for range resolver.Changes(ctx) {
@@ -62,7 +65,7 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 	if err != nil {
 		return nil, fmt.Errorf("following the mirror rules: %w", err)
 	}
-	return source.Channel(events, &handler.EnqueueRequestForObject{}), nil
+	return source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...)), nil
 }
 
 // relist is how long a failed list waits to be tried again.
