@@ -1,0 +1,78 @@
+package trust_test
+
+import (
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+)
+
+func bundle(t *testing.T, ca *testregistry.CA) string {
+	t.Helper()
+	return string(ca.PEM())
+}
+
+// An authority in a bundle is trusted, beside what certs.d has, and not without.
+func TestRegistries(t *testing.T) {
+	reg, err := testregistry.Start(testregistry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reg.Close)
+	other, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.Push("a/b", "1", testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{{Entries: []testpayload.Entry{testpayload.File("a", "b")}}}}.Image()))
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	ours, theirs := file("ours.pem", bundle(t, reg.CA())), file("theirs.pem", bundle(t, other))
+	certs := filepath.Join(dir, "certs.d")
+	if err := os.MkdirAll(filepath.Join(certs, reg.Host()), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file(filepath.Join("certs.d", reg.Host(), "ca.crt"), bundle(t, other))
+	for name, c := range map[string]struct {
+		bundles, dirs []string
+		trusted       bool
+	}{
+		"none":                {nil, nil, false},
+		"another's":           {[]string{theirs}, nil, false},
+		"not there":           {[]string{filepath.Join(dir, "absent")}, nil, false},
+		"empty":               {[]string{file("empty.pem", "\n")}, nil, false},
+		"ours":                {[]string{ours}, nil, true},
+		"both":                {[]string{theirs, ours}, nil, true},
+		"beside certs.d":      {[]string{ours}, []string{certs}, true},
+		"certs.d, another's":  {nil, []string{certs}, false},
+		"with text around it": {[]string{file("text.pem", "# ours\n"+bundle(t, reg.CA())+"\n# end\n")}, nil, true},
+		"with a strange one":  {[]string{file("strange.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))+bundle(t, reg.CA()))}, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := registry.New(registry.Config{TLS: trust.Registries(c.bundles, c.dirs)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			if _, err = p.Image(t.Context(), provider.Request{Image: reg.ByTag("a/b", "1")}); (err == nil) != c.trusted {
+				t.Errorf("trusted is %t; want %t: %v", err == nil, c.trusted, err)
+			}
+		})
+	}
+	name := file("none.pem", "text")
+	if _, err := trust.Registries([]string{name}, nil)("quay.io"); err == nil || !strings.Contains(err.Error(), name) {
+		t.Errorf("a bundle without a certificate: %v", err)
+	}
+}
