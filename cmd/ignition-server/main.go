@@ -1,0 +1,20 @@
+// Command ignition-server makes the Ignition payloads of a hosted cluster's nodes, with
+// the programs of their release, and serves them to nodes that boot. It is the same as
+// "control-plane-operator ignition-server".
+package main
+
+import (
+	"os"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/server"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	cmd := server.Command(version)
+	cmd.Version = version
+	os.Exit(operator.Main(cmd))
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+)
+
+// ReleaseInfo keeps the condition IgnitionServerValidReleaseInfo of the
+// HostedControlPlane: whether the releases of the token Secrets lack component images
+// that payloads need, and which. It is of all Secrets that a payload was tried for
+// since the process started, and says nothing before. It is safe for concurrent use.
+type ReleaseInfo struct {
+	client    client.Client
+	namespace string
+
+	turn chan struct{} // whoever is in it writes
+
+	mu      sync.Mutex
+	missing map[string][]string // by Secret
+	written *string             // the names last written, nil at first
+}
+
+// NewReleaseInfo writes with c to the HostedControlPlanes of the namespace.
+func NewReleaseInfo(c client.Client, namespace string) *ReleaseInfo {
+	return &ReleaseInfo{client: c, namespace: namespace, turn: make(chan struct{}, 1), missing: map[string][]string{}}
+}
+
+// Note says which components the release of a token Secret lacks, none if all are
+// there.
+func (i *ReleaseInfo) Note(secret string, missing []string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.missing[secret] = slices.Clone(missing)
+}
+
+// Forget drops what was noted of a token Secret.
+func (i *ReleaseInfo) Forget(secret string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.missing, secret)
+}
+
+// names are the missing components, and whether the condition does not say so yet.
+func (i *ReleaseInfo) names() (names string, todo bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.missing) == 0 {
+		return "", false
+	}
+	var all []string
+	for _, m := range i.missing {
+		all = append(all, m...)
+	}
+	slices.Sort(all)
+	names = strings.Join(slices.Compact(all), ", ")
+	return names, i.written == nil || *i.written != names
+}
+
+// Write brings the condition up to date, if there is something to write: one request
+// to write for each change. It is to be tried again after an error.
+func (i *ReleaseInfo) Write(ctx context.Context) error {
+	if _, todo := i.names(); !todo {
+		return nil
+	}
+	select {
+	case i.turn <- struct{}{}:
+		defer func() { <-i.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	names, todo := i.names()
+	if !todo {
+		return nil
+	}
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return i.write(ctx, names) }); err != nil {
+		return fmt.Errorf("writing condition %s: %w", hyperv1.IgnitionServerValidReleaseInfo, err)
+	}
+	i.mu.Lock()
+	i.written = &names
+	i.mu.Unlock()
+	return nil
+}
+
+func (i *ReleaseInfo) write(ctx context.Context, names string) error {
+	var list hyperv1.HostedControlPlaneList
+	if err := i.client.List(ctx, &list, client.InNamespace(i.namespace)); err != nil {
+		return err
+	}
+	c := metav1.Condition{
+		Type: string(hyperv1.IgnitionServerValidReleaseInfo), Status: metav1.ConditionTrue,
+		Reason: hyperv1.AsExpectedReason, Message: hyperv1.AllIsWellMessage,
+	}
+	if names != "" {
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, hyperv1.MissingReleaseImagesReason, names
+	}
+	for n := range list.Items {
+		_, err := operator.PatchStatus(ctx, i.client, Name, &list.Items[n], func(hcp *hyperv1.HostedControlPlane) {
+			operator.SetCondition(&hcp.Status.Conditions, hcp.Generation, c)
+		})
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
