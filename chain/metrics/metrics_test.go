@@ -1,0 +1,139 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/metrics"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// world is a chain whose base has images at the hosts that are up.
+type world struct {
+	down map[string]error
+}
+
+func (w *world) lookup(_ context.Context, req provider.Request) (*provider.Release, error) {
+	if err := w.down[req.Image.Registry()]; err != nil {
+		return nil, err
+	}
+	return provider.NewRelease(provider.ReleaseData{
+		Version: "4.17.3", Digest: "sha256:" + strings.Repeat("1", 64), Image: req.Image, PulledFrom: req.Image,
+	})
+}
+
+func start(t *testing.T, w *world, reg prometheus.Registerer) *chain.Chain {
+	t.Helper()
+	o, err := metrics.New(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.Unregister)
+	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
+		Source: "source.test/ocp", Kind: provider.KindMirror, Pull: provider.PullDigest,
+		Mirrors: []provider.Mirror{{Location: "first.test/ocp"}, {Location: "second.test/ocp"}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := chain.New(provider.Func(w.lookup), func() *provider.Rules { return rules },
+		chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{o}}), chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func ask(t *testing.T, c *chain.Chain, image string) {
+	t.Helper()
+	_, _ = c.Lookup(t.Context(), provider.Request{Image: imageref.MustParse(image)})
+}
+
+const image = "source.test/ocp/release@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+
+func want(t *testing.T, reg *prometheus.Registry, lines ...string) {
+	t.Helper()
+	got := make(map[string]string)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				name += " " + l.GetValue()
+			}
+			n := m.GetCounter().GetValue()
+			if h := m.GetHistogram(); h != nil {
+				n = float64(h.GetSampleCount())
+			}
+			got[name] = fmt.Sprint(n)
+		}
+	}
+	for _, line := range lines {
+		name, n, _ := strings.Cut(line, " = ")
+		if got[name] != n {
+			t.Errorf("%s is %q, want %s\nall: %v", name, got[name], n, got)
+		}
+	}
+}
+
+func TestCounts(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	away := &provider.Error{Class: provider.ClassUnreachable, Err: errors.New("away")}
+	none := &provider.Error{Class: provider.ClassNotFound, Err: errors.New("none")}
+	w := &world{down: map[string]error{"first.test": away}}
+	c := start(t, w, reg)
+	ask(t, c, image) // the second mirror
+	ask(t, c, image) // the cache
+	w.down = map[string]error{"first.test": away, "second.test": none}
+	ask(t, c, strings.Replace(image, "release", "other", 1)) // the source
+	w.down["source.test"] = none
+	ask(t, c, strings.Replace(image, "release", "nowhere", 1))
+	want(t, reg,
+		"mirrorchain_lookup_duration_seconds ok = 3",
+		"mirrorchain_lookup_duration_seconds unreachable = 1",
+		"mirrorchain_served_total mirror = 2",
+		"mirrorchain_served_total source = 1",
+		"mirrorchain_attempt_duration_seconds ok = 2",
+		"mirrorchain_attempt_duration_seconds unreachable = 3",
+		"mirrorchain_attempt_duration_seconds not-found = 3",
+		"mirrorchain_cache_total hit = 1",
+		"mirrorchain_cache_total miss = 3",
+	)
+	problems, err := testutil.GatherAndLint(reg)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+}
+
+// A second observer on the same registry is an error that leaves the first alone; one
+// that was unregistered makes room.
+func TestRegistration(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	o, err := metrics.New(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := metrics.New(reg); err == nil {
+		t.Error("registered twice")
+	}
+	o.Unregister()
+	if again, err := metrics.New(reg); err != nil {
+		t.Error(err)
+	} else {
+		again.Unregister()
+	}
+	if n, err := testutil.GatherAndCount(reg); n != 0 || err != nil {
+		t.Errorf("%d metrics are left: %v", n, err)
+	}
+}
