@@ -11,6 +11,11 @@ import (
 
 // CacheConfig configures [Cache].
 type CacheConfig struct {
+	// Carry, if not nil, returns work with what it may have of the first caller's
+	// context: that of a trace. Without it work that callers share has nothing of
+	// theirs. It must carry no deadline, and nothing that lets the work do more than
+	// any other caller's would.
+	Carry func(caller, work context.Context) context.Context
 	// MaxBytes bounds what is remembered, by estimate; 64 MiB if zero, nothing is
 	// remembered if negative.
 	MaxBytes int64
@@ -53,6 +58,7 @@ func Cache(cfg CacheConfig) Layer {
 		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
 			c := &cache{CacheConfig: cfg, next: next, observer: o}
 			c.entries.max = cfg.MaxBytes
+			c.flights.carry = cfg.Carry
 			c.flights.linger, c.flights.limit = cfg.Limit, 10*cfg.Limit
 			c.flights.panicked = func(ctx context.Context, k cacheKey, err *PanicError) {
 				c.report(ctx, Panicked, &k, err)

@@ -24,13 +24,16 @@ func (e *PanicError) Error() string {
 
 // flights runs one piece of work per key for all callers that want it at the same
 // time. The work belongs to none of them: its context has no deadline and no value
-// of theirs, and each caller leaves when its own context ends.
+// of theirs (but what carry takes over), and each caller leaves when its own context ends.
 type flights[K comparable, V any] struct {
 	// linger is how long work goes on after its last caller left; if zero it is
 	// cancelled at once.
 	linger time.Duration
 	// limit ends work that has callers all the time.
 	limit time.Duration
+	// carry returns the context of the work with what it may have of its first
+	// caller's; nil is nothing.
+	carry func(caller, work context.Context) context.Context
 	// panicked is told of panics, since all callers may have left; may be nil.
 	panicked func(ctx context.Context, key K, err *PanicError)
 
@@ -84,6 +87,9 @@ func (fs *flights[K, V]) join(ctx context.Context, key K, work func(context.Cont
 	}
 	t := newTrail(ctx)
 	wctx, cancel := context.WithTimeout(withTrail(context.Background(), t), fs.limit)
+	if fs.carry != nil {
+		wctx = fs.carry(ctx, wctx)
+	}
 	f := &flight[V]{trail: t, cancel: cancel, done: make(chan struct{}), callers: 1}
 	if fs.running == nil {
 		fs.running = make(map[K]*flight[V])

@@ -11,6 +11,8 @@ import (
 
 // StoreConfig configures [Store].
 type StoreConfig struct {
+	// Carry is that of [CacheConfig].
+	Carry func(caller, work context.Context) context.Context
 	// MaxBytes bounds the content held, by estimate; 64 MiB if zero, nothing is
 	// held if negative. Proofs have an eighth of it on top.
 	MaxBytes int64
@@ -51,7 +53,7 @@ func Store(cfg StoreConfig) Layer {
 			}
 			s := &store{StoreConfig: cfg, next: opener, observer: o}
 			s.content.max, s.proofs.max = cfg.MaxBytes, cfg.MaxBytes/8
-			s.flights.limit = cfg.Limit
+			s.flights.carry, s.flights.limit = cfg.Carry, cfg.Limit
 			s.flights.panicked = func(ctx context.Context, k readKey, err *PanicError) {
 				if o != nil {
 					o.Observe(ctx, Event{Kind: Panicked, Image: k.image, Ref: k.image, Err: err})
