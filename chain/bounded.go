@@ -75,6 +75,15 @@ func (b *bounded[K, V]) put(key K, val V, size int64) {
 	b.used += size
 }
 
+// drop forgets what is there.
+func (b *bounded[K, V]) drop(key *K) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := b.entries[*key]; n != nil {
+		b.remove(n)
+	}
+}
+
 func (b *bounded[K, V]) evict() {
 	n := b.hand
 	for {

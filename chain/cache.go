@@ -29,6 +29,10 @@ type CacheConfig struct {
 	// Limit is how long a lookup goes on after the last caller that waits for it
 	// has left; 60 s if zero. With callers waiting it goes on for ten times that.
 	Limit time.Duration
+	// Notes remembers answers for the next process, which serves them, stale, while
+	// no candidate answers; nil is none. It takes a base that keeps content on disk
+	// ([provider.Restorer]), with layers between that forward it.
+	Notes Notes
 }
 
 // Cache answers a lookup that was answered before. Its key is the normalized
@@ -42,7 +46,16 @@ type CacheConfig struct {
 //
 // When a tag has expired and no candidate answers, the old answer is served and
 // says so ([provider.Release.Stale]), with the attempts that failed. An answer of
-// any endpoint, such as 404 or 401, ends that. A failure is remembered for a short
+// any endpoint, such as 404 or 401, ends that: a tag that was deleted is gone, and
+// access that was withdrawn is withdrawn.
+//
+// With Notes the old answer may be that of an earlier process, for a tag or a digest,
+// under the same key: to whom the rules and the credentials in force gave it before,
+// and whom no endpoint has denied it since. It is read from what the base keeps, and
+// verified by its digest. However old it is, it is served stale, and never while an
+// endpoint answers: a new process asks first.
+//
+// A failure is remembered for a short
 // time, by class; the end of a caller's context, [provider.ErrNoRules], a panic
 // and what has no class are not.
 //
@@ -95,6 +108,7 @@ func keyOf(req *provider.Request) cacheKey {
 type cached struct {
 	release *provider.Release // its attempts are those of the lookup that got it
 	err     error             // beside a release: why that is stale
+	noted   time.Time         // when the release was last noted
 	expires time.Time         // zero: never
 }
 
@@ -174,12 +188,21 @@ func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*c
 			e.expires = time.Now().Add(c.TagTTL)
 		}
 		if !r.Stale() { // a layer below may have its own idea of freshness
+			c.note(&k, e, old)
 			c.keep(&k, e)
 		}
 		return e, nil
 	}
-	if ok && old.release != nil && noAnswer(err) && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case denied(attemptsOf(err), err):
+		forget(c.Notes, k.note())
+	case noAnswer(err):
+		if old, ok = c.last(ctx, &k, &req); !ok {
+			break
+		}
 		e := stale(old.release, attemptsOf(err), err)
+		e.noted = old.noted
 		e.expires = time.Now().Add(c.NegativeTTL / 5)
 		if !trailOf(ctx).wasHurried() {
 			c.keep(&k, e)
@@ -199,8 +222,11 @@ func (c *cache) gaveUp(ctx context.Context, k *cacheKey, req *provider.Request, 
 	attempts, asking := t.soFar()
 	ended := endedError(ctx.Err(), asking)
 	err := newError(req, attempts, ended)
-	old, ok := c.entries.get(k)
-	if !ok || old.release == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || denied(attempts, nil) {
+		return nil, err
+	}
+	old, ok := c.last(context.WithoutCancel(ctx), k, req) // late by a look at the disk, at most
+	if !ok {
 		return nil, err
 	}
 	if old.fresh() { // the work ended at the same moment

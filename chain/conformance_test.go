@@ -62,3 +62,8 @@ func trusting(t *testing.T, reg *testregistry.Registry) *registry.Provider {
 	})
 	return p
 }
+
+func conformance(t *testing.T, make func(*testing.T, *testregistry.Registry) provider.ReleaseProvider) {
+	t.Helper()
+	providertest.TestReleaseProvider(t, providertest.Harness{New: make})
+}

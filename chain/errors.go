@@ -196,6 +196,21 @@ func noAnswer(err error) bool {
 	return asked
 }
 
+// denied reports whether an endpoint says that there is no such image, or that these
+// credentials may not see it. err counts where there were no attempts.
+func denied(attempts []provider.Attempt, err error) bool {
+	deny := func(err error) bool {
+		c := provider.ClassOf(err)
+		return c == provider.ClassNotFound || c == provider.ClassUnauthorized
+	}
+	for _, a := range attempts {
+		if a.Err != nil && deny(a.Err) {
+			return true
+		}
+	}
+	return len(attempts) == 0 && err != nil && deny(err)
+}
+
 // away are the classes that say nothing about the image, only about the endpoint.
 func away(c provider.Class) bool {
 	switch c {

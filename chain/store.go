@@ -22,6 +22,9 @@ type StoreConfig struct {
 	// Limit ends the reading of one release, whoever waits for it; 10 min if zero.
 	// Reading that nobody waits for ends at once.
 	Limit time.Duration
+	// Notes remembers proofs for the next process; nil is none. They are worth
+	// something where the base keeps content on disk too, see [provider.Restorer].
+	Notes Notes
 }
 
 // Store holds verified releases by the digest of their manifest, and serves them
@@ -29,9 +32,18 @@ type StoreConfig struct {
 // manifest, byte for byte, with the credential that the request has for that
 // repository; it counts for this credential, repository and digest, for ProofTTL.
 // So a further tenant, or a further mirror, costs one small request, and none ever
-// reads what another's pull secret paid for. Tags are asked for each time. (Who can
-// produce the bytes of a manifest, at any endpoint that the rules name, counts as one
-// who may read what it names: the manifest is the secret, not its digest.)
+// reads what another's pull secret paid for. (Who can produce the bytes of a manifest,
+// at any endpoint that the rules name, counts as one who may read what it names: the
+// manifest is the secret, not its digest.)
+//
+// Tags are asked for each time, and digests when their proof has expired: whether
+// they are as they were, where the provider below can ask that ([provider.Reopener]),
+// so that the answer is one without a body. Only who has read the bytes before, with
+// the same credential at the same place, is proved by such an answer.
+//
+// Where the provider below keeps what it reads ([provider.Restorer]), content that is
+// no longer held is read from there, on a proof as good as any other. With Notes,
+// proofs outlive the process, by the clock on the wall and no longer than ProofTTL.
 //
 // What has to be read is read once, for all who ask the same endpoint at the same
 // time, and independently of each of them. If that fails with one caller's
@@ -80,21 +92,7 @@ type contentKey struct {
 	platform provider.Platform
 }
 
-// proofKey is who may see what, where, as it was asked for.
-type proofKey struct {
-	credential string // of the one entry used; "" is anonymous
-	repository string // with its registry: the endpoint
-	insecure   bool
-	digest     string            // of a manifest or an index
-	platform   provider.Platform // chosen from an index
-}
-
-type proof struct {
-	of      contentKey
-	expires time.Time
-}
-
-// readKey is content read from one endpoint. Reading from another is not shared:
+// readKey is content read from one endpoint, or from what is kept, which is no image. Reading from another is not shared:
 // an endpoint that hangs must not hold up those who have a better one, least of
 // all the same caller's next attempt.
 type readKey struct {
@@ -105,34 +103,59 @@ type readKey struct {
 
 func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	pk := proofKeyOf(&req)
-	if pk.digest != "" {
-		if p, ok := s.proofs.get(&pk); ok && time.Now().Before(p.expires) {
-			if r, ok := s.content.get(&p.of); ok {
-				return s.held(ctx, &req, r), nil
-			}
+	p, proved := s.proof(&pk)
+	var held *provider.Release
+	if proved {
+		held = s.find(ctx, &req, p.of)
+	}
+	known := ""
+	if held != nil {
+		if pk.tag == "" && s.fresh(p) {
+			return s.held(ctx, &req, held), nil
 		}
+		known = p.named
 	}
 	asked := time.Now()
-	opened, err := s.next.Open(ctx, req)
-	if err != nil {
+	opened, err := open(ctx, s.next, req, known)
+	switch {
+	case err != nil:
+		if denied(nil, err) {
+			s.disprove(pk)
+		}
 		return nil, err
+	case opened == nil: // it is as it was
+		s.prove(pk, p.of, p.named, asked)
+		return s.held(ctx, &req, held), nil
 	}
+	return s.opened(ctx, &req, pk, opened, asked)
+}
+
+// open is Open, or Reopen where next has it and there is something to ask about.
+func open(ctx context.Context, next provider.Opener, req provider.Request, named string) (provider.Opened, error) {
+	if r, ok := next.(provider.Reopener); ok && named != "" {
+		return r.Reopen(ctx, req, named)
+	}
+	return next.Open(ctx, req)
+}
+
+// opened goes on with a manifest that has been read.
+func (s *store) opened(ctx context.Context, req *provider.Request, pk proofKey, opened provider.Opened, asked time.Time) (*provider.Release, error) {
 	of := contentKey{opened.Digest(), opened.Platform()}
 	if pk.digest != "" && of.platform.IsZero() && of.digest != pk.digest {
-		return nil, mismatch(&req, of.digest)
+		return nil, mismatch(req, of.digest)
 	}
-	s.prove(pk, of, asked)
+	s.prove(pk, of, opened.Named(), asked)
 	if r, ok := s.content.get(&of); ok {
-		return s.held(ctx, &req, r), nil
+		return s.held(ctx, req, r), nil
 	}
 	if s.observer != nil {
-		s.observer.Observe(ctx, Event{Kind: StoreMiss, Image: req.Image, Ref: req.Image, Rules: rulesVersion(&req)})
+		s.observer.Observe(ctx, Event{Kind: StoreMiss, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
 	}
-	r, err := s.read(ctx, &req, of, opened)
+	r, err := s.read(ctx, req, of, opened)
 	if err != nil {
 		return nil, err
 	}
-	return serve(&req, r), nil
+	return serve(req, r), nil
 }
 
 // read gets the rest of an opened release, in one flight with all who opened the
@@ -162,25 +185,6 @@ func (s *store) read(ctx context.Context, req *provider.Request, of contentKey, 
 		return load(ctx) // another caller's credential did not do; ours has not been tried
 	}
 	return l.val, l.err
-}
-
-func (s *store) prove(k proofKey, of contentKey, asked time.Time) {
-	p := proof{of, asked.Add(s.ProofTTL)}
-	if k.digest == "" { // a tag proves its manifest, if it is one
-		if !of.platform.IsZero() {
-			return
-		}
-		k.digest = of.digest
-	}
-	s.proofs.put(k, p, int64(512+len(k.repository)))
-}
-
-func proofKeyOf(req *provider.Request) proofKey {
-	credential, _ := req.Credentials.For(req.Image)
-	return proofKey{
-		credential: credential.ID(), repository: req.Image.Name(), insecure: req.Insecure,
-		digest: req.Image.Digest(), platform: req.Platform.OrDefault(),
-	}
 }
 
 func (s *store) held(ctx context.Context, req *provider.Request, r *provider.Release) *provider.Release {
