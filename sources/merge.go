@@ -105,6 +105,9 @@ func (r *Resolver) merge() error {
 		}
 	}
 	if rules != nil {
+		if now := r.Current(); now == nil || now.Version() != rules.Version() {
+			r.since = time.Now()
+		}
 		r.current.Store(rules)
 		close(r.swapped)
 		r.swapped = make(chan struct{})

@@ -58,6 +58,7 @@ type Resolver struct {
 
 	mu      sync.Mutex    // guards what follows and the mutable part of each tracked; never held over I/O or a merge
 	swapped chan struct{} // closed and replaced when current changes
+	since   time.Time     // when the version of current came into force
 }
 
 // NewResolver is [NewResolverWith] with defaults. A nil log is silent.
@@ -118,6 +119,14 @@ func permanent(err error) bool {
 // It is nil until every source has loaded once. It costs one atomic load; hand
 // the method value to chain.New.
 func (r *Resolver) Current() *provider.Rules { return r.current.Load() }
+
+// Since is when the rules in force came into force: when their version last changed.
+// It is zero until there are rules.
+func (r *Resolver) Since() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.since
+}
 
 // Changes yields the rules in force, if there are any yet, and then each later
 // version, until ctx ends or the loop is left. The latest wins: a slow consumer

@@ -456,13 +456,22 @@ func TestChanges(t *testing.T) {
 		synctest.Wait()
 		p := rules("a.io", "m5.io")
 		p.Rules[0].Origin = "moved to another line"
-		before := r.Current()
+		before, since := r.Current(), r.Since()
+		if since.IsZero() || since.After(time.Now()) {
+			t.Errorf("in force since %s", since)
+		}
+		pass(time.Second)
 		w.say(p)
 		w.signal()
 		synctest.Wait()
 		if r.Current() == before {
 			t.Error("rules from other lines do not become current")
 		}
+		if r.Since() != since {
+			t.Error("the same version is in force since another time")
+		}
+		w.say(rules("a.io", "m5.io"))
+		w.signal()
 		next <- struct{}{}
 		synctest.Wait() // and are no change for lookups
 		cancel()
