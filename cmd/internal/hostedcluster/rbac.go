@@ -26,7 +26,8 @@ func OperatorRules() []rbacv1.PolicyRule {
 	return append([]rbacv1.PolicyRule{
 		// The policies, read only. Nothing is asked for the kinds that a cluster lacks.
 		{APIGroups: []string{operatorv1alpha1.GroupName}, Resources: []string{"imagecontentsourcepolicies"}, Verbs: follow},
-		{APIGroups: []string{configv1.GroupName}, Resources: []string{"imagedigestmirrorsets", "imagetagmirrorsets", "images"}, Verbs: follow},
+		{APIGroups: []string{configv1.GroupName}, Resources: []string{"imagedigestmirrorsets", "imagetagmirrorsets"}, Verbs: follow},
+		{APIGroups: []string{configv1.GroupName}, Resources: []string{"images"}, ResourceNames: []string{"cluster"}, Verbs: follow},
 
 		// HostedClusters: the patch adds the finalizer, an infraID and a clusterID.
 		{APIGroups: hypershift, Resources: []string{"hostedclusters"}, Verbs: append(follow[:len(follow):len(follow)], "patch")},
@@ -53,7 +54,9 @@ func OperatorRules() []rbacv1.PolicyRule {
 func NamespaceRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		// The lease of the one active replica, and the events that say who has it.
-		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}},
+		// What is to be created has no name that could be asked for.
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{Owner}, Verbs: []string{"get", "update"}},
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 		// Its own pod, to learn its own image (flag --pod-name).
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}},
