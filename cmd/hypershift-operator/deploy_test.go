@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcluster"
+	"github.com/mirrorchain/mirrorchain/test/deploy"
+)
+
+// manifest reads a file of deploy/operator.
+func manifest(t *testing.T, name string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(deploy.Folder(t, "operator"), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalStrict(text, into); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// The manifests allow what the code says that it needs, and nothing else.
+func TestManifestRules(t *testing.T) {
+	var cluster rbacv1.ClusterRole
+	manifest(t, "clusterrole.yaml", &cluster)
+	compareRules(t, "clusterrole.yaml", cluster.Rules, hostedcluster.OperatorRules())
+	var own rbacv1.Role
+	manifest(t, "role.yaml", &own)
+	compareRules(t, "role.yaml", own.Rules, hostedcluster.NamespaceRules())
+}
+
+func compareRules(t *testing.T, file string, have, want []rbacv1.PolicyRule) {
+	t.Helper()
+	allowed, needed := flatten(t, have), flatten(t, want)
+	for _, a := range allowed {
+		if !slices.Contains(needed, a) {
+			t.Errorf("%s allows what the code does not need: %s", file, a)
+		}
+	}
+	for _, n := range needed {
+		if !slices.Contains(allowed, n) {
+			t.Errorf("%s does not allow what the code needs: %s", file, n)
+		}
+	}
+	if len(needed) == 0 {
+		t.Error("the code needs nothing")
+	}
+}
+
+// flatten is one line for each single thing that rules allow.
+func flatten(t *testing.T, rules []rbacv1.PolicyRule) (out []string) {
+	t.Helper()
+	for _, r := range rules {
+		if slices.Contains(r.Verbs, "*") || slices.Contains(r.Resources, "*") || slices.Contains(r.APIGroups, "*") || len(r.NonResourceURLs) > 0 {
+			t.Errorf("a rule for everything: %v", r)
+		}
+		names := r.ResourceNames
+		if len(names) == 0 {
+			names = []string{"any"}
+		}
+		for _, group := range r.APIGroups {
+			for _, resource := range r.Resources {
+				for _, name := range names {
+					for _, verb := range r.Verbs {
+						out = append(out, strings.Join([]string{verb, resource + "." + group, name}, " "))
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// What the Deployments say to the program it understands.
+func TestManifestFlags(t *testing.T) {
+	var d appsv1.Deployment
+	manifest(t, "deployment.yaml", &d)
+	parse(t, "deploy/operator", d.Spec.Template.Spec.Containers[0].Args)
+	args := deploy.Deployment(t, deploy.Build(t, "example")).Spec.Template.Spec.Containers[0].Args
+	parse(t, "deploy/example", args)
+	if len(args) < len(d.Spec.Template.Spec.Containers[0].Args)+3 {
+		t.Errorf("the example has only %q", args)
+	}
+}
+
+func parse(t *testing.T, who string, args []string) {
+	t.Helper()
+	cmd, rest, err := command().Find(args)
+	if err != nil || cmd.Name() != "run" {
+		t.Fatalf("%s: %v has no command run: %v", who, args, err)
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		t.Errorf("%s: %v", who, err)
+	}
+	if extra := cmd.Flags().Args(); len(extra) > 0 {
+		t.Errorf("%s: %q are no flags", who, extra)
+	}
+	// What is said must be meant: those that matter are set, and probes ask where it listens.
+	for name, want := range map[string]string{
+		"namespace": "$(MY_NAMESPACE)", "pod-name": "$(MY_NAME)", "metrics-addr": ":9000", "health-addr": ":6060", "leader-elect": "true",
+	} {
+		if got := cmd.Flag(name).Value.String(); got != want {
+			t.Errorf("%s: --%s is %q, want %q", who, name, got, want)
+		}
+	}
+}
