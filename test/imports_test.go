@@ -103,7 +103,8 @@ var exact = map[string][]string{
 	"provider/imageref": {},
 	// Who keeps things on disk must not inherit a database.
 	"provider/diskcache": {},
-	"chain":              {module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"chain":              {module + "/chain/health", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"chain/health":       {},
 	"sources":            {module + "/provider", "go.uber.org/zap"},
 }
 
