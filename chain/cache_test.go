@@ -502,7 +502,7 @@ func TestCacheReports(t *testing.T) {
 		ask("cache-hit")
 		time.Sleep(time.Minute)
 		base.become(nil)
-		ask("attempt-done", "cache-stale", "cache-miss")
+		ask("attempt-done", "host-suspect", "cache-stale", "cache-miss")
 		ask("cache-stale")
 	})
 }

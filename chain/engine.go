@@ -3,7 +3,7 @@ package chain
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -33,11 +33,12 @@ type search[T any] struct {
 	ask      ask[T]
 	limit    time.Duration // of one attempt
 	attempts []provider.Attempt
-	asking   imageref.Ref // while an endpoint is being asked
+	asking   []imageref.Ref // the endpoints that are being asked now
+	byDigest bool           // so that any good answer is the answer
 	retried  map[imageref.Ref]int
 }
 
-// over asks cands in order, then those again that may recover.
+// over asks cands, then those again that may recover.
 func (s *search[T]) over(ctx context.Context, cands []provider.Candidate) (answer[T], error) {
 	a, failed, err := s.round(ctx, cands)
 	pending := s.recovering(failed)
@@ -46,7 +47,7 @@ func (s *search[T]) over(ctx context.Context, cands []provider.Candidate) (answe
 		if !fits(ctx, at) {
 			break
 		}
-		s.reportRetry(ctx, time.Until(at), pending[0].err)
+		s.tell(ctx, Event{Kind: RetryWaiting, Wait: time.Until(at), Err: pending[0].err})
 		if ended := sleep(ctx, time.Until(at)); ended != nil {
 			return answer[T]{}, s.failed(ended)
 		}
@@ -79,87 +80,41 @@ type failure struct {
 	notBefore time.Time // set by recovering
 }
 
-// round asks each of cands once, one after another. It returns the first answer,
-// or why each of them failed, or the error that ends the search.
+// round asks each of cands once. It returns the first answer, or why each of them
+// failed, or the error that ends the search. Mirrors that follow one another may
+// overtake each other, see [heat]; the source keeps its place among them.
 func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*answer[T], []failure, error) {
 	var failed []failure
-	for i, c := range cands {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, s.failed(err)
-		}
-		v, err := s.attempt(ctx, c, len(cands)-i)
-		switch {
-		case err == nil:
-			return &answer[T]{v, c, s.attempts}, nil, nil
-		case ends(err):
+	for left := cands; len(left) > 0; {
+		n := mirrorsAhead(left)
+		h := heat[T]{search: s, ctx: ctx, left: len(left)}
+		won, err := h.run(left[:n])
+		if err != nil {
 			return nil, nil, err
-		case ctx.Err() != nil:
-			return nil, nil, s.failed(ctx.Err())
 		}
-		failed = append(failed, failure{candidate: c, err: err})
+		if won != nil {
+			return &answer[T]{won.value, won.candidate, s.attempts}, nil, nil
+		}
+		failed = append(failed, h.failures()...)
+		left = left[n:]
 	}
 	return nil, failed, nil
+}
+
+// mirrorsAhead is how many of cands are mirrors until something else comes; 1 where
+// that is first.
+func mirrorsAhead(cands []provider.Candidate) int {
+	n := slices.IndexFunc(cands, func(c provider.Candidate) bool { return !c.Mirror })
+	if n < 0 {
+		return len(cands)
+	}
+	return max(n, 1)
 }
 
 // ends reports whether err is of no endpoint, so that asking others is in vain: a
 // state of ours, or a mistake in the request.
 func ends(err error) bool {
 	return errors.Is(err, provider.ErrNoRules) || provider.ClassOf(err) == provider.ClassInvalid
-}
-
-// attempt asks one endpoint; left counts it and those behind it. An attempt that
-// ends with the caller's own context is none, and not recorded, nor is one that
-// [ends] the search.
-func (s *search[T]) attempt(ctx context.Context, c provider.Candidate, left int) (T, error) {
-	limit, paced := s.share(ctx, left)
-	actx, cancel := within(ctx, limit)
-	defer cancel()
-
-	req := s.req
-	req.Image, req.Insecure = c.Ref, c.Insecure
-	s.asking = c.Ref
-	trailOf(ctx).attempting(c.Ref)
-	start := time.Now()
-	v, err := s.ask(actx, req)
-	took := time.Since(start)
-	if err != nil {
-		if ctx.Err() != nil || ends(err) {
-			return v, err
-		}
-		if actx.Err() != nil {
-			if paced {
-				trailOf(ctx).hurry()
-			}
-			err = ranOut(c.Ref, limit, err)
-		}
-	}
-	a := provider.Attempt{Ref: c.Ref, Err: err, Took: took}
-	s.asking, s.attempts = imageref.Ref{}, append(s.attempts, a)
-	trailOf(ctx).attempted(a)
-	if s.Observer != nil {
-		s.Observer.Observe(ctx, Event{
-			Kind: AttemptDone, Image: s.req.Image, Ref: c.Ref, Rules: rulesVersion(&s.req), Err: err, Took: took,
-		})
-	}
-	return v, err
-}
-
-// ranOut is err as the failure of an endpoint that used up its time. What the
-// endpoint's reader said of the end of its context is no news and would read like
-// the caller's own deadline.
-func ranOut(ref imageref.Ref, limit time.Duration, err error) error {
-	if c := provider.ClassOf(err); c != provider.ClassCanceled && c != provider.ClassUnknown &&
-		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	op := ""
-	if pe, ok := errors.AsType[*provider.Error](err); ok {
-		op = pe.Op
-	}
-	return &provider.Error{
-		Op: op, Ref: ref, Class: provider.ClassTimeout,
-		Err: fmt.Errorf("not finished within %s", limit.Round(time.Millisecond)),
-	}
 }
 
 // share is how long the first of left candidates may take: the limit of an
@@ -180,10 +135,12 @@ func (s *search[T]) share(ctx context.Context, left int) (limit time.Duration, p
 	return limit, false
 }
 
+// failed is the error of the search; ended is the caller's context error, if that
+// ended it.
 func (s *search[T]) failed(ended error) error {
 	attempts := s.attempts
 	if ended != nil {
-		return newError(&s.req, attempts, endedError(ended, s.asking))
+		return newError(&s.req, attempts, endedError(ended, first(s.asking)))
 	}
 	return newError(&s.req, append(attempts, refusals(&s.req)...), nil)
 }

@@ -22,6 +22,15 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("chain: panic in a lookup: %v", e.Value)
 }
 
+// caught is what was recovered, by the deferred function that calls it, as an error.
+// One that came from another goroutine keeps that one's stack.
+func caught(v any) *PanicError {
+	if p, ok := v.(*PanicError); ok {
+		return p
+	}
+	return &PanicError{Value: v, Stack: debug.Stack()}
+}
+
 // flights runs one piece of work per key for all callers that want it at the same
 // time. The work belongs to none of them: its context has no deadline and no value
 // of theirs (but what carry takes over), and each caller leaves when its own context ends.
@@ -104,7 +113,7 @@ func (fs *flights[K, V]) fly(ctx context.Context, key K, f *flight[V], work func
 	returned := false
 	defer func() {
 		if !returned {
-			p := &PanicError{Value: recover(), Stack: debug.Stack()}
+			p := caught(recover())
 			f.err = p
 			if fs.panicked != nil {
 				fs.panicked(ctx, key, p)

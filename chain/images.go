@@ -61,7 +61,7 @@ func (p *images) Image(ctx context.Context, req provider.Request) (provider.Imag
 }
 
 func (p *images) open(ctx context.Context, req provider.Request, ask ask[provider.Image], cands []provider.Candidate) (answer[provider.Image], error) {
-	s := search[provider.Image]{engine: p.engine, req: req, ask: ask, limit: p.Attempt}
+	s := search[provider.Image]{engine: p.engine, req: req, ask: ask, limit: p.Attempt, byDigest: req.Image.Digest() != ""}
 	return s.over(ctx, cands)
 }
 
@@ -97,6 +97,12 @@ func (i *image) Files(ctx context.Context, patterns ...string) (fs.FS, error) {
 	})
 }
 
+// found is something that was read, and the image that it was read from.
+type found[T any] struct {
+	value T
+	image provider.Image
+}
+
 // read reads from where the image is; if that fails, from the other candidates, by
 // digest. Each candidate is asked at most once, beside the engine's retries.
 func read[T any](ctx context.Context, i *image, limit time.Duration, from func(provider.Image, context.Context) (T, error)) (T, error) {
@@ -104,24 +110,21 @@ func read[T any](ctx context.Context, i *image, limit time.Duration, from func(p
 	rest := slices.DeleteFunc(slices.Clone(i.cands), func(c provider.Candidate) bool { return c.Ref == start.from.Ref })
 	order := append([]provider.Candidate{start.from}, rest...)
 
-	s := search[T]{engine: i.engine, req: i.req, limit: limit}
-	s.ask = func(ctx context.Context, req provider.Request) (T, error) {
-		var zero T
-		if req.Image == start.from.Ref {
-			return from(start.Image, ctx)
+	s := search[found[T]]{engine: i.engine, req: i.req, limit: limit, byDigest: true}
+	s.ask = func(ctx context.Context, req provider.Request) (f found[T], err error) {
+		if f.image = start.Image; req.Image != start.from.Ref {
+			if f.image, err = i.reopen(ctx, req); err != nil {
+				return f, err
+			}
 		}
-		img, err := i.reopen(ctx, req)
-		if err != nil {
-			return zero, err
-		}
-		v, err := from(img, ctx)
-		if err == nil {
-			i.at.CompareAndSwap(start, &place{img, provider.Candidate{Ref: req.Image, Insecure: req.Insecure}})
-		}
-		return v, err
+		f.value, err = from(f.image, ctx)
+		return f, err
 	}
 	a, err := s.over(ctx, order)
-	return a.value, err
+	if err == nil && a.from.Ref != start.from.Ref {
+		i.at.CompareAndSwap(start, &place{a.value.image, a.from})
+	}
+	return a.value.value, err
 }
 
 // reopen reads the manifest again at another endpoint. It must be the same one.

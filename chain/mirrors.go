@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -25,7 +26,21 @@ type MirrorsConfig struct {
 	// MaxRetryAfter is the longest Retry-After that is waited for; 30 s if zero. An
 	// endpoint that asks for more is not asked again.
 	MaxRetryAfter time.Duration
-	// Observer is told of attempts and retries. In a chain nil means the observer
+	// Health is what is known of registry hosts. Give one to all chains and Images
+	// of a program, so that what one finds out the others know; nil is one of its
+	// own, with defaults.
+	Health *health.Health
+	// HedgeUnknown is how long a mirror on a host that never answered yet may be
+	// silent before the next mirror is asked as well; 300 ms if zero.
+	HedgeUnknown time.Duration
+	// HedgeKnown is the same for a host that is known; 100 ms if zero, and always
+	// at least twice what that host usually takes.
+	HedgeKnown time.Duration
+	// Parallel is how many mirrors one lookup asks at once, at most, beside a probe
+	// of a sick one; 3 if zero. With 1 none is asked before the one ahead of it has
+	// failed.
+	Parallel int
+	// Observer is told of attempts, hedges, retries and changes of health. In a chain nil means the observer
 	// of its [Observe] layer.
 	Observer Observer
 }
@@ -35,6 +50,12 @@ func (c MirrorsConfig) withDefaults() MirrorsConfig {
 	c.Files = or(c.Files, 10*time.Minute)
 	c.Retries = or(c.Retries, 3)
 	c.RetryDelay = or(c.RetryDelay, 200*time.Millisecond)
+	if c.Health == nil {
+		c.Health = health.New(health.Config{})
+	}
+	c.HedgeUnknown = or(c.HedgeUnknown, 300*time.Millisecond)
+	c.HedgeKnown = or(c.HedgeKnown, 100*time.Millisecond)
+	c.Parallel = or(c.Parallel, 3)
 	c.MaxRetryAfter = or(c.MaxRetryAfter, 30*time.Second)
 	return c
 }
@@ -50,6 +71,19 @@ func or[T int | int64 | time.Duration](v, ifZero T) T {
 // their order, until one answers with a whole, verified release. Whatever goes
 // wrong with one leads to the next, and is recorded in the release's Attempts.
 //
+// A lookup by digest does not wait long for a mirror that is silent: when it has not
+// begun to answer after a while (HedgeUnknown, HedgeKnown), the next mirror is asked
+// as well, the first good answer is the answer, and the others are given up. One that
+// has begun is waited for. A lookup by tag asks one after another, since two mirrors
+// may hold different images under one tag.
+//
+// Mirrors on hosts that failed are asked behind the others, see package
+// [github.com/mirrorchain/mirrorchain/chain/health], and never left out. Now and then
+// one of them is asked beside the first healthy one, as a probe, which no caller waits
+// for. Only mirrors that follow one another in the policy's order change places. The
+// source keeps its own: it is asked when all mirrors ahead of it have failed, never
+// beside them, and those behind it, if policy has it so, when it has.
+//
 // No candidate may use up the time of those behind it: the time until the caller's
 // deadline is divided among those that are left. When none is left, endpoints that
 // answered 429 or 5xx are asked again, with growing waits, as long as a wait fits
@@ -59,7 +93,7 @@ func or[T int | int64 | time.Duration](v, ifZero T) T {
 // from below: what is wrong with the request is so everywhere.
 //
 // Endpoints that are no candidates, a source under NeverContactSource among them,
-// are never contacted.
+// are never contacted. All that was started for a lookup has ended when it returns.
 //
 // It stands below Cache, so that a warm lookup computes no candidates, and above
 // Store, whose proofs are per endpoint.
@@ -90,7 +124,7 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	if err != nil {
 		return nil, err
 	}
-	s := search[*provider.Release]{engine: m.engine, req: req, ask: m.next.Lookup, limit: m.Attempt}
+	s := search[*provider.Release]{engine: m.engine, req: req, ask: m.next.Lookup, limit: m.Attempt, byDigest: req.Image.Digest() != ""}
 	a, err := s.over(ctx, cands)
 	if err != nil {
 		return nil, err

@@ -134,7 +134,7 @@ func TestMirrorsSharesTime(t *testing.T) {
 		base := newFakes(t, map[string]endpoint{mirrorA: hangs, mirrorB: hangs, source: takes(2900 * time.Millisecond)})
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
-		r, err := mirrorsOver(t, base).Lookup(ctx, provider.Request{Image: image})
+		r, err := mirrorsOver(t, base).Lookup(ctx, provider.Request{Image: tagged})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestMirrorsLimitsAnAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := newFakes(t, map[string]endpoint{mirrorA: hangs, mirrorB: hangs, source: hangs})
 		start := time.Now()
-		_, err := mirrorsOver(t, base).Lookup(t.Context(), provider.Request{Image: image})
+		_, err := mirrorsOver(t, base).Lookup(t.Context(), provider.Request{Image: tagged})
 		if !errors.Is(err, provider.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Lookup: %v; want our own time limit, not to be mistaken for the caller's", err)
 		}

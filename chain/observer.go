@@ -56,6 +56,17 @@ const (
 	// Panicked: a layer or the base panicked in work shared between callers; they
 	// get Err, a [*PanicError].
 	Panicked
+	// HedgeStarted: the endpoint Ref is asked as well, since those asked before it
+	// have not begun to answer; the one asked last for Wait.
+	HedgeStarted
+	// HostSuspect: the host of Ref failed, and is asked behind others from now on.
+	// Err is why. See [health.State], here and below.
+	HostSuspect
+	// HostOpen: it failed too often in a row, and is left alone but for probes. Err
+	// is why.
+	HostOpen
+	// HostHealthy: it answered again.
+	HostHealthy
 )
 
 var eventNames = [...]string{
@@ -70,6 +81,10 @@ var eventNames = [...]string{
 	StoreHit:      "store-hit",
 	StoreMiss:     "store-miss",
 	Panicked:      "panicked",
+	HedgeStarted:  "hedge-started",
+	HostSuspect:   "host-suspect",
+	HostOpen:      "host-open",
+	HostHealthy:   "host-healthy",
 }
 
 // String is a short stable word, fit for a metric's label.

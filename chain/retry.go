@@ -65,14 +65,6 @@ func (s *search[T]) countRetry(ref imageref.Ref) {
 	s.retried[ref]++
 }
 
-func (s *search[T]) reportRetry(ctx context.Context, wait time.Duration, why error) {
-	if s.Observer != nil {
-		s.Observer.Observe(ctx, Event{
-			Kind: RetryWaiting, Image: s.req.Image, Rules: rulesVersion(&s.req), Wait: wait, Err: why,
-		})
-	}
-}
-
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

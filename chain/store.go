@@ -111,6 +111,7 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	known := ""
 	if held != nil {
 		if pk.tag == "" && s.fresh(p) {
+			answeredFromMemory(ctx)
 			return s.held(ctx, &req, held), nil
 		}
 		known = p.named

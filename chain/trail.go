@@ -20,7 +20,7 @@ type trail struct {
 	deadline time.Time // the first caller's, itself
 
 	mu       sync.Mutex
-	asking   imageref.Ref // the endpoint, while one is being asked
+	asking   []imageref.Ref // the endpoints that are being asked now
 	attempts []provider.Attempt
 	hurried  bool
 }
@@ -53,7 +53,7 @@ func (t *trail) attempting(ref imageref.Ref) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.asking = ref
+	t.asking = append(t.asking, ref)
 }
 
 func (t *trail) attempted(a provider.Attempt) {
@@ -62,14 +62,30 @@ func (t *trail) attempted(a provider.Attempt) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.asking, t.attempts = imageref.Ref{}, append(t.attempts, a)
+	t.asking, t.attempts = without(t.asking, a.Ref), append(t.attempts, a)
 }
 
-// soFar are the attempts that have ended, and the endpoint that is being asked now.
+// soFar are the attempts that have ended, and the endpoint that has been asked for
+// longest and not answered; zero if there is none.
 func (t *trail) soFar() ([]provider.Attempt, imageref.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Clone(t.attempts), t.asking
+	return slices.Clone(t.attempts), first(t.asking)
+}
+
+func first(refs []imageref.Ref) imageref.Ref {
+	if len(refs) == 0 {
+		return imageref.Ref{}
+	}
+	return refs[0]
+}
+
+// without removes ref, once, in place.
+func without(refs []imageref.Ref, ref imageref.Ref) []imageref.Ref {
+	if i := slices.Index(refs, ref); i >= 0 {
+		return slices.Delete(refs, i, i+1)
+	}
+	return refs
 }
 
 // hurry notes that something was cut short for the first caller's sake: a failure

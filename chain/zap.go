@@ -9,8 +9,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// ZapObserver logs events: panics as errors, failed lookups and stale answers as
-// warnings, failed attempts and retries at info, the rest at debug. A level that
+// ZapObserver logs events: panics as errors, failed lookups, stale answers and hosts
+// that are left alone as warnings, failed attempts, retries and hosts that are well
+// again at info, the rest at debug. A level that
 // is off costs nothing. Nothing secret is in an event, so none is logged. A nil
 // log is silent.
 func ZapObserver(log *zap.Logger) Observer {
@@ -64,13 +65,13 @@ func levelOf(e *Event) zapcore.Level {
 		}
 	case Panicked:
 		return zapcore.ErrorLevel
-	case CacheStale:
+	case CacheStale, HostOpen:
 		return zapcore.WarnLevel
 	case AttemptDone:
 		if e.Err != nil {
 			return zapcore.InfoLevel
 		}
-	case RetryWaiting:
+	case RetryWaiting, HostHealthy:
 		return zapcore.InfoLevel
 	}
 	return zapcore.DebugLevel

@@ -50,8 +50,8 @@ func TestZapObserver(t *testing.T) {
 	}
 	for level, want := range map[zapcore.Level][]string{
 		zap.DebugLevel: {
-			"debug lookup-started", "info attempt-done", "debug attempt-done", "debug cache-miss", "debug lookup-done",
-			"debug lookup-started", "info attempt-done", "info attempt-done", "debug cache-miss", "warn lookup-done",
+			"debug lookup-started", "info attempt-done", "debug host-suspect", "debug attempt-done", "debug cache-miss", "debug lookup-done",
+			"debug lookup-started", "info attempt-done", "info attempt-done", "debug host-suspect", "debug cache-miss", "warn lookup-done",
 		},
 		zap.InfoLevel: {"info attempt-done", "info attempt-done", "info attempt-done", "warn lookup-done"},
 		zap.WarnLevel: {"warn lookup-done"},
