@@ -9,14 +9,14 @@ import (
 // that it does: what it reads and writes itself, and what it gives the ignition
 // server, for nobody can give what they do not have.
 func OperatorRules() []rbacv1.PolicyRule {
-	manage := []string{"get", "list", "watch", "create", "update", "patch", "delete"}
+	apply := []string{"get", "list", "watch", "create", "patch", "delete"} // by server-side apply, never by update
 	return append([]rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
-		{APIGroups: []string{""}, Resources: []string{"services", "serviceaccounts"}, Verbs: manage},
-		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: manage},
-		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles", "rolebindings"}, Verbs: manage},
+		{APIGroups: []string{""}, Resources: []string{"services", "serviceaccounts"}, Verbs: apply},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: apply},
+		{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles", "rolebindings"}, Verbs: apply},
 		// To own objects in a way that blocks the owner's deletion.
 		{APIGroups: []string{hyperv1.GroupVersion.Group}, Resources: []string{"hostedcontrolplanes/finalizers"}, Verbs: []string{"update"}},
-		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update", "patch"}},
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}},
 	}, IgnitionRules()...)
 }

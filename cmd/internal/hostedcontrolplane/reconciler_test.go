@@ -42,6 +42,15 @@ func TestOperator(t *testing.T) {
 		{"History", history},
 		{"MissingImages", missingImages},
 		{"NeverContactSource", neverContactSource},
+		{"NeverContactSourceByTag", neverContactSourceByTag},
+		{"Paused", paused},
+		{"PauseEnds", pauseEnds},
+		{"TooLarge", tooLarge},
+		{"NothingToWrite", nothingToWrite},
+		{"StatusConflict", statusConflict},
+		{"PullSecretRotated", pullSecretRotated},
+		{"HandedOverFile", handedOverFile},
+		{"NothingOutlivesIt", nothingOutlivesIt},
 		{"OCPBUGS83564OnlyRegistryOverrides", onlyRegistryOverrides},
 		{"PullSecret", pullSecret},
 		{"ConfigMap", configMap},
@@ -49,6 +58,7 @@ func TestOperator(t *testing.T) {
 		{"Disabled", disabled},
 		{"CertificateRenewed", certificateRenewed},
 		{"OtherRelease", otherRelease},
+		{"APIServerAway", apiServerAway},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, s.place(t)) })
 	}

@@ -59,7 +59,7 @@ type place struct {
 	source, mirror *testregistry.Registry
 	base           *registry.Provider
 	metrics        *prometheus.Registry // of the last run
-	digest         string // of the release, which source and mirror hold
+	digest         string               // of the release, which source and mirror hold
 	release        testpayload.Release
 }
 
@@ -180,6 +180,11 @@ func (p *place) account() *rest.Config {
 // ends. Nothing that it does may be forbidden.
 func (p *place) run(t *testing.T, env map[string]string, options hcpkg.Options) (stop func()) {
 	t.Helper()
+	return p.runAs(t, p.account(), env, options)
+}
+
+func (p *place) runAs(t *testing.T, conn *rest.Config, env map[string]string, options hcpkg.Options) (stop func()) {
+	t.Helper()
 	options.Namespace = p.namespace
 	options.LookupEnv = func(name string) (string, bool) {
 		v, ok := env[name]
@@ -192,7 +197,7 @@ func (p *place) run(t *testing.T, env map[string]string, options hcpkg.Options) 
 	p.metrics = prometheus.NewRegistry()
 	core, logged := observer.New(zap.InfoLevel)
 	mgr, err := hcpkg.NewManager(ctx, hcpkg.Process{
-		Options: options, REST: p.account(), Base: p.base, Metrics: p.metrics, Log: zap.New(core), HealthAddr: "0",
+		Options: options, REST: conn, Base: p.base, Metrics: p.metrics, Log: zap.New(core), HealthAddr: "0",
 	})
 	if err != nil {
 		cancel()
