@@ -29,6 +29,9 @@ type Deps struct {
 	Cluster idms.Config
 	// Observers are told what happens in the chain.
 	Observers []chain.Observer
+	// MaxBytes bounds what each layer that remembers releases holds, for a process with
+	// many chains. 0 is the layer's default.
+	MaxBytes int64
 }
 
 // Row is one binary.
@@ -82,11 +85,11 @@ func HypershiftOperator(d Deps) Row {
 			chain.Translate(chain.TranslateConfig{}),
 			// No Components: image-overrides are for the control-plane-operator to apply.
 			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
-			chain.Cache(chain.CacheConfig{}),
+			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes}),
 			chain.Mirrors(chain.MirrorsConfig{}),
 			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
 			// request for each pull secret, not a layer.
-			chain.Store(chain.StoreConfig{}),
+			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes}),
 		},
 	}
 }

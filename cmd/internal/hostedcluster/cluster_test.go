@@ -154,7 +154,15 @@ func (w *world) onlyMirror(ctx context.Context, network, address string) (net.Co
 func (w *world) create(t testing.TB, objects ...client.Object) {
 	t.Helper()
 	for _, obj := range objects {
-		if err := w.Create(t.Context(), obj); err != nil {
+		var err error
+		// A kind that was installed just now may not be known everywhere yet.
+		cluster.Await(t, "the kind of "+obj.GetName(), func(ctx context.Context) error {
+			if err = w.Create(ctx, obj); apimeta.IsNoMatchError(err) {
+				return err
+			}
+			return nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -37,15 +37,22 @@ func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 	switch _, skip := hc.Annotations[hyperv1.SkipReleaseImageValidation]; {
 	case err == nil:
 		return set(metav1.ConditionTrue, hyperv1.AsExpectedReason, "Release image is valid")
-	case was != nil && was.Status == metav1.ConditionTrue && was.ObservedGeneration == hc.Generation:
+	case isTrueFor(was, hc):
 		return *was
 	case errors.Is(err, errPullSecretUnavailable):
 		return set(metav1.ConditionFalse, hyperv1.SecretNotFoundReason, err.Error())
+	case errors.Is(err, errPayloadArch):
+		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
 	case skip: // what is not validated is read all the same, for its architecture
 		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
 	default:
 		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, fmt.Sprintf("failed to lookup release image: %v", err))
 	}
+}
+
+// isTrueFor reports whether c is True of hc as it stands.
+func isTrueFor(c *metav1.Condition, hc *hyperv1.HostedCluster) bool {
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == hc.Generation
 }
 
 // progressing is HyperShift's: blocked by a lookup that failed or by a condition that

@@ -27,10 +27,10 @@ func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) er
 	}
 	hcp, namespace := new(hyperv1.HostedControlPlane), new(corev1.Namespace)
 	ns := ControlPlaneNamespace(hc)
-	if gone, err := r.deleteOwn(ctx, client.ObjectKey{Namespace: ns, Name: hc.Name}, hcp, func() bool { return isOf(hcp, hc) }); err != nil || !gone {
+	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Namespace: ns, Name: hc.Name}, hcp, func() bool { return isOf(hcp, hc) }); err != nil || !gone {
 		return err
 	}
-	if gone, err := r.deleteOwn(ctx, client.ObjectKey{Name: ns}, namespace, func() bool { return usable(namespace, hc) == nil }); err != nil || !gone {
+	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Name: ns}, namespace, func() bool { return usable(namespace, hc) == nil }); err != nil || !gone {
 		return err
 	}
 	before := hc.DeepCopy()
@@ -42,10 +42,10 @@ func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) er
 	return nil
 }
 
-// deleteOwn deletes the object of that key, read into obj, if it then is our own, and
+// deleteOwn deletes the object of that key, read from there into obj, if it then is our own, and
 // reports whether there is none of ours any more. Nobody else's is touched.
-func (r *Reconciler) deleteOwn(ctx context.Context, key client.ObjectKey, obj client.Object, own func() bool) (gone bool, err error) {
-	switch err := r.Live.Get(ctx, key, obj); {
+func (r *Reconciler) deleteOwn(ctx context.Context, from client.Reader, key client.ObjectKey, obj client.Object, own func() bool) (gone bool, err error) {
+	switch err := from.Get(ctx, key, obj); {
 	case apierrors.IsNotFound(err):
 		return true, nil
 	case err != nil:

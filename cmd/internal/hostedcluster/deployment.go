@@ -155,24 +155,27 @@ func (w *workload) overrides() ([]corev1.EnvVar, error) {
 	return out, err
 }
 
-// mount adds the volumes: the rules, where a ConfigMap has them, and the CA bundle.
+// mount adds the volumes: the rules, where a ConfigMap has them, and the CA bundles.
 func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
-	add := func(name, dir, from, key, file string) {
+	add := func(name, dir, from, key, file string, optional *bool) {
 		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
 			ConfigMap: &corev1.ConfigMapVolumeSource{
 				LocalObjectReference: corev1.LocalObjectReference{Name: from},
 				Items:                []corev1.KeyToPath{{Key: key, Path: file}},
+				Optional:             optional,
 			},
 		}})
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: dir, ReadOnly: true})
 	}
 	if w.Handover == HandoverConfigMap {
 		c.Args = append(c.Args, "--overrides-file="+handover.File)
-		add("overrides", handover.MountDir, handover.ConfigMap, handover.Key, handover.Key)
+		add("overrides", handover.MountDir, handover.ConfigMap, handover.Key, handover.Key, nil)
 	}
 	if w.hc.Spec.AdditionalTrustBundle != nil {
-		add("trusted-ca", "/etc/pki/tls/certs", trustBundle, trustBundleKey, "user-ca-bundle.pem")
+		add("trusted-ca", "/etc/pki/tls/certs", trustBundle, trustBundleKey, "user-ca-bundle.pem", nil)
 	}
+	// The trust of the management cluster, where somebody puts it there.
+	add(managedTrust, "/etc/pki/ca-trust/extracted/pem", managedTrust, trustBundleKey, "tls-ca-bundle.pem", new(true))
 }
 
 func probe(path string, period int32) *corev1.Probe {

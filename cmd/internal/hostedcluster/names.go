@@ -18,6 +18,8 @@ const (
 	pullSecret  = "pull-secret"
 	sshKey      = "ssh-key"
 	trustBundle = "user-ca-bundle"
+	// managedTrust is the management cluster's, and not written here.
+	managedTrust = "openshift-config-managed-trusted-ca-bundle"
 )
 
 // Keys of those objects.

@@ -2,6 +2,7 @@ package hostedcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,19 +26,24 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server, past every cache.
 	Live client.Reader
-	// Releases is the chain that releases are looked up through.
-	Releases provider.ReleaseProvider
+	// Metadata is the cache of the metadata of Secrets and ConfigMaps.
+	Metadata client.Reader
+	// Lookups are the chains that releases are looked up through.
+	Lookups *Lookups
 	// Rules are those that are handed on: what the policies say, without the operators'
 	// own reading of tags (see [operator.TagsFollow]). Nil while there are none yet.
 	Rules func() *provider.Rules
 	// HasSCC reports whether the cluster has SecurityContextConstraints.
 	HasSCC func() (bool, error)
+
+	architectures architectures
 }
 
 // outcome is what one reconciliation has to say.
 type outcome struct {
 	conditions []metav1.Condition
 	version    *hyperv1.ClusterVersionStatus // that the control plane reports, nil if it does not
+	arch       hyperv1.PayloadArchType
 	result     reconcile.Result
 }
 
@@ -56,14 +62,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.prepare(ctx, hc); err != nil {
 		return again(err)
 	}
-	o := &outcome{version: hc.Status.Version}
+	o := &outcome{version: hc.Status.Version, arch: hc.Status.PayloadArch}
 	err := r.reconcile(ctx, hc, o)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
 	}
 	o.set(succeeded(err))
 	_, statusErr := operator.PatchStatus(ctx, r.Client, Owner, hc, func(hc *hyperv1.HostedCluster) {
-		hc.Status.Version = o.version
+		hc.Status.Version, hc.Status.PayloadArch = o.version, o.arch
 		for _, c := range o.conditions {
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
 		}
@@ -118,12 +124,19 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	}
 
 	secret, err := getPullSecret(ctx, r.Client, hc)
-	var controlPlane *provider.Release
+	var bundle string
 	if err == nil {
-		_, controlPlane, err = lookup(ctx, r.Releases, hc, secret)
+		bundle, err = getTrustBundle(ctx, r.Client, hc)
+	}
+	var f found
+	if err == nil {
+		f, err = r.lookup(ctx, hc, secret, bundle)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if err == nil || errors.Is(err, errPayloadArch) {
+		o.arch = f.arch
 	}
 	o.set(validReleaseImage(hc, err))
 	o.set(progressing(hc, o, err))
@@ -133,7 +146,24 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	if err := r.occupy(ctx, hc, exists); err != nil {
 		return err
 	}
-	return r.apply(ctx, hc, o, secret, controlPlane, rules, early)
+	written, err := r.desired(ctx, hc, secret, bundle)
+	if err != nil {
+		return err
+	}
+	scc, err := r.HasSCC()
+	if err != nil {
+		return fmt.Errorf("asking for SecurityContextConstraints: %w", err)
+	}
+	w := &workload{Settings: r.Settings, hc: hc, image: r.cpoImage(hc, f.controlPlane), scc: scc}
+	handed, unfit := w.handOver(rules)
+	o.set(handedOver(r.Handover, unfit))             // an edit of the policies mends it, and comes back here
+	if !equality.Semantic.DeepEqual(handed, early) { // else written just now
+		written = append(written, handed...)
+	}
+	if err := r.applyAll(ctx, written); err != nil || unfit != nil {
+		return err
+	}
+	return r.removeLeftovers(ctx, hc)
 }
 
 // bubbleUp takes over what the control plane reports.
@@ -154,31 +184,24 @@ func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o 
 	return nil
 }
 
-// apply writes everything in the control plane namespace, in the order in which it is
-// needed.
-func (r *Reconciler) apply(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome, secret *corev1.Secret, controlPlane *provider.Release, rules *provider.Rules, early []client.Object) error {
-	scc, err := r.HasSCC()
-	if err != nil {
-		return fmt.Errorf("asking for SecurityContextConstraints: %w", err)
-	}
+// desired is what is in the control plane namespace for hc, in the order in which it
+// is needed, but for what hands rules over.
+func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, secret *corev1.Secret, bundle string) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),
 		secretCopy(hc, secret, pullSecret, pullSecretKey, corev1.SecretTypeDockerConfigJson),
 	}
-	more, err := r.copies(ctx, hc)
-	if err != nil {
-		return err
+	if name := hc.Spec.SSHKey.Name; name != "" {
+		from := new(corev1.Secret)
+		if err := r.Client.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: name}, from); err != nil {
+			return nil, fmt.Errorf("reading the SSH key (spec.sshKey): %w", err)
+		}
+		objects = append(objects, secretCopy(hc, from, sshKey, sshKeyKey, corev1.SecretTypeOpaque))
 	}
-	objects = append(objects, more...)
-	objects = append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc))
-
-	w := &workload{Settings: r.Settings, hc: hc, image: r.cpoImage(hc, controlPlane), scc: scc}
-	handed, err := w.handOver(rules)
-	o.set(handedOver(r.Handover, err))               // an edit of the policies mends it, and comes back here
-	if !equality.Semantic.DeepEqual(handed, early) { // else written just now
-		objects = append(objects, handed...)
+	if bundle != "" {
+		objects = append(objects, configMap(hc, trustBundle, map[string]string{trustBundleKey: bundle}))
 	}
-	return r.applyAll(ctx, objects)
+	return append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc)), nil
 }
 
 func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
@@ -189,24 +212,4 @@ func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) erro
 		}
 	}
 	return nil
-}
-
-// copies are the other objects that hc refers to, for the control plane namespace.
-func (r *Reconciler) copies(ctx context.Context, hc *hyperv1.HostedCluster) ([]client.Object, error) {
-	var out []client.Object
-	if name := hc.Spec.SSHKey.Name; name != "" {
-		from := new(corev1.Secret)
-		if err := r.Client.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: name}, from); err != nil {
-			return nil, fmt.Errorf("reading the SSH key (spec.sshKey): %w", err)
-		}
-		out = append(out, secretCopy(hc, from, sshKey, sshKeyKey, corev1.SecretTypeOpaque))
-	}
-	if ref := hc.Spec.AdditionalTrustBundle; ref != nil {
-		from := new(corev1.ConfigMap)
-		if err := r.Client.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: ref.Name}, from); err != nil {
-			return nil, fmt.Errorf("reading the CA bundle (spec.additionalTrustBundle): %w", err)
-		}
-		out = append(out, configMap(hc, trustBundle, map[string]string{trustBundleKey: from.Data[trustBundleKey]}))
-	}
-	return out, nil
 }

@@ -42,30 +42,63 @@ func getPullSecret(ctx context.Context, c client.Reader, hc *hyperv1.HostedClust
 	return secret, nil
 }
 
-// lookup reads the release of hc and that of its control plane, which is mostly the
-// same one, with the cluster's own pull secret.
-func lookup(ctx context.Context, p provider.ReleaseProvider, hc *hyperv1.HostedCluster, secret *corev1.Secret) (release, controlPlane *provider.Release, err error) {
+// found is what was looked up for a HostedCluster.
+type found struct {
+	controlPlane *provider.Release // mostly the same as that of the cluster
+	arch         hyperv1.PayloadArchType
+}
+
+// lookup reads the release of hc and that of its control plane, with the cluster's own
+// pull secret and CA bundle.
+func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, secret *corev1.Secret, bundle string) (f found, err error) {
 	credentials, err := provider.ParseCredentials(secret.Data[pullSecretKey])
 	if err != nil {
-		return nil, nil, fmt.Errorf("pull secret %s, %s: %w", client.ObjectKeyFromObject(secret), pullSecretKey, err)
+		return f, fmt.Errorf("pull secret %s, %s: %w", client.ObjectKeyFromObject(secret), pullSecretKey, err)
+	}
+	chains, done, err := r.Lookups.For(bundle)
+	defer done()
+	if err != nil {
+		return f, fmt.Errorf("CA bundle %s/%s, %s (spec.additionalTrustBundle): %w", hc.Namespace, hc.Spec.AdditionalTrustBundle.Name, trustBundleKey, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupLimit)
 	defer cancel()
-	one := func(field, image string) (*provider.Release, error) {
+	one := func(field, image string) (provider.Request, *provider.Release, error) {
 		ref, err := imageref.Parse(image)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", field, err)
+			return provider.Request{}, nil, fmt.Errorf("%s: %w", field, err)
 		}
-		return p.Lookup(ctx, provider.Request{Image: ref, Credentials: credentials})
+		req := provider.Request{Image: ref, Credentials: credentials}
+		release, err := chains.releases.Lookup(ctx, req)
+		return req, release, err
 	}
-	if release, err = one("spec.release.image", hc.Spec.Release.Image); err != nil {
-		return nil, nil, err
+	req, release, err := one("spec.release.image", hc.Spec.Release.Image)
+	if err != nil {
+		return f, err
 	}
+	f.controlPlane = release
 	if image := controlPlaneRelease(hc); image != hc.Spec.Release.Image {
-		controlPlane, err = one("spec.controlPlaneRelease.image", image)
-		return release, controlPlane, err
+		if _, f.controlPlane, err = one("spec.controlPlaneRelease.image", image); err != nil {
+			return f, err
+		}
 	}
-	return release, release, nil
+	f.arch, err = r.architectures.of(ctx, chains.images, hc, req, release)
+	return f, err
+}
+
+// getTrustBundle reads the CA bundle that hc refers to, "" if it refers to none.
+func getTrustBundle(ctx context.Context, c client.Reader, hc *hyperv1.HostedCluster) (string, error) {
+	ref := hc.Spec.AdditionalTrustBundle
+	if ref == nil {
+		return "", nil
+	}
+	from, key := new(corev1.ConfigMap), client.ObjectKey{Namespace: hc.Namespace, Name: ref.Name}
+	if err := c.Get(ctx, key, from); err != nil {
+		return "", fmt.Errorf("reading the CA bundle (spec.additionalTrustBundle): %w", err)
+	}
+	if from.Data[trustBundleKey] == "" {
+		return "", fmt.Errorf("the ConfigMap %s (spec.additionalTrustBundle) has nothing under %s", key, trustBundleKey)
+	}
+	return from.Data[trustBundleKey], nil
 }
 
 // cpoImage is the image of hc's control-plane-operator (HyperShift's

@@ -50,10 +50,8 @@ func Run(ctx context.Context, o Options) error {
 		o.Log = zap.NewNop()
 	}
 	o.Sources.REST = o.REST
-	row := assembly.HypershiftOperator(assembly.Deps{
-		Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log)},
-	})
-	srcs, err := row.Open(ctx)
+	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log)}}
+	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,16 +65,12 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("reading the mirror policies: %w", err)
 	}
 
-	base, err := registry.New(o.Registry)
+	lookups, err := NewLookups(o.Registry, operator.TagsFollow(resolver.Current), deps)
 	if err != nil {
 		return err
 	}
-	defer base.Close()
-	releases, err := chain.New(base, operator.TagsFollow(resolver.Current), row.Layers...)
-	if err != nil {
-		return err
-	}
-	o.Log.Info("releases are looked up through", zap.Stringer("chain", releases))
+	defer lookups.Close()
+	o.Log.Info("releases are looked up through", zap.Stringer("chain", lookups))
 
 	scheme, err := operator.NewScheme()
 	if err != nil {
@@ -91,7 +85,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	r := &Reconciler{
-		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Releases: releases, Rules: resolver.Current,
+		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Metadata: mgr.GetCache(), Lookups: lookups, Rules: resolver.Current,
 		HasSCC: HasSCC(mgr.GetRESTMapper()),
 	}
 	if err := r.SetUp(mgr, resolver); err != nil {

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
@@ -38,13 +39,35 @@ const (
 // those kinds.
 func CacheOptions() cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{managedBy: Owner})}
+	named := cache.ByObject{Transform: onlyName}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Namespace{}: ours, &corev1.ServiceAccount{}: ours,
 			&rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours, &appsv1.Deployment{}: ours,
+			&corev1.Secret{}: named, &corev1.ConfigMap{}: named,
 		},
 	}
+}
+
+// onlyName leaves of the metadata of a Secret or ConfigMap what says which one it is,
+// and whether it is ours. A cluster has tens of thousands of them.
+func onlyName(obj any) (any, error) {
+	m, ok := obj.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return obj, nil
+	}
+	keep := func(from map[string]string, key string) map[string]string {
+		if v, ok := from[key]; ok {
+			return map[string]string{key: v}
+		}
+		return nil
+	}
+	return &metav1.PartialObjectMetadata{TypeMeta: m.TypeMeta, ObjectMeta: metav1.ObjectMeta{
+		Namespace: m.Namespace, Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
+		DeletionTimestamp: m.DeletionTimestamp, Finalizers: m.Finalizers,
+		Labels: keep(m.Labels, managedBy), Annotations: keep(m.Annotations, clusterAnnotation),
+	}}, nil
 }
 
 // ClientOptions have Secrets and ConfigMaps read from the API server: only their

@@ -1,0 +1,93 @@
+package hostedcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// errPayloadArch says that the release is there and its architecture is not known.
+var errPayloadArch = errors.New("failed to determine the payload's architecture")
+
+// architectures remembers those of single-architecture releases by the digest of their
+// manifest, which says all there is to say. Its zero value is ready, and safe for
+// concurrent use.
+type architectures struct {
+	mu    sync.Mutex // held over no request
+	known map[string]hyperv1.PayloadArchType
+}
+
+// maxArchitectures bounds what is remembered, by far more than a fleet has releases.
+const maxArchitectures = 1000
+
+func (a *architectures) get(digest string) hyperv1.PayloadArchType {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.known[digest]
+}
+
+func (a *architectures) put(digest string, arch hyperv1.PayloadArchType) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known == nil || len(a.known) >= maxArchitectures {
+		a.known = map[string]hyperv1.PayloadArchType{}
+	}
+	a.known[digest] = arch
+}
+
+// of is the architecture of the release of hc: Multi where it came from an index, else
+// what its image's config says. That is asked once for a release, of the endpoints that
+// releases come from, and not at all where the status of hc has it for this spec.
+func (a *architectures) of(ctx context.Context, images provider.ImageProvider, hc *hyperv1.HostedCluster, req provider.Request, release *provider.Release) (hyperv1.PayloadArchType, error) {
+	if !release.Platform().IsZero() {
+		return hyperv1.Multi, nil
+	}
+	if arch := a.get(release.Digest()); arch != "" {
+		return arch, nil
+	}
+	valid := apimeta.FindStatusCondition(hc.Status.Conditions, string(hyperv1.ValidReleaseImage))
+	if isTrueFor(valid, hc) && hc.Status.PayloadArch != "" {
+		return hc.Status.PayloadArch, nil
+	}
+	arch, err := readArchitecture(ctx, images, req, release.Digest())
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errPayloadArch, err)
+	}
+	a.put(release.Digest(), arch)
+	return arch, nil
+}
+
+// readArchitecture asks for the very manifest that the release was read from, whatever
+// its tag says by now.
+func readArchitecture(ctx context.Context, images provider.ImageProvider, req provider.Request, digest string) (hyperv1.PayloadArchType, error) {
+	var err error
+	if req.Image, err = req.Image.WithDigest(digest); err != nil {
+		return "", err
+	}
+	img, err := images.Image(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	data, err := img.Config(ctx)
+	if err != nil {
+		return "", err
+	}
+	var config struct {
+		Architecture string `json:"architecture"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return "", fmt.Errorf("config of %s: %w", req.Image, err)
+	}
+	arch := hyperv1.ToPayloadArch(config.Architecture)
+	if arch == "" {
+		return "", fmt.Errorf("config of %s: architecture %q is none of amd64, arm64, ppc64le and s390x", req.Image, config.Architecture)
+	}
+	return arch, nil
+}

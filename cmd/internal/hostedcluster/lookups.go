@@ -1,0 +1,227 @@
+package hostedcluster
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+)
+
+// Lookups are the chains that HostedClusters are looked up through: one for all that
+// trust whom the operator trusts, and one for each additional CA bundle. Chains share
+// nothing, neither connections nor what they remember, so what was believed on the word
+// of one bundle is never told to who does not trust it. HostedClusters with the same
+// bundle share one. It is safe for concurrent use; Close it.
+type Lookups struct {
+	cfg     registry.Config
+	current func() *provider.Rules
+	deps    assembly.Deps
+	shared  *lookups
+
+	mu    sync.Mutex
+	own   map[[sha256.Size]byte]*lookups
+	clock uint64 // counts uses
+}
+
+// Bounds of the chains for additional CA bundles: how many are kept, and how many bytes
+// the cache and the store of each may hold. A release takes some 160 kB. With more
+// bundles in use than are kept some releases are read again; nothing else.
+const (
+	maxBundles  = 32
+	bundleBytes = 4 << 20
+)
+
+// lookups is one chain.
+type lookups struct {
+	releases *chain.Chain
+	images   provider.ImageProvider
+	base     *registry.Provider
+
+	users    int // that have not called done; with last guarded by Lookups.mu
+	lastUsed uint64
+}
+
+// NewLookups makes chains with the layers of the operator's row, over registries that
+// are read as cfg says. current are the rules to look up with.
+func NewLookups(cfg registry.Config, current func() *provider.Rules, deps assembly.Deps) (*Lookups, error) {
+	l := &Lookups{cfg: cfg, current: current, deps: deps, own: map[[sha256.Size]byte]*lookups{}}
+	var err error
+	l.shared, err = l.make(cfg, deps)
+	return l, err
+}
+
+func (l *Lookups) make(cfg registry.Config, deps assembly.Deps) (*lookups, error) {
+	base, err := registry.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	out := &lookups{base: base}
+	if out.releases, err = chain.New(base, l.current, assembly.HypershiftOperator(deps).Layers...); err == nil {
+		out.images, err = chain.Images(base, l.current, chain.MirrorsConfig{})
+	}
+	if err != nil {
+		return nil, errors.Join(err, base.Close())
+	}
+	return out, nil
+}
+
+// String is the chain's.
+func (l *Lookups) String() string { return l.shared.releases.String() }
+
+// For is the chain that trusts bundle, certificates in PEM, beside whom the operator
+// trusts. done says that it is not used any more; it is not nil, and called once. An
+// error is one of bundle.
+func (l *Lookups) For(bundle string) (use *lookups, done func(), err error) {
+	if bundle == "" {
+		return l.shared, func() {}, nil
+	}
+	key := sha256.Sum256([]byte(bundle))
+	if use = l.known(key); use == nil {
+		cfg, err := l.trusting(bundle)
+		if err != nil {
+			return nil, func() {}, err
+		}
+		deps := l.deps
+		deps.MaxBytes = bundleBytes
+		made, err := l.make(cfg, deps)
+		if err != nil {
+			return nil, func() {}, err
+		}
+		use = l.keep(key, made)
+	}
+	return use, sync.OnceFunc(func() { l.done(use) }), nil
+}
+
+func (l *Lookups) known(key [sha256.Size]byte) *lookups {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	use := l.own[key]
+	if use != nil {
+		l.use(use)
+	}
+	return use
+}
+
+// use counts a use, with l.mu held.
+func (l *Lookups) use(x *lookups) {
+	l.clock++
+	x.users, x.lastUsed = x.users+1, l.clock
+}
+
+// keep keeps made, or returns what another goroutine kept meanwhile.
+func (l *Lookups) keep(key [sha256.Size]byte, made *lookups) *lookups {
+	l.mu.Lock()
+	use := l.own[key]
+	if use == nil {
+		use, made = made, nil
+		l.own[key] = use
+	}
+	l.use(use)
+	l.mu.Unlock()
+	if made != nil {
+		_ = made.base.Close() // it was never used
+	}
+	return use
+}
+
+// done ends a use, and that of the chain longest not used where there are too many.
+// One in use is kept, so that for a while there may be more.
+func (l *Lookups) done(x *lookups) {
+	l.mu.Lock()
+	x.users--
+	var old *lookups
+	if len(l.own) > maxBundles {
+		var key [sha256.Size]byte
+		for k, o := range l.own {
+			if o.users == 0 && (old == nil || o.lastUsed < old.lastUsed) {
+				key, old = k, o
+			}
+		}
+		if old != nil {
+			delete(l.own, key)
+		}
+	}
+	l.mu.Unlock()
+	if old != nil {
+		_ = old.base.Close() // of connections; there is nobody to tell
+	}
+}
+
+// Close ends what runs in the background and closes connections.
+func (l *Lookups) Close() error {
+	err := l.shared.base.Close()
+	l.mu.Lock()
+	own := l.own
+	l.own = map[[sha256.Size]byte]*lookups{}
+	l.mu.Unlock()
+	for _, x := range own {
+		err = errors.Join(err, x.base.Close())
+	}
+	return err
+}
+
+// trusting is l.cfg with the certificates of bundle trusted as well, for registries
+// with authorities of their own too.
+func (l *Lookups) trusting(bundle string) (registry.Config, error) {
+	certs, err := certificates(bundle)
+	if err != nil {
+		return registry.Config{}, err
+	}
+	with := func(pool *x509.CertPool) *x509.CertPool {
+		pool = pool.Clone()
+		for _, c := range certs {
+			pool.AddCert(c)
+		}
+		return pool
+	}
+	cfg := l.cfg
+	if cfg.RootCAs == nil {
+		if cfg.RootCAs, err = x509.SystemCertPool(); err != nil {
+			cfg.RootCAs = x509.NewCertPool()
+		}
+	}
+	cfg.RootCAs = with(cfg.RootCAs)
+	if ask := l.cfg.TLS; ask != nil {
+		cfg.TLS = func(name string) (registry.TLS, error) {
+			t, err := ask(name)
+			if t.RootCAs != nil {
+				t.RootCAs = with(t.RootCAs)
+			}
+			return t, err
+		}
+	}
+	return cfg, nil
+}
+
+// certificates are those of a bundle. Text between them is skipped, as OpenSSL does; a
+// block that is no certificate is an error, for trust that is silently not there is
+// found out too late.
+func certificates(bundle string) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for rest := []byte(bundle); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if !strings.HasSuffix(block.Type, "CERTIFICATE") {
+			return nil, fmt.Errorf("block %d is a %s, want CERTIFICATE", len(certs)+1, block.Type)
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
+		}
+		certs = append(certs, c)
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("there is no certificate in PEM in it")
+	}
+	return certs, nil
+}
