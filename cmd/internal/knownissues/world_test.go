@@ -157,6 +157,7 @@ func binaries(t *testing.T, p *registry.Provider, rules *provider.Rules) map[str
 	return map[string]*chain.Chain{
 		"mirrorchain":                             newChain(t, p, current, assembly.Mirrorchain(assembly.Deps{}).Layers),
 		"hypershift-operator":                     newChain(t, p, follows, assembly.HypershiftOperator(assembly.Deps{}).Layers),
+		"ignition-server":                         newChain(t, p, follows, assembly.IgnitionServer(assembly.Deps{}).Layers),
 		"control-plane-operator of hosted nodes":  user(),
 		"control-plane-operator of control plane": newChain(t, user(), follows, cpo.Rewrite),
 	}
