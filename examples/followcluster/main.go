@@ -1,5 +1,6 @@
 // Command followcluster follows the mirror policies of a cluster and prints where
-// an image would be pulled from, now and after each change.
+// an image would be pulled from, and after each change of the policies what is
+// different: lines with + are new, those with - are no longer so.
 //
 //	followcluster quay.io/openshift-release-dev/ocp-release@sha256:...
 package main
@@ -11,6 +12,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"slices"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -61,19 +63,42 @@ func run(ctx context.Context, out io.Writer, cluster idms.Config, pullspec strin
 			}
 		}
 	}
+	var before []string
 	for rules := range resolver.Changes(ctx) {
-		resolution, err := rules.Resolve(image)
-		if err != nil {
-			fmt.Fprintf(out, "%v\n", err)
-			continue
-		}
+		now := answer(rules, image)
 		fmt.Fprintf(out, "by the rules %.12s:\n", rules.Version())
-		for _, c := range resolution.Candidates {
-			fmt.Fprintf(out, "  %s %v\n", c.Ref, c.Origins)
-		}
-		for _, r := range resolution.Refused {
-			fmt.Fprintf(out, "  not %s, blocked by %s\n", r.Ref, r.By)
-		}
+		difference(out, before, now)
+		before = now
 	}
 	return <-ended
+}
+
+// answer is what rules say of image, a line for each endpoint in the order tried.
+func answer(rules *provider.Rules, image imageref.Ref) (lines []string) {
+	resolution, err := rules.Resolve(image)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for i, c := range resolution.Candidates {
+		lines = append(lines, fmt.Sprintf("%d. %s %v", i+1, c.Ref, c.Origins))
+	}
+	for _, r := range resolution.Refused {
+		lines = append(lines, fmt.Sprintf("not %s, blocked by %s", r.Ref, r.By))
+	}
+	return lines
+}
+
+func difference(out io.Writer, before, now []string) {
+	for _, line := range before {
+		if !slices.Contains(now, line) {
+			fmt.Fprintf(out, "- %s\n", line)
+		}
+	}
+	for _, line := range now {
+		mark := "+"
+		if slices.Contains(before, line) {
+			mark = " "
+		}
+		fmt.Fprintf(out, "%s %s\n", mark, line)
+	}
 }

@@ -52,16 +52,29 @@ func TestFollow(t *testing.T) {
 		t.Fatalf("the program ended without printing %q", want)
 	}
 
-	expect("  " + image + " []")
+	expect("+ 1. " + image + " []")
 	if out, err := c.Kubectl(t, "apply", "-f", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	expect("  mirror.example.com/acme/app@sha256:")
-	expect("  not " + image + ", blocked by quay.io/acme")
+	expect("- 1. " + image + " []")
+	expect("+ 1. mirror.example.com/acme/app@sha256:")
+	expect("+ not " + image + ", blocked by quay.io/acme")
+
+	// One more mirror, behind: what was so still is.
+	more := strings.Replace(policy, "mirror.example.com/acme]", "mirror.example.com/acme, second.example.com/acme]", 1)
+	if err := os.WriteFile(file, []byte(more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := c.Kubectl(t, "apply", "-f", file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	expect("  1. mirror.example.com/acme/app@sha256:")
+	expect("+ 2. second.example.com/acme/app@sha256:")
 	if out, err := c.Kubectl(t, "delete", "-f", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	expect("  " + image + " []")
+	expect("- 2. second.example.com/acme/app@sha256:")
+	expect("+ 1. " + image + " []")
 
 	cancel()
 	for lines.Scan() {
