@@ -83,7 +83,7 @@ func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) erro
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
-	l, err := a.lookups(ctx, ref)
+	l, err := a.lookups(ctx, ref, nil) // it asks what is there now
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
@@ -28,7 +28,7 @@ func (a *app) withTimeout(ctx context.Context) (context.Context, context.CancelF
 
 // registry reads the network the way the flags and the environment say: proxies
 // and SSL_CERT_FILE are the standard library's business.
-func (a *app) registry() (*registry.Provider, error) {
+func (a *app) registry(disk *diskcache.Cache) (*registry.Provider, error) {
 	dirs, err := a.certDirs()
 	if err != nil {
 		return nil, err
@@ -38,6 +38,7 @@ func (a *app) registry() (*registry.Provider, error) {
 		Proxy:     http.ProxyFromEnvironment,
 		UserAgent: "mirrorchain/" + currentVersion().Version,
 		Observe:   a.exchanged,
+		Blobs:     disk,
 	})
 }
 
@@ -98,22 +99,32 @@ func (a *app) credentials(ctx context.Context, cands []provider.Candidate) (pull
 }
 
 // chain is this binary's row of the assembly table around base.
-func (a *app) chain(base provider.ReleaseProvider, p *policies) (*chain.Chain, error) {
+func (a *app) chain(base *registry.Provider, p *policies, disk *diskcache.Cache) (*chain.Chain, error) {
+	var from provider.ReleaseProvider = base
 	if p.insecureAll {
-		base = insecure{base}
+		from = insecure{base}
 	}
-	row := assembly.Mirrorchain(a.deps())
-	return chain.New(base, func() *provider.Rules { return p.rules }, row.Layers...)
+	return chain.New(from, func() *provider.Rules { return p.rules }, a.row(disk).Layers...)
 }
 
 // insecure calls every endpoint insecure, because the user said so.
-type insecure struct{ provider.ReleaseProvider }
+type insecure struct{ *registry.Provider }
 
 func (insecure) Name() string { return "insecure registry" }
 
 func (i insecure) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	req.Insecure = true
-	return i.ReleaseProvider.Lookup(ctx, req)
+	return i.Provider.Lookup(ctx, req)
+}
+
+func (i insecure) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
+	req.Insecure = true
+	return i.Provider.Open(ctx, req)
+}
+
+func (i insecure) Reopen(ctx context.Context, req provider.Request, named string) (provider.Opened, error) {
+	req.Insecure = true
+	return i.Provider.Reopen(ctx, req, named)
 }
 
 // lookups is what the lookups of one command share.
@@ -127,8 +138,9 @@ type lookups struct {
 }
 
 // lookups reads the policies and the credentials for ref, and says what there is to
-// say of them. Close it.
-func (a *app) lookups(ctx context.Context, ref refArg) (*lookups, error) {
+// say of them. disk is what earlier commands left, or nil. Close it; disk is the
+// caller's.
+func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*lookups, error) {
 	p, err := a.loadPolicies(ctx)
 	if err != nil {
 		return nil, err
@@ -150,10 +162,10 @@ func (a *app) lookups(ctx context.Context, ref refArg) (*lookups, error) {
 	if l.found, err = a.credentials(ctx, res.Candidates); err != nil {
 		return nil, err
 	}
-	if l.base, err = a.registry(); err != nil {
+	if l.base, err = a.registry(disk); err != nil {
 		return nil, err
 	}
-	if l.chain, err = a.chain(l.base, p); err != nil {
+	if l.chain, err = a.chain(l.base, p, disk); err != nil {
 		l.close()
 		return nil, err
 	}
@@ -175,8 +187,8 @@ func (l *lookups) lookup(ctx context.Context, ref refArg, platform provider.Plat
 	return rel, nil
 }
 
-func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform) (*provider.Release, error) {
-	l, err := a.lookups(ctx, ref)
+func (a *app) lookup(ctx context.Context, ref refArg, platform provider.Platform, disk *diskcache.Cache) (*provider.Release, error) {
+	l, err := a.lookups(ctx, ref, disk)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (p *probe) words() string {
 // probe asks each candidate of res and notes the answers in e. failed is set
 // where none answered; err is that nothing could be asked.
 func (a *app) probe(ctx context.Context, p *policies, res provider.Resolution, platform provider.Platform, e *explained) (failed, err error) {
-	base, err := a.registry()
+	base, err := a.registry(nil)
 	if err != nil {
 		return nil, err
 	}

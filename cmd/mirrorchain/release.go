@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 )
 
 // releaseInfo is release info's JSON.
@@ -18,6 +19,7 @@ type releaseInfo struct {
 	Digest            string            `json:"digest"`
 	PulledFrom        string            `json:"pulledFrom"`
 	Version           string            `json:"version"`
+	Stale             bool              `json:"stale"`              // of an earlier run, because no endpoint answers
 	Platform          string            `json:"platform,omitempty"` // only where it was chosen from an index
 	Created           *time.Time        `json:"created"`            // null where image-references does not say
 	Metadata          metadata          `json:"metadata"`
@@ -58,7 +60,7 @@ func (a *app) releaseCmd() *cobra.Command {
 }
 
 func (a *app) releaseInfoCmd() *cobra.Command {
-	var arch, imageFor string
+	var arch, imageFor, cacheDir string
 	cmd := &cobra.Command{
 		Use:   "info REF",
 		Short: "Print what is in a release, and who served it",
@@ -70,7 +72,14 @@ the entry for --arch is read, by default linux on this program's own architectur
 
 With -o json nothing but the result is printed on stdout; if no endpoint answers,
 stdout stays empty, stderr lists every attempt, and the exit code says what kind
-of failure it was. For every endpoint's status as data, see explain --probe.`,
+of failure it was. For every endpoint's status as data, see explain --probe.
+
+With --cache-dir the next run reads no layer that this one read, and asks for ten
+minutes nobody about a digest, then with one small request. While no endpoint
+answers it prints what the last run was told, with the same policies and the same
+credentials, and says so. What is kept is verified by its digest whenever it is
+used; it is bounded to 2 GiB, and any number of commands may share it. There is none
+by default, for who asks where a release comes from mostly means now.`,
 		Example: `  mirrorchain release info -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # the pull spec of one component
@@ -86,16 +95,25 @@ of failure it was. For every endpoint's status as data, see explain --probe.`,
 					return usagef("--image-for is empty; want the name of a component")
 				}
 			}
-			return a.releaseInfo(cmd.Context(), args[0], arch, name)
+			disk, err := a.disk(cacheDir, cmd.Flags().Changed("cache-dir"))
+			if err != nil {
+				return err
+			}
+			defer disk.Close()
+			return a.releaseInfo(cmd.Context(), args[0], arch, name, disk)
 		},
 	}
 	archFlag(cmd, &arch)
 	cmd.Flags().StringVar(&imageFor, "image-for", "", "print only the pull spec of the component with this `NAME`")
 	complete(cmd, "image-for", cobra.NoFileCompletions)
+	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+cacheDirVariable+"; by default nothing is kept")
+	complete(cmd, "cache-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
 	return cmd
 }
 
-func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string) error {
+func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string, disk *diskcache.Cache) error {
 	ref, err := parseRef(arg)
 	if err != nil {
 		return err
@@ -106,9 +124,12 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string) error
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
-	rel, err := a.lookup(ctx, ref, platform)
+	rel, err := a.lookup(ctx, ref, platform, disk)
 	if err != nil {
 		return err
+	}
+	if rel.Stale() {
+		a.warnf("no endpoint answers now; this is what an earlier run was told, with the same policies and credentials")
 	}
 	if arch != "" && rel.Platform().IsZero() {
 		a.notef("--arch %s chose nothing: %s is a plain image, not an index of several", arch, ref.Text)
@@ -122,7 +143,7 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string) error
 func infoOf(ref refArg, rel *provider.Release) releaseInfo {
 	r := releaseInfo{
 		Image: ref.Text, Digest: rel.Digest(), PulledFrom: rel.PulledFrom().String(),
-		Version: rel.Version(), Platform: rel.Platform().String(),
+		Version: rel.Version(), Stale: rel.Stale(), Platform: rel.Platform().String(),
 		Attempts: []attempt{}, ComponentVersions: rel.ComponentVersions(), Components: []component{},
 	}
 	m := rel.Metadata()

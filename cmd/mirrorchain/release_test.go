@@ -83,6 +83,7 @@ func TestReleaseJSON(t *testing.T) {
   "digest": "D",
   "pulledFrom": "mirror.corp/ocp/release@D",
   "version": "4.17.3",
+  "stale": false,
   "platform": "linux/arm64",
   "created": "2024-10-28T09:15:42Z",
   "metadata": {

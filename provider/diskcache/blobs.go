@@ -16,7 +16,7 @@ const maxBlob = 16 << 20
 // the disk and verified for this call. What does not match its digest is removed.
 func (c *Cache) Get(digest string) ([]byte, bool) {
 	name, ok := blobName(digest)
-	if !ok {
+	if c == nil || !ok {
 		return nil, false
 	}
 	b, ok := c.blobs.read(name, maxBlob)
@@ -34,7 +34,7 @@ func (c *Cache) Get(digest string) ([]byte, bool) {
 // is not what the digest says.
 func (c *Cache) Put(digest string, content []byte) {
 	name, ok := blobName(digest)
-	if !ok || len(content) > maxBlob || c.blobs.has(name, int64(len(content))) {
+	if c == nil || !ok || len(content) > maxBlob || c.blobs.has(name, int64(len(content))) {
 		return
 	}
 	if !matches(content, name) {

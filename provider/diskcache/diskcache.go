@@ -25,7 +25,7 @@ type Config struct {
 }
 
 // Cache is an open directory. All methods may be called from many goroutines at
-// once. Open makes one.
+// once. Open makes one; a nil Cache keeps nothing.
 type Cache struct {
 	blobs, notes *bucket
 	names, seals subkey
@@ -85,7 +85,12 @@ func open(cfg Config, step func(string)) (*Cache, error) {
 }
 
 // Close gives the directory up. Calls that come later find nothing and keep nothing.
-func (c *Cache) Close() error { return errors.Join(c.blobs.root.Close(), c.notes.root.Close()) }
+func (c *Cache) Close() error {
+	if c == nil {
+		return nil
+	}
+	return errors.Join(c.blobs.root.Close(), c.notes.root.Close())
+}
 
 // private refuses a directory that belongs to somebody else, or whose mode lets
 // others do what they must not.

@@ -442,6 +442,22 @@ func TestLeftOvers(t *testing.T) {
 	}
 }
 
+func TestNilKeepsNothing(t *testing.T) {
+	var c *diskcache.Cache
+	b, digest := content(1, 100)
+	c.Put(digest, b)
+	c.PutNote("who", b)
+	if _, ok := c.Get(digest); ok {
+		t.Error("nothing has content")
+	}
+	if _, ok := c.Note("who"); ok {
+		t.Error("nothing has a note")
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A disk that refuses is told of, and does no other harm.
 func TestBrokenDisk(t *testing.T) {
 	if os.Geteuid() == 0 {

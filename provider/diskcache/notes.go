@@ -12,6 +12,9 @@ const MaxNote = 4 << 10
 // Note is what was noted under key, by this process or another. A note that is not
 // as it was written, or was written under another key, is removed and counts as none.
 func (c *Cache) Note(key string) ([]byte, bool) {
+	if c == nil {
+		return nil, false
+	}
 	name := hex.EncodeToString(c.names.sum(key))
 	b, ok := c.notes.read(name, sha256.Size+MaxNote)
 	if !ok {
@@ -29,7 +32,7 @@ func (c *Cache) Note(key string) ([]byte, bool) {
 //
 // Unlike content a note is not flushed to the disk: after a power cut it may be gone.
 func (c *Cache) PutNote(key string, value []byte) {
-	if len(value) > MaxNote {
+	if c == nil || len(value) > MaxNote {
 		return
 	}
 	name := hex.EncodeToString(c.names.sum(key))

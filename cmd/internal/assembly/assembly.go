@@ -32,6 +32,9 @@ type Deps struct {
 	// MaxBytes bounds what each layer that remembers releases holds, for a process with
 	// many chains. 0 is the layer's default.
 	MaxBytes int64
+	// Notes is what outlives the process, nil if nothing does. The registry provider
+	// that the layers stand around is given the same disk cache, as its Blobs.
+	Notes chain.Notes
 }
 
 // Row is one binary.
@@ -47,22 +50,32 @@ type Row struct {
 
 // Mirrorchain is the command line: it looks one image up and ends.
 func Mirrorchain(d Deps) Row {
+	layers := []chain.Layer{
+		// Outermost, so that -v tells of everything below.
+		chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
+		// --registry-overrides in the components that are printed. Not Live: nothing is
+		// pulled from the addresses of components here.
+		chain.Translate(chain.TranslateConfig{}),
+		// No Components: no component is replaced on a command line.
+	}
+	if d.Notes == nil {
+		// No Cache and no Store: the process ends with its one lookup.
+		// Innermost: it decides which endpoint the registry provider asks.
+		layers = append(layers, chain.Mirrors(chain.MirrorsConfig{}))
+	} else {
+		layers = append(layers,
+			// --cache-dir: what the last run was told, while nobody answers this one.
+			chain.Cache(chain.CacheConfig{Notes: d.Notes}),
+			chain.Mirrors(chain.MirrorsConfig{}),
+			// What the last run read, after one small request or none.
+			chain.Store(chain.StoreConfig{Notes: d.Notes}))
+	}
 	return Row{
 		Sources: append([]sources.Factory{
 			file.Factory(file.Config{Stdin: d.Stdin}), // -s idms.yaml: policies as admins and oc-mirror leave them
 			env.Factory(d.LookupEnv),                  // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
 		}, Cluster(d)...), // -s idms: and the like; -s cluster: for all of them
-		Layers: []chain.Layer{
-			// Outermost, so that -v tells of everything below.
-			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
-			// --registry-overrides in the components that are printed. Not Live: nothing is
-			// pulled from the addresses of components here.
-			chain.Translate(chain.TranslateConfig{}),
-			// No Components: no component is replaced on a command line.
-			// No Cache and no Store: the process ends with its one lookup.
-			// Innermost: it decides which endpoint the registry provider asks.
-			chain.Mirrors(chain.MirrorsConfig{}),
-		},
+		Layers: layers,
 	}
 }
 
@@ -85,11 +98,11 @@ func HypershiftOperator(d Deps) Row {
 			chain.Translate(chain.TranslateConfig{}),
 			// No Components: image-overrides are for the control-plane-operator to apply.
 			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
-			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes}),
+			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),
 			chain.Mirrors(chain.MirrorsConfig{}),
 			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
 			// request for each pull secret, not a layer.
-			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes}),
+			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),
 		},
 	}
 }

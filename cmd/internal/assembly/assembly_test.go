@@ -14,6 +14,11 @@ type base struct{ provider.Func }
 
 func (base) Name() string { return "registry" }
 
+type nothing struct{}
+
+func (nothing) Note(string) ([]byte, bool) { return nil, false }
+func (nothing) PutNote(string, []byte)     {}
+
 // What each binary is made of, spelt out: a change of the table is a change of
 // what the binary does, and shows here.
 func TestRows(t *testing.T) {
@@ -24,6 +29,10 @@ func TestRows(t *testing.T) {
 		"mirrorchain": {
 			Mirrorchain(Deps{}), "env file icsp idms imageconfig itms", "",
 			"observe > translate > mirrors > registry",
+		},
+		"mirrorchain with --cache-dir": {
+			Mirrorchain(Deps{Notes: nothing{}}), "env file icsp idms imageconfig itms", "",
+			"observe > translate > cache > mirrors > store > registry",
 		},
 		"hypershift-operator": {
 			HypershiftOperator(Deps{}), "icsp idms imageconfig itms", "icsp: idms: itms: imageconfig:",

@@ -31,10 +31,10 @@ func ControlPlaneOperator(d Deps, components map[string]imageref.Ref) ControlPla
 				// The operator's own images, and --image-overrides, in both releases.
 				chain.Components(chain.ComponentsConfig{Images: components}),
 				// Releases are looked up whenever something changes.
-				chain.Cache(chain.CacheConfig{}),
+				chain.Cache(chain.CacheConfig{Notes: d.Notes}),
 				chain.Mirrors(chain.MirrorsConfig{}),
 				// What changed rules or a rotated pull secret ask for again is mostly here.
-				chain.Store(chain.StoreConfig{}),
+				chain.Store(chain.StoreConfig{Notes: d.Notes}),
 			},
 		},
 		Rewrite: []chain.Layer{

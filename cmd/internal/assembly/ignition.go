@@ -28,10 +28,10 @@ func IgnitionServer(d Deps) Row {
 			chain.Translate(chain.TranslateConfig{Live: true}),
 			// No Components: nodes get the release as it is.
 			// Node pools have few releases, and payloads are made again when something changes.
-			chain.Cache(chain.CacheConfig{}),
+			chain.Cache(chain.CacheConfig{Notes: d.Notes}),
 			chain.Mirrors(chain.MirrorsConfig{}),
 			// What changed rules or a rotated pull secret ask for again is mostly here.
-			chain.Store(chain.StoreConfig{}),
+			chain.Store(chain.StoreConfig{Notes: d.Notes}),
 		},
 	}
 }
