@@ -94,10 +94,14 @@ func TestOperatorRuns(t *testing.T) {
 					t.Errorf("the operator was refused something: %s", line)
 				}
 			}
+			// What it makes would be taken in a namespace like its own, too.
+			made := controlPlanePod(t, c, "clusters-"+folder)
+			made.Namespace, made.Name = deploy.Namespace, "control-plane-"+folder
+			create(t, c, made)
 			for _, arg := range pod.Spec.Containers[0].Args {
 				switch name, value, _ := strings.Cut(arg, "="); name {
 				case "--control-plane-operator-image":
-					if got := imageOfControlPlane(t, c, "clusters-"+folder); got != value {
+					if got := made.Spec.Containers[0].Image; got != value {
 						t.Errorf("the control-plane-operator's image is %s, want %s", got, value)
 					}
 				case "--override-handover":
@@ -250,14 +254,13 @@ func conditions(ctx context.Context, t *testing.T, c *cluster.Cluster, name stri
 	return nil
 }
 
-func imageOfControlPlane(t *testing.T, c *cluster.Cluster, namespace string) string {
+func controlPlanePod(t *testing.T, c *cluster.Cluster, namespace string) *corev1.Pod {
 	t.Helper()
-	d, err := c.Dynamic(t).Resource(deployments).Namespace(namespace).Get(t.Context(), "control-plane-operator", metav1.GetOptions{})
+	obj, err := c.Dynamic(t).Resource(deployments).Namespace(namespace).Get(t.Context(), "control-plane-operator", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	containers, _, _ := unstructured.NestedSlice(d.Object, "spec", "template", "spec", "containers")
-	return fmt.Sprint(containers[0].(map[string]any)["image"])
+	return template(t, []*unstructured.Unstructured{obj})
 }
 
 func kubectlCreate(t *testing.T, c *cluster.Cluster, text string) {
