@@ -71,6 +71,7 @@ func NewManager(cfg Config) (manager.Manager, error) {
 	grace, unchecked := shutdown, true
 	mgr, err := manager.New(cfg.REST, manager.Options{
 		Scheme:                  cfg.Scheme,
+		MapperProvider:          newMapper,
 		Logger:                  Logr(cfg.Log),
 		Cache:                   cfg.Cache,
 		Client:                  cfg.Client,
