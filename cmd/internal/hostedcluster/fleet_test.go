@@ -1,0 +1,174 @@
+package hostedcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+)
+
+// fleet is how many HostedClusters targets.md, P11, is about.
+const fleet = 200
+
+// P11 (targets.md): a policy that changes reaches every one of 200 HostedClusters in
+// one update of its Deployment, and what changes nothing updates none. The times are
+// only logged.
+func TestP11Fleet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("200 HostedClusters")
+	}
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
+	w.create(t, policy, w.pullSecret(w.auth(password)))
+	w.operate(t, func(o *Options) { o.Log = nil }) // of 200 there would be more log than test
+	for n := range fleet {
+		w.create(t, w.hostedCluster(fmt.Sprintf("c%03d", n)))
+	}
+	first := source + "=" + w.mirror.Host() + "/mirror/release"
+	cluster.Await(t, "200 control planes", func(ctx context.Context) error { return w.allHave(ctx, first) })
+	w.quiet(t)
+
+	seen := w.watchDeployments(t)
+	edit := func(mirrors ...any) time.Time {
+		change(t, w, policy, func(p *unstructured.Unstructured) { p.Object["spec"] = w.idms("", mirrors...).Object["spec"] })
+		return time.Now()
+	}
+	at := edit("z.example.com/r", w.mirror.Host()+"/mirror/release")
+	updates := seen(fleet)
+	var took []time.Duration
+	for _, u := range updates {
+		took = append(took, u.Sub(at))
+	}
+	slices.Sort(took)
+	t.Logf("after one change of the policies: median %v, last %v of %d Deployments", took[fleet/2].Round(time.Millisecond), took[fleet-1].Round(time.Millisecond), fleet)
+	cluster.Await(t, "the new rules", func(ctx context.Context) error { return w.allHave(ctx, source+"=z.example.com/r,"+first) })
+	w.quiet(t)
+	w.generationsAre(t, 2)
+
+	// What says the same in other words is no change, for nobody.
+	change(t, w, policy, func(p *unstructured.Unstructured) { p.SetLabels(map[string]string{"poke": "1"}) })
+	for n := range fleet {
+		hc := w.hostedCluster(fmt.Sprintf("c%03d", n))
+		change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Labels = map[string]string{"poke": "1"} })
+	}
+	// A change that does show, to know that everything before it has been done.
+	edit("y.example.com/r", w.mirror.Host()+"/mirror/release")
+	cluster.Await(t, "the rules after that", func(ctx context.Context) error { return w.allHave(ctx, source+"=y.example.com/r,"+first) })
+	w.quiet(t)
+	w.generationsAre(t, 3)
+}
+
+func (w *world) deployments(ctx context.Context) ([]appsv1.Deployment, error) {
+	list := new(appsv1.DeploymentList)
+	err := w.List(ctx, list, client.MatchingLabels{managedBy: Owner})
+	return list.Items, err
+}
+
+func (w *world) allHave(ctx context.Context, overrides string) error {
+	all, err := w.deployments(ctx)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range all {
+		if overridesAre(overrides)(&all[i]) == nil {
+			n++
+		}
+	}
+	if n != fleet {
+		return fmt.Errorf("%d of %d", n, fleet)
+	}
+	return nil
+}
+
+// quiet waits until every HostedCluster says that the last reconciliation, which wrote
+// what it had to, went well for its generation.
+func (w *world) quiet(t testing.TB) {
+	t.Helper()
+	cluster.Await(t, "peace", func(ctx context.Context) error {
+		list := new(hyperv1.HostedClusterList)
+		if err := w.List(ctx, list); err != nil {
+			return err
+		}
+		for i := range list.Items {
+			hc := &list.Items[i]
+			for _, c := range hc.Status.Conditions {
+				if c.Type == string(hyperv1.ReconciliationSucceeded) && c.Status == metav1.ConditionTrue && c.ObservedGeneration == hc.Generation {
+					hc = nil
+					break
+				}
+			}
+			if hc != nil {
+				return fmt.Errorf("%s is not reconciled", hc.Name)
+			}
+		}
+		return nil
+	})
+}
+
+func (w *world) generationsAre(t testing.TB, want int64) {
+	t.Helper()
+	all, err := w.deployments(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range all {
+		if d.Generation != want {
+			t.Errorf("%s has generation %d, want %d", d.Namespace, d.Generation, want)
+		}
+	}
+}
+
+// watchDeployments returns a function that waits for n Deployments to be modified and
+// says when each was. A second modification of one fails the test.
+func (w *world) watchDeployments(t testing.TB) func(n int) map[string]time.Time {
+	t.Helper()
+	c, err := client.NewWithWatch(w.Config(), client.Options{Scheme: w.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := new(appsv1.DeploymentList)
+	if err := c.List(t.Context(), list, client.MatchingLabels{managedBy: Owner}); err != nil {
+		t.Fatal(err)
+	}
+	events, err := c.Watch(t.Context(), new(appsv1.DeploymentList), client.MatchingLabels{managedBy: Owner},
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(events.Stop)
+	return func(n int) map[string]time.Time {
+		t.Helper()
+		at := map[string]time.Time{}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), cluster.Patience, errors.New("waited in vain"))
+		defer cancel()
+		for len(at) < n {
+			select {
+			case e := <-events.ResultChan():
+				d, ok := e.Object.(*appsv1.Deployment)
+				if !ok || e.Type != watch.Modified {
+					t.Fatalf("%s of %T", e.Type, e.Object)
+				}
+				if _, twice := at[d.Namespace]; twice {
+					t.Errorf("%s was updated twice", d.Namespace)
+				}
+				at[d.Namespace] = time.Now()
+			case <-ctx.Done():
+				t.Fatalf("%d of %d Deployments: %v", len(at), n, context.Cause(ctx))
+			}
+		}
+		return at
+	}
+}

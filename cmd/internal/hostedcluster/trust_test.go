@@ -1,0 +1,147 @@
+package hostedcluster
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"testing"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+)
+
+// A mirror with a private CA is believed for the HostedClusters that brought the CA, and
+// for no other, though they ask for the same release with the same pull secret. What was
+// copied for a reference goes with it.
+func TestOCPBUGS16221PrivateCA(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	w.operate(t, func(o *Options) { o.Registry.RootCAs = x509.NewCertPool() })
+	with, without := w.hostedCluster("with"), w.hostedCluster("without")
+	with.Spec.AdditionalTrustBundle = &corev1.LocalObjectReference{Name: "my-ca"}
+	with.Spec.SSHKey.Name = "my-key"
+	bundle := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "my-ca"},
+		Data: map[string]string{trustBundleKey: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}}
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), with, bundle,
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "my-key"}, Data: map[string][]byte{sshKeyKey: []byte("ssh-ed25519 AAAA")}})
+	w.says(t, with, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "CA bundle clusters/my-ca, ca-bundle.crt (spec.additionalTrustBundle): certificate 1")
+	change(t, w, bundle, func(c *corev1.ConfigMap) { c.Data[trustBundleKey] = "# ours\n" + string(w.mirror.CA().PEM()) })
+	w.says(t, with, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	w.create(t, without)
+	w.says(t, without, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "unknown authority")
+
+	ns := ControlPlaneNamespace(with)
+	ca := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: trustBundle}}
+	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: sshKey}}
+	w.get(t, ca)
+	if w.get(t, key); ca.Data[trustBundleKey] != bundle.Data[trustBundleKey] || string(key.Data[sshKeyKey]) != "ssh-ed25519 AAAA" {
+		t.Errorf("copies are %q and %q", ca.Data, key.Data)
+	}
+	// A user's own object of such a name is left alone.
+	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "mirrorchain-overrides"}}
+	w.create(t, theirs)
+	change(t, w, with, func(hc *hyperv1.HostedCluster) { hc.Spec.AdditionalTrustBundle, hc.Spec.SSHKey.Name = nil, "" })
+	w.says(t, with, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, "unknown authority")
+	change(t, w, with, func(hc *hyperv1.HostedCluster) {
+		hc.Spec.AdditionalTrustBundle = &corev1.LocalObjectReference{Name: "my-ca"}
+	})
+	w.gone(t, key)
+	w.get(t, theirs)
+}
+
+func TestPayloadArch(t *testing.T) {
+	w := newWorld(t)
+	w.operate(t, nil)
+	hc := w.hostedCluster("one")
+	hc.Spec.Release.Image = strings.Replace(w.image, source, w.mirror.Host()+"/mirror/release", 1)
+	var config string // of the release's image
+	img := testpayload.Must(testpayload.Release{Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages}.Image())
+	config = img.Blobs[0].Digest
+	w.mirror.Fail(testregistry.Match{Reference: config}, testregistry.Status(404))
+	w.create(t, w.pullSecret(w.auth(password)), hc)
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, "404")
+	w.mirror.ClearFaults()
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
+	if hc.Status.PayloadArch != hyperv1.AMD64 {
+		t.Errorf("payloadArch is %q", hc.Status.PayloadArch)
+	}
+	asked := w.mirror.Count(testregistry.Match{Reference: config})
+
+	index := w.mirror.Push("mirror/release", "multi", testpayload.Index(false, img))
+	multi := w.hostedCluster("multi")
+	multi.Spec.Release.Image = w.mirror.Host() + "/mirror/release@" + index
+	w.create(t, multi)
+	w.says(t, multi, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
+	if multi.Status.PayloadArch != hyperv1.Multi {
+		t.Errorf("payloadArch is %q", multi.Status.PayloadArch)
+	}
+	if now := w.mirror.Count(testregistry.Match{Reference: config}); now != asked {
+		t.Errorf("the config was asked for %d times more", now-asked)
+	}
+}
+
+// Switching the hand-over back leaves no ConfigMap behind.
+func TestHandoverBackToEnv(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)))
+	stop := w.operate(t, func(o *Options) { o.Handover = HandoverConfigMap })
+	hc := w.hostedCluster("one")
+	w.create(t, hc)
+	w.cpo(t, hc, overridesAre("="))
+	stop()
+	w.operate(t, nil)
+	w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
+	w.gone(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters-one", Name: "mirrorchain-overrides"}})
+}
+
+// Chains for bundles are kept as long as they are used, and few of those that are not.
+func TestLookupsAreBounded(t *testing.T) {
+	l, err := NewLookups(registry.Config{}, func() *provider.Rules { return nil }, assembly.Deps{Observers: []chain.Observer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ca, err := testregistry.Start(testregistry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ca.Close()
+	use := func(n int) (*lookups, func()) {
+		x, done, err := l.For(fmt.Sprintf("# %d\n%s", n, ca.CA().PEM()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x, done
+	}
+	held, letGo := use(0)
+	for n := range 2 * maxBundles {
+		_, done := use(n)
+		done()
+	}
+	if n := len(l.own); n != maxBundles {
+		t.Errorf("%d chains are kept, want %d", n, maxBundles)
+	}
+	if again, done := use(0); again != held {
+		t.Error("a chain in use was given up")
+	} else {
+		done()
+	}
+	letGo()
+	for _, bad := range []string{"nothing", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+		if _, done, err := l.For(bad); err == nil {
+			t.Errorf("%q is a bundle", bad)
+		} else {
+			done()
+		}
+	}
+}
