@@ -194,6 +194,7 @@ func handedOverFile(t *testing.T, p *place) {
 // The API server is away at the start, and once more later.
 func apiServerAway(t *testing.T, p *place) {
 	p.create(t, p.hcp())
+	p.restarted = true
 	p.cluster.StopAPI(t)
 	back := sync.OnceFunc(func() { p.cluster.StartAPI(t) })
 	t.Cleanup(back)
