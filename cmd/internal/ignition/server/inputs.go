@@ -92,6 +92,16 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 	return in, err
 }
 
+// readError says that the API server could not be asked. That says nothing of what a
+// token Secret asks for.
+type readError struct {
+	what string
+	err  error
+}
+
+func (e *readError) Error() string { return "reading " + e.what + ": " + e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
 type gatherer struct {
 	client.Reader
 	namespace string
@@ -104,7 +114,7 @@ func (g gatherer) secret(ctx context.Context, name, key string) ([]byte, error) 
 		return nil, fmt.Errorf("secret %s: it does not exist; waiting for it", name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("secret %s: %w", name, err)
+		return nil, &readError{"secret " + name, err}
 	}
 	value, ok := s.Data[key]
 	if !ok {
@@ -121,7 +131,7 @@ func (g gatherer) configMap(ctx context.Context, name string) (*corev1.ConfigMap
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("configmap %s: %w", name, err)
+		return nil, &readError{"configmap " + name, err}
 	}
 	return c, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // Name is the server's: of its logs, its events and its field ownership.
@@ -23,7 +24,7 @@ const Name = "ignition-server"
 const again = 200 * time.Millisecond
 
 // Reconciler carries out what [tokens.Decide] says of each token Secret. All fields
-// but Now are required. It is safe for concurrent use.
+// but Rules and Now are required. It is safe for concurrent use.
 type Reconciler struct {
 	// Client reads Secrets and ConfigMaps from the API server, not from a cache: a
 	// token must not be judged by an old version of its Secret.
@@ -35,8 +36,13 @@ type Reconciler struct {
 	Release   *ReleaseInfo
 	Metrics   *Metrics
 	Log       *zap.Logger
+	// Rules are the current ones: with others a payload that could not be made is tried
+	// at once. Nil is none.
+	Rules func() *provider.Rules
 	// Now is the time; nil is [time.Now].
 	Now func() time.Time
+
+	memory memory
 }
 
 // Reconcile brings one token Secret, and what is served for it, up to date.
@@ -57,11 +63,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case plan.Rotate:
 		err = r.rotate(ctx, secret, state)
 	case plan.Alias:
-		if _, e := r.Store.Alias(ctx, state.Token, state.OldToken); e != nil {
+		ok, e := r.Store.Alias(ctx, state.Token, state.OldToken)
+		if e != nil {
 			r.notKept(secret.Name, e)
+		}
+		if !ok { // its time has just run out
+			return ctrl.Result{RequeueAfter: again}, nil
 		}
 		err = r.served(ctx, secret, state)
 	case plan.Generate:
+		if wait := r.memory.wait(secret, r.rules(), r.now()); wait > 0 {
+			return ctrl.Result{RequeueAfter: wait}, r.Release.Write(ctx)
+		}
 		err = r.generate(ctx, secret, state)
 	default:
 		err = r.served(ctx, secret, state)
@@ -85,9 +98,17 @@ func (r *Reconciler) now() time.Time {
 	return time.Now()
 }
 
+func (r *Reconciler) rules() *provider.Rules {
+	if r.Rules != nil {
+		return r.Rules()
+	}
+	return nil
+}
+
 // forget drops the tokens of a Secret, and deletes it if it has expired.
 func (r *Reconciler) forget(ctx context.Context, name string, secret *corev1.Secret, expired bool) error {
 	r.Release.Forget(name)
+	r.memory.forget(name)
 	if err := r.Store.Forget(ctx, name); err != nil {
 		return fmt.Errorf("token secret %s: %w", name, err)
 	}
@@ -124,12 +145,16 @@ func (r *Reconciler) rotate(ctx context.Context, secret *corev1.Secret, state to
 // generate makes a payload and has it served, or says why there is none.
 func (r *Reconciler) generate(ctx context.Context, secret *corev1.Secret, state tokens.State) error {
 	r.Metrics.misses.Inc()
-	start := time.Now()
+	start, rules := time.Now(), r.rules()
 	result, err := r.make(ctx, secret)
 	if ctx.Err() != nil {
 		return ctx.Err() // whatever failed, it failed because we end
 	}
+	if _, ok := errors.AsType[*readError](err); ok {
+		return err // the API server's trouble, and not the Secret's
+	}
 	if err != nil {
+		r.memory.failure(secret, rules, r.now())
 		if e, ok := errors.AsType[*payload.Error](err); ok && len(e.Missing) > 0 {
 			r.Release.Note(secret.Name, e.Missing)
 		}
@@ -146,7 +171,16 @@ func (r *Reconciler) generate(ctx context.Context, secret *corev1.Secret, state 
 	if err := r.Store.Set(ctx, p, state.Token, state.OldToken); err != nil {
 		r.notKept(secret.Name, err)
 	}
-	return r.report(ctx, secret, success(result.Ignition, true))
+	return r.tell(ctx, secret, success(result.Ignition, true))
+}
+
+// tell reports a success, and remembers that it did.
+func (r *Reconciler) tell(ctx context.Context, secret *corev1.Secret, o outcome) error {
+	if err := r.report(ctx, secret, o); err != nil {
+		return err
+	}
+	r.memory.success(secret)
+	return nil
 }
 
 func (r *Reconciler) make(ctx context.Context, secret *corev1.Secret) (payload.Result, error) {
@@ -157,16 +191,17 @@ func (r *Reconciler) make(ctx context.Context, secret *corev1.Secret) (payload.R
 	return r.Generator.Generate(ctx, in)
 }
 
-// served makes good what may have been left undone after the payload was stored.
+// served makes good what may have been left undone after the payload was stored, by
+// this process or the one before it. What others write later stays.
 func (r *Reconciler) served(ctx context.Context, secret *corev1.Secret, state tokens.State) error {
-	if state.Token == "" {
+	if state.Token == "" || r.memory.isTold(secret) {
 		return nil
 	}
 	p, ok := r.Store.Lookup(state.Token)
 	if !ok {
 		return nil
 	}
-	return r.report(ctx, secret, success(p.Body, false))
+	return r.tell(ctx, secret, success(p.Body, false))
 }
 
 // notKept tells of a payload that is served, and that will have to be made again

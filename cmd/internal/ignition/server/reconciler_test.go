@@ -94,7 +94,7 @@ func TestReconciler(t *testing.T) {
 		"Rotation": testRotation, "Replicas": testReplicas,
 		"Expiry": testExpiry, "Deletion": testDeletion, "InPlace": testInPlace, "TooLarge": testTooLarge,
 		"Replace": testReplace, "OurEnd": testOurEnd, "Unreported": testUnreported, "Condition": testCondition,
-		"CloudConfig": testCloudConfig, "ChangedMeanwhile": testChangedMeanwhile, "Requeue": testRequeue, "Foreign": testForeign,
+		"CloudConfig": testCloudConfig, "ChangedMeanwhile": testChangedMeanwhile, "Requeue": testRequeue, "Foreign": testForeign, "Disagreement": testDisagreement,
 	} {
 		t.Run(name, func(t *testing.T) { test(s.place(t)) })
 	}
@@ -108,7 +108,8 @@ func TestOCPBUGS42320OneFailureOnePatch(t *testing.T) {
 	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
 		return payload.Result{}, fmt.Errorf("reading quay.io/a/b@sha256:%064x: read tcp 10.0.0.1:%d->10.0.0.2:443: reset", rand.Uint64(), 30000+rand.IntN(9999))
 	}
-	for range 100 {
+	for i := range 100 {
+		r.Now = func() time.Time { return time.Now().Add(time.Duration(i) * 2 * time.Minute) } // as it is tried again
 		if _, err := r.reconcile(t.Context(), "token-a"); err == nil {
 			t.Fatal("no error: it would not be tried again")
 		}
@@ -432,6 +433,29 @@ func testRequeue(p *place) {
 		res := r.must("token-a")
 		if want := tokens.RotateAfter - time.Hour; res.RequeueAfter > want || res.RequeueAfter < want-10*time.Minute {
 			t.Errorf("looked at again after %v; want %v", res.RequeueAfter, want)
+		}
+	}
+}
+
+// Replicas that fare differently do not answer each other's reports for ever.
+func testDisagreement(p *place) {
+	t := p.t
+	well, ill, other := p.replica(), p.replica(), p.replica()
+	ill.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{}, errors.New("one reason")
+	}
+	other.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{}, errors.New("another reason")
+	}
+	p.token("token-a")
+	for range 10 { // each write has all of them look again
+		for _, r := range []*replica{well, ill, other} {
+			_, _ = r.reconcile(t.Context(), "token-a")
+		}
+	}
+	for name, r := range map[string]*replica{"well": well, "ill": ill, "other": other} {
+		if n := r.counts.of("PATCH", "/secrets/token-a"); n > 3 || n == 0 {
+			t.Errorf("%s wrote %d times", name, n)
 		}
 	}
 }

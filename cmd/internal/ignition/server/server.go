@@ -142,7 +142,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	c := s.manager.GetClient()
 	r := &Reconciler{
 		Client: c, Platform: o.Platform, Store: s.store, Generator: generator,
-		Release: NewReleaseInfo(c, o.Namespace), Metrics: s.metrics, Log: p.Log,
+		Release: NewReleaseInfo(c, o.Namespace), Metrics: s.metrics, Rules: resolver.Current, Log: p.Log,
 	}
 	if err := setup(r, s.manager, resolver, o.Namespace, o.Parallel); err != nil {
 		return nil, err

@@ -85,6 +85,7 @@ func setup(r *Reconciler, mgr manager.Manager, resolver *sources.Resolver, names
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	every := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
+		r.memory.hurry()
 		return everyToken(ctx, mgr.GetCache(), namespace)
 	})
 	err = ctrl.NewControllerManagedBy(mgr).
