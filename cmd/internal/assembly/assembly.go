@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
@@ -29,6 +30,8 @@ type Deps struct {
 	Cluster idms.Config
 	// Observers are told what happens in the chain.
 	Observers []chain.Observer
+	// Health is what is known of registry hosts; nil is one of the chain's own.
+	Health *health.Health
 	// MaxBytes bounds what each layer that remembers releases holds, for a process with
 	// many chains. 0 is the layer's default.
 	MaxBytes int64

@@ -29,7 +29,8 @@ func IgnitionServer(d Deps) Row {
 			// No Components: nodes get the release as it is.
 			// Node pools have few releases, and payloads are made again when something changes.
 			chain.Cache(chain.CacheConfig{Notes: d.Notes}),
-			chain.Mirrors(chain.MirrorsConfig{}),
+			// What is known of hosts is shared with the images that are pulled.
+			chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
 			// What changed rules or a rotated pull secret ask for again is mostly here.
 			chain.Store(chain.StoreConfig{Notes: d.Notes}),
 		},

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/endpoint"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
@@ -162,8 +163,8 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache)
 	if err != nil {
 		return nil, nil, err
 	}
-	observer := chain.ZapObserver(p.Log)
-	row := assembly.IgnitionServer(assembly.Deps{LookupEnv: o.LookupEnv, Observers: []chain.Observer{observer}})
+	observer, hosts := chain.ZapObserver(p.Log), health.New(health.Config{})
+	row := assembly.IgnitionServer(assembly.Deps{LookupEnv: o.LookupEnv, Observers: []chain.Observer{observer}, Health: hosts})
 	srcs, err := row.HandedOver(ctx, o.OverridesFile, flag)
 	if err != nil {
 		return nil, nil, err
@@ -177,7 +178,7 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the chain: %w", err)
 	}
-	images, err := chain.Images(p.Base, rules, chain.MirrorsConfig{Observer: observer})
+	images, err := chain.Images(p.Base, rules, chain.MirrorsConfig{Observer: observer, Health: hosts})
 	if err != nil {
 		return nil, nil, err
 	}
