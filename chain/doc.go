@@ -12,7 +12,8 @@
 //   - [Translate] fills in what may be handed on for each component.
 //   - [Components] replaces single components by name.
 //   - [Cache] answers a lookup that was answered before, without asking anybody.
-//   - [Mirrors] tries the candidates of the rules in order.
+//   - [Mirrors] tries the candidates of the rules in order, hosts that failed behind
+//     the others, and does not wait long for a silent one.
 //   - [Store] keeps verified content by digest, shown to those who proved that
 //     they may see it.
 //
@@ -20,5 +21,6 @@
 //
 // The package reads no registry and no policy: the base provider does the one,
 // func() *provider.Rules stands for the other. It has no state of its own;
-// everything lives in the chains that New returns.
+// everything lives in the chains that New returns, and in the
+// [github.com/mirrorchain/mirrorchain/chain/health.Health] that several may share.
 package chain

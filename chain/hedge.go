@@ -10,8 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// heat asks candidates of which any may be asked beside the others: mirrors that
-// follow one another. One goroutine, the caller's, decides; those that ask have ended
+// heat asks candidates that may overtake each other: mirrors that follow one another. One goroutine, the caller's, decides; those that ask have ended
 // when run returns. The source, or a mirror by itself, is a heat of one.
 type heat[T any] struct {
 	*search[T]

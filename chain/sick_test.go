@@ -375,3 +375,56 @@ func TestMemoryIsNoHealth(t *testing.T) {
 		}
 	})
 }
+
+// By tag what a probe does is no reason to ask the next mirror beside the first.
+func TestProbeByTagRacesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSick(t, map[string]endpoint{mirrorA: takes(time.Second), mirrorB: answers}, mirrorC, mirrorA, mirrorB)
+		s.health.Report(health.Report{Host: "c.example", Evidence: health.Failed})
+		s.become(map[string]endpoint{mirrorA: takes(time.Second), mirrorB: answers, mirrorC: func(ctx context.Context, r provider.Request, n int) error {
+			_ = takes(400*ms)(ctx, r, n)
+			return fails(provider.ClassNotFound)(ctx, r, n)
+		}})
+		asked, took := s.asks(t, ofTag)
+		wantList(t, "asked", asked, mirrorA, mirrorC)
+		if took != time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// A probe that has begun to answer is waited for before others are asked.
+func TestProbeThatBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSick(t, map[string]endpoint{
+			mirrorA: begins(10*ms, takes(100*ms)), mirrorC: answers,
+			mirrorB: begins(50*ms, fails(provider.ClassNotFound)),
+		}, mirrorA, mirrorB, mirrorC)
+		s.health.Report(health.Report{Host: "a.example", Evidence: health.Failed})
+		asked, took := s.asks(t, ofDigest)
+		wantList(t, "asked", asked, mirrorA, mirrorB)
+		if took != 110*ms {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// A caller that gives up during a probe leaves the host as it was, and to be probed.
+func TestProbeWhoseCallerLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSick(t, map[string]endpoint{mirrorA: hangs, mirrorB: hangs})
+		s.health.Report(health.Report{Host: "a.example", Evidence: health.Failed})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(150*ms, cancel)
+		if _, err := s.Lookup(ctx, ofDigest); !errors.Is(err, context.Canceled) {
+			t.Errorf("Lookup: %v", err)
+		}
+		if h := s.health.Hosts()[0]; h.Probing || h.Failures != 1 {
+			t.Errorf("host: %+v", h)
+		}
+		time.Sleep(15 * time.Second)
+		s.become(map[string]endpoint{mirrorB: answers})
+		asked, _ := s.asks(t, ofDigest)
+		wantList(t, "asked", asked, mirrorA, mirrorB)
+	})
+}
