@@ -5,7 +5,7 @@
 //
 //	program, err := machineconfig.Build(ctx)
 //	release, err := machineconfig.Release{Source: "quay.io", Program: program}.Images()
-//	err = release.Push(ctx, machineconfig.Target{Client: client, URL: "https://mirror.example.com:5000"})
+//	release.PushTo(mirror.Push)
 //	release.Pullspec // is what a token secret names
 //	machineconfig.ConfigMap("") // is the data of ConfigMap machine-config-server
 //	files, err := machineconfig.Decode(body) // is what came out

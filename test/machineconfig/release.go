@@ -2,7 +2,6 @@ package machineconfig
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -115,18 +114,4 @@ func (i Images) PushComponentsTo(push func(repository, tag string, img testpaylo
 	for _, img := range i.Components {
 		push(MirroredComponents, "", img)
 	}
-}
-
-// Push pushes the release, tagged with its version, and its components to to, into
-// the repositories of a mirror.
-func (i Images) Push(ctx context.Context, to Target) error {
-	if err := to.Push(ctx, MirroredRelease, i.Version, i.Release); err != nil {
-		return err
-	}
-	for _, img := range i.Components {
-		if err := to.Push(ctx, MirroredComponents, "", img); err != nil {
-			return err
-		}
-	}
-	return nil
 }
