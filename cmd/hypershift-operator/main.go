@@ -91,6 +91,7 @@ func (f *flags) run(ctx context.Context) error {
 		}
 	}
 	o.Registry.TLS = registry.CertDirs(f.certDirs...)
+	o.Registry.UserAgent = hostedcluster.Owner
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
 		if v := os.Getenv(name); v != "" {
