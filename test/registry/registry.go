@@ -87,7 +87,7 @@ func Start(t testing.TB, cfg Config) *Registry {
 			return
 		}
 		if t.Failed() {
-			t.Log(r.process.Tail())
+			r.tell(t)
 		}
 		if err := r.process.Kill(); err != nil {
 			t.Error(err)
@@ -97,6 +97,15 @@ func Start(t testing.TB, cfg Config) *Registry {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// tell logs what was asked for, but for what was pushed.
+func (r *Registry) tell(t testing.TB) {
+	for _, req := range r.Requests(t) {
+		if req.Agent != Pusher {
+			t.Logf("registry %s: %s", r.host, req)
+		}
+	}
 }
 
 // Host is the registry's host as image references have it, "127.0.0.1:PORT".
