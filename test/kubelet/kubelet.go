@@ -176,7 +176,9 @@ func (k *Kubelet) one(ctx context.Context, key types.NamespacedName, d *appsv1.D
 	}
 	if p != nil {
 		if p.ended() {
-			k.crashed(p)
+			if k.crashed(p); time.Since(p.launched) < backOff {
+				return errors.New("it has ended and is to be started again")
+			}
 			return k.launch(p)
 		}
 		return p.refresh(k.objects)
@@ -194,9 +196,16 @@ func (k *Kubelet) one(ctx context.Context, key types.NamespacedName, d *appsv1.D
 	return nil
 }
 
-// crashed notes that a process has ended by itself. One that lost the race for a free
-// port is not to blame.
+// backOff is the least time from one start of a process that ends to the next.
+const backOff = time.Second
+
+// crashed notes that a pod's process has ended by itself, once. One that lost the race
+// for a free port is not to blame.
 func (k *Kubelet) crashed(p *pod) {
+	if p.told {
+		return
+	}
+	p.told = true
 	tail := p.process.Tail()
 	if strings.Contains(tail, "address already in use") {
 		return
@@ -285,8 +294,11 @@ func (k *Kubelet) Ready(t testing.TB, namespace, deployment string) *Pod {
 			return err
 		}
 		k.mu.Lock()
-		p, why := k.pods[key], k.waiting[key]
+		p, why, failures := k.pods[key], k.waiting[key], len(k.failures)
 		k.mu.Unlock()
+		if failures > 0 {
+			t.Fatalf("Deployment %s is not waited for: a process has ended", key)
+		}
 		if why != nil {
 			return why
 		}

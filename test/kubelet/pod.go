@@ -37,9 +37,11 @@ type pod struct {
 	root, log       string
 
 	// Of the goroutine that runs the Deployments.
-	process *process.Process
-	written map[string]map[string][]byte // content by mount point
-	writes  int
+	process  *process.Process
+	launched time.Time
+	told     bool                         // that it has ended by itself
+	written  map[string]map[string][]byte // content by mount point
+	writes   int
 
 	mu  sync.Mutex
 	box *box
@@ -62,6 +64,15 @@ func (k *Kubelet) newPod(ctx context.Context, d *appsv1.Deployment, template str
 	}
 	for _, dir := range []string{"/tmp", "/home", filepath.Dir(kubeconfig)} {
 		if err := os.MkdirAll(filepath.Join(p.root, dir), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	for name, text := range k.subs.Files {
+		file := filepath.Join(p.root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -176,7 +187,7 @@ func (k *Kubelet) initialise(ctx context.Context, p *pod, c corev1.Container) er
 }
 
 func (k *Kubelet) start(p *pod, c corev1.Container) (*box, *process.Process, error) {
-	b, err := newBox(p.root, c)
+	b, err := k.subs.newBox(p.root, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -198,7 +209,7 @@ func (k *Kubelet) launch(p *pod) error {
 	if err != nil {
 		return err
 	}
-	p.process = proc
+	p.process, p.launched = proc, time.Now()
 	p.mu.Lock()
 	p.box = b
 	p.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 // Substitutions is all that a process has different from what the pod template says,
 // since it runs in no container:
 //
-//   - programs of the image are found in Programs;
-//   - below mount points, paths are below the pod's own folder: where an argument or
+//   - programs of the image are found in Programs, other files of it are made of Files;
+//   - below mount points, and of Files, paths are below the pod's own folder: where an argument or
 //     a variable names a path, alone, behind "=" or in a script;
 //   - an address to listen on, ":PORT" or "0.0.0.0:PORT" with a port that the
 //     container states, is a free port of 127.0.0.1;
@@ -30,6 +30,8 @@ import (
 type Substitutions struct {
 	// Programs are paths on this machine by paths in images.
 	Programs map[string]string
+	// Files are contents of files that images have, by path.
+	Files map[string]string
 	// Defaults are arguments to add, by container name.
 	Defaults map[string][]string
 }
@@ -48,13 +50,12 @@ type box struct {
 }
 
 // newBox finds free ports for a container.
-func newBox(root string, c corev1.Container) (*box, error) {
+func (s Substitutions) newBox(root string, c corev1.Container) (*box, error) {
 	b := &box{root: root, ports: map[int32]string{}}
 	for _, m := range c.VolumeMounts {
 		b.mounts = append(b.mounts, path.Clean(m.MountPath))
 	}
-	// The longest first, for one may be below another.
-	slices.SortFunc(b.mounts, func(x, y string) int { return len(y) - len(x) })
+	b.mounts = slices.AppendSeq(b.mounts, maps.Keys(s.Files))
 	for _, p := range c.Ports {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -96,14 +97,19 @@ func (s Substitutions) command(b *box, c corev1.Container, env map[string]string
 	return program, args, vars, nil
 }
 
+// word is what a path can be: it does not begin in the middle of another.
+var word = regexp.MustCompile(`[^\s=:"']+`)
+
 // paths puts what is below a mount point below the box's root.
 func (b *box) paths(text string) string {
-	for _, m := range b.mounts {
-		// Not in the middle of a path, and not as a part of a name.
-		at := regexp.MustCompile(`(^|[\s=:"'])` + regexp.QuoteMeta(m) + `(/|$|[\s:"'])`)
-		text = at.ReplaceAllString(text, "${1}"+strings.ReplaceAll(b.root, "$", "$$")+m+"${2}")
-	}
-	return text
+	return word.ReplaceAllStringFunc(text, func(w string) string {
+		for _, m := range b.mounts {
+			if w == m || strings.HasPrefix(w, m+"/") {
+				return b.root + w
+			}
+		}
+		return w
+	})
 }
 
 var listen = regexp.MustCompile(`^(|.*=)(?:0\.0\.0\.0)?:([0-9]+)$`)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestCommand(t *testing.T) {
-	b := &box{root: "/pod", mounts: []string{"/etc/overrides", "/shared", "/tmp"}, ports: map[int32]string{8080: "127.0.0.1:1", 6060: "127.0.0.1:2"}}
+	b := &box{root: "/tmp/pod", mounts: []string{"/etc/overrides", "/shared", "/tmp"}, ports: map[int32]string{8080: "127.0.0.1:1", 6060: "127.0.0.1:2"}}
 	for name, c := range map[string]struct {
 		args, want []string
 	}{
@@ -17,8 +17,8 @@ func TestCommand(t *testing.T) {
 			[]string{"--namespace", "one", "--x=one", "$(NS)", "$(NOBODY)", "a$b"},
 		},
 		"paths": {
-			[]string{"/shared/a", "--file=/etc/overrides/b.json", `cat < "/tmp" > /shared/99.yaml`, "/etc/overridesX", "x/shared/y", "host/shared"},
-			[]string{"/pod/shared/a", "--file=/pod/etc/overrides/b.json", `cat < "/pod/tmp" > /pod/shared/99.yaml`, "/etc/overridesX", "x/shared/y", "host/shared"},
+			[]string{"/shared/a", "--file=/etc/overrides/b.json", `cat < "/tmp" > /shared/99.yaml`, "/etc/overridesX", "x/shared/y", "host/shared", "/shared:/tmp"},
+			[]string{"/tmp/pod/shared/a", "--file=/tmp/pod/etc/overrides/b.json", `cat < "/tmp/pod/tmp" > /tmp/pod/shared/99.yaml`, "/etc/overridesX", "x/shared/y", "host/shared", "/tmp/pod/shared:/tmp/pod/tmp"},
 		},
 		"addresses": {
 			[]string{":8080", "0.0.0.0:6060", "--at=:8080", "--at=0.0.0.0:6060", ":9", "1.2.3.4:8080", "registry:8080", "--at=registry:8080"},
@@ -34,7 +34,7 @@ func TestCommand(t *testing.T) {
 			if want := append(c.want, "--more=127.0.0.1:1"); program != "/built/x" || !slices.Equal(args, want) {
 				t.Errorf("got %s %q\nwant %q", program, args, want)
 			}
-			for _, v := range []string{"NS=one", "KUBECONFIG=/pod/var/run/kubeconfig", "SSL_CERT_DIR=/pod/etc/pki/tls/certs", "HOME=/pod/home"} {
+			for _, v := range []string{"NS=one", "KUBECONFIG=/tmp/pod/var/run/kubeconfig", "SSL_CERT_DIR=/tmp/pod/etc/pki/tls/certs", "HOME=/tmp/pod/home"} {
 				if !slices.Contains(vars, v) {
 					t.Errorf("the environment %q lacks %s", vars, v)
 				}
