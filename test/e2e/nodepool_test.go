@@ -1,0 +1,205 @@
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/test/kubelet"
+	"github.com/mirrorchain/mirrorchain/test/machineconfig"
+)
+
+// others creates what other controllers of HyperShift put beside the control plane.
+func (w *world) others(t *testing.T) {
+	t.Helper()
+	w.create(t,
+		&corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: controlPlane, Name: "machine-config-server"}, Data: machineconfig.ConfigMap(""),
+		},
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: controlPlane, Name: "bootstrap-kubeconfig"},
+			Data:       map[string][]byte{"kubeconfig": []byte(machineconfig.BootstrapKubeconfig)},
+		},
+	)
+}
+
+// hash is HyperShift's (support/util/util.go HashSimple).
+func hash(v any) string {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%v", v)
+	return fmt.Sprintf("%08x", h.Sum32())
+}
+
+// nodePool is one with a token secret, as HyperShift's NodePool controller makes it.
+type nodePool struct {
+	name, hash, token string
+	release           machineconfig.Images
+}
+
+func (p nodePool) secret() client.ObjectKey {
+	return client.ObjectKey{Namespace: controlPlane, Name: "token-" + p.name + "-" + p.hash}
+}
+
+// nodePool creates the token secret of a node pool with that release.
+func (w *world) nodePool(t *testing.T, name string, release machineconfig.Images) nodePool {
+	t.Helper()
+	p := nodePool{name: name, hash: hash(name + release.Version), token: "token-of-" + name + "-" + rand.Text(), release: release}
+	w.secrets = append(w.secrets, p.token, base64.StdEncoding.EncodeToString([]byte(p.token)))
+	var config bytes.Buffer
+	b64 := base64.NewEncoder(base64.StdEncoding, &config)
+	z := gzip.NewWriter(b64)
+	for _, err := range []error{second(io.WriteString(z, "of node pool "+name)), z.Close(), b64.Close()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := p.secret()
+	w.create(t, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: key.Namespace, Name: key.Name,
+			Annotations: map[string]string{
+				"hypershift.openshift.io/ignition-config":            "true",
+				"hypershift.openshift.io/node-pool-upgrade-type":     "Replace",
+				"hypershift.openshift.io/nodePool":                   clusters + "/" + name,
+				"hypershift.openshift.io/last-token-generation-time": time.Now().Format(time.RFC3339Nano),
+			},
+		},
+		Immutable: new(false),
+		Data: map[string][]byte{
+			"token": []byte(p.token), "release": []byte(release.Pullspec), "release-version": []byte(release.Version),
+			"config": config.Bytes(), "pull-secret-hash": []byte(hash(w.pullSecret())),
+			"additional-trust-bundle-hash": []byte(hash(string(w.mirrors[0].CA().PEM()))),
+			"hc-configuration-hash":        []byte(machineconfig.ConfigurationHash),
+		},
+	})
+	return p
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// reason waits until the ignition server says that of a token secret; part is in its
+// message, which is returned.
+func (w *world) reason(t *testing.T, p nodePool, want, part string) string {
+	t.Helper()
+	var message string
+	cluster.Await(t, "the token secret of "+p.name, func(ctx context.Context) error {
+		s := new(corev1.Secret)
+		if err := w.Get(ctx, p.secret(), s); err != nil {
+			return err
+		}
+		message = string(s.Data["message"])
+		if got := string(s.Data["reason"]); got != want || !strings.Contains(message, part) {
+			return fmt.Errorf("reason %q, message %q; want %q, %q", got, message, want, part)
+		}
+		return nil
+	})
+	return message
+}
+
+// get asks the ignition server for a payload as a node does: with the authority that
+// user data has, by the Service's name.
+func (w *world) get(t *testing.T, pod *kubelet.Pod, p nodePool, token string) (status int, contentType string, body []byte) {
+	t.Helper()
+	authority := new(corev1.Secret)
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: controlPlane, Name: "ignition-server-ca-cert"}, authority); err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(authority.Data["tls.crt"]) {
+		t.Fatal("Secret ignition-server-ca-cert has no certificate")
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "ignition-server." + controlPlane + ".svc"}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+pod.Address(9090)+"/ignition", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+base64.StdEncoding.EncodeToString([]byte(token)))
+	req.Header.Set("NodePool", clusters+"/"+p.name)
+	req.Header.Set("TargetConfigVersionHash", p.hash)
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err = io.ReadAll(resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Content-Type"), body
+}
+
+// boots has a node of the pool get its payload, and looks at what is in it.
+func (w *world) boots(t *testing.T, p nodePool) machineconfig.Files {
+	t.Helper()
+	w.reason(t, p, "AsExpected", "")
+	pod := w.Ready(t, controlPlane, "ignition-server")
+	if status, _, _ := w.get(t, pod, p, "of-somebody-else"); status != http.StatusNetworkAuthenticationRequired {
+		t.Errorf("a token that nobody made gets status %d", status)
+	}
+	var body []byte
+	cluster.Await(t, "the payload of "+p.name, func(context.Context) error { // the pod may have been replaced
+		var status int
+		var contentType string
+		if status, contentType, body = w.get(t, pod, p, p.token); status != http.StatusOK || contentType != "application/json; charset=utf-8" {
+			return fmt.Errorf("status %d, %s: %s", status, contentType, body)
+		}
+		return nil
+	})
+	files, err := machineconfig.Decode(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := files["custom.yaml"]; got != "of node pool "+p.name {
+		t.Errorf("the node pool's configuration is %q", got)
+	}
+	cluster.Await(t, "the mark that a node was there", func(ctx context.Context) error {
+		s := new(corev1.Secret)
+		if err := w.Get(ctx, p.secret(), s); err != nil {
+			return err
+		}
+		if got := s.Annotations["hypershift.openshift.io/ignition-reached"]; got != "True" {
+			return fmt.Errorf("ignition-reached is %q", got)
+		}
+		return nil
+	})
+	return files
+}
+
+// canonical looks for what ends on nodes: it names the source, whose mirrors nodes
+// know by themselves, and no mirror of the management cluster.
+func (w *world) canonical(t *testing.T, p nodePool, files machineconfig.Files) {
+	t.Helper()
+	if args := files["operator.args"]; !strings.Contains(args, p.release.Pullspec) {
+		t.Errorf("--release-image is not %s: %s", p.release.Pullspec, args)
+	}
+	references := files["image-references"]
+	if !strings.Contains(references, w.source.Host()+"/"+machineconfig.ComponentRepository) {
+		t.Error("image-references name no image of the source")
+	}
+	for name, text := range files {
+		if name == "machineconfigcontroller-pull-secret" {
+			continue // has the credentials of all
+		}
+		for i, m := range w.mirrors {
+			if strings.Contains(text, m.Host()) {
+				t.Errorf("%s names mirror %d", name, i)
+			}
+		}
+	}
+}

@@ -1,0 +1,353 @@
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/test/deploy"
+	"github.com/mirrorchain/mirrorchain/test/kubelet"
+	"github.com/mirrorchain/mirrorchain/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/test/registry"
+)
+
+// Where things are. The control plane's namespace follows from the cluster's name.
+const (
+	clusters     = "clusters"
+	hostedName   = "one"
+	controlPlane = "clusters-one"
+)
+
+// osRelease says what system an image is of.
+const osRelease = "/usr/lib/os-release"
+
+// Definitions of the kinds of policy.
+const (
+	idmsCRD = "config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml"
+	icspCRD = "operator/v1alpha1/zz_generated.crd-manifests/0000_10_config-operator_01_imagecontentsourcepolicies.crd.yaml"
+)
+
+// site is what a test starts from.
+type site struct {
+	crds []string // of policies
+	auth [2]registry.Auth
+	args func(*world) []string // further ones of the hypershift-operator, nil for none
+	// lacks keeps images from the first mirror: names of components.
+	lacks []string
+}
+
+// world is a management cluster with the hypershift-operator, a source that is down,
+// and two mirrors of a private authority, each with a password of its own, that have
+// both releases.
+type world struct {
+	*cluster.Cluster
+	client.Client
+	*kubelet.Kubelet
+	source   *source
+	mirrors  [2]*registry.Registry
+	users    [2]registry.User
+	releases [2]machineconfig.Images
+	secrets  []string // that appear nowhere
+}
+
+func newWorld(t *testing.T, s site) *world {
+	t.Helper()
+	w := &world{Cluster: cluster.Start(t), source: newSource(t)}
+	w.connect(t)
+	w.startMirrors(t, s)
+	for _, crd := range s.crds {
+		w.Install(t, cluster.OpenShiftCRD(t, crd))
+	}
+	for _, kind := range []string{"hostedclusters", "hostedcontrolplanes"} {
+		w.Install(t, cluster.HypershiftCRD(t, kind))
+	}
+	var args []string
+	if s.args != nil {
+		args = s.args(w)
+	}
+	w.deployOperator(t, args)
+
+	bins, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.TempDir() // is removed after what follows has looked into it
+	t.Cleanup(func() { w.tellsNoSecret(t) })
+	w.Kubelet = kubelet.Run(t, w.Cluster, kubelet.Substitutions{
+		Programs: bins,
+		Files:    map[string]string{osRelease: "NAME=\"Red Hat Enterprise Linux\"\nVERSION_ID=\"9.6\"\n"},
+		Defaults: map[string][]string{
+			"control-plane-operator": {"--health-addr=:6060"},
+			"ignition-server":        {"--addr=:9090", "--metrics-addr=:8080", "--work-dir=/payloads", "--os-release=" + osRelease},
+		},
+	})
+	return w
+}
+
+func (w *world) connect(t *testing.T) {
+	types := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, hyperv1.AddToScheme} {
+		if err := add(types); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if w.Client, err = client.New(w.Config(), client.Options{Scheme: types}); err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: clusters}})
+}
+
+func (w *world) startMirrors(t *testing.T, s site) {
+	make, err := images()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.releases = make(w.source.Host())
+	ca, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range w.mirrors {
+		w.users[i] = registry.User{Name: fmt.Sprint("puller-", i), Password: fmt.Sprint("Pa55w0rd-of-mirror-", i)}
+		w.keep(w.users[i])
+		m := registry.Start(t, registry.Config{CA: ca, Auth: s.auth[i], User: w.users[i]})
+		w.mirrors[i] = m
+		for _, r := range w.releases {
+			m.Push(t, machineconfig.MirroredRelease, r.Version, r.Release)
+			for name, img := range r.Components {
+				if i > 0 || !slices.Contains(s.lacks, name) {
+					m.Push(t, machineconfig.MirroredComponents, "", img)
+				}
+			}
+		}
+	}
+}
+
+// keep notes what must be told nobody.
+func (w *world) keep(u registry.User) {
+	w.secrets = append(w.secrets, u.Password, base64.StdEncoding.EncodeToString([]byte(u.Name+":"+u.Password)))
+}
+
+// deployOperator applies the manifests, with what a site adds: its authority, and
+// flags. Nothing runs it yet.
+func (w *world) deployOperator(t *testing.T, args []string) {
+	t.Helper()
+	deploy.Apply(t, w.Cluster, "operator")
+	w.create(t, w.authority(deploy.Namespace, "trusted-ca"))
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: deploy.Namespace, Name: "operator"}}
+	edit(t, w, d, func(d *appsv1.Deployment) {
+		c := &d.Spec.Template.Spec.Containers[0]
+		c.Args = append(c.Args, args...)
+	})
+}
+
+func (w *world) authority(namespace, name string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Data:       map[string]string{"ca-bundle.crt": string(w.mirrors[0].CA().PEM())},
+	}
+}
+
+func (w *world) create(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, obj := range objects {
+		if err := w.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// edit changes an object as it is now.
+func edit[T client.Object](t *testing.T, w *world, obj T, how func(T)) {
+	t.Helper()
+	if err := w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+		t.Fatal(err)
+	}
+	before := obj.DeepCopyObject().(T)
+	how(obj)
+	if err := w.Patch(t.Context(), obj, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pullSecret has the credentials of both mirrors, as they are now.
+func (w *world) pullSecret() []byte {
+	auths := map[string]any{}
+	for i, m := range w.mirrors {
+		auths[m.Host()] = map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(w.users[i].Name + ":" + w.users[i].Password))}
+	}
+	b, err := json.Marshal(map[string]any{"auths": auths})
+	if err != nil { // strings alone
+		panic(err)
+	}
+	return b
+}
+
+// host creates the HostedCluster with all that it refers to.
+func (w *world) host(t *testing.T) *hyperv1.HostedCluster {
+	t.Helper()
+	var services []hyperv1.ServicePublishingStrategyMapping
+	for _, s := range []hyperv1.ServiceType{hyperv1.APIServer, hyperv1.OAuthServer, hyperv1.Konnectivity, hyperv1.Ignition} {
+		services = append(services, hyperv1.ServicePublishingStrategyMapping{
+			Service: s, ServicePublishingStrategy: hyperv1.ServicePublishingStrategy{Type: hyperv1.Route},
+		})
+	}
+	hc := &hyperv1.HostedCluster{
+		ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: hostedName},
+		Spec: hyperv1.HostedClusterSpec{
+			Release:               hyperv1.Release{Image: w.releases[0].Pullspec},
+			PullSecret:            corev1.LocalObjectReference{Name: "site-pull-secret"},
+			AdditionalTrustBundle: &corev1.LocalObjectReference{Name: "site-ca"},
+			InfraID:               "one-abcde",
+			ClusterID:             "8a2d6e2c-0f3a-4f0e-9d1c-2b6a4f1f7c11",
+			Platform:              hyperv1.PlatformSpec{Type: hyperv1.NonePlatform},
+			Services:              services,
+			Etcd: hyperv1.EtcdSpec{ManagementType: hyperv1.Managed, Managed: &hyperv1.ManagedEtcdSpec{
+				Storage: hyperv1.ManagedEtcdStorageSpec{
+					Type: hyperv1.PersistentVolumeEtcdStorage, PersistentVolume: &hyperv1.PersistentVolumeEtcdStorageSpec{},
+				},
+			}},
+			Networking: hyperv1.ClusterNetworking{NetworkType: hyperv1.OVNKubernetes},
+		},
+	}
+	w.create(t,
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: "site-pull-secret"},
+			Type:       corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: w.pullSecret()},
+		},
+		w.authority(clusters, "site-ca"),
+		hc,
+	)
+	return hc
+}
+
+// says waits for a condition of the HostedCluster; part is in its message.
+func (w *world) says(t *testing.T, typ hyperv1.ConditionType, status metav1.ConditionStatus, part string) {
+	t.Helper()
+	cluster.Await(t, fmt.Sprintf("%s to be %s", typ, status), func(ctx context.Context) error {
+		hc := new(hyperv1.HostedCluster)
+		if err := w.Get(ctx, client.ObjectKey{Namespace: clusters, Name: hostedName}, hc); err != nil {
+			return err
+		}
+		c := apimeta.FindStatusCondition(hc.Status.Conditions, string(typ))
+		if c == nil || c.Status != status || !strings.Contains(c.Message, part) {
+			return fmt.Errorf("it is %+v; all are %+v", c, hc.Status.Conditions)
+		}
+		return nil
+	})
+}
+
+// deployment waits for a Deployment of the control plane to be as wanted.
+func (w *world) deployment(t *testing.T, name string, want func(*appsv1.Deployment) error) *appsv1.Deployment {
+	t.Helper()
+	d := new(appsv1.Deployment)
+	cluster.Await(t, "the Deployment "+name, func(ctx context.Context) error {
+		if err := w.Get(ctx, client.ObjectKey{Namespace: controlPlane, Name: name}, d); err != nil {
+			return err
+		}
+		return want(d)
+	})
+	return d
+}
+
+// envIs wants a variable of the first container to have that value.
+func envIs(name, want string) func(*appsv1.Deployment) error {
+	return func(d *appsv1.Deployment) error {
+		for _, v := range d.Spec.Template.Spec.Containers[0].Env {
+			if v.Name == name && v.Value == want {
+				return nil
+			}
+			if v.Name == name {
+				return fmt.Errorf("%s is %q, want %q", name, v.Value, want)
+			}
+		}
+		return fmt.Errorf("there is no variable %s", name)
+	}
+}
+
+// policy is a mirror policy for both repositories of the source, digests only.
+func (w *world) policy(kind string, mirrors ...*registry.Registry) *unstructured.Unstructured {
+	apiVersion, field := "config.openshift.io/v1", "imageDigestMirrors"
+	if kind == "ImageContentSourcePolicy" {
+		apiVersion, field = "operator.openshift.io/v1alpha1", "repositoryDigestMirrors"
+	}
+	var entries []any
+	for _, r := range [][2]string{
+		{machineconfig.ReleaseRepository, machineconfig.MirroredRelease},
+		{machineconfig.ComponentRepository, machineconfig.MirroredComponents},
+	} {
+		var list []any
+		for _, m := range mirrors {
+			list = append(list, m.Host()+"/"+r[1])
+		}
+		entries = append(entries, map[string]any{"source": w.source.Host() + "/" + r[0], "mirrors": list})
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": apiVersion, "kind": kind,
+		"metadata": map[string]any{"name": "site"},
+		"spec":     map[string]any{field: entries},
+	}}
+}
+
+// overrides is the value of OPENSHIFT_IMG_OVERRIDES for mirrors of both repositories.
+func (w *world) overrides(mirrors ...*registry.Registry) string {
+	var pairs []string
+	for _, r := range [][2]string{
+		{machineconfig.ReleaseRepository, machineconfig.MirroredRelease},
+		{machineconfig.ComponentRepository, machineconfig.MirroredComponents},
+	} {
+		for _, m := range mirrors {
+			pairs = append(pairs, w.source.Host()+"/"+r[0]+"="+m.Host()+"/"+r[1])
+		}
+	}
+	return strings.Join(pairs, ",")
+}
+
+// tellsNoSecret looks for what is secret in what the operators wrote: logs, and
+// objects that everybody may read.
+func (w *world) tellsNoSecret(t *testing.T) {
+	told := map[string]string{}
+	for _, file := range w.Logs() {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		told[file] = string(data)
+	}
+	for _, list := range []client.ObjectList{&hyperv1.HostedClusterList{}, &hyperv1.HostedControlPlaneList{}, &appsv1.DeploymentList{}, &corev1.EventList{}, &corev1.ConfigMapList{}} {
+		if err := w.List(context.Background(), list); err != nil {
+			t.Error(err)
+			continue
+		}
+		data, err := json.Marshal(list)
+		if err != nil {
+			t.Error(err)
+		}
+		told[fmt.Sprintf("%T", list)] = string(data)
+	}
+	for where, text := range told {
+		for _, s := range w.secrets {
+			if strings.Contains(text, s) {
+				t.Errorf("%s has a secret in it, %q", where, s)
+			}
+		}
+	}
+}
