@@ -41,8 +41,9 @@ For each image that is not to be had, every endpoint asked is listed with why it
 failed. A registry that denies to a HEAD request what it serves (some proxy caches)
 is asked by GET before it is believed; one that answers 429 gets the time it asks for.
 
-Exit code 3 says that images are missing; if none is and some could not be asked
-for, the code says why, as for a lookup.`,
+-o junit makes a test case of each image, a failure of one that is missing, an error
+of one that could not be asked for. Exit code 3 says that images are missing; if none
+is and some could not be asked for, the code says why, as for a lookup.`,
 		Example: `  # can the cluster be updated from the mirrors that the policies name?
   mirrorchain release check -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
 

@@ -48,7 +48,7 @@ func (o *options) register(root *cobra.Command) {
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none (each endpoint has limits of its own)")
 
-	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml")
+	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and junit where a command says so")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is asked of whom, and who answers; and every warning")
 
 	registerForeign(f)

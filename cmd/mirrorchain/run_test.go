@@ -221,3 +221,19 @@ func TestProgress(t *testing.T) {
 		t.Errorf("on a terminal: %q", got)
 	}
 }
+
+func TestBar(t *testing.T) {
+	for _, c := range []struct {
+		done, of int
+		want     string
+	}{
+		{0, 191, "[>                       ] 0/191"},
+		{95, 191, "[===========>            ] 95/191"},
+		{191, 191, "[========================] 191/191"},
+		{0, 0, "[========================] 0/0"},
+	} {
+		if got := bar(c.done, c.of); got != c.want {
+			t.Errorf("%d of %d: %q, want %q", c.done, c.of, got, c.want)
+		}
+	}
+}
