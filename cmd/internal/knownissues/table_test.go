@@ -1,16 +1,14 @@
 package knownissues
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/mirrorchain/mirrorchain/test/named"
 )
 
 const (
@@ -105,92 +103,24 @@ func TestDocumentIsComplete(t *testing.T) {
 
 // Every test that the document names exists, and all tests of this package are named.
 func TestDocumentNamesTests(t *testing.T) {
-	packages := map[string]testFiles{}
-	named := map[string]bool{}
+	source, covered := named.NewSource(root), map[string]bool{}
 	for _, r := range rows(t) {
 		for _, test := range r.tests {
-			name, sub, _ := strings.Cut(test[strings.LastIndex(test, ".")+1:], "/")
-			folder := strings.TrimSuffix(strings.TrimSuffix(test, "/"+sub), "."+name)
-			named[folder+"."+name] = true
-			p, ok := packages[folder]
-			if !ok {
-				p = parse(t, folder)
-				packages[folder] = p
-			}
-			switch {
-			case !p.functions[name]:
-				t.Errorf("line %d: there is no test %s in %s", r.line, name, folder)
-			case sub != "" && !p.has(sub):
-				t.Errorf("line %d: nothing in the tests of %s is called %q", r.line, folder, sub)
+			folder, function, _ := named.Split(test)
+			covered[folder+"."+function] = true
+			if err := source.Check(test); err != nil {
+				t.Errorf("line %d: %v", r.line, err)
 			}
 		}
 	}
 	const here = "cmd/internal/knownissues"
-	for name := range parse(t, here).functions {
-		if !named[here+"."+name] && !strings.HasPrefix(name, "TestDocument") {
+	own, err := named.Parse(root, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range own.Functions {
+		if !covered[here+"."+name] && !strings.HasPrefix(name, "TestDocument") {
 			t.Errorf("%s is in no row", name)
 		}
-	}
-}
-
-// testFiles are what the tests of a package are called.
-type testFiles struct {
-	folder    string
-	functions map[string]bool
-	texts     map[string]bool // of literals, as names of subtests have them
-}
-
-// has reports whether a subtest may have that name: one that is spelt out, or that of
-// a script.
-func (p testFiles) has(sub string) bool {
-	_, err := os.Stat(filepath.Join(p.folder, "testdata", sub+".txtar"))
-	return err == nil || p.texts[sub]
-}
-
-// parse reads the _test.go files of a folder of the project.
-func parse(t *testing.T, folder string) testFiles {
-	t.Helper()
-	p := testFiles{folder: filepath.Join(root, filepath.FromSlash(folder)), functions: map[string]bool{}, texts: map[string]bool{}}
-	files, err := filepath.Glob(filepath.Join(p.folder, "*_test.go"))
-	if err != nil || len(files) == 0 {
-		t.Errorf("no tests in %s: %v", folder, err)
-	}
-	isTest := regexp.MustCompile(`^(Test|Fuzz|Example)([A-Z0-9]|$)`)
-	for _, file := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && isTest.MatchString(fn.Name.Name) && fn.Name.Name != "TestMain" {
-				p.functions[fn.Name.Name] = true
-			}
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-				if s, err := strconv.Unquote(lit.Value); err == nil {
-					p.texts[strings.ReplaceAll(s, " ", "_")] = true
-				}
-			}
-			return true
-		})
-	}
-	return p
-}
-
-// The checks above can fail.
-func TestDocumentChecksNotice(t *testing.T) {
-	p := parse(t, "cmd/internal/hostedcontrolplane")
-	for name, got := range map[string]bool{
-		"a function that is not there": p.functions["TestNobodyWroteThis"],
-		"a subtest that is not there":  p.has("NobodyWroteThis"),
-		"a helper":                     p.functions["render"],
-	} {
-		if got {
-			t.Errorf("found %s", name)
-		}
-	}
-	if !p.functions["TestOperator"] || !p.has("NeverContactSource") {
-		t.Error("what is there was not found")
 	}
 }
