@@ -68,7 +68,7 @@ func items(n int) []check.Item {
 	return all
 }
 
-func rules(t *testing.T, mirrors ...string) *provider.Rules {
+func rules(t testing.TB, mirrors ...string) *provider.Rules {
 	t.Helper()
 	r := provider.Rule{Source: source + "/ocp", Kind: provider.KindMirror, Pull: provider.PullDigest}
 	for _, m := range mirrors {
