@@ -49,9 +49,8 @@ fuzz: ## fuzz every parser for FUZZTIME each (default 15s)
 	GO="$(GO)" FUZZTIME=$(FUZZTIME) test/fuzz.sh
 
 .PHONY: bench
-bench: ## run the benchmarks, those against the peers too
-	$(GO) test -run '^$$' -bench . -benchmem ./provider/... ./chain/...
-	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) -run '^$$' -bench . -benchmem ./...
+bench: servers ## our figures against the peers', into docs/benchmarks.md (BENCHFLAGS=-quick: only see that all run)
+	$(GO) run ./test/bench -go "$(GO)" $(BENCHFLAGS)
 
 .PHONY: lint
 lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
