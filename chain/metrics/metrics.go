@@ -1,8 +1,10 @@
-// Package metrics counts for Prometheus what happens in a chain: an Observer for
-// [chain.Observe] whose metrics are on a registry that is passed in.
+// Package metrics tells Prometheus what happens in a chain: an Observer for
+// [chain.Observe] that counts, and how the hosts of mirrors are doing. Registries of
+// metrics are passed in.
 //
-// Labels have few values, whatever is looked up: results, error classes, kinds of
-// endpoint. No image, no host and no tenant is among them.
+// Labels have few values, whatever is looked up: results, classes of errors, kinds of
+// endpoint, and hosts that the rules in force name, of which there are at most
+// [MaxHosts]. No image and no tenant is among them.
 package metrics
 
 import (
@@ -16,119 +18,163 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Observer is a [chain.Observer] that counts. It is safe for concurrent use, and may
-// be the observer of several chains, which are counted together.
+// Observer is a [chain.Observer] that counts, and the [prometheus.Collector] of what
+// it counted. It is safe for concurrent use, and may be the observer of several
+// chains, which are counted together.
+//
+// All its series are there from the start, so that the first event of a kind is an
+// increase like any other.
 type Observer struct {
-	lookups     *prometheus.HistogramVec
-	served      *prometheus.CounterVec
-	attempts    *prometheus.HistogramVec
-	cache       *prometheus.CounterVec
-	store       *prometheus.CounterVec
-	retries     prometheus.Counter
-	panics      prometheus.Counter
-	unregister  func()
-	cacheEvents map[chain.EventKind]prometheus.Counter
+	lookups    *prometheus.CounterVec
+	lookupTime prometheus.Histogram
+	served     *prometheus.CounterVec
+	attempts   *prometheus.CounterVec
+	attempt    *prometheus.HistogramVec
+	events     map[chain.EventKind]prometheus.Counter
+	all        []prometheus.Collector
+	unregister func()
 }
 
-var _ chain.Observer = (*Observer)(nil)
+var (
+	_ chain.Observer       = (*Observer)(nil)
+	_ prometheus.Collector = (*Observer)(nil)
+)
 
 // Buckets of durations in seconds: from a warm lookup, a microsecond, to the limit of
 // an attempt.
 var buckets = []float64{1e-6, 1e-5, 1e-4, 1e-3, 5e-3, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60}
 
-// New registers the metrics on reg; that one of them is registered already is an
-// error, and then none of them is left there. [Observer.Unregister] takes them back.
+// Values of labels beside the classes of errors.
+const (
+	ok, stale, noRules = "ok", "stale", "no-rules"
+	mirror, source     = "mirror", "source"
+)
+
+// New makes an observer and registers it on reg, unless that is nil; that its metrics
+// are registered already is an error. [Observer.Unregister] takes them back.
 //
-//	mirrorchain_lookup_duration_seconds{result}   lookups, by result: ok, stale, or the class of the error
-//	mirrorchain_served_total{by}                  releases, by what answered: mirror, source
-//	mirrorchain_attempt_duration_seconds{result}  endpoints asked, by result: ok, or the class of the error
-//	mirrorchain_cache_total{outcome}              lookups at the cache: hit, miss, joined, stale
-//	mirrorchain_store_total{outcome}              content at the store: hit, miss
-//	mirrorchain_retries_total                     waits before candidates are asked again
-//	mirrorchain_panics_total                      panics in work shared between callers
+//	mirrorchain_lookups_total{result}               lookups, by result: ok, stale, no-rules, or the class of the error
+//	mirrorchain_lookup_duration_seconds             how long they took
+//	mirrorchain_served_total{by}                    releases, by what answered, now or when they were read: mirror, source
+//	mirrorchain_attempts_total{endpoint,result}     endpoints asked, mirror or source, by result: ok, or the class of the error
+//	mirrorchain_attempt_duration_seconds{endpoint}  how long they took
+//	mirrorchain_cache_total{outcome}                lookups at the cache: hit, miss, joined, stale
+//	mirrorchain_store_total{outcome}                content at the store: hit, miss
+//	mirrorchain_hedges_total                        mirrors asked because others were silent
+//	mirrorchain_retries_total                       waits before candidates are asked again
+//	mirrorchain_panics_total                        panics in work shared between callers
 func New(reg prometheus.Registerer) (*Observer, error) {
-	histogram := func(name, help, label string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "mirrorchain", Name: name, Help: help, Buckets: buckets,
-		}, []string{label})
+	o := &Observer{events: make(map[chain.EventKind]prometheus.Counter), unregister: func() {}}
+	o.lookups = o.counter("lookups_total", "Lookups, by result: ok, stale, no-rules, or the class of the error.", "result")
+	o.lookupTime = prometheus.NewHistogram(histogram("lookup_duration_seconds", "How long lookups took."))
+	o.served = o.counter("served_total", "Releases served, by what answered, now or when they were read: mirror or source.", "by")
+	o.attempts = o.counter("attempts_total", "Endpoints asked, mirror or source, by result: ok, or the class of the error.", "endpoint", "result")
+	o.attempt = prometheus.NewHistogramVec(histogram("attempt_duration_seconds", "How long endpoints took, mirror or source."), []string{"endpoint"})
+	o.all = append(o.all, o.lookupTime, o.attempt)
+
+	cache := o.counter("cache_total", "Lookups at the cache, by outcome: hit, miss, joined (another caller's work) or stale.", "outcome")
+	o.events[chain.CacheHit] = cache.WithLabelValues("hit")
+	o.events[chain.CacheMiss] = cache.WithLabelValues("miss")
+	o.events[chain.CacheJoined] = cache.WithLabelValues("joined")
+	o.events[chain.CacheStale] = cache.WithLabelValues("stale")
+	store := o.counter("store_total", "Content at the store, by outcome: hit or miss.", "outcome")
+	o.events[chain.StoreHit] = store.WithLabelValues("hit")
+	o.events[chain.StoreMiss] = store.WithLabelValues("miss")
+	o.events[chain.HedgeStarted] = o.counter("hedges_total", "Mirrors asked because those asked before were silent.").WithLabelValues()
+	o.events[chain.RetryWaiting] = o.counter("retries_total", "Waits before candidates that may recover were asked again.").WithLabelValues()
+	o.events[chain.Panicked] = o.counter("panics_total", "Panics in work shared between callers.").WithLabelValues()
+
+	o.present()
+	if reg == nil {
+		return o, nil
 	}
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "mirrorchain", Name: name, Help: help}, labels)
+	if err := reg.Register(o); err != nil {
+		return nil, fmt.Errorf("metrics of the chain: %w", err)
 	}
-	o := &Observer{
-		lookups:  histogram("lookup_duration_seconds", "How long lookups took, by result: ok, stale, or the class of the error.", "result"),
-		served:   counter("served_total", "Releases served, by what answered: mirror or source.", "by"),
-		attempts: histogram("attempt_duration_seconds", "How long endpoints took to answer, by result: ok, or the class of the error.", "result"),
-		cache:    counter("cache_total", "Lookups at the cache, by outcome: hit, miss, joined (another caller's work) or stale.", "outcome"),
-		store:    counter("store_total", "Content at the store, by outcome: hit or miss.", "outcome"),
-	}
-	retries := counter("retries_total", "Waits before candidates that may recover were asked again.")
-	panics := counter("panics_total", "Panics in work shared between callers.")
-	o.retries, o.panics = retries.WithLabelValues(), panics.WithLabelValues()
-	o.cacheEvents = map[chain.EventKind]prometheus.Counter{
-		chain.CacheHit:    o.cache.WithLabelValues("hit"),
-		chain.CacheMiss:   o.cache.WithLabelValues("miss"),
-		chain.CacheJoined: o.cache.WithLabelValues("joined"),
-		chain.CacheStale:  o.cache.WithLabelValues("stale"),
-		chain.StoreHit:    o.store.WithLabelValues("hit"),
-		chain.StoreMiss:   o.store.WithLabelValues("miss"),
-	}
-	all := []prometheus.Collector{o.lookups, o.served, o.attempts, o.cache, o.store, retries, panics}
-	for i, c := range all {
-		if err := reg.Register(c); err != nil {
-			unregister(reg, all[:i])
-			return nil, fmt.Errorf("metrics of the chain: %w", err)
-		}
-	}
-	o.unregister = func() { unregister(reg, all) }
+	o.unregister = func() { reg.Unregister(o) }
 	return o, nil
 }
 
-func unregister(reg prometheus.Registerer, all []prometheus.Collector) {
-	for _, c := range all {
-		reg.Unregister(c)
+func histogram(name, help string) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{Namespace: "mirrorchain", Name: name, Help: help, Buckets: buckets}
+}
+
+func (o *Observer) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "mirrorchain", Name: name, Help: help}, labels)
+	o.all = append(o.all, c)
+	return c
+}
+
+// present makes the series of labels whose values are known.
+func (o *Observer) present() {
+	results := []string{ok}
+	for c := provider.ClassUnknown; c <= provider.ClassInvalid; c++ {
+		results = append(results, c.String())
+	}
+	for _, r := range append(results[:len(results):len(results)], stale, noRules) {
+		o.lookups.WithLabelValues(r)
+	}
+	for _, kind := range []string{mirror, source} {
+		o.served.WithLabelValues(kind)
+		o.attempt.WithLabelValues(kind)
+		for _, r := range results {
+			o.attempts.WithLabelValues(kind, r)
+		}
 	}
 }
 
-// Unregister takes the metrics from the registry that they are on.
+// Unregister takes the metrics from the registry that [New] was given.
 func (o *Observer) Unregister() { o.unregister() }
+
+// Describe is for [prometheus.Registerer].
+func (o *Observer) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range o.all {
+		c.Describe(ch)
+	}
+}
+
+// Collect is for [prometheus.Registerer].
+func (o *Observer) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range o.all {
+		c.Collect(ch)
+	}
+}
 
 // Observe counts e.
 func (o *Observer) Observe(_ context.Context, e chain.Event) {
-	if c, ok := o.cacheEvents[e.Kind]; ok {
+	if c, ok := o.events[e.Kind]; ok {
 		c.Inc()
 		return
 	}
 	switch e.Kind {
 	case chain.LookupDone:
-		o.lookups.WithLabelValues(resultOf(&e)).Observe(e.Took.Seconds())
+		o.lookups.WithLabelValues(resultOf(&e)).Inc()
+		o.lookupTime.Observe(e.Took.Seconds())
 		if e.Err == nil && e.Release != nil {
-			o.served.WithLabelValues(servedBy(e.Release)).Inc()
+			kind := mirror
+			if e.Release.PulledFrom() == e.Release.Image().Normalize() {
+				kind = source
+			}
+			o.served.WithLabelValues(kind).Inc()
 		}
 	case chain.AttemptDone:
-		o.attempts.WithLabelValues(resultOf(&e)).Observe(e.Took.Seconds())
-	case chain.RetryWaiting:
-		o.retries.Inc()
-	case chain.Panicked:
-		o.panics.Inc()
+		kind := mirror
+		if e.Ref == e.Image.Normalize() {
+			kind = source
+		}
+		o.attempts.WithLabelValues(kind, resultOf(&e)).Inc()
+		o.attempt.WithLabelValues(kind).Observe(e.Took.Seconds())
 	}
 }
 
 func resultOf(e *chain.Event) string {
 	switch {
 	case e.Err != nil && errors.Is(e.Err, provider.ErrNoRules):
-		return "no-rules"
+		return noRules
 	case e.Err != nil:
 		return provider.ClassOf(e.Err).String()
 	case e.Release != nil && e.Release.Stale():
-		return "stale"
+		return stale
 	}
-	return "ok"
-}
-
-func servedBy(r *provider.Release) string {
-	if r.PulledFrom() == r.Image().Normalize() {
-		return "source"
-	}
-	return "mirror"
+	return ok
 }

@@ -100,13 +100,20 @@ func TestCounts(t *testing.T) {
 	w.down["source.test"] = none
 	ask(t, c, strings.Replace(image, "release", "nowhere", 1))
 	want(t, reg,
-		"mirrorchain_lookup_duration_seconds ok = 3",
-		"mirrorchain_lookup_duration_seconds unreachable = 1",
+		"mirrorchain_lookups_total ok = 3",
+		"mirrorchain_lookups_total unreachable = 1",
+		"mirrorchain_lookups_total digest = 0",
+		"mirrorchain_lookup_duration_seconds = 4",
 		"mirrorchain_served_total mirror = 2",
 		"mirrorchain_served_total source = 1",
-		"mirrorchain_attempt_duration_seconds ok = 2",
-		"mirrorchain_attempt_duration_seconds unreachable = 3",
-		"mirrorchain_attempt_duration_seconds not-found = 3",
+		"mirrorchain_attempts_total mirror ok = 1",
+		"mirrorchain_attempts_total source ok = 1",
+		"mirrorchain_attempts_total mirror unreachable = 3",
+		"mirrorchain_attempts_total mirror not-found = 2",
+		"mirrorchain_attempts_total source not-found = 1",
+		"mirrorchain_attempts_total mirror digest = 0",
+		"mirrorchain_attempt_duration_seconds mirror = 6",
+		"mirrorchain_attempt_duration_seconds source = 2",
 		"mirrorchain_cache_total hit = 1",
 		"mirrorchain_cache_total miss = 3",
 	)
@@ -133,7 +140,31 @@ func TestRegistration(t *testing.T) {
 	} else {
 		again.Unregister()
 	}
+	loose, err := metrics.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loose.Unregister() // from nowhere
 	if n, err := testutil.GatherAndCount(reg); n != 0 || err != nil {
 		t.Errorf("%d metrics are left: %v", n, err)
+	}
+}
+
+// However many images are looked up, as many series as before are there.
+func TestSeriesAreBounded(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	w := &world{down: map[string]error{"first.test": &provider.Error{Class: provider.ClassUnreachable}}}
+	c := start(t, w, reg)
+	before, err := testutil.GatherAndCount(reg)
+	if err != nil || before == 0 {
+		t.Fatal(before, err)
+	}
+	for i := range 1000 {
+		ask(t, c, fmt.Sprintf("host-%d.test/repo-%[1]d/image@sha256:%064[1]x", i))
+		ask(t, c, fmt.Sprintf("source.test/ocp/image-%d@sha256:%064[1]x", i))
+	}
+	want(t, reg, "mirrorchain_lookups_total ok = 2000", "mirrorchain_served_total source = 1000")
+	if after, err := testutil.GatherAndCount(reg); after != before || err != nil {
+		t.Errorf("%d series, and %d after 2000 images: %v", before, after, err)
 	}
 }

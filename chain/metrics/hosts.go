@@ -1,0 +1,105 @@
+package metrics
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// MaxHosts is how many hosts of mirrors have series of their own. What is beyond has
+// one together, whose host is "other".
+const MaxHosts = 128
+
+const other = "other"
+
+// Hosts collects how the hosts of mirrors are doing. hosts is what is known now, as
+// [health.Health.Hosts]; current are the rules in force, nil while there are none.
+//
+//	mirrorchain_mirror_host_up{host}                  1 if it is healthy, else 0; "other" if all of those are
+//	mirrorchain_mirror_host_first_byte_seconds{host}  how long it usually takes to begin an answer
+//
+// Only hosts that the rules in force name as mirrors are among them: a source that
+// cannot be reached is as it should be where a site is disconnected, and what was
+// learnt of a mirror that policy does not name any more is of no use. A host that
+// nothing is known of, since nobody asked it yet, has no series.
+func Hosts(hosts func() []health.Host, current func() *provider.Rules) prometheus.Collector {
+	return &hostCollector{
+		hosts: hosts, current: current,
+		up: prometheus.NewDesc("mirrorchain_mirror_host_up",
+			`1 if the host of a mirror is healthy, 0 if it failed when it was last asked; host "other" is those beyond a limit, together.`, []string{"host"}, nil),
+		firstByte: prometheus.NewDesc("mirrorchain_mirror_host_first_byte_seconds",
+			"How long the host of a mirror usually takes to begin an answer.", []string{"host"}, nil),
+	}
+}
+
+type hostCollector struct {
+	hosts         func() []health.Host
+	current       func() *provider.Rules
+	up, firstByte *prometheus.Desc
+	named         atomic.Pointer[named]
+}
+
+// named are the hosts of mirrors that rules name.
+type named struct {
+	of    *provider.Rules
+	hosts map[string]bool
+}
+
+func (c *hostCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.up
+	ch <- c.firstByte
+}
+
+func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
+	rules := c.current()
+	if rules == nil {
+		return
+	}
+	mirrors := c.mirrors(rules)
+	known := slices.DeleteFunc(c.hosts(), func(h health.Host) bool { return !mirrors[h.Name] })
+	// Those that fail are named first.
+	slices.SortFunc(known, func(a, b health.Host) int {
+		return cmp.Or(cmp.Compare(up(a), up(b)), strings.Compare(a.Name, b.Name))
+	})
+	gauge := func(d *prometheus.Desc, v float64, host string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, host)
+	}
+	for _, h := range known[:min(len(known), MaxHosts)] {
+		gauge(c.up, up(h), h.Name)
+		if h.Usual > 0 {
+			gauge(c.firstByte, h.Usual.Seconds(), h.Name)
+		}
+	}
+	if len(known) > MaxHosts {
+		gauge(c.up, up(known[MaxHosts]), other) // behind a healthy one there are only such
+	}
+}
+
+func up(h health.Host) float64 {
+	if h.State == health.Healthy {
+		return 1
+	}
+	return 0
+}
+
+// mirrors is worked out once for each snapshot of the rules.
+func (c *hostCollector) mirrors(rules *provider.Rules) map[string]bool {
+	if n := c.named.Load(); n != nil && n.of == rules {
+		return n.hosts
+	}
+	hosts := make(map[string]bool)
+	for s := range rules.Merged() {
+		for _, m := range slices.Concat(s.DigestMirrors, s.TagMirrors) {
+			host, _, _ := strings.Cut(m.Location, "/")
+			hosts[host] = true
+		}
+	}
+	c.named.Store(&named{rules, hosts})
+	return hosts
+}
