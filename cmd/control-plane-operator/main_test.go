@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
 // program is the binary on a cluster, with a namespace where its account may do what
@@ -69,10 +71,10 @@ func build(t *testing.T) *program {
 
 // start starts the process with the arguments that its Deployment has. stop asks it to
 // end, which it must do well.
-func (p *program) start(t *testing.T, env ...string) (stop func()) {
+func (p *program) start(t *testing.T, metrics string, env ...string) (stop func()) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), p.bin, "run", "--namespace", namespace, "--deployment-name", "control-plane-operator",
-		"--metrics-addr", "0", "--health-addr", "0", "--enable-ci-debug-output=false", "--registry-overrides==", "--image-overrides==")
+		"--metrics-addr", metrics, "--health-addr", "0", "--enable-ci-debug-output=false", "--registry-overrides==", "--image-overrides==")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	account := p.User("system:serviceaccount:" + namespace + ":" + hostedcontrolplane.Name)
@@ -105,7 +107,7 @@ func TestProcess(t *testing.T) {
 
 // The process takes the lease and ends well on SIGTERM.
 func (p *program) lease(t *testing.T) {
-	stop := p.start(t, "OPENSHIFT_IMG_OVERRIDES==")
+	stop := p.start(t, "0", "OPENSHIFT_IMG_OVERRIDES==")
 	leases := p.Dynamic(t).Resource(schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}).Namespace(namespace)
 	cluster.Await(t, "the lease", func(ctx context.Context) error {
 		lease, err := leases.Get(ctx, "control-plane-operator", metav1.GetOptions{})
@@ -149,13 +151,33 @@ func (p *program) trustBundle(t *testing.T) {
 		"OPENSHIFT_IMG_OVERRIDES=" + source + "=" + mirror.Host() + "/mirror/release",
 		"SSL_CERT_DIR=" + mounted, "SSL_CERT_FILE=" + filepath.Join(mounted, "none"),
 	}
-	stop := p.start(t, env...)
+	metrics := freeAddress(t)
+	stop := p.start(t, metrics, env...)
 	p.await(t, metav1.ConditionUnknown, hostedcontrolplane.ReasonLookupFailed)
 	stop()
 	mountConfigMap(t, mounted, "user-ca-bundle.pem", mirror.CA().PEM())
-	stop = p.start(t, env...)
+	stop = p.start(t, metrics, env...)
 	p.await(t, metav1.ConditionTrue, hyperv1.AsExpectedReason)
+	seen, err := scrape.Get(t.Context(), metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen.Compare(t, "mirrorchain_")
+	if err := seen.Lookups(mirror.Host(), "env:MIRRORCHAIN_OVERRIDES,OPENSHIFT_IMG_OVERRIDES"); err != nil {
+		t.Error(err)
+	}
 	stop()
+}
+
+// freeAddress is one that nobody listens on at the moment.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // mountConfigMap makes of dir what the kubelet makes of a ConfigMap with one key.

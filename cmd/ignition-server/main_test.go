@@ -26,6 +26,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/test/cluster"
 	"github.com/mirrorchain/mirrorchain/test/machineconfig"
 	"github.com/mirrorchain/mirrorchain/test/process"
+	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
 // The process, with the arguments that its Deployment has and paths and addresses of
@@ -94,14 +95,14 @@ func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string
 	extra, env := trust(file("certs/user-ca-bundle.pem", mirror.CA().PEM()))
 	overrides := fmt.Sprintf("%[1]s/%[3]s=%[2]s/%[4]s,%[1]s/%[5]s=%[2]s/%[6]s", source.Host(), mirror.Host(),
 		machineconfig.ReleaseRepository, machineconfig.MirroredRelease, machineconfig.ComponentRepository, machineconfig.MirroredComponents)
-	addr := freeAddr(t)
+	addr, metrics := freeAddr(t), freeAddr(t)
 	p, err := process.Start(process.Config{
 		Dir: dir, Path: bin, Log: filepath.Join(dir, "log"),
 		Args: append([]string{
 			"--cert-file", file("tls.crt", made.Serving.Data()[corev1.TLSCertKey]), "--key-file", file("tls.key", made.Serving.Data()[corev1.TLSPrivateKeyKey]),
 			"--feature-gate-manifest=" + file("gate.yaml", []byte("kind: FeatureGate")),
 			"--registry-overrides", "=", "--platform", "None",
-			"--work-dir", filepath.Join(dir, "payloads"), "--metrics-addr", "0", "--addr", addr,
+			"--work-dir", filepath.Join(dir, "payloads"), "--metrics-addr", metrics, "--health-addr", "127.0.0.1:0", "--addr", addr,
 			"--os-release", file("os-release", []byte("VERSION_ID=\"9.4\"\n")),
 		}, extra...),
 		Env: append(append(os.Environ(), "KUBECONFIG="+c.Kubeconfig(t, c.Config()), "MY_NAMESPACE="+namespace, "OPENSHIFT_IMG_OVERRIDES="+overrides), env...),
@@ -127,6 +128,14 @@ func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string
 	})
 	if n := source.Count(); n != 0 {
 		t.Errorf("the source got %d requests", n)
+	}
+	seen, err := scrape.Get(t.Context(), metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen.Compare(t, "mirrorchain_", "ign_server_")
+	if err := seen.Lookups(mirror.Host(), "env:MIRRORCHAIN_OVERRIDES,OPENSHIFT_IMG_OVERRIDES"); err != nil {
+		t.Error(err)
 	}
 	if err := p.Terminate(t.Context()); err != nil || p.ExitCode() != 0 {
 		t.Errorf("it ended with %d, %v", p.ExitCode(), err)

@@ -24,6 +24,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/test/cluster"
 	"github.com/mirrorchain/mirrorchain/test/deploy"
 	"github.com/mirrorchain/mirrorchain/test/process"
+	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
 var (
@@ -79,12 +80,20 @@ func TestOperatorRuns(t *testing.T) {
 			pod.Namespace, pod.Name = deploy.Namespace, "operator-"+folder
 			create(t, c, pod)
 			kubectlCreate(t, c, fmt.Sprintf(hostedCluster, folder, image))
-			stop, health := start(t, bin, pod, kubeconfig, certs)
+			stop, health, metrics := start(t, bin, pod, kubeconfig, certs)
 			cluster.Await(t, "the operator to be ready", func(ctx context.Context) error { return get(ctx, "http://"+health+"/readyz") })
 			cluster.Await(t, "the HostedCluster to be reconciled", func(ctx context.Context) error {
 				return conditions(ctx, t, c, folder, "ValidReleaseImage", "ReconciliationSucceeded", "OverridesHandedOver")
 			})
 			if err := get(t.Context(), "http://"+health+"/healthz"); err != nil {
+				t.Error(err)
+			}
+			seen, err := scrape.Get(t.Context(), metrics)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen.Compare(t, "mirrorchain_")
+			if err := seen.Lookups(mirror.Host(), "idms"); err != nil {
 				t.Error(err)
 			}
 			log := stop()
@@ -154,11 +163,11 @@ spec:
   networking: {networkType: OVNKubernetes}
 `
 
-// start runs the pod's container and returns where it says how it is. stop ends it as
+// start runs the pod's container and returns where it says how it is, and what it did. stop ends it as
 // a node does and returns what it wrote.
-func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) (stop func() string, health string) {
+func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) (stop func() string, health, metrics string) {
 	t.Helper()
-	health = freeAddress(t)
+	health, metrics = freeAddress(t), freeAddress(t)
 	c := pod.Spec.Containers[0]
 	if got, want := filepath.Base(c.Command[0]), filepath.Base(bin); len(c.Command) != 1 || got != want {
 		t.Fatalf("the command is %v, want %s", c.Command, want)
@@ -172,7 +181,7 @@ func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) 
 		env, expand = append(env, v.Name+"="+value), append(expand, "$("+v.Name+")", value)
 	}
 	// Not of a test machine: ports on all addresses, and folders that a pod has mounted.
-	moved := map[string]string{"--metrics-addr": "127.0.0.1:0", "--health-addr": health}
+	moved := map[string]string{"--metrics-addr": metrics, "--health-addr": health}
 	var args []string
 	for _, arg := range c.Args {
 		arg = strings.NewReplacer(expand...).Replace(arg)
@@ -210,7 +219,7 @@ func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) 
 		}
 		return string(log)
 	}
-	return stop, health
+	return stop, health, metrics
 }
 
 func freeAddress(t *testing.T) string {

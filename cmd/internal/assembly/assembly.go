@@ -40,6 +40,16 @@ type Deps struct {
 	Notes chain.Notes
 }
 
+// Images configures the [chain.Images] of a binary that reads images beside its chain:
+// what one finds out about hosts the other knows, and both tell the same observers.
+func (d Deps) Images() chain.MirrorsConfig {
+	return chain.MirrorsConfig{Health: d.Health, Observer: chain.ObserverFunc(func(ctx context.Context, e chain.Event) {
+		for _, o := range d.Observers {
+			o.Observe(ctx, e)
+		}
+	})}
+}
+
 // Row is one binary.
 type Row struct {
 	// Sources are what policies can be read from.
@@ -64,12 +74,12 @@ func Mirrorchain(d Deps) Row {
 	if d.Notes == nil {
 		// No Cache and no Store: the process ends with its one lookup.
 		// Innermost: it decides which endpoint the registry provider asks.
-		layers = append(layers, chain.Mirrors(chain.MirrorsConfig{}))
+		layers = append(layers, chain.Mirrors(chain.MirrorsConfig{Health: d.Health}))
 	} else {
 		layers = append(layers,
 			// --cache-dir: what the last run was told, while nobody answers this one.
 			chain.Cache(chain.CacheConfig{Notes: d.Notes}),
-			chain.Mirrors(chain.MirrorsConfig{}),
+			chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
 			// What the last run read, after one small request or none.
 			chain.Store(chain.StoreConfig{Notes: d.Notes}))
 	}
@@ -102,7 +112,7 @@ func HypershiftOperator(d Deps) Row {
 			// No Components: image-overrides are for the control-plane-operator to apply.
 			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
 			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),
-			chain.Mirrors(chain.MirrorsConfig{}),
+			chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
 			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
 			// request for each pull secret, not a layer.
 			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),

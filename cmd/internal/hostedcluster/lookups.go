@@ -6,10 +6,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -17,9 +20,9 @@ import (
 
 // Lookups are the chains that HostedClusters are looked up through: one for all that
 // trust whom the operator trusts, and one for each additional CA bundle. Chains share
-// nothing, neither connections nor what they remember, so what was believed on the word
-// of one bundle is never told to who does not trust it. HostedClusters with the same
-// bundle share one. It is safe for concurrent use; Close it.
+// nothing, neither connections nor what they remember nor how hosts are doing, so what
+// was believed on the word of one bundle is never told to who does not trust it.
+// HostedClusters with the same bundle share one. It is safe for concurrent use; Close it.
 type Lookups struct {
 	cfg     registry.Config
 	current func() *provider.Rules
@@ -44,6 +47,7 @@ type lookups struct {
 	releases *chain.Chain
 	images   provider.ImageProvider
 	base     *registry.Provider
+	hosts    *health.Health
 
 	users    int // that have not called done; with last guarded by Lookups.mu
 	lastUsed uint64
@@ -63,14 +67,35 @@ func (l *Lookups) make(cfg registry.Config, deps assembly.Deps) (*lookups, error
 	if err != nil {
 		return nil, err
 	}
-	out := &lookups{base: base}
+	out := &lookups{base: base, hosts: health.New(health.Config{})}
+	deps.Health = out.hosts
 	if out.releases, err = chain.New(base, l.current, assembly.HypershiftOperator(deps).Layers...); err == nil {
-		out.images, err = chain.Images(base, l.current, chain.MirrorsConfig{})
+		out.images, err = chain.Images(base, l.current, deps.Images())
 	}
 	if err != nil {
 		return nil, errors.Join(err, base.Close())
 	}
 	return out, nil
+}
+
+// Hosts are the registry hosts that any of the chains knows of, as the chain that they
+// do best for knows them: that a bundle does not trust a host says nothing of the host.
+func (l *Lookups) Hosts() []health.Host {
+	l.mu.Lock()
+	all := []*lookups{l.shared}
+	for _, x := range l.own {
+		all = append(all, x)
+	}
+	l.mu.Unlock()
+	best := map[string]health.Host{}
+	for _, x := range all {
+		for _, h := range x.hosts.Hosts() {
+			if b, ok := best[h.Name]; !ok || h.State < b.State {
+				best[h.Name] = h
+			}
+		}
+	}
+	return slices.Collect(maps.Values(best))
 }
 
 // String is the chain's.

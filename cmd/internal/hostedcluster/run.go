@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -50,7 +51,11 @@ func Run(ctx context.Context, o Options) error {
 		o.Log = zap.NewNop()
 	}
 	o.Sources.REST = o.REST
-	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log)}}
+	counts, err := metrics.New(nil)
+	if err != nil {
+		return err
+	}
+	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log), counts}}
 	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
 	if err != nil {
 		return err
@@ -80,6 +85,7 @@ func Run(ctx context.Context, o Options) error {
 		Name: Owner, REST: o.REST, Scheme: scheme, Log: o.Log, Resolver: resolver,
 		LeaseNamespace: o.LeaseNamespace, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
 		Cache: CacheOptions(), Client: ClientOptions(), Metrics: o.Metrics,
+		Collectors: []prometheus.Collector{counts, metrics.Hosts(lookups.Hosts, resolver.Current)},
 	})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -143,5 +144,39 @@ func TestLookupsAreBounded(t *testing.T) {
 		} else {
 			done()
 		}
+	}
+}
+
+// A host that fails those who do not trust it is as healthy as whoever trusts it finds.
+func TestHostsOfLookups(t *testing.T) {
+	l, err := NewLookups(registry.Config{}, func() *provider.Rules { return nil }, assembly.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ca, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, done, err := l.For(string(ca.PEM()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	failed := health.Report{Host: "m.test", Evidence: health.Failed}
+	state := func(want health.State) {
+		t.Helper()
+		if got := l.Hosts(); len(got) != 1 || got[0].State != want {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
+	l.shared.hosts.Report(failed)
+	state(health.Suspect)
+	own.hosts.Report(health.Report{Host: "m.test", Evidence: health.Alive})
+	state(health.Healthy)
+	own.hosts.Report(failed)
+	state(health.Suspect)
+	if l.shared.hosts == own.hosts {
+		t.Error("one bundle's failures are another's")
 	}
 }

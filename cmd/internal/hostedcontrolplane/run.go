@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -46,8 +48,13 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 	for _, w := range in.Warnings {
 		p.Log.Warn(w)
 	}
+	counts, err := metrics.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	hosts := health.New(health.Config{})
 	row := assembly.ControlPlaneOperator(assembly.Deps{
-		LookupEnv: p.Options.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log)},
+		LookupEnv: p.Options.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts,
 	}, in.Components)
 	srcs, err := p.Options.Sources(ctx, row, in)
 	if err != nil {
@@ -70,6 +77,7 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 		Name: Name, REST: p.REST, Scheme: scheme, Log: p.Log, Resolver: resolver,
 		LeaseNamespace: p.LeaseNamespace, MetricsAddr: p.MetricsAddr, HealthAddr: p.HealthAddr,
 		Cache: CacheOptions(p.Options.Namespace), Client: ClientOptions(), Metrics: p.Metrics,
+		Collectors: []prometheus.Collector{counts, metrics.Hosts(hosts.Hosts, resolver.Current)},
 	})
 	if err != nil {
 		return nil, err

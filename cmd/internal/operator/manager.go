@@ -43,9 +43,12 @@ type Config struct {
 	// Cache limits what is cached; Client what is read without the cache.
 	Cache  cache.Options
 	Client client.Options
-	// Metrics is where metrics of the sources are registered; nil is the registry that
-	// MetricsAddr serves. One manager at a time can be registered there.
+	// Metrics is where metrics of the sources and Collectors are registered as long as the
+	// manager runs; nil is the registry that MetricsAddr serves. One manager at a time can
+	// be registered there.
 	Metrics prometheus.Registerer
+	// Collectors are the operator's own: of its chains.
+	Collectors []prometheus.Collector
 }
 
 const (
@@ -94,7 +97,7 @@ func NewManager(cfg Config) (manager.Manager, error) {
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("mirror-rules", readiness(cfg.Resolver)),
 		mgr.Add(everywhere(cfg.Resolver.Start)),
-		mgr.Add(everywhere(func(ctx context.Context) error { return report(ctx, cfg.Resolver, cfg.Metrics) })),
+		mgr.Add(everywhere(func(ctx context.Context) error { return report(ctx, cfg.Resolver, cfg.Metrics, cfg.Collectors...) })),
 	)
 }
 

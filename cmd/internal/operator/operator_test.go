@@ -5,7 +5,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -122,4 +125,47 @@ func TestReadiness(t *testing.T) {
 	if err := readiness(r)(nil); err != nil {
 		t.Errorf("not ready though all is well: %v", err)
 	}
+}
+
+// An operator's metrics are there as long as it runs, so that the next one in the
+// process can register its own.
+func TestReport(t *testing.T) {
+	r, err := sources.NewResolver(t.Context(), nil, sources.Static("flags", provider.Policy{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg := prometheus.NewPedanticRegistry()
+	own := func() prometheus.Collector {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "own_total", Help: "Of the operator."})
+	}
+	left := func(want int) {
+		t.Helper()
+		if n, err := testutil.GatherAndCount(reg); n != want || err != nil {
+			t.Errorf("%d metrics are left, want %d: %v", n, want, err)
+		}
+	}
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- report(ctx, r, reg, own()) }()
+			synctest.Wait()
+			if n, err := testutil.GatherAndCount(reg, "mirrorchain_rules_info", "own_total"); n != 2 || err != nil {
+				t.Errorf("%d of 2 metrics: %v", n, err)
+			}
+			if err := report(ctx, r, reg); err == nil {
+				t.Error("two at once")
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+		left(0)
+	}
+	reg.MustRegister(own())
+	if err := report(t.Context(), r, reg, own()); err == nil {
+		t.Error("a metric that is there already")
+	}
+	left(1)
 }

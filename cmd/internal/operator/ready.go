@@ -31,13 +31,19 @@ func readiness(r *sources.Resolver) healthz.Checker {
 	}
 }
 
-// report has reg collect how the sources are until ctx ends.
-func report(ctx context.Context, r *sources.Resolver, reg prometheus.Registerer) error {
+// report has reg collect how the sources are, and more, until ctx ends.
+func report(ctx context.Context, r *sources.Resolver, reg prometheus.Registerer, more ...prometheus.Collector) error {
 	unregister, err := metrics.Register(reg, r)
 	if err != nil {
 		return err
 	}
 	defer unregister()
+	for _, c := range more {
+		if err := reg.Register(c); err != nil {
+			return fmt.Errorf("metrics of the operator: %w", err)
+		}
+		defer reg.Unregister(c)
+	}
 	<-ctx.Done()
 	return nil
 }

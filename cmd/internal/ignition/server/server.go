@@ -18,6 +18,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
+	chainmetrics "github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/endpoint"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
@@ -124,7 +125,14 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 		return nil, err
 	}
 	s.metrics = NewMetrics(s.store)
-	resolver, generator, err := pipeline(ctx, p, o, s.files)
+	counts, err := chainmetrics.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	hosts := health.New(health.Config{})
+	resolver, generator, err := pipeline(ctx, p, o, s.files, assembly.Deps{
+		LookupEnv: o.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +144,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 		Name: Name, REST: p.REST, Scheme: scheme, Log: p.Log, Resolver: resolver,
 		MetricsAddr: p.MetricsAddr, HealthAddr: p.HealthAddr,
 		Cache: cacheOptions(o.Namespace), Client: clientOptions(), Metrics: p.Metrics,
+		Collectors: []prometheus.Collector{counts, chainmetrics.Hosts(hosts.Hosts, resolver.Current)},
 	})
 	if err != nil {
 		return nil, err
@@ -158,13 +167,12 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 }
 
 // pipeline is the rules that the server was handed, and what makes payloads with them.
-func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache) (*sources.Resolver, payload.Generator, error) {
+func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache, deps assembly.Deps) (*sources.Resolver, payload.Generator, error) {
 	flag, err := env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
 		return nil, nil, err
 	}
-	observer, hosts := chain.ZapObserver(p.Log), health.New(health.Config{})
-	row := assembly.IgnitionServer(assembly.Deps{LookupEnv: o.LookupEnv, Observers: []chain.Observer{observer}, Health: hosts})
+	row := assembly.IgnitionServer(deps)
 	srcs, err := row.HandedOver(ctx, o.OverridesFile, flag)
 	if err != nil {
 		return nil, nil, err
@@ -178,7 +186,7 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the chain: %w", err)
 	}
-	images, err := chain.Images(p.Base, rules, chain.MirrorsConfig{Observer: observer, Health: hosts})
+	images, err := chain.Images(p.Base, rules, deps.Images())
 	if err != nil {
 		return nil, nil, err
 	}
