@@ -72,6 +72,10 @@ func NewManager(cfg Config) (manager.Manager, error) {
 		cfg.Metrics = metrics.Registry
 	}
 	grace, unchecked := shutdown, true
+	// The queue with priorities, which is the default, can block for ever when it is shut
+	// down with items in it (kubernetes-sigs/controller-runtime#3538), and then the process
+	// keeps the lease until grace is over. Nothing here has a priority.
+	priorities := false
 	mgr, err := manager.New(cfg.REST, manager.Options{
 		Scheme:                  cfg.Scheme,
 		MapperProvider:          newMapper,
@@ -88,7 +92,7 @@ func NewManager(cfg Config) (manager.Manager, error) {
 		GracefulShutdownTimeout:       &grace,
 		// Names of controllers are checked against a variable of the process, which knows
 		// nothing of managers that have ended.
-		Controller: config.Controller{SkipNameValidation: &unchecked, CacheSyncTimeout: patience},
+		Controller: config.Controller{SkipNameValidation: &unchecked, CacheSyncTimeout: patience, UsePriorityQueue: &priorities},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up %s: %w", cfg.Name, err)
