@@ -21,28 +21,17 @@ type index struct {
 	lengths [maxSource/64 + 1]uint64
 	wild    bool // whether any entry is a wildcard
 
-	arena   string    // records
-	origins []string  // of all endpoints
-	entries []covered // what the hot path does not need
+	arena   string   // records
+	origins []string // of all endpoints
+	entries []*entry // what the hot path does not need
 }
 
 // maxSource is the longest source that can match: a name has 255 characters, and
 // a wildcard has a star for the first label.
 const maxSource = 256
 
-// covered is an entry as looked up.
-type covered struct {
-	prefix            string
-	insecure, blocked bool
-	blockedBy         Scope
-	moved             bool // the primary location is another place
-	digests           bool // there are mirrors for digests
-	tags              bool // and for tags
-	origins           []string
-}
-
 func newIndex(entries []*entry) (*index, error) {
-	x := &index{seed: maphash.MakeSeed(), entries: make([]covered, len(entries))}
+	x := &index{seed: maphash.MakeSeed(), entries: entries}
 	size := 8
 	for size < 2*len(entries) {
 		size *= 2
@@ -50,10 +39,6 @@ func newIndex(entries []*entry) (*index, error) {
 	x.marks, x.records = make([]byte, size), make([]uint32, size)
 	w := newRecordWriter(entries)
 	for i, e := range entries {
-		x.entries[i] = covered{
-			prefix: e.prefix, insecure: e.insecure, blocked: e.blocked, blockedBy: e.blockedBy,
-			moved: e.moved(), digests: e.serves(PullDigest), tags: e.serves(PullTag), origins: e.origins,
-		}
 		if e.prefix == "" || len(e.prefix) > maxSource {
 			continue // it matches nothing
 		}
@@ -67,10 +52,12 @@ func newIndex(entries []*entry) (*index, error) {
 	return x, nil
 }
 
+// moved reports whether the primary location is another place.
 func (e *entry) moved() bool {
 	return e.location != "" && (e.location != e.prefix || isWildcard(e.prefix))
 }
 
+// serves reports whether there are mirrors for such pulls.
 func (e *entry) serves(by PullBy) bool {
 	return slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.pull == PullAny || m.pull == by })
 }
@@ -175,19 +162,19 @@ func (x *index) probeWild(name string, i, bare int) uint32 {
 }
 
 // of finds the entry for a reference, nil if there is none.
-func (x *index) of(ref imageref.Ref) *covered { return x.nth(ref.Name(), len(ref.Registry()), 0) }
+func (x *index) of(ref imageref.Ref) *entry { return x.nth(ref.Name(), len(ref.Registry()), 0) }
 
 // nth finds the entry that comes after skip better ones.
-func (x *index) nth(name string, host, skip int) *covered {
+func (x *index) nth(name string, host, skip int) *entry {
 	record, _ := x.find(name, host, skip)
 	if record == 0 {
 		return nil
 	}
-	return &x.entries[x.number(record)]
+	return x.entries[x.number(record)]
 }
 
 // blocks finds the blocked entry that a physical reference lies in, or nil.
-func (x *index) blocks(ref imageref.Ref) *covered {
+func (x *index) blocks(ref imageref.Ref) *entry {
 	if c := x.of(ref); c != nil && c.blocked {
 		return c
 	}
@@ -195,7 +182,7 @@ func (x *index) blocks(ref imageref.Ref) *covered {
 }
 
 // entry finds the entry with exactly this prefix.
-func (x *index) entry(prefix string) *covered {
+func (x *index) entry(prefix string) *entry {
 	if prefix == "" || len(prefix) > maxSource {
 		return nil
 	}
@@ -208,11 +195,11 @@ func (x *index) entry(prefix string) *covered {
 	if record == 0 {
 		return nil
 	}
-	return &x.entries[x.number(record)]
+	return x.entries[x.number(record)]
 }
 
 // parent finds the entry that would cover what c covers if c were not there.
-func (x *index) parent(c *covered) *covered {
+func (x *index) parent(c *entry) *entry {
 	if c.prefix == "" || len(c.prefix) > maxSource {
 		return nil
 	}

@@ -23,8 +23,6 @@ type entry struct {
 	mirrors    []endpoint
 	inherits   string // whose mirrors these are, "" for its own
 	origins    []string
-	never      *Rule // the NeverContactSource of an API object behind blocked
-	from       *group
 }
 
 // table is registries.conf while it is edited, as EditRegistriesConfig of
@@ -109,7 +107,7 @@ func merge(cfg RulesConfig, s statements) (*table, []*group, error) {
 	sets = append(sets, tag.merged(PullTag)...)
 	for _, g := range sets {
 		e := t.entry(g.source)
-		e.rule, e.from = true, g
+		e.rule = true
 		for _, o := range g.origins() {
 			if !slices.Contains(e.origins, o) {
 				e.origins = append(e.origins, o)
@@ -117,7 +115,6 @@ func merge(cfg RulesConfig, s statements) (*table, []*group, error) {
 		}
 		e.mirrors = append(e.mirrors, g.mirrors...)
 		if g.never != nil {
-			e.never = g.never
 			e.block(Scope{Name: g.source, Origin: g.never.Origin})
 		}
 	}

@@ -1,9 +1,6 @@
 package provider
 
-import (
-	"iter"
-	"slices"
-)
+import "iter"
 
 // MergedSource is one source of merged Mirror rules, or one Rewrite rule, for
 // handing rules on.
@@ -24,39 +21,34 @@ type MergedSource struct {
 func (r *Rules) Merged() iter.Seq[MergedSource] {
 	r = r.orNone()
 	return func(yield func(MergedSource) bool) {
-		for _, m := range r.merged {
-			m.DigestMirrors, m.TagMirrors = slices.Clone(m.DigestMirrors), slices.Clone(m.TagMirrors)
-			if !yield(m) {
+		for _, e := range r.entries {
+			if e.rule && !yield(e.mergedSource()) {
+				return
+			}
+		}
+		for _, w := range r.rewrites.sorted {
+			if !yield(MergedSource{
+				Kind: KindRewrite, Source: w.source, DigestMirrors: []Mirror{{Location: w.target}}, TagMirrors: []Mirror{{Location: w.target}},
+			}) {
 				return
 			}
 		}
 	}
 }
 
-func mergedSources(entries []*entry, rw rewrites) []MergedSource {
-	var out []MergedSource
-	for _, e := range entries {
-		if !e.rule {
+func (e *entry) mergedSource() MergedSource {
+	m := MergedSource{Kind: KindMirror, Source: e.prefix, NeverContactSource: e.blocked}
+	for _, ep := range e.mirrors {
+		if ep.location == e.prefix {
 			continue
 		}
-		m := MergedSource{Kind: KindMirror, Source: e.prefix, NeverContactSource: e.blocked}
-		for _, ep := range e.mirrors {
-			if ep.location == e.prefix {
-				continue
-			}
-			mirror := Mirror{Location: ep.location, Insecure: ep.insecure}
-			if ep.pull != PullTag {
-				m.DigestMirrors = append(m.DigestMirrors, mirror)
-			}
-			if ep.pull != PullDigest {
-				m.TagMirrors = append(m.TagMirrors, mirror)
-			}
+		mirror := Mirror{Location: ep.location, Insecure: ep.insecure}
+		if ep.pull != PullTag {
+			m.DigestMirrors = append(m.DigestMirrors, mirror)
 		}
-		out = append(out, m)
+		if ep.pull != PullDigest {
+			m.TagMirrors = append(m.TagMirrors, mirror)
+		}
 	}
-	for _, w := range rw.sorted {
-		target := []Mirror{{Location: w.target}}
-		out = append(out, MergedSource{Kind: KindRewrite, Source: w.source, DigestMirrors: target, TagMirrors: target})
-	}
-	return out
+	return m
 }

@@ -138,7 +138,7 @@ func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
 }
 
 func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k known, err error) error {
-	c := &r.index.entries[r.index.number(at)]
+	c := r.index.entries[r.index.number(at)]
 	origins := r.index.originsOf(k)
 	if len(origins) == 0 {
 		origins = c.origins

@@ -27,7 +27,6 @@ type Rules struct {
 	index    *index
 	entries  []*entry // for Policy; lookups have the index
 	rewrites rewrites
-	merged   []MergedSource
 	insecure []Scope
 	blocked  []Scope
 	within   map[string]Scope                            // hosts of which anything is blocked
@@ -111,7 +110,6 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	}
 	r.within = blockedWithin(entries)
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
-	r.merged = mergedSources(entries, r.rewrites)
 	r.version = versionOf(entries, r.rewrites)
 	r.warnings = warn(s, t, sets, entries, r.rewrites, r.index)
 	return r, nil

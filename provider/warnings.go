@@ -28,8 +28,8 @@ func warn(s statements, t *table, sets []*group, entries []*entry, rw rewrites, 
 		w.duplicate(&t.dropped[i])
 	}
 	w.oddScopes(s)
-	for i, e := range entries {
-		w.hidden(&x.entries[i])
+	for _, e := range entries {
+		w.hidden(e)
 		w.unparsable(e)
 	}
 	for _, r := range rw.sorted {
@@ -107,17 +107,17 @@ func (w *warner) neverWithoutMirrors(r *Rule) {
 
 // hidden: an entry takes the images below it away from a less specific one, with
 // all that this says.
-func (w *warner) hidden(c *covered) {
+func (w *warner) hidden(c *entry) {
 	parent := w.index.parent(c)
 	if parent == nil {
 		return
 	}
 	origins := slices.Concat(parent.origins, c.origins)
-	if parent.blocked && !c.blocked && !c.moved {
+	if parent.blocked && !c.blocked && !c.moved() {
 		w.add(WarnNeverHidden, origins, "%s is not to be contacted, but the more specific %s (%s) does not say so, and images in %s are pulled from there all the same: forbid %s too, or block %s with registrySources.blockedRegistries",
 			parent.prefix, c.prefix, strings.Join(c.origins, ", "), c.prefix, c.prefix, parent.prefix)
 	}
-	if c.tags && !c.digests && parent.digests {
+	if c.serves(PullTag) && !c.serves(PullDigest) && parent.serves(PullDigest) {
 		w.add(WarnTagHidesDigest, origins, "%s has mirrors for tags only (%s), and being more specific than %s it hides the mirrors for digests there: images in %s are pulled by digest without a mirror; repeat those mirrors for %s in an ImageDigestMirrorSet",
 			c.prefix, strings.Join(c.origins, ", "), parent.prefix, c.prefix, c.prefix)
 	}
