@@ -62,6 +62,95 @@ spec:
                     interval: {type: string, pattern: "^[0-9]+s$"}
 `
 
+// podMonitorCRD and prometheusRuleCRD are the same for those kinds.
+const (
+	podMonitorCRD = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: podmonitors.monitoring.coreos.com}
+spec:
+  group: monitoring.coreos.com
+  names: {kind: PodMonitor, listKind: PodMonitorList, plural: podmonitors, singular: podmonitor}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        required: [spec]
+        properties:
+          spec:
+            type: object
+            required: [podMetricsEndpoints, selector]
+            properties:
+              namespaceSelector:
+                type: object
+                properties:
+                  any: {type: boolean}
+              selector:
+                type: object
+                properties:
+                  matchExpressions:
+                    type: array
+                    items:
+                      type: object
+                      required: [key, operator]
+                      properties:
+                        key: {type: string}
+                        operator: {type: string}
+                        values: {type: array, items: {type: string}}
+              podMetricsEndpoints:
+                type: array
+                items:
+                  type: object
+                  properties:
+                    port: {type: string}
+                    path: {type: string}
+                    interval: {type: string, pattern: "^[0-9]+s$"}
+`
+	prometheusRuleCRD = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: prometheusrules.monitoring.coreos.com}
+spec:
+  group: monitoring.coreos.com
+  names: {kind: PrometheusRule, listKind: PrometheusRuleList, plural: prometheusrules, singular: prometheusrule}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        required: [spec]
+        properties:
+          spec:
+            type: object
+            properties:
+              groups:
+                type: array
+                items:
+                  type: object
+                  required: [name]
+                  properties:
+                    name: {type: string, minLength: 1}
+                    rules:
+                      type: array
+                      items:
+                        type: object
+                        required: [expr]
+                        properties:
+                          alert: {type: string}
+                          expr: {x-kubernetes-int-or-string: true, anyOf: [{type: integer}, {type: string}]}
+                          for: {type: string, pattern: "^(([0-9]+)d)?(([0-9]+)h)?(([0-9]+)m)?(([0-9]+)s)?$"}
+                          labels: {type: object, additionalProperties: {type: string}}
+                          annotations: {type: object, additionalProperties: {type: string}}
+`
+)
+
 // What is tried first is what is done, and what is applied once more changes nothing.
 func TestApply(t *testing.T) {
 	c := cluster.Start(t)
@@ -75,12 +164,14 @@ func TestApply(t *testing.T) {
 	}
 	once(t, c, "operator", objects)
 
-	// The example has what a site adds, and that includes a kind of the Prometheus operator.
-	crd := new(unstructured.Unstructured)
-	if err := yaml.Unmarshal([]byte(serviceMonitorCRD), &crd.Object); err != nil {
-		t.Fatal(err)
+	// The example has what a site adds, and that includes kinds of the Prometheus operator.
+	for _, text := range []string{serviceMonitorCRD, podMonitorCRD, prometheusRuleCRD} {
+		crd := new(unstructured.Unstructured)
+		if err := yaml.Unmarshal([]byte(text), &crd.Object); err != nil {
+			t.Fatal(err)
+		}
+		c.Install(t, crd)
 	}
-	c.Install(t, crd)
 	once(t, c, "example", deploy.Build(t, "example"))
 	monitor, err := c.Dynamic(t).Resource(serviceMonitors).Namespace(deploy.Namespace).Get(t.Context(), "operator", metav1.GetOptions{})
 	if err != nil {

@@ -85,8 +85,10 @@ func TestOperatorRuns(t *testing.T) {
 			cluster.Await(t, "the HostedCluster to be reconciled", func(ctx context.Context) error {
 				return conditions(ctx, t, c, folder, "ValidReleaseImage", "ReconciliationSucceeded", "OverridesHandedOver")
 			})
-			if err := get(t.Context(), "http://"+health+"/healthz"); err != nil {
-				t.Error(err)
+			for _, path := range []string{"/healthz", "/readyz/mirror-rules"} {
+				if err := get(t.Context(), "http://"+health+path); err != nil {
+					t.Error(err)
+				}
 			}
 			seen, err := scrape.Get(t.Context(), metrics)
 			if err != nil {
@@ -269,6 +271,7 @@ func controlPlanePod(t *testing.T, c *cluster.Cluster, namespace string) *corev1
 	if err != nil {
 		t.Fatal(err)
 	}
+	monitored(t, obj)
 	return template(t, []*unstructured.Unstructured{obj})
 }
 
