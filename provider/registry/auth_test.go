@@ -238,6 +238,33 @@ func TestAuthenticationChanges(t *testing.T) {
 	}
 }
 
+// A token that was declared void is got anew also when the registry has asked for
+// something else in between, as a proxy in front of it may: two things that each cost
+// nothing must not cost a lookup together.
+func TestVoidTokenBehindAnotherChallenge(t *testing.T) {
+	reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{alice}}})
+	p := open(t, reg)
+	req := at(t, reg.ByDigest("ocp/release", reg.Push("ocp/release", "", small(t))), provider.NewCredential("alice", secretPassword))
+	lookup := func() error { _, err := p.Lookup(t.Context(), req); return err }
+	if err := lookup(); err != nil {
+		t.Fatal(err)
+	}
+	proxy := reg.Fail(testregistry.Match{Kind: testregistry.Manifest}, testregistry.Status(401)) // asks for Basic
+	if err := lookup(); !errors.Is(err, provider.ErrUnauthorized) {
+		t.Fatal(err)
+	}
+	proxy()
+	reg.ExpireTokens()
+	reg.ResetLog()
+	if err := lookup(); err != nil {
+		t.Error(err)
+	}
+	// Basic, the void token, a new one, and the layer.
+	if n, tokens := reg.Count(), reg.Count(testregistry.Match{Kind: testregistry.Token}); n != 5 || tokens != 1 {
+		t.Errorf("%d requests, %d for tokens; want 5 and 1", n, tokens)
+	}
+}
+
 // An identity token is traded by POST; where the realm knows GET only, the
 // password is, if there is one.
 func TestIdentityToken(t *testing.T) {

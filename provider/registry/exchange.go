@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -67,7 +68,9 @@ func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.
 }
 
 // ask sends req with what s may say, and once more if that draws a challenge
-// that s can answer. Whatever the answer then is, it is the answer.
+// that s can answer. Whatever the answer then is, it is the answer, unless what was
+// sent the second time was a token from before, which may be void: then a new one is
+// got, and is the last.
 func (ep *endpoint) ask(ctx context.Context, req wire.Request, s source) (*wire.Response, auth.Grant, error) {
 	first, err := ep.auth.Enter(ctx, s.cred)
 	if err != nil {
@@ -80,6 +83,7 @@ func (ep *endpoint) ask(ctx context.Context, req wire.Request, s source) (*wire.
 	if err != nil {
 		return nil, grant, err
 	}
+	began := time.Now()
 	req.Authorization, req.PlainAuthorization = grant.Header, grant.Plain
 	req.Sent = first.Sent
 	resp, err := ep.host.Do(ctx, req)
@@ -92,8 +96,18 @@ func (ep *endpoint) ask(ctx context.Context, req wire.Request, s source) (*wire.
 	}
 	answer := ep.auth.Learn(resp, who, grant)
 	first.End(true)
-	resp.Close() // before the token is asked for: it may be the same connection
-	if grant, err = answer(ctx); err != nil {
+	resp, grant, err = ep.again(ctx, req, resp, answer)
+	if err == nil && resp.Status == http.StatusUnauthorized && grant.Older(began) {
+		resp, grant, err = ep.again(ctx, req, resp, ep.auth.Learn(resp, who, grant))
+	}
+	return resp, grant, err
+}
+
+// again sends req with the answer to the challenge of resp.
+func (ep *endpoint) again(ctx context.Context, req wire.Request, resp *wire.Response, answer func(context.Context) (auth.Grant, error)) (*wire.Response, auth.Grant, error) {
+	resp.Close() // before a token is asked for: it may be the same connection
+	grant, err := answer(ctx)
+	if err != nil {
 		return nil, grant, err
 	}
 	req.Authorization, req.PlainAuthorization, req.Sent = grant.Header, grant.Plain, nil

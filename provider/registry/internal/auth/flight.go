@@ -32,20 +32,20 @@ type flight struct {
 // token is a token for repository: a remembered one, unless it is the one that
 // was refused, or one that a flight brings. Whose rules forbid the realm joins no
 // flight either; what is remembered is no packet.
-func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, who Caller) (string, error) {
+func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, who Caller) (bearer, error) {
 	cred, repository := who.Credential, who.Repository
 	key := tokenKey{cred.ID(), repository, c.realm, c.service}
 	m.mu.Lock()
 	if b, ok := m.tokens[key]; ok {
 		if b.token != refused && time.Now().Before(b.until) {
 			m.mu.Unlock()
-			return b.token, nil
+			return b, nil
 		}
 		delete(m.tokens, key)
 	}
 	if err := m.permitted(c.realm, who.Rules); err != nil {
 		m.mu.Unlock()
-		return "", err
+		return bearer{}, err
 	}
 	f := m.flights[key]
 	if f == nil {
@@ -59,7 +59,7 @@ func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, wh
 
 	select {
 	case <-f.done:
-		return f.bearer.token, f.err
+		return f.bearer, f.err
 	case <-ctx.Done():
 	}
 	m.mu.Lock()
@@ -70,7 +70,7 @@ func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, wh
 		}
 	}
 	m.mu.Unlock()
-	return "", wire.ContextError(ctx)
+	return bearer{}, wire.ContextError(ctx)
 }
 
 // start is called with m.mu held.

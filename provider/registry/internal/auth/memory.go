@@ -80,8 +80,17 @@ type Grant struct {
 	Plain bool
 
 	token   string
-	refused error   // why there is no token
-	from    *learnt // and whom it was asked from
+	asked   time.Time // when a realm was asked for the token; zero for none of a realm's
+	refused error     // why there is no token
+	from    *learnt   // and whom it was asked from
+}
+
+// Older reports whether g is a token from before t. The registry may have declared
+// it void in between: that it is refused says nothing of the credential.
+func (g Grant) Older(t time.Time) bool { return !g.asked.IsZero() && g.asked.Before(t) }
+
+func (l *learnt) grant(b bearer) Grant {
+	return Grant{Header: "Bearer " + b.token, Plain: l.plain, token: b.token, asked: b.asked}
 }
 
 // Authorize is what a request of who says before it is asked to say
@@ -97,10 +106,10 @@ func (m *Memory) Authorize(ctx context.Context, who Caller) (Grant, error) {
 		return Grant{Header: "Bearer " + t, Plain: known.is("bearer") && known.plain, token: t}, nil
 	}
 	if known.is("bearer") {
-		t, err := m.token(ctx, known, "", "", who)
+		b, err := m.token(ctx, known, "", "", who)
 		switch {
 		case err == nil:
-			return Grant{Header: "Bearer " + t, Plain: known.plain, token: t}, nil
+			return known.grant(b), nil
 		case ctx.Err() != nil:
 			return Grant{}, err
 		}
@@ -149,11 +158,11 @@ func (m *Memory) Learn(resp *wire.Response, who Caller, tried Grant) (answer fun
 			}
 			return Grant{Header: tried.Header, Plain: known.plain, token: tried.token}, nil
 		}
-		t, err := m.token(ctx, known, c.Params["scope"], refused, who)
+		b, err := m.token(ctx, known, c.Params["scope"], refused, who)
 		if err != nil {
 			return Grant{}, err
 		}
-		return Grant{Header: "Bearer " + t, Plain: known.plain, token: t}, nil
+		return known.grant(b), nil
 	}
 }
 

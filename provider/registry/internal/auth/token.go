@@ -16,9 +16,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// bearer is a token and until when it is used.
+// bearer is a token, when it was asked for, and until when it is used.
 type bearer struct {
 	token string
+	asked time.Time
 	until time.Time
 }
 
@@ -178,7 +179,7 @@ func parseToken(body []byte, began time.Time) (bearer, error) {
 	}
 	// Counted from the request by our own clock, and a little short: the token
 	// has yet to travel.
-	return bearer{value, began.Add(life - min(life/10, 10*time.Second))}, nil
+	return bearer{value, began, began.Add(life - min(life/10, 10*time.Second))}, nil
 }
 
 func tokenError(host *wire.Host, err error) error {
