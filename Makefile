@@ -10,6 +10,7 @@ PEERTAGS := containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriv
 RACE     := $(if $(shell command -v "$$($(GO) env CC)" 2>/dev/null),-race,)
 FUZZTIME ?= 15s
 PEERSETS ?= 5000
+SOAK     ?= 10m
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
@@ -48,6 +49,10 @@ peers: ## ask the nodes' own code about PEERSETS random policy sets (default 500
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each (default 15s)
 	GO="$(GO)" FUZZTIME=$(FUZZTIME) test/fuzz.sh
+
+.PHONY: soak
+soak: ## look up releases for SOAK at full speed while faults come and go (default 10m)
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestSoak ./test/soak
 
 .PHONY: bench
 bench: servers ## our figures against the peers', into docs/benchmarks.md (BENCHFLAGS=-quick: only see that all run)

@@ -1,0 +1,162 @@
+package soak_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// sample is what the process holds while nobody asks for anything.
+type sample struct {
+	goroutines, fds int
+	heap            uint64 // live, after collection
+	disk            int64
+}
+
+// descriptors counts the open file descriptors; 0 where the system does not tell.
+func descriptors() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// measure waits until connections and goroutines are gone that are no longer needed,
+// down to those of the first time, and says what is left.
+func (s *soak) measure() {
+	var now sample
+	s.await("goroutines and descriptors to be those of the beginning", func() bool {
+		for _, st := range s.stacks {
+			st.registry.CloseIdleConnections()
+		}
+		now.goroutines, now.fds = runtime.NumGoroutine(), descriptors()
+		if len(s.samples) == 0 {
+			return true
+		}
+		return now.goroutines <= s.samples[0].goroutines && now.fds <= s.samples[0].fds
+	})
+	runtime.GC()
+	runtime.GC() // finalizers and pools take two
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	now.heap = m.HeapAlloc
+	now.disk = s.diskUsed()
+	// Each of two processes may be ahead of what it knows of the other by a sixteenth.
+	if bound := int64(diskBytes + 2*diskBytes/16); now.disk > bound {
+		s.fail("the disk cache takes %d bytes, %d are allowed", now.disk, bound)
+	}
+	s.samples = append(s.samples, now)
+	s.journal.note("round %d: %+v", len(s.samples)-2, now)
+}
+
+// diskUsed is what the disk cache takes, in blocks of 4 KiB.
+func (s *soak) diskUsed() (n int64) {
+	err := filepath.WalkDir(s.diskDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Base(path) == "key" {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			n += (info.Size() + 4095) / 4096 * 4096
+		}
+		return err
+	})
+	if err != nil {
+		s.fail("looking at the disk cache: %v", err)
+	}
+	return n
+}
+
+// memory is judged when all is over: the live heap of the last quarter is that of the
+// first, half as much again and a constant for what is remembered to judge by (who was
+// ever given what, which grows to the number of questions that there are).
+func (s *soak) judgeMemory() {
+	n := len(s.samples)
+	quarter := max(1, (n-2)/4)
+	most := func(of []sample) (m uint64) {
+		for _, x := range of {
+			m = max(m, x.heap)
+		}
+		return m
+	}
+	first, last := most(s.samples[2:2+quarter]), most(s.samples[n-quarter:])
+	const room = 8 << 20
+	s.report("live heap %.1f MiB in the first quarter, %.1f in the last; disk %d KiB; %d goroutines, %d descriptors", mib(first), mib(last),
+		s.samples[n-1].disk>>10, s.samples[n-1].goroutines, s.samples[n-1].fds)
+	if last > first+first/2+room {
+		s.fail("the live heap grew from %d to %d bytes", first, last)
+	}
+}
+
+func mib(n uint64) float64 { return float64(n) / (1 << 20) }
+
+// await waits for something that comes soon, on any machine.
+func (s *soak) await(what string, is func() bool) {
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			var b strings.Builder
+			_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+			s.fail("waited a minute for %s in vain: %d goroutines, %d descriptors, first %+v\n%s",
+				what, runtime.NumGoroutine(), descriptors(), s.samples[:min(1, len(s.samples))], b.String())
+			return
+		}
+	}
+}
+
+// progress prints a line every ten seconds, for who watches.
+func (s *soak) progress(stop <-chan struct{}) {
+	for last := int64(0); wait(10*time.Second, stop); {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		n := s.lookups.Load()
+		s.report("%4.0f s: %d lookups/s; %s; %d goroutines, %d descriptors, heap %.1f MiB, %d faults active",
+			time.Since(s.journal.start).Seconds(), (n-last)/10, s.classes(), runtime.NumGoroutine(), descriptors(), mib(m.HeapAlloc), s.active.Load())
+		last = n
+	}
+}
+
+// classes are the errors so far.
+func (s *soak) classes() string {
+	var all []string
+	for c := range s.failures {
+		if n := s.failures[c].Load(); n > 0 {
+			all = append(all, fmt.Sprintf("%s %d", provider.Class(c), n))
+		}
+	}
+	return "errors: " + strings.Join(all, ", ")
+}
+
+// totals are what happened, in words.
+func (s *soak) totals() string {
+	var all []string
+	for k := range s.events {
+		if n := s.events[k].Load(); n > 0 {
+			all = append(all, fmt.Sprintf("%s %d", chain.EventKind(k), n))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for what, n := range s.counts {
+		all = append(all, fmt.Sprintf("%s %d", what, n))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+func (s *soak) report(format string, args ...any) { s.journal.tb.Logf(format, args...) }

@@ -1,0 +1,140 @@
+package soak_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/sources/file"
+)
+
+// policy is one state of the policy file.
+type policy struct {
+	text    []byte
+	version string // of its rules
+}
+
+// orders is how many states the file goes through while the switched source is
+// forbidden, and as many while it is not.
+const orders = 6
+
+// policies makes all states of the file. Half of them forbid the switched source.
+func policies(tb testing.TB, lines []*line) (all [2][orders]policy) {
+	tb.Helper()
+	scratch := filepath.Join(tb.TempDir(), "policies.json")
+	for forbidden := range all {
+		for n := range orders {
+			text := document(lines, n, forbidden == 1)
+			if err := os.WriteFile(scratch, text, 0o600); err != nil {
+				tb.Fatal(err)
+			}
+			src, err := file.Open(scratch, file.Config{})
+			if err != nil {
+				tb.Fatal(err)
+			}
+			p, err := src.Load(tb.Context())
+			if err != nil {
+				tb.Fatal(err)
+			}
+			rules, err := provider.NewRules(provider.RulesConfig{}, p)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			all[forbidden][n] = policy{text, rules.Version()}
+		}
+	}
+	return all
+}
+
+// document is the file with the mirrors of each line in the nth order. It is JSON, so
+// that no part of it is a whole one. The source that is shut always is.
+func document(lines []*line, n int, forbidden bool) []byte {
+	type entry struct {
+		Source  string   `json:"source"`
+		Mirrors []string `json:"mirrors"`
+		Policy  string   `json:"mirrorSourcePolicy,omitempty"`
+	}
+	var entries []entry
+	for _, l := range lines {
+		if len(l.mirrors) == 0 {
+			continue
+		}
+		e := entry{Source: l.source.Host() + "/" + l.repo}
+		for i := range l.mirrors {
+			m := l.mirrors[(i+n)%len(l.mirrors)]
+			if i > 0 && n == 4 {
+				break // one mirror only
+			}
+			e.Mirrors = append(e.Mirrors, m.Host()+"/"+l.mirror)
+		}
+		if l.name == "shut" || l.name == "switched" && forbidden || l.name == "main" && n == 5 {
+			e.Policy = "NeverContactSource"
+		}
+		entries = append(entries, e)
+	}
+	object := func(kind, field string) map[string]any {
+		return map[string]any{
+			"apiVersion": "config.openshift.io/v1", "kind": kind, "metadata": map[string]any{"name": "soak"},
+			"spec": map[string]any{field: entries},
+		}
+	}
+	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": []any{
+		object("ImageDigestMirrorSet", "imageDigestMirrors"), object("ImageTagMirrorSet", "imageTagMirrors"),
+	}})
+	if err != nil {
+		panic(err) // of maps and strings
+	}
+	return text
+}
+
+// put puts a state of the file in place in one step, as editors do.
+func (s *soak) put(text []byte) {
+	tmp := s.policyFile + "~"
+	if err := os.WriteFile(tmp, text, 0o600); err != nil {
+		s.fail("writing the policies: %v", err)
+	}
+	if err := os.Rename(tmp, s.policyFile); err != nil {
+		s.fail("writing the policies: %v", err)
+	}
+}
+
+// rewrite writes the policy file again and again: as a whole, in place, in part, as
+// nonsense, and takes it away.
+func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}) {
+	for wait(upTo(r, 80*time.Millisecond), stop) {
+		p := states[r.IntN(orders)]
+		var err error
+		switch what := r.IntN(10); what {
+		case 0:
+			err = os.WriteFile(s.policyFile, p.text[:1+r.IntN(len(p.text)-1)], 0o600)
+		case 1:
+			s.put([]byte(`{"kind": "ImageDigestMirrorSet", "spec": {"imageDigestMirrors": [{"source": "*"}]}}`))
+		case 2:
+			err = os.Remove(s.policyFile)
+			if os.IsNotExist(err) {
+				err = nil
+			}
+		case 3:
+			err = os.WriteFile(s.policyFile, p.text, 0o600)
+		default:
+			s.put(p.text)
+		}
+		if err != nil {
+			s.fail("writing the policies: %v", err)
+		}
+		s.count("policy files")
+	}
+}
+
+// settle puts a state in place and waits until it is in force.
+func (s *soak) settle(p policy) {
+	s.put(p.text)
+	s.await("the policies to be in force", func() bool {
+		now := s.resolver.Current()
+		return now != nil && now.Version() == p.version
+	})
+}
