@@ -88,6 +88,9 @@ func after(name string, n int64, then func(*exchange) error) Action {
 func Truncate(n int64) Action {
 	return Action{fmt.Sprintf("truncate to %d bytes", n), func(x *exchange) {
 		body := x.answer.body
+		if body == nil {
+			return // a redirect, or not modified: there is nothing to send less of
+		}
 		x.answer.size = min(n, x.answer.size)
 		x.answer.body = func(w io.Writer) error {
 			if err := body(&window{w: w, left: n}); err != errWindow {
