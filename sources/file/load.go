@@ -110,8 +110,37 @@ func (s *source) addConf(ctx context.Context, p *provider.Policy, conf string, d
 	return nil
 }
 
-// read is the content of one file, up to the limit.
+// read is the content of one file, up to the limit. One without content that was
+// changed a moment ago is about to be written, as a file is between the truncation
+// and the first write of whoever writes it in place: it gets as long as a change does
+// to settle. Whenever it is read, and not only when the watch tells, since a load
+// that failed is tried again at any time.
 func (s *source) read(ctx context.Context, path string) ([]byte, error) {
+	data, err := s.readNow(ctx, path)
+	if err != nil || len(data) > 0 || !s.isFresh(path) {
+		return data, err
+	}
+	settled := time.NewTimer(s.cfg.Settle)
+	defer settled.Stop()
+	select {
+	case <-settled.C:
+		return s.readNow(ctx, path)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// isFresh reports whether a regular file was changed less than Settle ago.
+func (s *source) isFresh(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	age := time.Since(info.ModTime())
+	return age >= 0 && age < s.cfg.Settle
+}
+
+func (s *source) readNow(ctx context.Context, path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading file:%s: %w", path, reason(err))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -253,4 +254,46 @@ func TestResolverKeepsLastGood(t *testing.T) {
 	}
 	cancel()
 	must(t, <-ended)
+}
+
+// A load that falls between the truncation of a file and its being written waits for
+// what comes. What a file held before would be forgotten otherwise, a source that it
+// forbids among it.
+func TestLoadBetweenTruncationAndWrite(t *testing.T) {
+	path := t.TempDir() + "/policies.yaml"
+	for name, tt := range map[string]struct {
+		text  string
+		age   time.Duration // of the truncation
+		rules int
+		waits bool
+	}{
+		"written":       {idms("a", "quay.io/a", "m.example/a"), time.Millisecond, 1, true},
+		"left empty":    {"", time.Millisecond, 0, true},
+		"empty already": {"", time.Minute, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				write(t, path, "")
+				changed := time.Now().Add(-tt.age)
+				must(t, os.Chtimes(path, changed, changed))
+				src := openWith(t, path, file.Config{})
+				done := make(chan provider.Policy, 1)
+				go func() {
+					p, err := src.Load(t.Context())
+					if err != nil {
+						t.Error(err)
+					}
+					done <- p
+				}()
+				synctest.Wait()
+				if waits := len(done) == 0; waits != tt.waits {
+					t.Errorf("waits: %t, want %t", waits, tt.waits)
+				}
+				write(t, path, tt.text)
+				if p := <-done; len(p.Rules) != tt.rules {
+					t.Errorf("%d rules, want %d", len(p.Rules), tt.rules)
+				}
+			})
+		})
+	}
 }
