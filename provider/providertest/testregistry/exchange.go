@@ -64,7 +64,8 @@ func newExchange(r *Registry, e *Endpoint, w http.ResponseWriter, req *http.Requ
 var errGone = errors.New("the client or the registry is gone")
 
 // wait waits that long, or for ever if d is less than 0. It fails when the
-// client leaves or the registry is closed.
+// client leaves, its connection is closed here, or the registry is: net/http alone
+// does not notice once a further request has arrived behind this one.
 func (x *exchange) wait(d time.Duration) error {
 	var timer <-chan time.Time
 	switch {
@@ -79,6 +80,7 @@ func (x *exchange) wait(d time.Duration) error {
 	case <-timer:
 		return nil
 	case <-x.ctx().Done():
+	case <-x.conn.closed:
 	case <-x.reg.closed:
 	}
 	return errGone
