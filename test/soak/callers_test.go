@@ -79,6 +79,9 @@ func patience(r *rand.Rand) (context.Context, context.CancelFunc) {
 func (s *soak) lookup(ctx context.Context, st *stack, t *target, req provider.Request, deep bool) (*provider.Release, error) {
 	req.Image = t.ref
 	before := s.resolver.Current()
+	if !s.known(before.Version()) {
+		s.fail("rules are in force that no policy file ever held")
+	}
 	from := time.Now()
 	r, err := st.chain.Lookup(ctx, req)
 	during := span{from, time.Now()}

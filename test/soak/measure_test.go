@@ -3,12 +3,14 @@ package soak_test
 import (
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
@@ -29,6 +31,19 @@ func descriptors() int {
 		return 0
 	}
 	return len(entries)
+}
+
+// firstDescriptors are those before anything was opened but what Go itself opens for
+// the first connection, and keeps.
+func firstDescriptors(tb testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return descriptors()
 }
 
 // measure waits until connections and goroutines are gone that are no longer needed,

@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -102,6 +103,35 @@ func (s *soak) put(text []byte) {
 	}
 }
 
+// over writes the file in place, without it being empty in between: a file that is
+// empty for longer than a source lets it settle is an empty file.
+func (s *soak) over(text []byte) error {
+	f, err := os.OpenFile(s.policyFile, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(text[:1], 0)
+	if err == nil {
+		err = f.Truncate(1)
+	}
+	if err == nil {
+		_, err = f.WriteAt(text, 0)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// known reports whether rules of that version are those of a whole policy file.
+func (s *soak) known(version string) bool {
+	for _, states := range s.policies {
+		for _, p := range states {
+			if p.version == version {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // rewrite writes the policy file again and again: as a whole, in place, in part, as
 // nonsense, and takes it away.
 func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}) {
@@ -110,7 +140,7 @@ func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}
 		var err error
 		switch what := r.IntN(10); what {
 		case 0:
-			err = os.WriteFile(s.policyFile, p.text[:1+r.IntN(len(p.text)-1)], 0o600)
+			err = s.over(p.text[:1+r.IntN(len(p.text)-1)])
 		case 1:
 			s.put([]byte(`{"kind": "ImageDigestMirrorSet", "spec": {"imageDigestMirrors": [{"source": "*"}]}}`))
 		case 2:
@@ -119,7 +149,7 @@ func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}
 				err = nil
 			}
 		case 3:
-			err = os.WriteFile(s.policyFile, p.text, 0o600)
+			err = s.over(p.text)
 		default:
 			s.put(p.text)
 		}

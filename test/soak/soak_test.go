@@ -50,12 +50,11 @@ func TestSoak(t *testing.T) {
 		if err != nil {
 			t.Fatalf("SOAK: %v; want a length such as 10m", err)
 		}
-		rounds := max(4, int(length/(10*time.Second)))
-		run(t, seed, rounds, length/time.Duration(rounds), true)
+		run(t, seed, length, 8*time.Second, true)
 		return
 	}
-	t.Run("fixed", func(t *testing.T) { run(t, 1, 2, time.Second, false) })
-	t.Run("random", func(t *testing.T) { run(t, seed, 2, time.Second, false) })
+	t.Run("fixed", func(t *testing.T) { run(t, 1, 0, time.Second, false) })
+	t.Run("random", func(t *testing.T) { run(t, seed, 0, time.Second, false) })
 }
 
 // soak is one run.
@@ -86,9 +85,10 @@ type soak struct {
 // callers ask at the same time.
 const callers = 32
 
-func run(t *testing.T, seed uint64, rounds int, length time.Duration, long bool) {
-	t.Logf("seed %d: %d rounds of %s", seed, rounds, length)
-	descriptorsBefore := descriptors()
+// run soaks in rounds of about that length until the time is over, at least in two.
+func run(t *testing.T, seed uint64, until, length time.Duration, long bool) {
+	t.Logf("seed %d", seed)
+	descriptorsBefore := firstDescriptors(t)
 	end, stop := context.WithCancel(t.Context())
 	defer stop()
 	s := &soak{journal: newJournal(t, seed, stop), counts: map[string]int{}, given: map[flight]map[string]bool{}}
@@ -130,9 +130,10 @@ func run(t *testing.T, seed uint64, rounds int, length time.Duration, long bool)
 	s.settle(s.policies[0][1]) // now the file is followed
 	s.measure()                // before anything was asked
 	s.calm(0, false)
-	for n := 1; n <= rounds && end.Err() == nil; n++ {
+	for n, last := 1, false; !last && end.Err() == nil; n++ {
 		s.round(n, length, end.Done())
-		s.calm(n, long && n == rounds)
+		last = n >= 2 && time.Since(s.journal.start) >= until-length
+		s.calm(n, long && last)
 	}
 	stop()
 	background.Wait()
