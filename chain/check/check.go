@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
@@ -52,16 +54,23 @@ type Result struct {
 	Err error
 }
 
-// Missing reports whether an endpoint said that it has no such image, and none had
-// it. A result with another error says nothing of the image: no endpoint answered.
-func (r Result) Missing() bool { return errors.Is(r.Err, provider.ErrNotFound) }
+// Missing reports whether all endpoints that were asked said that they have no such
+// image. A result with another error says nothing of the image: one that may have it
+// could not be asked.
+func (r Result) Missing() bool {
+	e, ok := errors.AsType[*chain.Error](r.Err)
+	return ok && len(e.Attempts) > 0 && !slices.ContainsFunc(e.Attempts, func(a provider.Attempt) bool {
+		return provider.ClassOf(a.Err) != provider.ClassNotFound && provider.ClassOf(a.Err) != provider.ClassForbidden
+	})
+}
 
 // unlimited is for what the gate limits itself, so that the wait for a turn counts
 // as no endpoint's silence.
 const unlimited = math.MaxInt64 / 4
 
-// Run asks for all items at once, for each distinct image once, and returns the
-// results in the order of items. Its own error is one of cfg, or ctx's: the end of
+// Run asks for each distinct image once, many at once, and returns the results in the
+// order of items. Registries that answer 429 or 5xx are asked again, with waits. Its
+// own error is one of cfg, or ctx's: the end of
 // ctx ends it, and the items without an answer have its error.
 func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 	if cfg.Prober == nil || cfg.Rules == nil {
@@ -72,34 +81,59 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 	}
 	g := newGates(cfg.Prober, cmp.Or(cfg.PerRegistry, 16), cmp.Or(cfg.Request, 30*time.Second))
 	probes, err := chain.NewProbes(g, func() *provider.Rules { return cfg.Rules }, chain.ProbesConfig{
-		MirrorsConfig: chain.MirrorsConfig{Attempt: unlimited, Observer: cfg.Observer}, MirrorsOnly: !cfg.Sources,
+		MirrorsConfig: chain.MirrorsConfig{Attempt: unlimited, Retries: -1, Observer: cfg.Observer}, MirrorsOnly: !cfg.Sources,
 	})
 	if err != nil {
 		return nil, err
 	}
 	results := make([]Result, len(items))
 	same := make(map[imageref.Ref][]int)
+	queues := make(map[string][]imageref.Ref) // by the registry that is asked first
 	for i, item := range items {
 		results[i].Item = item
-		same[item.Image.Normalize()] = append(same[item.Image.Normalize()], i)
+		ref := item.Image.Normalize()
+		if same[ref] == nil {
+			first := firstOf(cfg.Rules, ref)
+			queues[first] = append(queues[first], ref)
+		}
+		same[ref] = append(same[ref], i)
 	}
-	var wg sync.WaitGroup
 	var mu sync.Mutex // for results and Done
-	for _, of := range same {
-		wg.Go(func() {
-			found, err := probes.Find(ctx, provider.Request{
-				Image: items[of[0]].Image, Rules: cfg.Rules, Credentials: cfg.Credentials,
-			})
-			mu.Lock()
-			defer mu.Unlock()
-			for _, i := range of {
-				results[i].Found, results[i].Err = found, err
-				if cfg.Done != nil {
-					cfg.Done(results[i])
-				}
-			}
+	ask := func(ref imageref.Ref) {
+		found, err := probes.Find(ctx, provider.Request{
+			Image: items[same[ref][0]].Image, Rules: cfg.Rules, Credentials: cfg.Credentials,
 		})
+		mu.Lock()
+		defer mu.Unlock()
+		for _, i := range same[ref] {
+			results[i].Found, results[i].Err = found, err
+			if cfg.Done != nil {
+				cfg.Done(results[i])
+			}
+		}
+	}
+	// A queue for each registry, so that one that is slow holds up no other; as many
+	// goroutines for it as it may get requests.
+	var wg sync.WaitGroup
+	for _, queue := range queues {
+		var next atomic.Int64
+		for range min(g.size, len(queue)) {
+			wg.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(queue)); i = next.Add(1) - 1 {
+					ask(queue[i])
+				}
+			})
+		}
 	}
 	wg.Wait()
 	return results, ctx.Err()
+}
+
+// firstOf is the registry that is asked first for ref, "" for none.
+func firstOf(rules *provider.Rules, ref imageref.Ref) string {
+	cands, err := rules.Candidates(ref)
+	if err != nil || len(cands) == 0 {
+		return ""
+	}
+	return cands[0].Ref.Registry()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -185,12 +186,12 @@ func TestUnreachableIsNotMissing(t *testing.T) {
 }
 
 // A registry that answers 429 is left alone as long as it asks, gets fewer requests
-// at once from then on, and loses no image by it.
+// at once after that, and loses no image by it.
 func TestTooManyRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const wait = 7 * time.Second
 		a := &answers{takes: 9 * time.Millisecond, answer: func(_ imageref.Ref, nth int) error {
-			if nth == 1 || nth == 2 {
+			if nth == 1 || nth == 2 { // one burst
 				return &provider.Error{Class: provider.ClassThrottled, RetryAfter: wait}
 			}
 			time.Sleep(time.Millisecond) // refusals are known before the next one enters
@@ -218,29 +219,123 @@ func TestTooManyRequests(t *testing.T) {
 		if before != 4 {
 			t.Errorf("%d requests in the time that was asked for, want the 4 that were under way", before)
 		}
-		// 4 answers, of which 2 refuse: 38 are left for 2 places.
-		if took, want := time.Since(start), 9*time.Millisecond+wait+19*10*time.Millisecond; took != want {
+		// The burst costs one place of 4, which comes back after 6 good answers: of the 38
+		// that are left 6 go in threes, the rest in fours.
+		if took, want := time.Since(start), 9*time.Millisecond+wait+(2+8)*10*time.Millisecond; took != want {
 			t.Errorf("took %s, want %s", took, want)
 		}
 	})
 }
 
-// One that never answers anything else is given up, and the next one asked.
-func TestTooManyRequestsForGood(t *testing.T) {
+// A burst of refusals does not make a registry slow for good.
+func TestPlacesComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{answer: func(ref imageref.Ref, _ int) error {
-			if ref.Registry() == first {
-				return failing(provider.ClassThrottled)
+		a := &answers{takes: 20 * time.Millisecond, answer: func(_ imageref.Ref, nth int) error {
+			if nth <= 16 {
+				return &provider.Error{Class: provider.ClassThrottled, RetryAfter: time.Second}
 			}
 			return nil
 		}}
-		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first, second)}, items(3))
-		for _, r := range results {
-			if err != nil || r.Err != nil || r.Found.From.Registry() != second {
-				t.Errorf("%v: %+v", err, r)
-			}
+		start := time.Now()
+		if _, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(1600)); err != nil {
+			t.Fatal(err)
+		}
+		if took, most := time.Since(start), time.Second+(1+100+2)*20*time.Millisecond; took > most {
+			t.Errorf("took %s, want at most %s", took, most)
 		}
 	})
+}
+
+// One that never answers anything else is given up soon, for all images, and the next
+// one asked; where there is none, the images could not be asked for.
+func TestTooManyRequestsForGood(t *testing.T) {
+	for _, mirrors := range [][]string{{first, second}, {first}} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &answers{takes: 20 * time.Millisecond, answer: func(ref imageref.Ref, _ int) error {
+				if ref.Registry() == first {
+					return failing(provider.ClassThrottled)
+				}
+				return nil
+			}}
+			start := time.Now()
+			results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, mirrors...)}, items(146))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range results {
+				if len(mirrors) == 2 && (r.Err != nil || r.Found.From.Registry() != second) {
+					t.Errorf("%+v", r)
+				}
+				if len(mirrors) == 1 && (provider.ClassOf(r.Err) != provider.ClassThrottled || r.Missing()) {
+					t.Errorf("%+v", r)
+				}
+			}
+			if took := time.Since(start); took > 3*time.Minute || a.asked[first] > 8*16 {
+				t.Errorf("took %s and %d requests", took, a.asked[first])
+			}
+		})
+	}
+}
+
+// A wait that would help nobody is not waited for.
+func TestTooLongAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{answer: func(imageref.Ref, int) error {
+			return &provider.Error{Class: provider.ClassThrottled, RetryAfter: 10 * time.Minute}
+		}}
+		start := time.Now()
+		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 2}, items(50))
+		if err != nil || provider.ClassOf(results[49].Err) != provider.ClassThrottled || time.Since(start) > 0 || a.asked[first] > 2 {
+			t.Errorf("%v: %d requests, %s: %+v", err, a.asked[first], time.Since(start), results[49])
+		}
+	})
+}
+
+// An error of the registry's own is no last word.
+func TestServerErrorsPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{answer: func(_ imageref.Ref, nth int) error {
+			if nth <= 3 {
+				return failing(provider.ClassServer)
+			}
+			return nil
+		}}
+		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(1))
+		if err != nil || results[0].Err != nil || a.asked[first] != 4 {
+			t.Errorf("%v: %d requests: %+v", err, a.asked[first], results[0])
+		}
+	})
+}
+
+// Whoever may have the image and cannot be asked may have it.
+func TestOneDeniesAndOneIsAway(t *testing.T) {
+	a := &answers{answer: func(ref imageref.Ref, _ int) error {
+		if ref.Registry() == first {
+			return failing(provider.ClassNotFound)
+		}
+		return failing(provider.ClassUnreachable)
+	}}
+	results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first, second)}, items(1))
+	if err != nil || results[0].Err == nil || results[0].Missing() {
+		t.Errorf("%v: %+v", err, results[0])
+	}
+}
+
+// However many images there are, there are no more goroutines than requests under way.
+func TestGoroutines(t *testing.T) {
+	before, most := runtime.NumGoroutine(), 0
+	a := &answers{answer: func(_ imageref.Ref, nth int) error {
+		if nth == 10_000 {
+			most = runtime.NumGoroutine()
+		}
+		return nil
+	}}
+	if _, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(20_000)); err != nil {
+		t.Fatal(err)
+	}
+	if more := most - before; more > 2*16 {
+		t.Errorf("%d goroutines more", more)
+	}
 }
 
 // A wait for the registry's turn is nobody's silence; an endpoint's silence is.

@@ -3,13 +3,15 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// gates is a Prober that asks each registry for a bounded number of images at once.
+// gates is a Prober that asks each registry for a bounded number of images at once,
+// and again where it was only busy.
 type gates struct {
 	next    provider.Prober
 	size    int
@@ -23,48 +25,39 @@ func newGates(next provider.Prober, size int, request time.Duration) *gates {
 	return &gates{next: next, size: size, request: request, all: make(map[string]*gate)}
 }
 
-// gate is one registry's. A registry that answers 429 loses a place each time, down
-// to the last one, and is left alone as long as it asks.
-type gate struct {
-	places chan struct{} // filled with those that are free
-
-	mu    sync.Mutex
-	left  int       // places that there are
-	quiet time.Time // until when nobody is let in
-}
-
 func (g *gates) of(registry string) *gate {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.all[registry]
 	if t == nil {
-		t = &gate{places: make(chan struct{}, g.size), left: g.size}
-		for range g.size {
-			t.places <- struct{}{}
-		}
+		t = newGate(g.size)
 		g.all[registry] = t
 	}
 	return t
 }
 
 const (
-	patience = 8                // times that a registry may answer 429 to one request
-	pause    = time.Second      // after a 429 that names no time; doubles each time
-	longest  = 30 * time.Second // wait that is granted to a registry
+	tries   = 4                      // of one request that a registry fails to serve for now
+	backoff = 200 * time.Millisecond // before the second, after an error of the registry's own; doubles
 )
 
-// Probe asks when it is the request's turn, and again after a 429.
+// Probe asks when it is the request's turn, and again where asking again may help.
 func (g *gates) Probe(ctx context.Context, req provider.Request) (string, error) {
 	t := g.of(req.Image.Registry())
-	for try := 0; ; try++ {
-		if err := t.enter(ctx); err != nil {
+	for try := 1; ; try++ {
+		period, err := t.enter(ctx)
+		if err != nil {
 			return "", err
 		}
 		digest, err := g.ask(ctx, req)
-		wait, throttled := asksToWait(err, try)
-		t.leave(throttled, wait)
-		if !throttled || wait > longest || try >= patience {
+		again := t.leave(period, err) && try < tries
+		if !again {
 			return digest, err
+		}
+		if provider.ClassOf(err) == provider.ClassServer {
+			if ended := sleep(ctx, backoff<<(try-1)); ended != nil {
+				return "", ended
+			}
 		}
 	}
 }
@@ -74,62 +67,21 @@ func (g *gates) ask(ctx context.Context, req provider.Request) (string, error) {
 	defer cancel()
 	digest, err := g.next.Probe(limited, req)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		err = &provider.Error{Ref: req.Image, Class: provider.ClassTimeout, Err: errors.New("no answer within " + g.request.String())}
+		err = &provider.Error{Ref: req.Image, Class: provider.ClassTimeout, Err: fmt.Errorf("no answer within %s", g.request)}
 	}
 	return digest, err
 }
 
-func asksToWait(err error, try int) (wait time.Duration, throttled bool) {
-	e, ok := errors.AsType[*provider.Error](err)
-	if !ok || e.Class != provider.ClassThrottled {
-		return 0, false
-	}
-	if e.RetryAfter > 0 {
-		return e.RetryAfter, true
-	}
-	return min(pause<<try, longest), true
-}
+// errBusy is told of a registry that asks for more time again and again.
+var errBusy = &provider.Error{Class: provider.ClassThrottled, Err: errors.New("not asked: it has answered 429 for too long")}
 
-// enter waits for a place, and for the registry's quiet time to be over.
-func (t *gate) enter(ctx context.Context) error {
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
-	case <-t.places:
+	case <-t.C:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-	for {
-		t.mu.Lock()
-		wait := time.Until(t.quiet)
-		t.mu.Unlock()
-		if wait <= 0 {
-			return nil
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			t.places <- struct{}{}
-			return ctx.Err()
-		}
-	}
-}
-
-// leave gives the place back, unless the registry has too many.
-func (t *gate) leave(throttled bool, wait time.Duration) {
-	t.mu.Lock()
-	keep := true
-	if throttled {
-		if until := time.Now().Add(min(wait, longest)); until.After(t.quiet) {
-			t.quiet = until
-		}
-		if t.left > 1 {
-			t.left--
-			keep = false
-		}
-	}
-	t.mu.Unlock()
-	if keep {
-		t.places <- struct{}{}
 	}
 }
