@@ -30,7 +30,8 @@ func (a *app) releaseCheckCmd() *cobra.Command {
 		Long: `release check reads a release and asks the mirrors for every image of it: the
 release itself, the entries of its index for the architectures asked for, all
 components, and the KubeVirt boot images, which no mirroring tool finds by itself.
-It asks for manifests, one small request each, and reads no content.
+It asks for manifests, one small request each, and reads no content: that a registry
+has lost a layer, or of an image that is an index an entry, does not show.
 
 Mirrors are what policy names. Where they lack an image its source is not asked:
 whether a cluster without a line to it could be installed is the question. With
@@ -41,7 +42,8 @@ For each image that is not to be had, every endpoint asked is listed with why it
 failed. A registry that denies to a HEAD request what it serves (some proxy caches)
 is asked by GET before it is believed; one that answers 429 gets the time it asks for.
 
--o junit makes a test case of each image, a failure of one that is missing, an error
+An image is missing if every endpoint asked says that it has none; where one of them
+could not be asked, nobody knows. -o junit makes a test case of each image, a failure of one that is missing, an error
 of one that could not be asked for. Exit code 3 says that images are missing; if none
 is and some could not be asked for, the code says why, as for a lookup.`,
 		Example: `  # can the cluster be updated from the mirrors that the policies name?

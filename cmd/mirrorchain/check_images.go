@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/check"
@@ -20,6 +19,8 @@ type releaseList struct {
 	digest    string // of what the reference names
 	platforms []string
 	items     []check.Item
+	there     map[check.Item]bool
+	names     map[string]bool
 }
 
 // releaseImages looks the release up for each platform and lists its images: the
@@ -31,6 +32,16 @@ func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []pro
 		return nil, err
 	}
 	repo := ref.Normalize()
+	if ref.Digest() == "" {
+		// From here on by digest, as clusters pull it: else the tag might move, or another
+		// mirror have another release under it, and parts of two be checked.
+		if ref.Ref, err = repo.WithDigest(list.digest); err != nil {
+			return nil, err
+		}
+		if err := l.turnTo(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
 	add := func(name string, digest string) error {
 		image, err := repo.WithDigest(digest)
 		if err == nil {
@@ -63,7 +74,7 @@ func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []pro
 	for _, rel := range rels {
 		for c := range rel.Components() {
 			name := c.Name
-			if len(rels) > 1 && list.has(name) && !list.hasImage(name, c.Canonical) {
+			if len(rels) > 1 && list.names[name] && !list.there[check.Item{Name: name, Image: c.Canonical}] {
 				name += " " + rel.Platform().String()
 			}
 			list.add(name, c.Canonical)
@@ -75,6 +86,15 @@ func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []pro
 		}
 	}
 	return list, nil
+}
+
+// turnTo goes on with another reference.
+func (l *lookups) turnTo(ctx context.Context, ref refArg) (err error) {
+	if l.res, err = l.policies.resolve(ref); err != nil {
+		return about(ref.Text, err)
+	}
+	l.found, err = l.credentials(ctx, l.res.Candidates)
+	return err
 }
 
 // digestOf is the digest that ref has, or that its tag has now.
@@ -97,17 +117,15 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 
 // add adds an image unless it is there under that name.
 func (r *releaseList) add(name string, image imageref.Ref) {
-	if !r.hasImage(name, image) {
-		r.items = append(r.items, check.Item{Name: name, Image: image})
+	item := check.Item{Name: name, Image: image}
+	if r.there[item] {
+		return
 	}
-}
-
-func (r *releaseList) has(name string) bool {
-	return slices.ContainsFunc(r.items, func(i check.Item) bool { return i.Name == name })
-}
-
-func (r *releaseList) hasImage(name string, image imageref.Ref) bool {
-	return slices.Contains(r.items, check.Item{Name: name, Image: image})
+	if r.there == nil {
+		r.there, r.names = make(map[check.Item]bool), make(map[string]bool)
+	}
+	r.there[item], r.names[name] = true, true
+	r.items = append(r.items, item)
 }
 
 // coreOS is what streams call architectures that Go calls something else.

@@ -67,7 +67,9 @@ func (a *app) print(v any, text func(io.Writer)) error {
 			}
 			out.Reset()
 			out.Write(y)
+			break
 		}
+		escape(&out, "\\u%04x")
 	case formatJUnit:
 		cases, ok := v.(interface{ junit() ([]byte, error) })
 		if !ok {
@@ -78,6 +80,7 @@ func (a *app) print(v any, text func(io.Writer)) error {
 			return fmt.Errorf("encoding the result: %w", err)
 		}
 		out.Write(x)
+		escape(&out, "&#x%x;")
 	default:
 		var raw bytes.Buffer
 		text(&raw)
@@ -104,6 +107,23 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// escape writes what a terminal would act on in the way of the format, JSON or XML,
+// whose encoders leave some of it as it is. (YAML's leaves none of the controls.)
+func escape(out *bytes.Buffer, format string) {
+	s := out.String()
+	if !strings.ContainsFunc(s, unprintable) {
+		return
+	}
+	out.Reset()
+	for _, r := range s {
+		if unprintable(r) {
+			fmt.Fprintf(out, format, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
 }
 
 // unprintable are control characters and those that change the direction of text.

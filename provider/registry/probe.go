@@ -65,9 +65,16 @@ func (p *Provider) head(ctx context.Context, s source) (string, error) {
 }
 
 // deniable reports whether GET may say something else than the answer err to HEAD:
-// whatever the registry answered, unless it wants other credentials or more
-// patience.
+// whatever the registry answered, unless it wants other credentials or is too busy.
 func deniable(err error) bool {
 	e, ok := errors.AsType[*provider.Error](err)
-	return ok && e.Status != 0 && e.Status != http.StatusUnauthorized && e.Class != provider.ClassThrottled
+	if !ok || e.Status == 0 {
+		return false
+	}
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return false
+	}
+	return true
 }

@@ -26,6 +26,8 @@ func TestProbe(t *testing.T) {
 		"404 to HEAD":          {fault: testregistry.Status(404), match: head, heads: 1, get: 1},
 		"405 to HEAD":          {fault: testregistry.Status(405), match: head, heads: 1, get: 1},
 		"500 to HEAD":          {fault: testregistry.Status(500), match: head, heads: 1, get: 1},
+		"busy":                 {fault: testregistry.Status(503), class: provider.ClassServer, heads: 1},
+		"501 to HEAD":          {fault: testregistry.Status(501), match: head, heads: 1, get: 1},
 		"403 to HEAD":          {fault: testregistry.Status(403), match: head, heads: 1, get: 1},
 		"no digest":            {fault: testregistry.SetHeader("Docker-Content-Digest", ""), match: head, heads: 1, get: 1},
 		"another digest":       {fault: testregistry.SetHeader("Docker-Content-Digest", other), match: head, heads: 1, get: 1},

@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -84,7 +85,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		return float64(t.UnixMilli()) / 1000
 	}
+	seen := make(map[string]int)
 	for _, s := range c.resolver.Status() {
+		s.Name = label(s.Name, seen)
 		gauge(c.inForce(), truth(s.Loaded && s.Err == nil), s.Name)
 		gauge(c.lastGood(), seconds(s.LastGood), s.Name)
 		gauge(c.watched(), truth(s.WatchErr == nil), s.Name)
@@ -96,4 +99,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.rules(), 1, rules.Version())
 		gauge(c.since(), seconds(c.resolver.Since()))
 	}
+}
+
+// label is name as the value of a label, which must be UTF-8, and one series each
+// where sources share a name.
+func label(name string, seen map[string]int) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	if seen[name]++; seen[name] > 1 {
+		name = fmt.Sprintf("%s (%d)", name, seen[name])
+	}
+	return name
 }

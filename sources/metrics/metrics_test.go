@@ -77,6 +77,18 @@ mirrorchain_source_in_force{source="idms"} 0
 `, "mirrorchain_source_in_force", "mirrorchain_rules_info", "mirrorchain_rules_changed_timestamp_seconds")
 }
 
+// Names are whatever a source calls itself.
+func TestNames(t *testing.T) {
+	reg, _ := register(t, sources.Static("file:\xff", policy()), sources.Static("twice", policy()), sources.Static("twice", policy()))
+	want(t, reg, `
+# HELP mirrorchain_source_in_force 1 if the mirror policies of the source are in force as they stand now, else 0.
+# TYPE mirrorchain_source_in_force gauge
+mirrorchain_source_in_force{source="file:�"} 1
+mirrorchain_source_in_force{source="twice"} 1
+mirrorchain_source_in_force{source="twice (2)"} 1
+`, "mirrorchain_source_in_force")
+}
+
 func TestInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := float64(time.Now().UnixMilli()) / 1000
