@@ -63,6 +63,8 @@ func (l line) cells(rs results) (ours, peer, ratio, met string) {
 		}
 	case f.met == no && l.why != "":
 		met += ": " + l.why
+	case f.met == no && rs.busy:
+		met += ": the machine was busy with other work, measure again"
 	case f.met == yes && l.target == "":
 		met = "" // there was nothing to meet
 	}

@@ -72,6 +72,19 @@ func system() string {
 	return name
 }
 
+// busy reports whether other work takes more than half of the processors.
+func busy() bool {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return false
+	}
+	var one float64
+	if _, err := fmt.Sscan(string(text), &one); err != nil {
+		return false
+	}
+	return one > float64(runtime.NumCPU())/2
+}
+
 // load is how busy the machine was already.
 func load() string {
 	text, err := os.ReadFile("/proc/loadavg")

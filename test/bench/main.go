@@ -49,6 +49,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	rs := newResults()
+	rs.busy = busy()
 	failed := r.run(ctx, rs, all)
 	if ctx.Err() != nil {
 		return ctx.Err()

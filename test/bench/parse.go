@@ -20,7 +20,8 @@ type key struct {
 // results are all measurements of a run, and what could not be measured.
 type results struct {
 	values map[key][]float64
-	failed map[string]string // by package: why
+	failed map[string]string // by package and test: why
+	busy   bool              // the machine had other work already
 }
 
 func newResults() results {
