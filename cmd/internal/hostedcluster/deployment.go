@@ -26,7 +26,7 @@ type workload struct {
 	Settings
 	hc    *hyperv1.HostedCluster
 	image string // of the control-plane-operator
-	rules handover.Bundle
+	rules *encodedRules
 	scc   bool // the cluster has SecurityContextConstraints
 }
 
@@ -40,7 +40,7 @@ const (
 // changes when a spec, a policy or a flag does. It fails for rules that cannot be
 // handed on.
 func (w *workload) deployment() (*appsv1.Deployment, error) {
-	registryOverrides, err := w.rules.RegistryOverrides()
+	registryOverrides, err := w.rules.flag()
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (w *workload) overrides() ([]corev1.EnvVar, error) {
 	if w.Handover == HandoverConfigMap {
 		return []corev1.EnvVar{{Name: env.Variable, Value: "="}}, nil
 	}
-	vars, err := w.rules.Env()
+	vars, err := w.rules.vars()
 	var out []corev1.EnvVar
 	for _, v := range vars {
 		out = append(out, corev1.EnvVar{Name: v.Name, Value: v.Value})

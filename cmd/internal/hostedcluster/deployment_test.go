@@ -62,8 +62,8 @@ func render(t *testing.T, policies []provider.Policy, change func(*workload)) (*
 		t.Fatal(err)
 	}
 	w := &workload{Settings: Settings{OperatorImage: "quay.io/acme/operator:v1"}, hc: testCluster(), image: "quay.io/acme/cpo@sha256:" + strings.Repeat("a", 64)}
-	if w.rules, err = handover.NewBundle(rules); err != nil {
-		t.Fatal(err)
+	if w.rules = encode(rules); w.rules.err != nil {
+		t.Fatal(w.rules.err)
 	}
 	if change != nil {
 		change(w)

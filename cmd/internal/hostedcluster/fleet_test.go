@@ -2,7 +2,6 @@ package hostedcluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/test/cluster"
@@ -32,28 +30,34 @@ func TestP11Fleet(t *testing.T) {
 	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
 	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
 	w.create(t, policy, w.pullSecret(w.auth(password)))
-	w.operate(t, func(o *Options) { o.Log = nil }) // of 200 there would be more log than test
+	traffic := new(traffic)
+	w.operate(t, func(o *Options) {
+		o.Log = nil // of 200 there would be more log than test
+		o.REST.Wrap(traffic.wrap)
+	})
 	for n := range fleet {
 		w.create(t, w.hostedCluster(fmt.Sprintf("c%03d", n)))
 	}
 	first := source + "=" + w.mirror.Host() + "/mirror/release"
-	cluster.Await(t, "200 control planes", func(ctx context.Context) error { return w.allHave(ctx, first) })
+	cluster.Await(t, "200 control planes", func(ctx context.Context) error { return w.allHave(ctx, fleet, first) })
 	w.quiet(t)
 
-	seen := w.watchDeployments(t)
 	edit := func(mirrors ...any) time.Time {
 		change(t, w, policy, func(p *unstructured.Unstructured) { p.Object["spec"] = w.idms("", mirrors...).Object["spec"] })
 		return time.Now()
 	}
+	traffic.reset()
 	at := edit("z.example.com/r", w.mirror.Host()+"/mirror/release")
-	updates := seen(fleet)
+	cluster.Await(t, "the new rules", func(ctx context.Context) error {
+		return w.allHave(ctx, fleet, source+"=z.example.com/r,"+first)
+	})
 	var took []time.Duration
-	for _, u := range updates {
-		took = append(took, u.Sub(at))
+	for _, written := range traffic.deployments() {
+		took = append(took, written.Sub(at))
 	}
 	slices.Sort(took)
-	t.Logf("after one change of the policies: median %v, last %v of %d Deployments", took[fleet/2].Round(time.Millisecond), took[fleet-1].Round(time.Millisecond), fleet)
-	cluster.Await(t, "the new rules", func(ctx context.Context) error { return w.allHave(ctx, source+"=z.example.com/r,"+first) })
+	t.Logf("after one change of the policies: first %v, median %v, last %v of %d Deployments",
+		took[0].Round(time.Millisecond), took[fleet/2].Round(time.Millisecond), took[fleet-1].Round(time.Millisecond), fleet)
 	w.quiet(t)
 	w.generationsAre(t, 2)
 
@@ -65,7 +69,7 @@ func TestP11Fleet(t *testing.T) {
 	}
 	// A change that does show, to know that everything before it has been done.
 	edit("y.example.com/r", w.mirror.Host()+"/mirror/release")
-	cluster.Await(t, "the rules after that", func(ctx context.Context) error { return w.allHave(ctx, source+"=y.example.com/r,"+first) })
+	cluster.Await(t, "the rules after that", func(ctx context.Context) error { return w.allHave(ctx, fleet, source+"=y.example.com/r,"+first) })
 	w.quiet(t)
 	w.generationsAre(t, 3)
 }
@@ -76,7 +80,8 @@ func (w *world) deployments(ctx context.Context) ([]appsv1.Deployment, error) {
 	return list.Items, err
 }
 
-func (w *world) allHave(ctx context.Context, overrides string) error {
+// allHave fails unless n Deployments have these overrides.
+func (w *world) allHave(ctx context.Context, want int, overrides string) error {
 	all, err := w.deployments(ctx)
 	if err != nil {
 		return err
@@ -87,8 +92,8 @@ func (w *world) allHave(ctx context.Context, overrides string) error {
 			n++
 		}
 	}
-	if n != fleet {
-		return fmt.Errorf("%d of %d", n, fleet)
+	if n != want {
+		return fmt.Errorf("%d of %d", n, want)
 	}
 	return nil
 }
@@ -128,47 +133,5 @@ func (w *world) generationsAre(t testing.TB, want int64) {
 		if d.Generation != want {
 			t.Errorf("%s has generation %d, want %d", d.Namespace, d.Generation, want)
 		}
-	}
-}
-
-// watchDeployments returns a function that waits for n Deployments to be modified and
-// says when each was. A second modification of one fails the test.
-func (w *world) watchDeployments(t testing.TB) func(n int) map[string]time.Time {
-	t.Helper()
-	c, err := client.NewWithWatch(w.Config(), client.Options{Scheme: w.Scheme()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := new(appsv1.DeploymentList)
-	if err := c.List(t.Context(), list, client.MatchingLabels{managedBy: Owner}); err != nil {
-		t.Fatal(err)
-	}
-	events, err := c.Watch(t.Context(), new(appsv1.DeploymentList), client.MatchingLabels{managedBy: Owner},
-		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(events.Stop)
-	return func(n int) map[string]time.Time {
-		t.Helper()
-		at := map[string]time.Time{}
-		ctx, cancel := context.WithTimeoutCause(t.Context(), cluster.Patience, errors.New("waited in vain"))
-		defer cancel()
-		for len(at) < n {
-			select {
-			case e := <-events.ResultChan():
-				d, ok := e.Object.(*appsv1.Deployment)
-				if !ok || e.Type != watch.Modified {
-					t.Fatalf("%s of %T", e.Type, e.Object)
-				}
-				if _, twice := at[d.Namespace]; twice {
-					t.Errorf("%s was updated twice", d.Namespace)
-				}
-				at[d.Namespace] = time.Now()
-			case <-ctx.Done():
-				t.Fatalf("%d of %d Deployments: %v", len(at), n, context.Cause(ctx))
-			}
-		}
-		return at
 	}
 }

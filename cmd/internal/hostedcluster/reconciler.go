@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"sync/atomic"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -33,11 +35,20 @@ type Reconciler struct {
 	// Rules are those that are handed on: what the policies say, without the operators'
 	// own reading of tags (see [operator.TagsFollow]). Nil while there are none yet.
 	Rules func() *provider.Rules
+	// Changes yields Rules' and each later version, as [sources.Resolver.Changes] does.
+	Changes func(context.Context) iter.Seq[*provider.Rules]
 	// HasSCC reports whether the cluster has SecurityContextConstraints.
 	HasSCC func() (bool, error)
 
 	architectures architectures
+	encoded       atomic.Pointer[encodedRules]
+	ahead         firsts
 }
+
+// comeBack is when the rest of a reconciliation that ended early is done at the latest. What
+// ended it brings the HostedCluster back by itself: the event of the Deployment that was
+// written, with which the cache knows it, or that of the new rules.
+const comeBack = 5 * time.Second
 
 // outcome is what one reconciliation has to say.
 type outcome struct {
@@ -45,6 +56,7 @@ type outcome struct {
 	version    *hyperv1.ClusterVersionStatus // that the control plane reports, nil if it does not
 	arch       hyperv1.PayloadArchType
 	result     reconcile.Result
+	unfinished bool // it ended early, and has nothing to say yet
 }
 
 func (o *outcome) set(c metav1.Condition) { o.conditions = append(o.conditions, c) }
@@ -54,7 +66,11 @@ func (o *outcome) set(c metav1.Condition) { o.conditions = append(o.conditions, 
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	hc := new(hyperv1.HostedCluster)
 	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+		if apierrors.IsNotFound(err) {
+			r.ahead.forget(req.NamespacedName)
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, err
 	}
 	if !hc.DeletionTimestamp.IsZero() {
 		return again(r.tearDown(ctx, hc))
@@ -66,6 +82,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	err := r.reconcile(ctx, hc, o)
 	if ctx.Err() != nil {
 		return reconcile.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
+	}
+	if o.unfinished && err == nil {
+		return reconcile.Result{RequeueAfter: comeBack}, nil
 	}
 	o.set(succeeded(err))
 	_, statusErr := operator.PatchStatus(ctx, r.Client, Owner, hc, func(hc *hyperv1.HostedCluster) {
@@ -117,10 +136,16 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	}
 
 	// Rules first, network second: what policy forbids must not go on being contacted
-	// because a registry does not answer.
-	early, err := r.handOverKnown(ctx, hc, o, rules)
+	// because a registry does not answer. And rules first for every HostedCluster, before
+	// anything else for one of them.
+	encoded := r.encodedOnce(rules)
+	early, changed, err := r.handOverKnown(ctx, hc, o, encoded)
 	if err != nil {
 		return err
+	}
+	if changed && r.ahead.is(client.ObjectKeyFromObject(hc), rules.Version()) {
+		o.unfinished = true
+		return nil
 	}
 
 	secret, err := getPullSecret(ctx, r.Client, hc)
@@ -130,7 +155,14 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	}
 	var f found
 	if err == nil {
-		f, err = r.lookup(ctx, hc, secret, bundle)
+		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
+		f, err = r.lookup(inForce, hc, secret, bundle)
+		changed := errors.Is(context.Cause(inForce), operator.ErrRulesChanged)
+		leave()
+		if changed { // what was found is by the old rules, and must not be written
+			o.unfinished = true
+			return nil
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -155,12 +187,12 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 		return fmt.Errorf("asking for SecurityContextConstraints: %w", err)
 	}
 	w := &workload{Settings: r.Settings, hc: hc, image: r.cpoImage(hc, f.controlPlane), scc: scc}
-	handed, unfit := w.handOver(rules)
+	handed, unfit := w.handOver(encoded)
 	o.set(handedOver(r.Handover, unfit))             // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handed, early) { // else written just now
 		written = append(written, handed...)
 	}
-	if err := r.applyAll(ctx, written); err != nil || unfit != nil {
+	if _, err := r.applyAll(ctx, written); err != nil || unfit != nil {
 		return err
 	}
 	return r.removeLeftovers(ctx, hc)
@@ -204,12 +236,15 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, sec
 	return append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc)), nil
 }
 
-func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
+// applyAll applies objects in their order and reports whether that changed any.
+func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) (changed bool, err error) {
 	a := operator.Applier{Client: r.Client, Owner: Owner}
 	for _, obj := range objects {
-		if _, err := a.Apply(ctx, obj); err != nil {
-			return err
+		c, err := a.Apply(ctx, obj)
+		changed = changed || c
+		if err != nil {
+			return changed, err
 		}
 	}
-	return nil
+	return changed, nil
 }

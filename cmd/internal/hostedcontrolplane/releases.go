@@ -8,14 +8,12 @@ import (
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // lookupLimit is how long the two releases of one reconciliation may take.
 const lookupLimit = 2 * time.Minute
-
-// errRulesChanged ends lookups by rules that are in force no more.
-var errRulesChanged = errors.New("the mirror rules have changed")
 
 // releases looks the releases of hcp up by the rules lookups and notes in o what came
 // of it. An error is to be tried again. It ends early, with nothing noted, when handedOn
@@ -24,11 +22,11 @@ var errRulesChanged = errors.New("the mirror rules have changed")
 func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *provider.Rules) error {
 	limited, cancel := context.WithTimeout(ctx, lookupLimit)
 	defer cancel()
-	inForce, leave := r.whileInForce(limited, handedOn)
+	inForce, leave := operator.WhileInForce(limited, r.Changes, handedOn)
 	defer leave()
 	releases, err := r.lookup(inForce, hcp, lookups)
 	if err != nil {
-		if errors.Is(context.Cause(inForce), errRulesChanged) {
+		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
 			return nil
 		}
 		o.lookupErr = err
@@ -40,23 +38,6 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 	o.releases = &releases
 	o.rolledOut, err = r.rolledOut(ctx, hcp)
 	return err
-}
-
-// whileInForce is ctx until other rules than these are in force. leave ends it, and
-// returns when nothing of it is left.
-func (r *Reconciler) whileInForce(ctx context.Context, rules *provider.Rules) (inForce context.Context, leave func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for now := range r.Changes(ctx) {
-			if now.Version() != rules.Version() {
-				cancel(errRulesChanged)
-				return
-			}
-		}
-	}()
-	return ctx, func() { cancel(nil); <-done }
 }
 
 func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *provider.Rules) (Releases, error) {

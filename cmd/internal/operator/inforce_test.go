@@ -1,4 +1,4 @@
-package hostedcontrolplane
+package operator
 
 import (
 	"context"
@@ -23,7 +23,7 @@ func TestWhileInForce(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		changes := make(chan *provider.Rules)
-		r := &Reconciler{Changes: func(ctx context.Context) iter.Seq[*provider.Rules] {
+		follow := func(ctx context.Context) iter.Seq[*provider.Rules] {
 			return func(yield func(*provider.Rules) bool) {
 				for {
 					select {
@@ -36,8 +36,8 @@ func TestWhileInForce(t *testing.T) {
 					}
 				}
 			}
-		}}
-		ctx, leave := r.whileInForce(t.Context(), rules("b.io"))
+		}
+		ctx, leave := WhileInForce(t.Context(), follow, rules("b.io"))
 		changes <- rules("b.io") // as Changes begins
 		synctest.Wait()
 		if ctx.Err() != nil {
@@ -45,14 +45,14 @@ func TestWhileInForce(t *testing.T) {
 		}
 		changes <- rules("c.io")
 		<-ctx.Done()
-		if !errors.Is(context.Cause(ctx), errRulesChanged) {
+		if !errors.Is(context.Cause(ctx), ErrRulesChanged) {
 			t.Errorf("ended by %v", context.Cause(ctx))
 		}
 		leave()
 
-		ctx, leave = r.whileInForce(t.Context(), rules("b.io"))
+		ctx, leave = WhileInForce(t.Context(), follow, rules("b.io"))
 		leave()
-		if ctx.Err() == nil || errors.Is(context.Cause(ctx), errRulesChanged) {
+		if ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrRulesChanged) {
 			t.Errorf("left with %v", context.Cause(ctx))
 		}
 	})
