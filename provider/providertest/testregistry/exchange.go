@@ -110,14 +110,14 @@ func (x *exchange) write() {
 	}
 	x.reg.log.update(x.entry, func(q *Request) { q.Status = a.status })
 	x.w.WriteHeader(a.status)
+	if a.body == nil || a.status == http.StatusNotModified || x.request.Method == http.MethodHead {
+		return // whole: no fault of a body can change that
+	}
 	if x.after != nil {
 		x.flush()
 		if x.after() != nil {
 			x.abort()
 		}
-	}
-	if a.body == nil || x.request.Method == http.MethodHead {
-		return
 	}
 	var w io.Writer = logWriter{x}
 	for _, wrap := range x.wrap {
