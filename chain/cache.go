@@ -194,9 +194,9 @@ func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*c
 		return e, nil
 	}
 	switch {
+	case denied(attemptsOf(err), err): // however the rest ended, and whether or not it is remembered
+		c.forget(&k)
 	case ctx.Err() != nil:
-	case denied(attemptsOf(err), err):
-		forget(c.Notes, k.note())
 	case noAnswer(err):
 		if old, ok = c.last(ctx, &k, &req); !ok {
 			break

@@ -61,6 +61,16 @@ func (c *cache) last(ctx context.Context, k *cacheKey, req *provider.Request) (*
 	e = &cached{release: r.Serve(s), noted: n.asked, expires: time.Now()}
 	if !ok {
 		c.keep(k, e) // expired, so that it is asked for all the same
+		if _, noted = noteOf(c.Notes, k.note()); !noted {
+			c.entries.drop(k) // denied meanwhile
+		}
 	}
 	return e, true
+}
+
+// forget ends the last answer to k: an endpoint has denied it. The note goes first, so
+// that who is restoring from it at this moment cannot put the answer back.
+func (c *cache) forget(k *cacheKey) {
+	forget(c.Notes, k.note())
+	c.entries.drop(k)
 }
