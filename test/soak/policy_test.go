@@ -104,7 +104,8 @@ func (s *soak) put(text []byte) {
 }
 
 // over writes the file in place, without it being empty in between: a file that is
-// empty for longer than a source lets it settle is an empty file.
+// empty for longer than a source lets it settle is an empty file. It is for parts of a
+// file only: a whole one could be read half before and half after.
 func (s *soak) over(text []byte) error {
 	f, err := os.OpenFile(s.policyFile, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
@@ -132,7 +133,7 @@ func (s *soak) known(version string) bool {
 	return false
 }
 
-// rewrite writes the policy file again and again: as a whole, in place, in part, as
+// rewrite writes the policy file again and again: as a whole, in part, in place, as
 // nonsense, and takes it away.
 func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}) {
 	for wait(upTo(r, 80*time.Millisecond), stop) {
@@ -148,8 +149,6 @@ func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}
 			if os.IsNotExist(err) {
 				err = nil
 			}
-		case 3:
-			err = s.over(p.text)
 		default:
 			s.put(p.text)
 		}
