@@ -8,13 +8,14 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
 func runCommand() *cobra.Command {
 	o := hostedcontrolplane.Options{LookupEnv: os.LookupEnv}
 	var metrics, health, kubeconfig, level, unused string
-	var certDirs []string
+	var certDirs, bundles []string
 	var elect, debug bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "reconcile the HostedControlPlane of a namespace", Args: cobra.NoArgs,
@@ -30,7 +31,7 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			base, err := registry.New(registry.Config{
-				TLS: registry.CertDirs(certDirs...), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
+				TLS: trust.Registries(bundles, certDirs), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
 			})
 			if err != nil {
 				return err
@@ -59,6 +60,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&health, "health-addr", ":6060", "serve /healthz and /readyz on HOST:PORT; 0 for not at all")
 	f.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig file to connect with; as kubectl finds one, or the pod's own account, if not set")
 	f.StringArrayVar(&certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "a folder with certificates of registries, REGISTRY[:PORT]/*.crt; may be given more than once")
+	f.StringArrayVar(&bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&elect, "leader-elect", true, "have one active replica at a time")
 	// Part of the Deployment's command; nothing here depends on them.

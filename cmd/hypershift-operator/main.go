@@ -16,7 +16,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcluster"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/provider/registry"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 )
 
 func main() { os.Exit(operator.Main(command())) }
@@ -48,7 +48,7 @@ type flags struct {
 	kubeconfig, namespace, podName string
 	handover, logLevel             string
 	leaderElect                    bool
-	certDirs                       []string
+	certDirs, bundles              []string
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -65,6 +65,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.BoolVar(&f.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
 	s.DurationVar(&f.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is 24h")
 	s.StringArrayVar(&f.certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key; repeatable")
+	s.StringArrayVar(&f.bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE`, in place of $KUBECONFIG, ~/.kube/config and the pod's service account")
 	s.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` from which on to log: debug, info, warn or error")
 }
@@ -90,7 +91,7 @@ func (f *flags) run(ctx context.Context) error {
 			return err
 		}
 	}
-	o.Registry.TLS = registry.CertDirs(f.certDirs...)
+	o.Registry.TLS = trust.Registries(f.bundles, f.certDirs)
 	o.Registry.UserAgent = hostedcluster.Owner
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {

@@ -22,6 +22,16 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
+// DefaultBundles are where the operators' Deployments mount bundles: that of the
+// management cluster, and that of the HostedCluster or, for the hypershift-operator, of
+// its own namespace.
+func DefaultBundles() []string {
+	return []string{"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/pki/tls/certs/user-ca-bundle.pem"}
+}
+
+// BundlesHelp is what the operators' --trust-bundle says.
+const BundlesHelp = "a `FILE` of authorities to trust registries by, PEM, beside the system's; followed, and need not be there; may be given more than once"
+
 // Registries is [registry.CertDirs] of dirs, with the authorities of bundles trusted
 // beside those. A bundle is a PEM file; it need not be there, but one that is there
 // must hold a certificate. Files are read at each call.

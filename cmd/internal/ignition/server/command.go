@@ -62,8 +62,7 @@ func Command(version string) *cobra.Command {
 	f.StringVar(&health, "health-addr", "0", "serve /healthz and /readyz, which says how the mirror rules are, in plain HTTP on `HOST:PORT` too; 0 for not at all")
 	f.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig file to connect with; as kubectl finds one, or the pod's own account, if not set")
 	f.StringArrayVar(&certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "a folder with certificates of registries, REGISTRY[:PORT]/*.crt; may be given more than once")
-	f.StringArrayVar(&bundles, "trust-bundle", []string{"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/pki/tls/certs/user-ca-bundle.pem"},
-		"a `FILE` of authorities to trust registries by, PEM, beside the system's; followed, and need not be there; may be given more than once")
+	f.StringArrayVar(&bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
