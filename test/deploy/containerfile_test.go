@@ -40,7 +40,7 @@ func readContainerfile(t *testing.T) []stage {
 			stages = append(stages, stage{base: f[0], name: f[2]})
 			continue
 		}
-		if !slices.Contains([]string{"ARG", "WORKDIR", "COPY", "RUN", "USER", "ENTRYPOINT"}, name) || rest == "" || strings.HasSuffix(line, `\`) {
+		if !slices.Contains([]string{"ARG", "WORKDIR", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT"}, name) || rest == "" || strings.HasSuffix(line, `\`) {
 			t.Fatalf("%s: not an instruction that this test knows", line)
 		}
 		last := &stages[len(stages)-1]

@@ -36,10 +36,11 @@ type Substitutions struct {
 	Defaults map[string][]string
 }
 
-// Where a Go program on Linux finds authorities that are mounted (crypto/x509).
+// Where a Go program finds authorities (crypto/x509): those that are mounted there, and
+// those of the image, SSL_CERT_FILE in deploy/Containerfile.
 const (
 	certDir  = "/etc/pki/tls/certs"
-	certFile = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+	certFile = "/usr/share/mirrorchain/ca-bundle.crt"
 )
 
 // box is where one container's process lives.
