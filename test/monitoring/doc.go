@@ -5,5 +5,6 @@
 // runbook.
 //
 // It is a module of its own, because that engine brings much that the project does not
-// need otherwise.
+// need otherwise. The files are outside of it, so that go test does not notice when they
+// change: run it with -count=1, as make test does.
 package monitoring
