@@ -82,12 +82,17 @@ func progressing(hc *hyperv1.HostedCluster, o *outcome, err error) metav1.Condit
 	return condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.AsExpectedReason, "HostedCluster is at expected version")
 }
 
-// handedOver says what came of handing rules on.
-func handedOver(how Handover, err error) metav1.Condition {
+// handedOver says what came of handing rules on in w. An image that nobody named is the
+// release's, whose control-plane-operator may be HyperShift's; that cannot be known
+// here, so that it is said and nothing is refused.
+func (w *workload) handedOver(err error) metav1.Condition {
 	if err == nil {
 		where := "the environment of the control-plane-operator"
-		if how == HandoverConfigMap {
+		if w.Handover == HandoverConfigMap {
 			where = "ConfigMap " + handover.ConfigMap
+			if w.namedImage(w.hc) == "" && w.image != w.OperatorImage {
+				where += ". The image of the control-plane-operator is that of the release: HyperShift's own does not know --overrides-file and does not start with it; name another with --control-plane-operator-image"
+			}
 		}
 		return condition(OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "Mirror rules are handed over in "+where)
 	}

@@ -167,7 +167,7 @@ func TestTooLarge(t *testing.T) {
 	if _, ok := errors.AsType[*handover.TooLargeError](err); !ok {
 		t.Fatalf("got %v, want that it is too large", err)
 	}
-	c := handedOver(HandoverEnv, err)
+	c := (&workload{hc: testCluster()}).handedOver(err)
 	if c.Status != metav1.ConditionFalse || c.Reason != TooLargeReason || !strings.Contains(c.Message, "--override-handover=configmap") {
 		t.Errorf("got %+v", c)
 	}

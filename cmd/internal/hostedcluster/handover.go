@@ -39,7 +39,7 @@ func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluste
 		return nil, false, nil
 	}
 	objects, err = w.handOver(rules)
-	o.set(handedOver(r.Handover, err))
+	o.set(w.handedOver(err))
 	if err != nil {
 		return nil, false, nil // the condition says so; nothing of this mends itself
 	}

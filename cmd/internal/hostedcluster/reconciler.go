@@ -188,7 +188,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	}
 	w := &workload{Settings: r.Settings, hc: hc, image: r.cpoImage(hc, f.controlPlane), scc: scc}
 	handed, unfit := w.handOver(encoded)
-	o.set(handedOver(r.Handover, unfit))             // an edit of the policies mends it, and comes back here
+	o.set(w.handedOver(unfit))                       // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handed, early) { // else written just now
 		written = append(written, handed...)
 	}
