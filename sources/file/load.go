@@ -110,43 +110,60 @@ func (s *source) addConf(ctx context.Context, p *provider.Policy, conf string, d
 	return nil
 }
 
-// read is the content of one file, up to the limit. One without content that was
-// changed a moment ago is about to be written, as a file is between the truncation
-// and the first write of whoever writes it in place: it gets as long as a change does
-// to settle. Whenever it is read, and not only when the watch tells, since a load
-// that failed is tried again at any time.
+// read is the content of one file, up to the limit. A regular file that changes while
+// it is read, or was changed a moment ago, may be one that somebody is writing in
+// place: empty between the truncation and the first write, or half old and half new,
+// which may well parse. It is read again once it has been left alone for as long as a
+// change takes to settle. Whenever it is read, and not only when the watch tells,
+// since a load that failed is tried again at any time.
 func (s *source) read(ctx context.Context, path string) ([]byte, error) {
-	data, err := s.readNow(ctx, path)
-	if err != nil || len(data) > 0 || !s.isFresh(path) {
-		return data, err
+	for range rereads {
+		data, wait, err := s.readNow(ctx, path)
+		if err != nil || wait <= 0 {
+			return data, err
+		}
+		settled := time.NewTimer(wait)
+		select {
+		case <-settled.C:
+		case <-ctx.Done():
+			settled.Stop()
+			return nil, ctx.Err()
+		}
 	}
-	settled := time.NewTimer(s.cfg.Settle)
-	defer settled.Stop()
-	select {
-	case <-settled.C:
-		return s.readNow(ctx, path)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return nil, fmt.Errorf("reading file:%s: it is written all the time; replace it by renaming a finished file", path)
 }
 
-// isFresh reports whether a regular file was changed less than Settle ago.
-func (s *source) isFresh(path string) bool {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	age := time.Since(info.ModTime())
-	return age >= 0 && age < s.cfg.Settle
-}
+// rereads is how often a file may be found changing.
+const rereads = 20
 
-func (s *source) readNow(ctx context.Context, path string) ([]byte, error) {
+// readNow reads the file as it is, and says how long it is yet to be left alone.
+func (s *source) readNow(ctx context.Context, path string) (data []byte, wait time.Duration, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading file:%s: %w", path, reason(err))
+		return nil, 0, fmt.Errorf("reading file:%s: %w", path, reason(err))
 	}
 	defer f.Close()
-	return readAll(ctx, path, f, s.cfg.MaxBytes)
+	before, err := f.Stat()
+	if err == nil && !before.Mode().IsRegular() {
+		data, err = readAll(ctx, path, f, s.cfg.MaxBytes)
+		return data, 0, err
+	}
+	if err == nil {
+		if data, err = readAll(ctx, path, f, s.cfg.MaxBytes); err != nil {
+			return nil, 0, err
+		}
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading file:%s: %w", path, reason(err))
+	}
+	if !after.ModTime().Equal(before.ModTime()) || after.Size() != int64(len(data)) {
+		return nil, s.cfg.Settle, nil
+	}
+	if age := time.Since(after.ModTime()); age >= 0 && age < s.cfg.Settle {
+		return data, s.cfg.Settle - age, nil
+	}
+	return data, 0, nil
 }
 
 func readAll(ctx context.Context, path string, r io.Reader, most int64) ([]byte, error) {

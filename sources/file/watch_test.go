@@ -261,19 +261,23 @@ func TestResolverKeepsLastGood(t *testing.T) {
 // forbids among it.
 func TestLoadBetweenTruncationAndWrite(t *testing.T) {
 	path := t.TempDir() + "/policies.yaml"
+	whole := idms("a", "quay.io/a", "m.example/a")
 	for name, tt := range map[string]struct {
-		text  string
-		age   time.Duration // of the truncation
-		rules int
-		waits bool
+		before, text string
+		age          time.Duration // of what is there before
+		rules        int
+		waits        bool
 	}{
-		"written":       {idms("a", "quay.io/a", "m.example/a"), time.Millisecond, 1, true},
-		"left empty":    {"", time.Millisecond, 0, true},
-		"empty already": {"", time.Minute, 0, false},
+		"written":       {"", whole, time.Millisecond, 1, true},
+		"left empty":    {"", "", time.Millisecond, 0, true},
+		"empty already": {"", "", time.Minute, 0, false},
+		// Both parse: what is between is what nobody wrote.
+		"half of it": {idms("b", "quay.io/b", "m.example/b"), whole + "---\n" + idms("c", "quay.io/c", "m.example/c"), time.Millisecond, 2, true},
+		"whole":      {whole, whole, time.Minute, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				write(t, path, "")
+				write(t, path, tt.before)
 				changed := time.Now().Add(-tt.age)
 				must(t, os.Chtimes(path, changed, changed))
 				src := openWith(t, path, file.Config{})

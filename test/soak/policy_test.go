@@ -149,6 +149,8 @@ func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}
 			if os.IsNotExist(err) {
 				err = nil
 			}
+		case 3:
+			err = s.over(p.text)
 		default:
 			s.put(p.text)
 		}
