@@ -14,8 +14,9 @@ type Config struct {
 	Probe time.Duration
 	// MaxProbe is the longest Probe becomes; 2 min.
 	MaxProbe time.Duration
-	// Hosts bounds how many hosts are remembered; 1024. Those go first that are
-	// healthy and were not heard of for longest.
+	// Hosts bounds how many hosts are remembered; 1024. Those go first that were not
+	// heard of for longest: of the healthy ones and of those that have been silent
+	// for ten times MaxProbe, else of all.
 	Hosts int
 }
 
@@ -193,7 +194,7 @@ func (h *Health) evict() {
 	var name string
 	var oldest *host
 	for n, x := range h.hosts {
-		if oldest == nil || before(x, oldest) {
+		if oldest == nil || h.before(x, oldest) {
 			name, oldest = n, x
 		}
 	}
@@ -201,9 +202,15 @@ func (h *Health) evict() {
 }
 
 // before reports whether a is forgotten before b.
-func before(a, b *host) bool {
-	if sick := a.failures > 0; sick != (b.failures > 0) {
-		return !sick
+func (h *Health) before(a, b *host) bool {
+	if kept := h.kept(a); kept != h.kept(b) {
+		return !kept
 	}
 	return a.heard.Before(b.heard)
+}
+
+// kept reports whether x is sick, and that is no old story: whoever makes lookups name
+// many hosts that do not exist would otherwise push out the real ones for good.
+func (h *Health) kept(x *host) bool {
+	return x.failures > 0 && time.Since(x.heard) < 10*max(h.cfg.MaxProbe, h.cfg.Probe)
 }

@@ -161,6 +161,36 @@ func TestBound(t *testing.T) {
 	})
 }
 
+// A flood of hosts that do not exist costs what is known of real ones for a while, and
+// not for good.
+func TestFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := health.New(health.Config{Hosts: 8})
+		for i := range 8 {
+			h.Report(health.Report{Host: fmt.Sprint("bogus-", i), Evidence: health.Failed})
+		}
+		hear := func(names ...string) (known int) {
+			for _, n := range names {
+				time.Sleep(time.Second)
+				h.Report(health.Report{Host: n, Evidence: health.Alive, FirstByte: time.Millisecond})
+			}
+			for _, n := range names {
+				if _, ok := h.Usual(n); ok {
+					known++
+				}
+			}
+			return known
+		}
+		if n := hear("a", "b"); n != 1 {
+			t.Errorf("%d real hosts are known, want 1: the sick ones are kept for now", n)
+		}
+		time.Sleep(20 * time.Minute)
+		if n := hear("a", "b", "c"); n != 3 {
+			t.Errorf("%d real hosts are known after 20 min, want 3: %+v", n, h.Hosts())
+		}
+	})
+}
+
 func TestStateString(t *testing.T) {
 	for s, want := range map[health.State]string{health.Healthy: "healthy", health.Suspect: "suspect", health.Open: "open", 99: "unknown"} {
 		if got := s.String(); got != want {
