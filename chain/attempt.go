@@ -123,7 +123,7 @@ func ranOut(ref imageref.Ref, limit time.Duration, err error) error {
 	}
 	return &provider.Error{
 		Op: opOf(err), Ref: ref, Class: provider.ClassTimeout,
-		Err: fmt.Errorf("not finished within %s", limit.Round(time.Millisecond)),
+		Err: fmt.Errorf("not finished within %s", limit.Round(time.Millisecond)), Elsewhere: elsewhere(err),
 	}
 }
 

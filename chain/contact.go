@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -63,8 +64,10 @@ func (s *search[T]) judge(a *attempt[T]) health.Evidence {
 		return health.Unsure
 	case a.answered:
 		return health.Alive
-	case class == provider.ClassCanceled && a.contact.begun():
+	case (class == provider.ClassCanceled || elsewhere(a.err)) && a.contact.begun():
 		return health.Alive
+	case elsewhere(a.err):
+		return health.Unsure
 	case class == provider.ClassTimeout && cut:
 		if a.overdue(max(a.lostAt, a.took)) {
 			return health.Failed
@@ -73,6 +76,14 @@ func (s *search[T]) judge(a *attempt[T]) health.Evidence {
 	default:
 		return evidenceOf(class)
 	}
+}
+
+// elsewhere reports whether err is of a host that the endpoint led to. Were that held
+// against the endpoint, one repository that redirects to nowhere would make a mirror
+// sick that many share.
+func elsewhere(err error) bool {
+	e, ok := errors.AsType[*provider.Error](err)
+	return ok && e.Elsewhere
 }
 
 func evidenceOf(c provider.Class) health.Evidence {

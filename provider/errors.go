@@ -98,7 +98,10 @@ type Error struct {
 	Status int
 	// RetryAfter is how long the server asked us to wait, 0 if it did not.
 	RetryAfter time.Duration
-	Err        error // the cause; nil where Class and Status say it all
+	// Elsewhere says that it went wrong with another host than Ref's, to which that
+	// one had led: a redirect's target, a token realm. It says nothing of Ref's own.
+	Elsewhere bool
+	Err       error // the cause; nil where Class and Status say it all
 }
 
 func (e *Error) Error() string {

@@ -154,7 +154,8 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, s source, re
 			return nil, fail(provider.ClassMalformed, errors.New("a redirect to what is no http or https URL"))
 		}
 		if to.Scheme == "http" && !s.insecure {
-			return nil, fail(provider.ClassTLS, errors.New("a redirect from https to plain HTTP is not followed; a policy must call the registry insecure first"))
+			return nil, &provider.Error{Class: provider.ClassTLS, Elsewhere: true,
+				Err: errors.New("a redirect from https to plain HTTP is not followed; a policy must call the registry insecure first")}
 		}
 		if !wire.IsHost(to.Host) {
 			return nil, fail(provider.ClassMalformed, errors.New("a redirect to a host that is none"))
@@ -168,7 +169,8 @@ func (p *Provider) redirected(ctx context.Context, from *wire.Host, s source, re
 		if err != nil {
 			return nil, wire.Withhold(err, secrets...)
 		}
-		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept, Head: req.Head, Chosen: true, Secrets: secrets})
+		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept, Head: req.Head,
+			Chosen: true, Elsewhere: !wire.SameHost(to.Host, from.Address()), Secrets: secrets})
 		if err != nil {
 			return nil, wire.Withhold(during(op, err), secrets...)
 		}

@@ -100,7 +100,7 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 	if err != nil {
 		return nil, wire.Request{}, err
 	}
-	req := wire.Request{Scheme: u.Scheme, Path: u.Path, Accept: "application/json", Chosen: true, Secrets: Secrets(x.cred, Grant{})}
+	req := wire.Request{Scheme: u.Scheme, Path: u.Path, Accept: "application/json", Chosen: true, Elsewhere: !m.isOwn(x.realm), Secrets: Secrets(x.cred, Grant{})}
 	if req.Path == "" {
 		req.Path = "/"
 	}

@@ -99,3 +99,14 @@ func withoutCertificate(err error) error {
 	}
 	return &provider.Error{Class: provider.ClassTLS, Err: &text{"it asks for a client certificate, and there is none for it: " + e.Err.Error(), e.Err}}
 }
+
+// elsewhere is err as that of another host than the registry.
+func elsewhere(err error) error {
+	e, ok := errors.AsType[*provider.Error](err)
+	if !ok {
+		return err
+	}
+	c := *e
+	c.Elsewhere = true
+	return &c
+}

@@ -128,6 +128,9 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 		if fresh.Load() && h.asked.Load() {
 			err = withoutCertificate(err)
 		}
+		if r.Elsewhere {
+			err = elsewhere(err)
+		}
 		rec.failed(err)
 		rec.end()
 		return nil, got.Load(), err
@@ -136,7 +139,7 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 	rec.status(resp.StatusCode)
 	return &Response{
 		Status: resp.StatusCode, Header: resp.Header, Size: resp.ContentLength,
-		Plain: scheme == "http", body: resp.Body, watch: w, record: rec,
+		Plain: scheme == "http", body: resp.Body, watch: w, record: rec, elsewhere: r.Elsewhere,
 	}, true, nil
 }
 

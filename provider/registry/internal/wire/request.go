@@ -33,6 +33,9 @@ type Request struct {
 	// Secrets are those that it knows.
 	Chosen  bool
 	Secrets []string
+	// Elsewhere says that the host is not the registry itself; errors of transport
+	// then say so too.
+	Elsewhere bool
 }
 
 func (h *Host) build(ctx context.Context, scheme string, r Request) *http.Request {

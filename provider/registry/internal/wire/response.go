@@ -23,12 +23,13 @@ type Response struct {
 	Size   int64 // of the body as announced, -1 if it was not
 	Plain  bool  // came over plain HTTP
 
-	body     io.ReadCloser
-	watch    *watchdog
-	record   *record
-	progress int
-	eof      bool
-	closed   bool
+	body      io.ReadCloser
+	watch     *watchdog
+	record    *record
+	elsewhere bool
+	progress  int
+	eof       bool
+	closed    bool
 }
 
 // Read reads the body. Errors other than io.EOF are [*provider.Error]s.
@@ -45,6 +46,9 @@ func (r *Response) Read(p []byte) (int, error) {
 		r.eof = true
 	default:
 		err = r.watch.explain(err)
+		if r.elsewhere {
+			err = elsewhere(err)
+		}
 		if !r.closed {
 			r.record.failed(err)
 		}

@@ -36,7 +36,7 @@ func Withhold(err error, secrets ...string) error {
 	}
 	e := &provider.Error{Err: errors.New("details are withheld: they repeat a secret")}
 	if full, ok := errors.AsType[*provider.Error](err); ok {
-		e.Class, e.Status, e.RetryAfter = full.Class, full.Status, full.RetryAfter
+		e.Class, e.Status, e.RetryAfter, e.Elsewhere = full.Class, full.Status, full.RetryAfter, full.Elsewhere
 	}
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, end) {
