@@ -165,7 +165,7 @@ func (a *attempt[T]) lose() {
 }
 
 // age is how long ago the attempt began.
-func (a *attempt[T]) age() time.Duration { return time.Since(a.contact.start) }
+func (a *attempt[T]) age() time.Duration { return a.contact.age() }
 
 // overdue reports whether the attempt was silent for age, and that is too long.
 func (a *attempt[T]) overdue(age time.Duration) bool {

@@ -105,6 +105,7 @@ func (f *fakes) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	if e == nil {
 		e = fails(provider.ClassUnreachable)
 	}
+	connects(ctx)
 	if err := e(ctx, req, n); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,13 @@ func firstByte(ctx context.Context) {
 	}
 }
 
+// connects is what net/http does before it sends anything.
+func connects(ctx context.Context) {
+	if t := httptrace.ContextClientTrace(ctx); t != nil && t.GetConn != nil {
+		t.GetConn("")
+	}
+}
+
 // begins begins to answer after d, and goes on as then says.
 func begins(d time.Duration, then endpoint) endpoint {
 	return func(ctx context.Context, req provider.Request, n int) error {

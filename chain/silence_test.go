@@ -1,0 +1,84 @@
+package chain_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// Callers in a hurry make nobody sick that takes its time; whoever is silent for long
+// is sick, though it was the caller's deadline that cut it short.
+func TestSilenceAndDeadlines(t *testing.T) {
+	for name, tt := range map[string]struct {
+		deadline time.Duration // for two mirrors and the source
+		at       endpoint
+		sick     bool
+	}{
+		"slow, in a hurry":   {time.Second, begins(400*ms, answers), false},
+		"hangs, in a hurry":  {time.Second, hangs, false},
+		"hangs for a second": {3 * time.Second, hangs, false},
+		"hangs for long":     {6 * time.Second, hangs, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSick(t, map[string]endpoint{mirrorA: tt.at, mirrorB: begins(20*ms, answers)})
+				for range 3 {
+					ctx, cancel := context.WithTimeout(t.Context(), tt.deadline)
+					if _, err := s.Lookup(ctx, ofTag); err != nil {
+						t.Errorf("Lookup: %v", err)
+					}
+					cancel()
+				}
+				if s.health.Sick("a.example") != tt.sick {
+					t.Errorf("hosts: %s; want it sick: %v", s.states(), tt.sick)
+				}
+			})
+		})
+	}
+}
+
+// busy keeps content on a disk that has its hands full.
+type busy struct{ *keeper }
+
+func (b *busy) Restore(ctx context.Context, req provider.Request, digest string, p provider.Platform) (*provider.Release, error) {
+	time.Sleep(400 * ms)
+	return b.keeper.Restore(ctx, req, digest, p)
+}
+
+// The time before a mirror is asked is our own, and not its silence.
+func TestOurOwnTimeIsNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := &busy{&keeper{opener: opener{open: func(ctx context.Context, req provider.Request) (string, provider.Platform, error) {
+			connects(ctx)
+			if err := begins(50*ms, answers)(ctx, req, 0); err != nil {
+				return "", provider.Platform{}, err
+			}
+			return digest, provider.Platform{}, nil
+		}}}}
+		notes := &memo{}
+		var h *health.Health
+		process := func() *chain.Chain {
+			h = health.New(health.Config{})
+			return newChain(t, base, newRules(t, mirrored(source, mirrorA, mirrorB)),
+				chain.Mirrors(chain.MirrorsConfig{Health: h}), chain.Store(chain.StoreConfig{Notes: notes}))
+		}
+		lookup(t, process(), ofDigest)
+		for range 3 {
+			time.Sleep(20 * time.Minute) // the proof expires, so that the mirror is asked
+			lookup(t, process(), ofDigest)
+			if h.Sick("a.example") {
+				t.Errorf("hosts: %+v", h.Hosts())
+			}
+			for _, x := range h.Hosts() {
+				if x.Usual > 50*ms {
+					t.Errorf("%s usually takes %s; want no more than 50 ms", x.Name, x.Usual)
+				}
+			}
+		}
+	})
+}
