@@ -40,6 +40,21 @@ func (s source) stored(d v1.Descriptor) []byte {
 	return b
 }
 
+// layers is where o's layers may be read. What is kept of them may be used only where
+// the manifest is kept as well, since that is kept last: somebody read all of it once,
+// with these bytes. Any other manifest only names layers, which whoever writes one can
+// do without having ever seen them; it has to get them from its own registry.
+func (o *opened) layers() source {
+	s := o.source
+	if s.blobs == nil || s.alone { // alone: the manifest is what is kept
+		return s
+	}
+	if b, ok := s.blobs.Get(o.manifest.digest); !ok || !bytes.Equal(b, o.manifest.body) {
+		s.blobs = nil
+	}
+	return s
+}
+
 // keep keeps what o was read from, if that is all there.
 func (o *opened) keep(read layersRead) {
 	if o.source.blobs == nil || o.source.alone || read.lost {

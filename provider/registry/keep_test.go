@@ -1,10 +1,14 @@
 package registry_test
 
 import (
+	"bytes"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -135,5 +139,57 @@ func TestRestoreWithoutBlobs(t *testing.T) {
 	req := provider.Request{Image: start(t, testregistry.Config{}).ByTag(repo, "v")}
 	if _, err := p.Restore(t.Context(), req, old.Digest, provider.Platform{}); !errors.Is(err, provider.ErrNotFound) {
 		t.Errorf("%v; want ErrNotFound", err)
+	}
+}
+
+// A layer is given to who has read it, or has a manifest that somebody read it by. To
+// name its digest in a manifest of one's own is neither.
+func TestKeptLayerOfAnother(t *testing.T) {
+	reg := start(t, testregistry.Config{})
+	reg.Push(repo, "v", old)
+	kept := &shelf{}
+	if _, err := open(t, reg, keeping(kept)).Lookup(t.Context(), request(reg.ByTag(repo, "v"))); err != nil {
+		t.Fatal(err)
+	}
+	// The same layers in another manifest, of somebody who saw the first one's text once.
+	theirs := old
+	theirs.Manifest = bytes.Replace(old.Manifest, []byte(`"schemaVersion"`), []byte(`"annotations":{"by":"another"},"schemaVersion"`), 1)
+	if bytes.Equal(theirs.Manifest, old.Manifest) {
+		t.Fatal("the manifest is the same")
+	}
+	var asked atomic.Int32
+	var has atomic.Bool
+	other := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Contains(r.URL.Path, "/manifests/"):
+			_, _ = w.Write(theirs.Manifest)
+		case has.Load() && strings.HasSuffix(r.URL.Path, old.Top().Digest):
+			asked.Add(1)
+			_, _ = w.Write(old.Top().Bytes())
+		default:
+			asked.Add(1)
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	their := func() (*provider.Release, error) {
+		return open(t, nil, trusting(other), keeping(kept)).Lookup(t.Context(), request(mustParse(t, hostOf(other)+"/x/y:1")))
+	}
+	for range 2 {
+		if r, err := their(); !errors.Is(err, provider.ErrNotFound) {
+			t.Errorf("%v, %v from what is kept; want the ErrNotFound of their registry", r, err)
+		}
+	}
+	if n := asked.Swap(0); n != 2 {
+		t.Errorf("their registry was asked for %d layers; want 2", n)
+	}
+	// Where their registry has it they have shown it, once.
+	has.Store(true)
+	for range 2 {
+		if _, err := their(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("their registry was asked for %d layers; want 1", n)
 	}
 }

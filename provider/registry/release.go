@@ -37,7 +37,7 @@ func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := o.p.search(ctx, o.source, o.manifest.layers, s)
+	read, err := o.p.search(ctx, o.layers(), o.manifest.layers, s)
 	if err != nil {
 		return nil, err
 	}

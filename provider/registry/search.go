@@ -57,8 +57,8 @@ func (p *Provider) search(ctx context.Context, src source, layers []v1.Descripto
 }
 
 // scan reads one layer: from kept if it was kept, else from where src keeps it, else
-// from the registry. It
-// decodes while bytes come in, and judges them before it believes a decoder.
+// from the registry. It decodes while bytes come in, and judges them before it
+// believes a decoder.
 func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *layer.Search, kept []byte) (l *layer.Layer, raw []byte, err error) {
 	t := &turn{of: p.decoders}
 	defer t.leave()
