@@ -18,3 +18,4 @@ type kept struct{ value []byte }
 
 func (k *kept) Note(string) ([]byte, bool)     { return k.value, k.value != nil }
 func (k *kept) PutNote(_ string, value []byte) { k.value = value }
+func (k *kept) DropNote(string)                { k.value = nil }

@@ -21,6 +21,10 @@ type Notes interface {
 	Note(key string) (value []byte, ok bool)
 	// PutNote notes value, which is below 4 KiB, in place of what was there.
 	PutNote(key string, value []byte)
+	// DropNote ends what was noted under key: somebody was denied what it grants. It
+	// must hold for the next process wherever it can, on a full disk too; and for this
+	// one always.
+	DropNote(key string)
 }
 
 // note is what is remembered of an answer: which release it was, not the release.
@@ -59,16 +63,6 @@ func putNote(to Notes, key string, n note) {
 	})
 	if err == nil {
 		to.PutNote(key, b)
-	}
-}
-
-// forget leaves a note that says nothing.
-func forget(in Notes, key string) {
-	if in == nil {
-		return
-	}
-	if v, ok := in.Note(key); ok && len(v) > 0 {
-		in.PutNote(key, nil)
 	}
 }
 

@@ -38,6 +38,12 @@ func (m *memo) PutNote(key string, value []byte) {
 	m.puts++
 }
 
+func (m *memo) DropNote(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.all, key)
+}
+
 // keeper is an opener that can also ask whether a reference is as it was, and that
 // keeps, like a disk, what it read.
 type keeper struct {

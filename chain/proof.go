@@ -89,7 +89,7 @@ func (s *store) remember(k proofKey, p proof) {
 func (s *store) disprove(k proofKey) {
 	s.proofs.drop(&k)
 	if s.Notes != nil {
-		forget(s.Notes, k.note())
+		s.Notes.DropNote(k.note())
 	}
 }
 

@@ -71,6 +71,8 @@ func (c *cache) last(ctx context.Context, k *cacheKey, req *provider.Request) (*
 // forget ends the last answer to k: an endpoint has denied it. The note goes first, so
 // that who is restoring from it at this moment cannot put the answer back.
 func (c *cache) forget(k *cacheKey) {
-	forget(c.Notes, k.note())
+	if c.Notes != nil {
+		c.Notes.DropNote(k.note())
+	}
 	c.entries.drop(k)
 }

@@ -34,11 +34,11 @@ func (c *Cache) Get(digest string) ([]byte, bool) {
 // is not what the digest says.
 func (c *Cache) Put(digest string, content []byte) {
 	name, ok := blobName(digest)
-	if c == nil || !ok || len(content) > maxBlob || c.blobs.has(name, int64(len(content))) {
+	if c == nil || !ok || len(content) > maxBlob || c.blobs.has(name, content) {
 		return
 	}
 	if !matches(content, name) {
-		c.blobs.report(fmt.Errorf("content that was to be kept as %s is something else", digest))
+		c.blobs.refusals.report(fmt.Errorf("content that was to be kept as %s is something else", digest))
 		return
 	}
 	c.blobs.write(name, content, true)

@@ -1,21 +1,18 @@
 package diskcache
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
 
 const (
-	// Names of files that are being written begin so.
-	temporaryPrefix = "tmp-"
 	// A file that is still being written after so long, where milliseconds are usual,
 	// is left over from a process that is no more. If it is not, its writer finds it
 	// gone, and keeps nothing.
@@ -29,22 +26,29 @@ const (
 
 // bucket is a bounded directory of files that are written once.
 type bucket struct {
-	root   *os.Root
-	name   string
-	max    int64
-	isName func(string) bool // of our files; others are left alone
-	report func(error)
-	step   func(string) // see open
+	root      *os.Root
+	name      string
+	max       int64
+	isName    func(string) bool  // of our files; others are left alone
+	step      func(string) error // see open
+	refusals  *refusals
+	neighbour *bucket // gives way too where the disk is full; may be nil
 
-	mu      sync.Mutex // never held while a file is waited for
-	used    int64      // as last counted, and what was written since
-	since   int64      // what was written since counting last began
+	mu      sync.Mutex      // never held while a file is waited for
+	dropped map[string]bool // what is to be gone and could not be removed
+	used    int64           // as last counted, and what was written since
+	since   int64           // what was written since counting last began
 	tidying bool
 }
 
-func openBucket(parent *os.Root, name string, max int64, isName func(string) bool, report func(error), step func(string)) (*bucket, error) {
+func openBucket(parent *os.Root, name string, max int64, isName func(string) bool, refusals *refusals, step func(string) error) (*bucket, error) {
 	if err := parent.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
+	}
+	if info, err := parent.Lstat(name); err != nil {
+		return nil, err
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a directory of its own (%s); remove it, and a new one is made", name, info.Mode())
 	}
 	root, err := parent.OpenRoot(name)
 	if err != nil {
@@ -53,13 +57,18 @@ func openBucket(parent *os.Root, name string, max int64, isName func(string) boo
 	if err := private(root, 0o077, "look into"); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), root.Close())
 	}
-	return &bucket{root: root, name: name, max: max, isName: isName, report: report, step: step}, nil
+	return &bucket{root: root, name: name, max: max, isName: isName, refusals: refusals, step: step}, nil
 }
 
-// has reports whether there is a file of that size, and notes its use.
-func (b *bucket) has(name string, size int64) bool {
+// has reports whether there is a file with that content, and notes its use. It reads
+// it: a file of the right size may be damaged.
+func (b *bucket) has(name string, content []byte) bool {
 	info, err := b.root.Lstat(name)
-	if err != nil || !info.Mode().IsRegular() || info.Size() != size {
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
+		return false
+	}
+	was, err := b.root.ReadFile(name)
+	if err != nil || !bytes.Equal(was, content) {
 		return false
 	}
 	b.touch(name, info)
@@ -68,12 +77,16 @@ func (b *bucket) has(name string, size int64) bool {
 
 // read is a whole file. One that is not there, or over limit, is none.
 func (b *bucket) read(name string, limit int64) ([]byte, bool) {
+	if b.wasDropped(name) {
+		b.drop(name) // perhaps it can be now
+		return nil, false
+	}
 	info, err := b.root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, false
 	case err != nil:
-		b.report(err)
+		b.refusals.add(err)
 		return nil, false
 	case !info.Mode().IsRegular() || info.Size() > limit:
 		b.damaged(name)
@@ -82,14 +95,14 @@ func (b *bucket) read(name string, limit int64) ([]byte, bool) {
 	f, err := b.root.Open(name)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) { // removed meanwhile
-			b.report(err)
+			b.refusals.add(err)
 		}
 		return nil, false
 	}
 	defer f.Close()
 	content := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, content); err != nil {
-		b.report(err)
+		b.refusals.add(err)
 		b.damaged(name)
 		return nil, false
 	}
@@ -97,44 +110,65 @@ func (b *bucket) read(name string, limit int64) ([]byte, bool) {
 	return content, true
 }
 
-// touch notes a use.
+// touch notes a use, also where the last one is noted in the future: by a clock that
+// was ahead.
 func (b *bucket) touch(name string, info fs.FileInfo) {
-	if now := time.Now(); now.Sub(info.ModTime()) > touchEvery {
+	if now := time.Now(); now.Sub(info.ModTime()).Abs() > touchEvery {
 		_ = b.root.Chtimes(name, now, now) // at worst it goes sooner
 	}
 }
 
 // damaged removes a file that is not what was written.
 func (b *bucket) damaged(name string) {
-	b.report(fmt.Errorf("%s/%s is not what was written; it is removed", b.name, name))
-	if err := b.root.RemoveAll(name); err != nil {
-		b.report(err)
+	b.refusals.report(fmt.Errorf("%s/%s is not what was written; it is removed", b.name, name))
+	if err := b.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.refusals.add(err)
 	}
 }
 
 // write puts a file in its place as a whole, instead of what is there. If it cannot,
-// everything is as before.
+// everything is as before. On a full disk it gives way first, once.
 func (b *bucket) write(name string, content []byte, flush bool) {
-	if size(int64(len(content))) > b.max {
+	n := size(int64(len(content)))
+	if n > b.max {
 		return
 	}
+	err := b.put(name, content, flush)
+	if isFull(err) {
+		b.refusals.add(err)
+		b.tidy(n)
+		if b.neighbour != nil {
+			b.neighbour.tidy(n)
+		}
+		err = b.put(name, content, flush)
+	}
+	if err != nil {
+		b.refusals.add(err)
+		return
+	}
+	b.undrop(name)
+	if b.count(n) {
+		b.tidy(0)
+	}
+}
+
+func (b *bucket) put(name string, content []byte, flush bool) error {
 	tmp, err := b.temporary(content, flush)
 	if err != nil {
-		b.report(err)
-		return
+		return err
 	}
-	b.step("written")
-	if err := b.root.Rename(tmp, name); err != nil {
-		if !errors.Is(err, fs.ErrNotExist) { // taken for left over
-			b.report(err)
-		}
+	if err = b.step("written"); err == nil {
+		err = b.root.Rename(tmp, name)
+	}
+	switch {
+	case err == nil:
+		err = b.step("renamed")
+	case errors.Is(err, fs.ErrNotExist): // taken for left over
+		err = nil
+	default:
 		_ = b.root.Remove(tmp)
-		return
 	}
-	b.step("renamed")
-	if b.count(size(int64(len(content)))) {
-		b.tidy()
-	}
+	return err
 }
 
 // temporary writes a file beside its place, in the same directory.
@@ -149,10 +183,14 @@ func (b *bucket) temporary(content []byte, flush bool) (name string, err error) 
 			_ = b.root.Remove(name)
 		}
 	}()
-	b.step("created")
+	err = b.step("created")
 	half := len(content) / 2
-	_, err = f.Write(content[:half])
-	b.step("half written")
+	if err == nil {
+		_, err = f.Write(content[:half])
+	}
+	if err == nil {
+		err = b.step("half written")
+	}
 	if err == nil {
 		_, err = f.Write(content[half:])
 	}
@@ -161,75 +199,3 @@ func (b *bucket) temporary(content []byte, flush bool) (name string, err error) 
 	}
 	return name, errors.Join(err, f.Close())
 }
-
-// count adds what was written, and reports whether it is time to tidy: too much is
-// there, or so much was written since the last time that others may have as well.
-func (b *bucket) count(n int64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.used += n
-	b.since += n
-	return b.used > b.max || b.since > b.max/16
-}
-
-// tidy counts what there is, and removes what was left half-written, and if there is
-// too much, what was not used for longest until a tenth is free.
-func (b *bucket) tidy() {
-	b.mu.Lock()
-	if b.tidying {
-		b.mu.Unlock()
-		return
-	}
-	b.tidying, b.since = true, 0
-	b.mu.Unlock()
-
-	used := b.sweep()
-
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tidying = false
-	b.used = used + b.since
-}
-
-func (b *bucket) sweep() (used int64) {
-	entries, err := fs.ReadDir(b.root.FS(), ".")
-	if err != nil {
-		b.report(err)
-	}
-	var files []fs.FileInfo
-	for _, e := range entries {
-		ours, left := b.isName(e.Name()), strings.HasPrefix(e.Name(), temporaryPrefix)
-		if !ours && !left {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		if left && time.Since(info.ModTime()).Abs() > leftOver {
-			_ = b.root.Remove(info.Name())
-			continue
-		}
-		used += size(info.Size())
-		if ours {
-			files = append(files, info)
-		}
-	}
-	if used <= b.max {
-		return used
-	}
-	slices.SortFunc(files, func(x, y fs.FileInfo) int { return x.ModTime().Compare(y.ModTime()) })
-	for _, f := range files {
-		if used <= b.max-b.max/10 {
-			break
-		}
-		// Who reads it now reads it to its end; it may be gone already.
-		if err := b.root.Remove(f.Name()); err == nil || errors.Is(err, fs.ErrNotExist) {
-			used -= size(f.Size())
-		}
-	}
-	return used
-}
-
-// size is what a file of n bytes takes.
-func size(n int64) int64 { return (n + block - 1) / block * block }

@@ -12,15 +12,17 @@ import (
 type Config struct {
 	// Dir is the directory. It is made if it is not there, readable by its user alone.
 	// One that belongs to somebody else, or that others can write to, is refused; on a
-	// volume that everybody can write to name a directory in it.
+	// volume that everybody can write to name a directory in it. So is one that is not
+	// empty and was not made by Open: no file of anybody else is ever removed.
 	Dir string
 	// MaxBytes bounds what is kept, as a disk with blocks of 4 KiB counts it; 0 is
 	// 2 GiB. Notes have an eighth of it. While several processes write, each may be
 	// ahead of what it knows of the others by a sixteenth.
 	MaxBytes int64
 	// OnError, if not nil, is told what the disk refused: it is full, read-only, or
-	// gave back something else than was written. The cache then does without. It may
-	// be called from many goroutines at once.
+	// gave back something else than was written. The cache then does without. Of a
+	// state that lasts it is told once; it is over when there was an hour without it.
+	// It may be called from many goroutines at once.
 	OnError func(error)
 }
 
@@ -40,7 +42,7 @@ func Open(cfg Config) (*Cache, error) {
 	if cfg.MaxBytes < 0 {
 		return nil, fmt.Errorf("disk cache: MaxBytes is negative (%d)", cfg.MaxBytes)
 	}
-	c, err := open(cfg, func(string) {})
+	c, err := open(cfg, func(string) error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("disk cache %s: %w", cfg.Dir, err)
 	}
@@ -48,8 +50,8 @@ func Open(cfg Config) (*Cache, error) {
 }
 
 // open is Open; step is called at each step of a write, for tests that end the process
-// there.
-func open(cfg Config, step func(string)) (*Cache, error) {
+// there, and may fail there.
+func open(cfg Config, step func(string) error) (*Cache, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -61,26 +63,30 @@ func open(cfg Config, step func(string)) (*Cache, error) {
 	if err := private(root, 0o022, "write to"); err != nil {
 		return nil, err
 	}
-	report := func(err error) {
+	if err := claim(root); err != nil {
+		return nil, err
+	}
+	refusals := &refusals{report: func(err error) {
 		if cfg.OnError != nil && !errors.Is(err, os.ErrClosed) { // what is closed is not used
 			cfg.OnError(fmt.Errorf("disk cache %s: %w", cfg.Dir, err))
 		}
-	}
+	}}
 	bound := cmp.Or(cfg.MaxBytes, 2<<30)
 	c := &Cache{}
-	if c.blobs, err = openBucket(root, "blobs", bound-bound/8, isBlob, report, step); err != nil {
+	if c.blobs, err = openBucket(root, "blobs", bound-bound/8, isBlob, refusals, step); err != nil {
 		return nil, err
 	}
-	if c.notes, err = openBucket(root, "notes", bound/8, isNote, report, step); err != nil {
+	if c.notes, err = openBucket(root, "notes", bound/8, isNote, refusals, step); err != nil {
 		return nil, errors.Join(err, c.blobs.root.Close())
 	}
+	c.notes.neighbour = c.blobs // which has nearly all of the room
 	key, err := loadKey(c.notes)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	c.names, c.seals = key.derive("name"), key.derive("seal")
-	c.blobs.tidy()
-	c.notes.tidy()
+	c.blobs.tidy(0)
+	c.notes.tidy(0)
 	return c, nil
 }
 

@@ -1,7 +1,12 @@
 package diskcache
 
 // OpenStepping is Open with a function that is called at each step of a write.
-func OpenStepping(cfg Config, step func(string)) (*Cache, error) { return open(cfg, step) }
+func OpenStepping(cfg Config, step func(string)) (*Cache, error) {
+	return open(cfg, func(s string) error { step(s); return nil })
+}
+
+// OpenFailing is Open with a function that may refuse each step of a write.
+func OpenFailing(cfg Config, step func(string) error) (*Cache, error) { return open(cfg, step) }
 
 // Seal and Unseal are the format of notes.
 func (c *Cache) Seal(name string, value []byte) []byte          { return c.seals.seal(name, value) }

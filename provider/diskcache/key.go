@@ -28,8 +28,8 @@ func loadKey(b *bucket) (subkey, error) {
 	return nil, errors.New("the key of the notes goes as soon as it is made")
 }
 
-// readKey reads the key. One that is no key any more is removed: then the notes that
-// were made with it are lost, which is what they are anyway.
+// readKey reads the key. One that is no key, or none any more, is put aside: then the
+// notes that were made with it are lost, which is what they are anyway.
 func readKey(b *bucket) (subkey, error) {
 	info, err := b.root.Lstat(keyFile)
 	if err != nil {
@@ -43,7 +43,7 @@ func readKey(b *bucket) (subkey, error) {
 		return nil, err
 	}
 	if len(k) != keySize {
-		if err := b.root.Remove(keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := b.root.Rename(keyFile, keyFile+"-aside-"+rand.Text()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		return nil, fs.ErrNotExist
@@ -59,7 +59,9 @@ func makeKey(b *bucket) error {
 		return err
 	}
 	defer func() { _ = b.root.Remove(tmp) }()
-	b.step("key written")
+	if err := b.step("key written"); err != nil {
+		return err
+	}
 	err = b.root.Link(tmp, keyFile) // unlike a rename, never in place of another's
 	switch {
 	case err == nil, errors.Is(err, fs.ErrExist):

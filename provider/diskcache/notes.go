@@ -39,6 +39,15 @@ func (c *Cache) PutNote(key string, value []byte) {
 	c.notes.write(name, c.seals.seal(name, value), false)
 }
 
+// DropNote ends what was noted under key, for all processes. It takes no room on the
+// disk; where the disk refuses even that, it holds for this process.
+func (c *Cache) DropNote(key string) {
+	if c == nil {
+		return
+	}
+	c.notes.drop(hex.EncodeToString(c.names.sum(key)))
+}
+
 func isNote(name string) bool { return isHex(name, sha256.Size) }
 
 // subkey is a key for one purpose.

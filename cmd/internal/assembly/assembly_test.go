@@ -18,6 +18,7 @@ type nothing struct{}
 
 func (nothing) Note(string) ([]byte, bool) { return nil, false }
 func (nothing) PutNote(string, []byte)     {}
+func (nothing) DropNote(string)            {}
 
 // What each binary is made of, spelt out: a change of the table is a change of
 // what the binary does, and shows here.
