@@ -18,7 +18,8 @@ type attempt[T any] struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	contact   *contact
-	probe     bool          // of a sick host, beside the others
+	aside     bool          // beside the others, as the probe of a sick host
+	release   func() bool   // set where aside, see [withOwnEnd]
 	patience  time.Duration // silent for longer, it is overdue
 	limit     time.Duration
 	paced     bool // limit is for the first caller's sake, see trail
@@ -35,12 +36,15 @@ type attempt[T any] struct {
 }
 
 // begin prepares the attempt at c; left counts it and those that have not begun.
-func (s *search[T]) begin(ctx context.Context, c provider.Candidate, left int) *attempt[T] {
-	a := &attempt[T]{candidate: c, patience: s.patience(c)}
+func (s *search[T]) begin(ctx context.Context, c provider.Candidate, left int, aside bool) *attempt[T] {
+	a := &attempt[T]{candidate: c, patience: s.patience(c), aside: aside}
 	a.limit, a.paced = s.share(ctx, left)
-	limited, cancel := within(ctx, a.limit)
-	a.ctx, a.contact = withContact(limited)
-	a.cancel = cancel
+	if aside {
+		ctx, a.cancel, a.release = withOwnEnd(ctx, a.limit)
+	} else {
+		ctx, a.cancel = within(ctx, a.limit)
+	}
+	a.ctx, a.contact = withContact(ctx)
 	s.asking = append(s.asking, c.Ref)
 	trailOf(ctx).attempting(c.Ref)
 	return a
@@ -93,13 +97,12 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 		}
 		a.err = ranOut(a.candidate.Ref, a.limit, a.err)
 	}
-	s.record(ctx, a)
+	s.record(ctx, provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took})
 	s.learn(ctx, a, s.judge(a))
 	return nil
 }
 
-func (s *search[T]) record(ctx context.Context, a *attempt[T]) {
-	at := provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took}
+func (s *search[T]) record(ctx context.Context, at provider.Attempt) {
 	s.asking = without(s.asking, at.Ref)
 	s.attempts = append(s.attempts, at)
 	trailOf(ctx).attempted(at)
@@ -130,10 +133,16 @@ func ranOut(ref imageref.Ref, limit time.Duration, err error) error {
 // givenUp is the error of an attempt that lost. One that failed by itself before it
 // heard of that keeps its own.
 func (a *attempt[T]) givenUp() error {
-	e := &provider.Error{Op: opOf(a.err), Ref: a.candidate.Ref}
-	switch {
-	case a.err != nil && !ofContext(a.err):
+	if a.err != nil && !ofContext(a.err) {
 		return a.err
+	}
+	return a.lostTo(opOf(a.err))
+}
+
+// lostTo is the error of an attempt that is given up while it does op.
+func (a *attempt[T]) lostTo(op string) error {
+	e := &provider.Error{Op: op, Ref: a.candidate.Ref}
+	switch {
 	case a.overdue(a.lostAt):
 		e.Class = provider.ClassTimeout
 		e.Err = fmt.Errorf("no answer begun within %s, when another candidate had answered", a.lostAt.Round(time.Millisecond))

@@ -144,7 +144,7 @@ func evidenceOf(c provider.Class) health.Evidence {
 // learn reports what an attempt says of the endpoint's host.
 func (s *search[T]) learn(ctx context.Context, a *attempt[T], says health.Evidence) {
 	r := health.Report{
-		Host: a.candidate.Ref.Registry(), Evidence: says, Probe: a.probe,
+		Host: a.candidate.Ref.Registry(), Evidence: says, Probe: a.aside,
 		FirstByte: a.contact.wait(), Err: a.err,
 	}
 	if r.FirstByte == 0 && a.answered && a.contact.asked.Load() == 0 {

@@ -10,8 +10,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// heat asks candidates that may overtake each other: mirrors that follow one another. One goroutine, the caller's, decides; those that ask have ended
-// when run returns. The source, or a mirror by itself, is a heat of one.
+// heat asks candidates that may overtake each other: mirrors that follow one
+// another. One goroutine, the caller's, decides; those that ask have ended when run
+// returns, but for a probe, see seeOut. The source, or a mirror by itself, is
+// a heat of one.
 type heat[T any] struct {
 	*search[T]
 	ctx  context.Context
@@ -80,7 +82,7 @@ func (h *heat[T]) run(cands []provider.Candidate) (*attempt[T], error) {
 
 // alone asks where there is nobody to decide about.
 func (h *heat[T]) alone(c provider.Candidate) (*attempt[T], error) {
-	a := h.begin(h.ctx, c, h.left)
+	a := h.begin(h.ctx, c, h.left, false)
 	h.search.run(a)
 	if err := h.end(h.ctx, a); err != nil {
 		return nil, err
@@ -106,23 +108,23 @@ func (h *heat[T]) enter(cands []provider.Candidate) {
 	for i, c := range append(healthy, sick...) {
 		h.waiting = append(h.waiting, entrant{c, i})
 	}
-	h.start(0)
+	h.start(0, false)
 	if len(healthy) == 0 {
 		return
 	}
 	for i, w := range h.waiting {
 		if w.place >= len(healthy) && h.Health.Probe(w.candidate.Ref.Registry()) {
-			h.start(i).probe = true
+			h.start(i, true)
 			return
 		}
 	}
 }
 
 // start starts the i-th of those that wait.
-func (h *heat[T]) start(i int) *attempt[T] {
+func (h *heat[T]) start(i int, aside bool) *attempt[T] {
 	w := h.waiting[i]
 	h.waiting = slices.Delete(h.waiting, i, i+1)
-	a := h.begin(h.ctx, w.candidate, h.left)
+	a := h.begin(h.ctx, w.candidate, h.left, aside)
 	a.place = w.place
 	h.left--
 	h.began = append(h.began, w.candidate.Ref)
@@ -139,7 +141,7 @@ func (h *heat[T]) hedge(i int) {
 			silent = a.age()
 		}
 	}
-	a := h.start(i)
+	a := h.start(i, false)
 	if silent > 0 {
 		h.tell(h.ctx, Event{Kind: HedgeStarted, Ref: a.candidate.Ref, Wait: silent})
 	}
@@ -179,7 +181,7 @@ func (h *heat[T]) next() int {
 }
 
 // beside reports whether a is a probe that nobody waits for.
-func (h *heat[T]) beside(a *attempt[T]) bool { return a.probe && !h.leads(a) }
+func (h *heat[T]) beside(a *attempt[T]) bool { return a.aside && !h.leads(a) }
 
 // leads reports whether all that are ahead of a have had their turn.
 func (h *heat[T]) leads(a *attempt[T]) bool {
@@ -224,20 +226,37 @@ func (h *heat[T]) patienceLeft() (least time.Duration, ok bool) {
 	return least, ok
 }
 
-// finish gives up all but won, whose answer is the answer.
+// finish gives up all but won, whose answer is the answer. A probe that has shown
+// nothing yet goes on by itself.
 func (h *heat[T]) finish(won *attempt[T]) *attempt[T] {
-	for _, a := range h.running {
-		a.lose()
+	lost, busy := h.running, len(h.running)
+	var goesOn *attempt[T]
+	for _, a := range lost {
+		if a.aside && !a.contact.begun() && a.release() {
+			goesOn = a
+			busy--
+		} else {
+			a.lose()
+		}
 	}
 	if h.held != nil && h.held != won {
 		h.held.lose()
 		h.conclude(h.held)
 	}
-	for range h.running {
-		<-h.done
+	for busy > 0 {
+		if a := <-h.done; a == goesOn { // over by itself meanwhile
+			goesOn = nil
+			a.lose()
+		} else {
+			busy--
+		}
 	}
-	for _, a := range h.running {
-		h.conclude(a)
+	for _, a := range lost {
+		if a == goesOn {
+			h.partWith(a, h.done)
+		} else {
+			h.conclude(a)
+		}
 	}
 	h.conclude(won)
 	return won

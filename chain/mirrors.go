@@ -93,7 +93,10 @@ func or[T int | int64 | time.Duration](v, ifZero T) T {
 // from below: what is wrong with the request is so everywhere.
 //
 // Endpoints that are no candidates, a source under NeverContactSource among them,
-// are never contacted. All that was started for a lookup has ended when it returns.
+// are never contacted. When a lookup returns, all attempts have ended but a probe that
+// has shown nothing yet: that one goes on by itself until it has, for about a second.
+// What a Store below reads for several callers is not of one lookup, and ends as
+// [Store] says.
 //
 // It stands below Cache, so that a warm lookup computes no candidates, and above
 // Store, whose proofs are per endpoint.
