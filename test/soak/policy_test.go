@@ -104,10 +104,14 @@ func (s *soak) put(text []byte) {
 }
 
 // over writes the file in place, without it being empty in between: a file that is
-// empty for longer than a source lets it settle is an empty file. It is for parts of a
-// file only: a whole one could be read half before and half after.
+// empty for longer than a source lets it settle is an empty file, and on a busy machine
+// the writer may rest for that long. So one that is not there is put there.
 func (s *soak) over(text []byte) error {
-	f, err := os.OpenFile(s.policyFile, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(s.policyFile, os.O_WRONLY, 0)
+	if os.IsNotExist(err) {
+		s.put(text)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func run(t *testing.T, seed uint64, until, length time.Duration, long bool) {
 		s.others = append(s.others, testpayload.Must(testpayload.Release{Version: fmt.Sprintf("6.6.%d", n), Components: 3, Manifests: -1, BaseLayers: []int64{1000}}.Image()))
 	}
 	s.put(s.policies[0][0].text)
-	src, err := file.Open(s.policyFile, file.Config{Settle: 5 * time.Millisecond, Poll: time.Second})
+	src, err := file.Open(s.policyFile, file.Config{Settle: 25 * time.Millisecond, Poll: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
