@@ -6,6 +6,7 @@ package assembly
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
@@ -32,6 +33,9 @@ type Deps struct {
 	Observers []chain.Observer
 	// Health is what is known of registry hosts; nil is one of the chain's own.
 	Health *health.Health
+	// MaxRetryAfter is the longest that a lookup waits because a registry asks for it,
+	// where the binary cares; 0 is the chain's default.
+	MaxRetryAfter time.Duration
 	// MaxBytes bounds what each layer that remembers releases holds, for a process with
 	// many chains. 0 is the layer's default.
 	MaxBytes int64
@@ -43,7 +47,7 @@ type Deps struct {
 // Images configures the [chain.Images] of a binary that reads images beside its chain:
 // what one finds out about hosts the other knows, and both tell the same observers.
 func (d Deps) Images() chain.MirrorsConfig {
-	return chain.MirrorsConfig{Health: d.Health, Observer: chain.ObserverFunc(func(ctx context.Context, e chain.Event) {
+	return chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: d.MaxRetryAfter, Observer: chain.ObserverFunc(func(ctx context.Context, e chain.Event) {
 		for _, o := range d.Observers {
 			o.Observe(ctx, e)
 		}

@@ -30,7 +30,7 @@ func IgnitionServer(d Deps) Row {
 			// Node pools have few releases, and payloads are made again when something changes.
 			chain.Cache(chain.CacheConfig{Notes: d.Notes}),
 			// What is known of hosts is shared with the images that are pulled.
-			chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
+			chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: d.MaxRetryAfter}),
 			// What changed rules or a rotated pull secret ask for again is mostly here.
 			chain.Store(chain.StoreConfig{Notes: d.Notes}),
 		},

@@ -22,12 +22,19 @@ type Payloads interface {
 type Hooks struct {
 	// Served is called for each payload served: the event Normal, GetPayload, on the
 	// token secret.
-	Served func(ctx context.Context, secret string)
+	Served func(ctx context.Context, secret Secret)
 	// Reached is called once a payload of the secret was served, until it returns nil,
 	// with pauses that double from a second to a minute: it annotates the secret with
 	// [tokens.AnnotationReached]. It returns nil too where there is no such secret any
 	// more.
-	Reached func(ctx context.Context, secret string) error
+	Reached func(ctx context.Context, secret Secret) error
+}
+
+// Secret is a token secret whose payload was served. One that was deleted and made
+// again under its name is another one.
+type Secret struct {
+	Name string
+	UID  string // "" is not known
 }
 
 // Metrics counts. It is called on the request's path and must be fast.
@@ -52,7 +59,13 @@ type Config struct {
 	Hooks    Hooks
 	Metrics  Metrics // nil counts nothing
 
-	// Drain is how long requests and hooks under way may take once the server stops;
+	// Ready is what /readyz says, 200 or 503; nil is ready. While the server stops it is
+	// not.
+	Ready func() bool
+	// Linger is how long the server goes on as before once it is to stop, but that it is
+	// not ready.
+	Linger time.Duration
+	// Drain is how long requests and hooks under way may take after that;
 	// 0 is 15 s.
 	Drain time.Duration
 	// Log is nil for silence. Tokens are in no entry.

@@ -131,8 +131,8 @@ func start(t *testing.T, change ...func(*endpoint.Config)) *rig {
 		Listener: l, CertFile: r.cert, KeyFile: r.key, CertPoll: 10 * time.Millisecond,
 		Payloads: store, Metrics: r, Log: zap.New(core),
 		Hooks: endpoint.Hooks{
-			Served:  func(_ context.Context, s string) { r.note("served " + s) },
-			Reached: func(_ context.Context, s string) error { r.note("reached " + s); return nil },
+			Served:  func(_ context.Context, s endpoint.Secret) { r.note("served " + s.Name) },
+			Reached: func(_ context.Context, s endpoint.Secret) error { r.note("reached " + s.Name); return nil },
 		},
 	}
 	for _, c := range change {
@@ -360,7 +360,7 @@ func TestDrainGivesUp(t *testing.T) {
 	calls := &atomic.Int64{}
 	r := start(t, func(c *endpoint.Config) {
 		c.Drain = 50 * time.Millisecond
-		c.Hooks.Reached = func(ctx context.Context, _ string) error {
+		c.Hooks.Reached = func(ctx context.Context, _ endpoint.Secret) error {
 			calls.Add(1)
 			<-ctx.Done()
 			return ctx.Err()
@@ -379,7 +379,7 @@ func TestReachedIsRetried(t *testing.T) {
 	r := start(t, func(c *endpoint.Config) {
 		var n atomic.Int64
 		note := c.Hooks.Reached
-		c.Hooks.Reached = func(ctx context.Context, s string) error {
+		c.Hooks.Reached = func(ctx context.Context, s endpoint.Secret) error {
 			if n.Add(1) == 1 {
 				return errors.New("away")
 			}
@@ -389,6 +389,40 @@ func TestReachedIsRetried(t *testing.T) {
 	r.set(config, "good")
 	r.do("GET", "/ignition", authorize("good"))
 	r.wait("reached token-np-1", 1)
+}
+
+// A Secret that was deleted and made again under its name has been reached by nobody.
+func TestReachedUnderANameAgain(t *testing.T) {
+	r := start(t)
+	for i, uid := range []string{"one", "two"} {
+		if err := r.store.ForgetOthers(t.Context(), "token-np-1", uid); err != nil {
+			t.Fatal(err)
+		}
+		p := tokens.Payload{Secret: "token-np-1", UID: uid, NodePool: "clusters/np", Body: []byte(config)}
+		if err := r.store.Set(t.Context(), p, "token of "+uid); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // once for each
+			r.do("GET", "/ignition", authorize("token of "+uid))
+		}
+		r.wait("served token-np-1", 2*(i+1))
+		r.wait("reached token-np-1", i+1)
+	}
+	if resp, _ := r.do("GET", "/ignition", authorize("token of one")); resp.StatusCode != http.StatusNetworkAuthenticationRequired {
+		t.Errorf("the token of the first is answered with %d", resp.StatusCode)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, s := range r.all() {
+		if s == "reached token-np-1" {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("annotated %d times; want once for each Secret", n)
+	}
 }
 
 func TestSlowClientIsCutOff(t *testing.T) {

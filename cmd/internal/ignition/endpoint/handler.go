@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 )
@@ -18,10 +19,12 @@ type handler struct {
 	hooks    *hooks
 	metrics  Metrics
 	log      *zap.Logger
+	ready    func() bool
+	stopping atomic.Bool
 }
 
 func newHandler(cfg Config) *handler {
-	return &handler{payloads: cfg.Payloads, hooks: newHooks(cfg.Hooks, cfg.Log), metrics: cfg.Metrics, log: cfg.Log}
+	return &handler{payloads: cfg.Payloads, hooks: newHooks(cfg.Hooks, cfg.Log), metrics: cfg.Metrics, log: cfg.Log, ready: cfg.Ready}
 }
 
 var ignitionPath = regexp.MustCompile(`^/ignition[^/ ]*$`)
@@ -30,6 +33,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/healthz":
 		w.WriteHeader(http.StatusOK)
+	case r.URL.Path == "/readyz":
+		if h.stopping.Load() || h.ready != nil && !h.ready() {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+		}
 	case ignitionPath.MatchString(r.URL.Path):
 		h.ignition(w, r)
 	default:
@@ -61,7 +68,7 @@ func (h *handler) ignition(w http.ResponseWriter, r *http.Request) {
 	if h.metrics != nil {
 		h.metrics.Get(p.NodePool)
 	}
-	h.hooks.served(p.Secret)
+	h.hooks.served(Secret{p.Secret, p.UID})
 }
 
 // bearer is the token of a request.

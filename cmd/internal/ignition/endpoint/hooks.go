@@ -18,8 +18,8 @@ type hooks struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	pending map[string]int  // payloads served and not yet told of, where a goroutine runs
-	reached map[string]bool // secrets that are done with
+	pending map[Secret]int  // payloads served and not yet told of, where a goroutine runs
+	reached map[Secret]bool // secrets that are done with
 	closed  bool
 }
 
@@ -33,11 +33,11 @@ const (
 
 func newHooks(h Hooks, log *zap.Logger) *hooks {
 	ctx, stop := context.WithCancel(context.Background())
-	return &hooks{Hooks: h, log: log, ctx: ctx, stop: stop, pending: make(map[string]int), reached: make(map[string]bool)}
+	return &hooks{Hooks: h, log: log, ctx: ctx, stop: stop, pending: make(map[Secret]int), reached: make(map[Secret]bool)}
 }
 
 // served notes that a payload of secret was served.
-func (h *hooks) served(secret string) {
+func (h *hooks) served(secret Secret) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -51,7 +51,7 @@ func (h *hooks) served(secret string) {
 }
 
 // tell calls the hooks for one secret until there is nothing left to tell.
-func (h *hooks) tell(secret string) {
+func (h *hooks) tell(secret Secret) {
 	for pause := firstPause; ; {
 		h.mu.Lock()
 		n, reached := h.pending[secret], h.reached[secret] || h.Reached == nil
@@ -74,7 +74,7 @@ func (h *hooks) tell(secret string) {
 			h.done(secret)
 			continue
 		}
-		h.log.Warn("noting that a node reached the endpoint failed; it is tried again", zap.String("secret", secret), zap.Error(err))
+		h.log.Warn("noting that a node reached the endpoint failed; it is tried again", zap.String("secret", secret.Name), zap.Error(err))
 		select {
 		case <-time.After(pause):
 		case <-h.ctx.Done():
@@ -83,7 +83,7 @@ func (h *hooks) tell(secret string) {
 	}
 }
 
-func (h *hooks) done(secret string) {
+func (h *hooks) done(secret Secret) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.reached) >= remembered {

@@ -56,7 +56,7 @@ func New(cfg Config) (*Server, error) {
 // Addr is where the server listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Start serves until ctx ends. Then it takes no new connections, lets requests and
+// Start serves until ctx ends and Config.Linger after. Then it takes no new connections, lets requests and
 // hooks under way finish within Config.Drain, and returns nil if they did. It is
 // called once. When it returns, nothing of the server is left.
 func (s *Server) Start(ctx context.Context) error {
@@ -76,6 +76,12 @@ func (s *Server) Start(ctx context.Context) error {
 		s.handler.hooks.drain(running, 0)
 		return fmt.Errorf("ignition endpoint: %w", err)
 	case <-ctx.Done():
+	}
+	s.handler.stopping.Store(true)
+	select {
+	case <-time.After(s.cfg.Linger): // who was sent here before nobody is sent here any more
+	case err := <-failed:
+		failed <- err // the listener is gone; what is under way is drained
 	}
 	deadline := time.Now().Add(s.cfg.Drain)
 	patience, cancel := context.WithDeadline(running, deadline)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -17,8 +18,19 @@ import (
 // Secret. The zero value knows nothing.
 type memory struct {
 	mu     sync.Mutex
-	told   map[string]string  // the upgrade type that a success was told for, by Secret
+	told   map[string]telling // what a success was told for, by Secret
 	failed map[string]setback // by Secret
+	inputs int                // how often what payloads are made of has changed
+}
+
+// telling is a success that a Secret was told of.
+type telling struct {
+	of   types.UID
+	kind string // the upgrade type
+}
+
+func tellingOf(s *corev1.Secret) telling {
+	return telling{s.UID, s.Annotations[tokens.AnnotationUpgradeType]}
 }
 
 // setback is a failure that is to be tried again later.
@@ -34,9 +46,9 @@ func (m *memory) success(s *corev1.Secret) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.told == nil {
-		m.told = map[string]string{}
+		m.told = map[string]telling{}
 	}
-	m.told[s.Name] = s.Annotations[tokens.AnnotationUpgradeType]
+	m.told[s.Name] = tellingOf(s)
 	delete(m.failed, s.Name)
 }
 
@@ -44,18 +56,30 @@ func (m *memory) success(s *corev1.Secret) {
 func (m *memory) isTold(s *corev1.Secret) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	kind, ok := m.told[s.Name]
-	return ok && kind == s.Annotations[tokens.AnnotationUpgradeType]
+	told, ok := m.told[s.Name]
+	return ok && told == tellingOf(s)
 }
 
-// failure notes that there is no payload.
-func (m *memory) failure(s *corev1.Secret, rules *provider.Rules, now time.Time) {
+// begin is to be called before a payload is tried; failure wants what it returns.
+func (m *memory) begin() (inputs int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inputs
+}
+
+// failure notes that there is no payload. It is tried again at once if something that
+// payloads are made of has changed since begin.
+func (m *memory) failure(s *corev1.Secret, rules *provider.Rules, inputs int, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil {
 		m.failed = map[string]setback{}
 	}
 	delete(m.told, s.Name)
+	if inputs != m.inputs {
+		delete(m.failed, s.Name)
+		return
+	}
 	tries := m.failed[s.Name].tries + 1
 	pause := longestRetry
 	if tries < 7 {
@@ -80,6 +104,7 @@ func (m *memory) wait(s *corev1.Secret, rules *provider.Rules, now time.Time) ti
 func (m *memory) hurry() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.inputs++
 	clear(m.failed)
 }
 

@@ -94,7 +94,9 @@ func TestReconciler(t *testing.T) {
 		"Rotation": testRotation, "Replicas": testReplicas,
 		"Expiry": testExpiry, "Deletion": testDeletion, "InPlace": testInPlace, "TooLarge": testTooLarge,
 		"Replace": testReplace, "OurEnd": testOurEnd, "Unreported": testUnreported, "Condition": testCondition,
-		"CloudConfig": testCloudConfig, "ChangedMeanwhile": testChangedMeanwhile, "Requeue": testRequeue, "Foreign": testForeign, "Disagreement": testDisagreement,
+		"CloudConfig": testCloudConfig, "ChangedMeanwhile": testChangedMeanwhile, "ChangedWhileMade": testChangedWhileMade,
+		"MadeAgainUnderItsName": testMadeAgain, "ConditionRecovers": testConditionRecovers, "Busy": testBusy, "Limit": testLimit,
+		"Requeue": testRequeue, "Foreign": testForeign, "Disagreement": testDisagreement,
 	} {
 		t.Run(name, func(t *testing.T) { test(s.place(t)) })
 	}
@@ -422,6 +424,126 @@ func testChangedMeanwhile(p *place) {
 	if s := p.secret("token-a"); len(s.Data[tokens.KeyReason]) != 0 {
 		t.Errorf("it says %s", s.Data[tokens.KeyReason])
 	}
+}
+
+// What was made for what a Secret asked for before is neither served nor told of, even
+// where the API server could not be asked at the time.
+func testChangedWhileMade(p *place) {
+	t := p.t
+	for name, lost := range map[string]bool{"token-a": false, "token-b": true} {
+		r := p.replica()
+		direct := r.Client
+		token := p.token(name).Data[tokens.KeyToken]
+		r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+			if r.made.Load() > 1 {
+				return payload.Result{Ignition: []byte(`{"ignition":{"version":"3.2.0"},"second":1}`)}, nil
+			}
+			change(p, new(corev1.Secret), name, func(s *corev1.Secret) { s.Data[tokens.KeyOSStream] = []byte("new") })
+			if lost {
+				r.Client = away{direct}
+			}
+			return payload.Result{Ignition: []byte(ignition)}, nil
+		}
+		if _, err := r.reconcile(t.Context(), name); (err != nil) != lost {
+			t.Errorf("got %v", err)
+		}
+		r.Client = direct
+		r.serves(token, lost)
+		r.must(name)
+		s := p.secret(name)
+		if got, _ := r.store.Lookup(string(token)); string(s.Data[tokens.KeyReason]) != payload.ReasonAsExpected || !strings.Contains(string(got.Body), "second") {
+			t.Errorf("%s says %q and serves %q", name, s.Data[tokens.KeyReason], got.Body)
+		}
+		r.must(name)
+		if n := r.made.Load(); n != 2 {
+			t.Errorf("made %d times; want 2", n)
+		}
+	}
+}
+
+type away struct{ client.Client }
+
+func (away) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errors.New("away")
+}
+
+// Of a Secret that was deleted and made again between two looks nothing is left.
+func testMadeAgain(p *place) {
+	r := p.replica()
+	first := p.token("token-a")
+	r.must("token-a")
+	p.delete(first)
+	second := p.token("token-a")
+	r.must("token-a")
+	r.serves(first.Data[tokens.KeyToken], false)
+	r.serves(second.Data[tokens.KeyToken], true)
+	p.awaitReport("token-a", payload.ReasonAsExpected, "")
+}
+
+// Once the only Secret is gone whose release lacked something, nothing is missing.
+func testConditionRecovers(p *place) {
+	t, r := p.t, p.replica()
+	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{}, &payload.Error{Reason: payload.ReasonInvalidConfig, Missing: []string{"x"}, Err: errors.New("no image")}
+	}
+	s := p.token("token-a")
+	_, _ = r.reconcile(t.Context(), "token-a")
+	if c := p.releaseInfo(); c == nil || c.Status != metav1.ConditionFalse {
+		t.Fatalf("got %+v", c)
+	}
+	p.delete(s)
+	for range 2 {
+		r.must("token-a")
+	}
+	if c := p.releaseInfo(); c.Status != metav1.ConditionTrue || c.Reason != hyperv1.AsExpectedReason {
+		t.Errorf("got %+v", c)
+	}
+	if n := r.counts.of("PATCH", "/hostedcontrolplanes/hcp/status"); n != 2 {
+		t.Errorf("%d writes; want 2", n)
+	}
+}
+
+func (p *place) releaseInfo() *metav1.Condition {
+	p.t.Helper()
+	var hcp hyperv1.HostedControlPlane
+	if err := p.get("hcp", &hcp); err != nil {
+		p.t.Fatal(err)
+	}
+	return apimeta.FindStatusCondition(hcp.Status.Conditions, string(hyperv1.IgnitionServerValidReleaseInfo))
+}
+
+// Whoever waits for other payloads comes back, and keeps nobody else waiting.
+func testBusy(p *place) {
+	t, r := p.t, p.replica()
+	r.Turns = make(chan struct{}, 1)
+	r.Turns <- struct{}{} // somebody else's
+	p.token("token-a")
+	if res := r.must("token-a"); res.RequeueAfter == 0 || r.made.Load() != 0 {
+		t.Errorf("looked at again after %v, made %d", res.RequeueAfter, r.made.Load())
+	}
+	<-r.Turns
+	for range 2 {
+		r.must("token-a")
+	}
+	p.awaitReport("token-a", payload.ReasonAsExpected, "")
+	if len(r.Turns) != 0 {
+		t.Error("the turn is not given back")
+	}
+}
+
+// What takes for ever is ended, and said.
+func testLimit(p *place) {
+	r := p.replica()
+	r.Limit = 10 * time.Second // enough to read the inputs
+	p.token("token-a")
+	r.make = func(ctx context.Context, _ payload.Inputs) (payload.Result, error) {
+		<-ctx.Done()
+		return payload.Result{}, ctx.Err()
+	}
+	if _, err := r.reconcile(p.t.Context(), "token-a"); !errors.Is(err, context.DeadlineExceeded) {
+		p.t.Errorf("got %v", err)
+	}
+	p.awaitReport("token-a", payload.ReasonInvalidConfig, "deadline exceeded")
 }
 
 func testRequeue(p *place) {

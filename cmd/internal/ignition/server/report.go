@@ -32,11 +32,22 @@ func success(body []byte, fresh bool) outcome {
 	return outcome{reason: payload.ReasonAsExpected, message: made, body: body, fresh: fresh}
 }
 
+// unchanged reports whether the Secret is there and asks for what it asked for.
+func (r *Reconciler) unchanged(ctx context.Context, of *corev1.Secret) (bool, error) {
+	secret := new(corev1.Secret)
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(of), secret); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return secret.DeletionTimestamp == nil && sameRecipe(of, secret), nil
+}
+
 // report writes an outcome to the Secret that it is of, unless that says so already:
 // one request to write for each change (OCPBUGS-42320). One that asks for something
-// else meanwhile, or is gone, is left alone; it is reconciled again.
-func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) error {
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+// else meanwhile, or is gone, is left alone: it is not the one, and is to be reconciled
+// again.
+func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) (theOne bool, err error) {
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		theOne = false
 		secret := new(corev1.Secret)
 		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(of), secret); err != nil {
 			return client.IgnoreNotFound(err)
@@ -44,6 +55,7 @@ func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) e
 		if secret.DeletionTimestamp != nil || !sameRecipe(of, secret) {
 			return nil
 		}
+		theOne = true
 		base := secret.DeepCopy()
 		changed, err := o.write(secret)
 		if err != nil || !changed {
@@ -61,9 +73,9 @@ func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) e
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("writing to token secret %s how its payload went: %w", of.Name, err)
+		return false, fmt.Errorf("writing to token secret %s how its payload went: %w", of.Name, err)
 	}
-	return nil
+	return theOne, nil
 }
 
 // write puts the outcome into the Secret and reports whether that changes it. A

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,6 +45,16 @@ func recipe() []string {
 		tokens.KeyRelease, tokens.KeyConfig, tokens.KeyOSStream, tokens.KeyPullHash,
 		tokens.KeyTrustHash, tokens.KeyHCHash, tokens.KeyCloudHash,
 	}
+}
+
+// recipeOf is the sum of what the Secret asks for, without its name.
+func recipeOf(s *corev1.Secret) string {
+	h := sha256.New()
+	for _, key := range recipe() {
+		fmt.Fprintf(h, "%d:", len(s.Data[key]))
+		h.Write(s.Data[key])
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // sameRecipe reports whether a and b are one Secret and ask for the same payload.

@@ -77,11 +77,19 @@ type Process struct {
 	Metrics prometheus.Registerer
 	// Listener, if not nil, is used instead of Options.Addr.
 	Listener net.Listener
+	// ReadyWithin is when /readyz says yes at the latest, even if not every token Secret
+	// that was there at the start had its turn; 0 is 3 min.
+	ReadyWithin time.Duration
+	// Linger is how long requests are taken after the end has begun, while /readyz says
+	// no: so long it takes until nobody is sent here any more.
+	Linger time.Duration
 }
 
-// drain is how long requests and reports under way may take in the end: less than the
-// ten seconds that the Deployment grants.
-const drain = 7 * time.Second
+// How long the end takes: less than the ten seconds that the Deployment grants.
+const (
+	linger = 2 * time.Second // for who is still sent here
+	drain  = 6 * time.Second // for requests and reports under way after that, at most
+)
 
 // Server is the ignition server. It holds its directories and listens from New on.
 type Server struct {
@@ -132,6 +140,8 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	hosts := health.New(health.Config{})
 	resolver, generator, err := pipeline(ctx, p, o, s.files, assembly.Deps{
 		LookupEnv: o.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts,
+		// Whoever is told to wait longer comes back, and keeps nobody else waiting.
+		MaxRetryAfter: time.Second,
 	})
 	if err != nil {
 		return nil, err
@@ -160,10 +170,18 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	tell := newTeller(c, o.Namespace, p.Log)
 	s.endpoint, err = endpoint.New(endpoint.Config{
 		Address: o.Addr, Listener: p.Listener, CertFile: o.CertFile, KeyFile: o.KeyFile,
-		Payloads: s.store, Metrics: s.metrics, Drain: drain, Log: p.Log,
+		Payloads: s.store, Metrics: s.metrics, Linger: p.Linger, Drain: drain, Log: p.Log, Ready: r.ready(cmp.Or(p.ReadyWithin, 3*time.Minute)),
 		Hooks: endpoint.Hooks{Served: tell.served, Reached: tell.reached},
 	})
 	return s, err
+}
+
+// ready reports whether every token Secret that was there at the start had its turn, or
+// patience is over. Until then the server before this one, in a rollout, is the one to
+// ask.
+func (r *Reconciler) ready(patience time.Duration) func() bool {
+	start := time.Now()
+	return func() bool { return r.first.over() || time.Since(start) >= patience }
 }
 
 // pipeline is the rules that the server was handed, and what makes payloads with them.

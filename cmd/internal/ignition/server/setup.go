@@ -80,13 +80,18 @@ func setup(r *Reconciler, mgr manager.Manager, resolver *sources.Resolver, names
 	if err != nil {
 		return err
 	}
-	g := &gate{reconciler: r, namespace: namespace, open: make(chan struct{})}
+	g := &gate{reconciler: r, cache: mgr.GetCache(), namespace: namespace, open: make(chan struct{})}
+	r.Turns = make(chan struct{}, parallel)
 	if err := mgr.Add(manager.RunnableFunc(g.start)); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	every := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 		r.memory.hurry()
-		return everyToken(ctx, mgr.GetCache(), namespace)
+		all, err := everyToken(ctx, mgr.GetCache(), namespace)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "listing token secrets")
+		}
+		return all
 	})
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named("tokensecret").
@@ -95,7 +100,8 @@ func setup(r *Reconciler, mgr manager.Manager, resolver *sources.Resolver, names
 		WatchesMetadata(&corev1.ConfigMap{}, every, builder.WithPredicates(inputs())).
 		WatchesRawSource(rules).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: parallel,
+			// Some are left for what takes no time while payloads are made.
+			MaxConcurrentReconciles: parallel + 4,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, longestRetry),
 		}).
 		Complete(g)
@@ -106,11 +112,10 @@ func setup(r *Reconciler, mgr manager.Manager, resolver *sources.Resolver, names
 }
 
 // everyToken are the token Secrets there are.
-func everyToken(ctx context.Context, c client.Reader, namespace string) []reconcile.Request {
+func everyToken(ctx context.Context, c client.Reader, namespace string) ([]reconcile.Request, error) {
 	list := secretList()
 	if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
-		log.FromContext(ctx).Error(err, "listing token secrets")
-		return nil
+		return nil, err
 	}
 	var all []reconcile.Request
 	for i := range list.Items {
@@ -118,12 +123,13 @@ func everyToken(ctx context.Context, c client.Reader, namespace string) []reconc
 			all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 		}
 	}
-	return all
+	return all, nil
 }
 
 // gate lets nothing be reconciled before the store is tidy.
 type gate struct {
 	reconciler *Reconciler
+	cache      client.Reader
 	namespace  string
 	open       chan struct{}
 }
@@ -134,24 +140,47 @@ func (g *gate) start(ctx context.Context) error {
 		list := secretList()
 		err := g.reconciler.Client.List(ctx, list, client.InNamespace(g.namespace))
 		if err == nil {
-			there := map[string]bool{}
+			err = g.begin(ctx)
+		}
+		if err == nil {
+			there := map[string]string{}
 			for i := range list.Items {
-				there[list.Items[i].Name] = isToken(list.Items[i].Annotations)
+				if isToken(list.Items[i].Annotations) {
+					there[list.Items[i].Name] = string(list.Items[i].UID)
+				}
 			}
-			err = g.reconciler.Store.Retain(ctx, func(secret string) bool { return there[secret] })
+			err = g.reconciler.Store.Retain(ctx, there)
 			if err != nil {
 				log.FromContext(ctx).Error(err, "dropping payloads of secrets that are gone")
 			}
 			close(g.open)
 			return nil
 		}
-		log.FromContext(ctx).Error(err, "listing token secrets; trying again")
+		log.FromContext(ctx).Error(err, "looking at what token secrets there are; trying again")
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(firstRetry):
 		}
 	}
+}
+
+// begin begins the first pass. It is over the Secrets in the cache: each of them comes
+// to the reconciler, if only because it was deleted.
+func (g *gate) begin(ctx context.Context) error {
+	all, err := everyToken(ctx, g.cache, g.namespace)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, req := range all {
+		names = append(names, req.Name)
+	}
+	g.reconciler.first.begin(names)
+	if len(names) > 0 {
+		return nil
+	}
+	return g.reconciler.Release.Write(ctx, true) // there is nothing that could lack anything
 }
 
 // Reconcile is that of the reconciler, once the gate is open.

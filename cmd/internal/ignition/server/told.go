@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/endpoint"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
@@ -30,31 +31,36 @@ func newTeller(c client.Client, namespace string, log *zap.Logger) *teller {
 	return &teller{client: c, namespace: namespace, events: record.NewEventCorrelator(clock.RealClock{}), log: log}
 }
 
-// secret reads the metadata of a token Secret.
-func (t *teller) secret(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
+// secret reads the metadata of a token Secret. It is nil if that is gone, whatever has
+// its name now.
+func (t *teller) secret(ctx context.Context, of endpoint.Secret) (*metav1.PartialObjectMetadata, error) {
 	m := new(metav1.PartialObjectMetadata)
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	return m, t.client.Get(ctx, types.NamespacedName{Namespace: t.namespace, Name: name}, m)
+	err := t.client.Get(ctx, types.NamespacedName{Namespace: t.namespace, Name: of.Name}, m)
+	if err != nil || of.UID != "" && of.UID != string(m.UID) {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return m, nil
 }
 
 // served writes the event of a payload that was served. Events are a help to people;
 // one that cannot be written is lost.
-func (t *teller) served(ctx context.Context, name string) {
-	if err := t.event(ctx, name); err != nil && ctx.Err() == nil {
-		t.log.Warn("an event is lost", zap.String("secret", name), zap.Error(err))
+func (t *teller) served(ctx context.Context, secret endpoint.Secret) {
+	if err := t.event(ctx, secret); err != nil && ctx.Err() == nil {
+		t.log.Warn("an event is lost", zap.String("secret", secret.Name), zap.Error(err))
 	}
 }
 
-func (t *teller) event(ctx context.Context, name string) error {
-	s, err := t.secret(ctx, name)
-	if err != nil {
-		return client.IgnoreNotFound(err)
+func (t *teller) event(ctx context.Context, secret endpoint.Secret) error {
+	s, err := t.secret(ctx, secret)
+	if s == nil || err != nil {
+		return err
 	}
 	now := metav1.Now()
 	r, err := t.events.EventCorrelate(&corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s.%x", name, time.Now().UnixNano()), Namespace: t.namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s.%x", s.Name, time.Now().UnixNano()), Namespace: t.namespace},
 		InvolvedObject: corev1.ObjectReference{
-			APIVersion: "v1", Kind: "Secret", Namespace: t.namespace, Name: name, UID: s.UID,
+			APIVersion: "v1", Kind: "Secret", Namespace: t.namespace, Name: s.Name, UID: s.UID,
 		},
 		Type: corev1.EventTypeNormal, Reason: "GetPayload", Message: "a node fetched its payload", Count: 1,
 		FirstTimestamp: now, LastTimestamp: now,
@@ -78,10 +84,10 @@ func (t *teller) event(ctx context.Context, name string) error {
 }
 
 // reached annotates a token Secret whose payload a node has fetched.
-func (t *teller) reached(ctx context.Context, name string) error {
-	s, err := t.secret(ctx, name)
-	if err != nil {
-		return client.IgnoreNotFound(err)
+func (t *teller) reached(ctx context.Context, secret endpoint.Secret) error {
+	s, err := t.secret(ctx, secret)
+	if s == nil || err != nil {
+		return err
 	}
 	if s.Annotations[tokens.AnnotationReached] == "True" {
 		return nil

@@ -392,6 +392,21 @@ func (r *running) node(token string) (status int, body []byte, err error) {
 	return ask(r.t.Context(), r.roots, r.addr, token)
 }
 
+// status asks for what a probe does.
+func (r *running) status(path string) (int, error) {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.roots}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "https://"+r.addr+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}
+
 func ask(ctx context.Context, roots *x509.CertPool, addr, token string) (status int, body []byte, err error) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	defer transport.CloseIdleConnections()

@@ -34,8 +34,11 @@ type record struct {
 	Version         int       `json:"version"`
 	Token           string    `json:"token"` // its SHA-256, in hex: a file under another name is not believed
 	Secret          string    `json:"secret"`
+	UID             string    `json:"uid,omitempty"`
 	NodePool        string    `json:"nodePool"`
 	CloudConfigHash string    `json:"cloudConfigHash"`
+	Recipe          string    `json:"recipe,omitempty"`
+	Missing         []string  `json:"missing,omitempty"`
 	Expires         time.Time `json:"expires"`
 	Body            []byte    `json:"body"`
 }
@@ -69,8 +72,8 @@ func (d *dir) sync(ctx context.Context, sums []tokenSum, now func(tokenSum) (ent
 
 func (d *dir) write(sum tokenSum, e entry) (err error) {
 	body, err := json.Marshal(record{
-		Version: version, Token: hex.EncodeToString(sum[:]), Secret: e.Secret, NodePool: e.NodePool,
-		CloudConfigHash: e.CloudConfigHash, Expires: e.expires.UTC().Round(0), Body: e.Body,
+		Version: version, Token: hex.EncodeToString(sum[:]), Secret: e.Secret, UID: e.UID, NodePool: e.NodePool,
+		CloudConfigHash: e.CloudConfigHash, Recipe: e.Recipe, Missing: e.Missing, Expires: e.expires.UTC().Round(0), Body: e.Body,
 	})
 	if err != nil {
 		return err
@@ -168,5 +171,8 @@ func (d *dir) read(name string, sum tokenSum) (entry, error) {
 	if r.Version != version || r.Token != hex.EncodeToString(sum[:]) {
 		return entry{}, errWritten
 	}
-	return entry{Payload{r.Secret, r.NodePool, r.CloudConfigHash, r.Body}, r.Expires}, nil
+	return entry{Payload{
+		Secret: r.Secret, UID: r.UID, NodePool: r.NodePool,
+		CloudConfigHash: r.CloudConfigHash, Recipe: r.Recipe, Missing: r.Missing, Body: r.Body,
+	}, r.Expires}, nil
 }

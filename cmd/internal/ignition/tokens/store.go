@@ -13,13 +13,22 @@ import (
 	"go.uber.org/zap"
 )
 
-// Payload is what is served under a token. It is immutable: nobody changes Body.
+// Payload is what is served under a token. It is immutable: nobody changes Body or
+// Missing.
 type Payload struct {
 	// Secret is the name of the token secret, and NodePool the node pool that it is
 	// for, "namespace/name".
 	Secret, NodePool string
+	// UID is the token secret's: another one may come back under its name. "" is not
+	// known, and fits any.
+	UID string
 	// CloudConfigHash is what the payload was made with.
 	CloudConfigHash string
+	// Recipe tells what else the secret asked for when the payload was made, in a form
+	// of the caller's; "" is not known.
+	Recipe string
+	// Missing are the component images that were asked for and are not in the release.
+	Missing []string
 	// Body is the Ignition config.
 	Body []byte
 }
@@ -164,10 +173,19 @@ func (s *Store) Forget(ctx context.Context, secret string) error {
 	return s.drop(ctx, func(e entry) bool { return e.Secret == secret })
 }
 
-// Retain drops every token of a secret that keep does not want: those of secrets
-// that went while the process was not there.
-func (s *Store) Retain(ctx context.Context, keep func(secret string) bool) error {
-	return s.drop(ctx, func(e entry) bool { return !keep(e.Secret) })
+// ForgetOthers drops every token of secrets of that name which had another UID: of those
+// that were deleted before this one was made.
+func (s *Store) ForgetOthers(ctx context.Context, secret, uid string) error {
+	return s.drop(ctx, func(e entry) bool { return e.Secret == secret && e.UID != "" && e.UID != uid })
+}
+
+// Retain drops every token of secrets that are not among those there are, UIDs by
+// name: those of secrets that went while the process was not there.
+func (s *Store) Retain(ctx context.Context, there map[string]string) error {
+	return s.drop(ctx, func(e entry) bool {
+		uid, ok := there[e.Secret]
+		return !ok || e.UID != "" && e.UID != uid
+	})
 }
 
 func (s *Store) drop(ctx context.Context, doomed func(entry) bool) error {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,9 +108,45 @@ func TestSetAndForget(t *testing.T) {
 	expect(t, s, "a", "")
 	expect(t, s, "old", "")
 	expect(t, s, "b", "two")
-	if err := s.Retain(t.Context(), func(string) bool { return false }); err != nil || s.Len() != 0 {
+	if err := s.Retain(t.Context(), nil); err != nil || s.Len() != 0 {
 		t.Errorf("%d are left, %v", s.Len(), err)
 	}
+}
+
+// Secrets that had the name before have no say any more, on disk either.
+func TestForgetOthers(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	of := func(secret, uid string) tokens.Payload {
+		p := payload(secret, secret+uid)
+		p.UID, p.Recipe, p.Missing = uid, "r", []string{"m"}
+		return p
+	}
+	set(t, s, of("s1", "old"), "a")
+	set(t, s, of("s1", "new"), "b")
+	set(t, s, of("s1", ""), "c")
+	set(t, s, of("s2", "old"), "d")
+	if err := s.ForgetOthers(t.Context(), "s1", "new"); err != nil {
+		t.Fatal(err)
+	}
+	check := func(a, d string) {
+		t.Helper()
+		expect(t, s, "a", a)
+		expect(t, s, "b", "s1new")
+		expect(t, s, "c", "s1")
+		expect(t, s, "d", d)
+	}
+	check("", "s2old")
+	s.Close()
+	s = open(t, dir)
+	check("", "s2old")
+	if p, _ := s.Lookup("b"); p.UID != "new" || p.Recipe != "r" || !slices.Equal(p.Missing, []string{"m"}) {
+		t.Errorf("read again: %+v", p)
+	}
+	if err := s.Retain(t.Context(), map[string]string{"s1": "new", "s2": "new"}); err != nil {
+		t.Fatal(err)
+	}
+	check("", "")
 }
 
 func TestRestart(t *testing.T) {
