@@ -66,10 +66,15 @@ func (f *fetches) opened(span trace.Span, req provider.Request, o provider.Opene
 	return o, err
 }
 
-// Restore asks nobody, and so is in no span. A base that keeps nothing has nothing.
+// Restore is what the base has kept.
 func (f *fetches) Restore(ctx context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
-	if base, ok := f.base.(provider.Restorer); ok {
-		return base.Restore(ctx, req, digest, platform)
+	return restore(ctx, f.base, req, digest, platform)
+}
+
+// restore asks nobody, and so is in no span. Who keeps nothing has nothing.
+func restore(ctx context.Context, from provider.ReleaseProvider, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
+	if r, ok := from.(provider.Restorer); ok {
+		return r.Restore(ctx, req, digest, platform)
 	}
 	return nil, &provider.Error{Op: "restoring the release", Ref: req.Image, Class: provider.ClassNotFound, Err: errors.New("nothing is kept")}
 }

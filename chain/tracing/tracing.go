@@ -59,11 +59,9 @@ func (t *Tracing) Lookups() chain.Layer {
 	return chain.Layer{
 		Name: "trace", Above: []string{"translate", "components", "cache", "mirrors", "store"},
 		Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return provider.Func(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
-				ctx, span := t.start(ctx, "lookup", keyImage.String(req.Image.String()), keyRules.String(versionOf(&req)))
-				r, err := next.Lookup(ctx, req)
-				return done(span, r, err)
-			})
+			return &spanned{next, func(ctx context.Context, req *provider.Request) (context.Context, trace.Span) {
+				return t.start(ctx, "lookup", keyImage.String(req.Image.String()), keyRules.String(versionOf(req)))
+			}}
 		},
 	}
 }
@@ -74,13 +72,30 @@ func (t *Tracing) Attempts() chain.Layer {
 	return chain.Layer{
 		Name: "trace-attempts", Above: []string{"store"},
 		Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return provider.Func(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
-				ctx, span := t.startAt(ctx, "attempt", &req)
-				r, err := next.Lookup(ctx, req)
-				return done(span, r, err)
-			})
+			return &spanned{next, func(ctx context.Context, req *provider.Request) (context.Context, trace.Span) {
+				return t.startAt(ctx, "attempt", req)
+			}}
 		},
 	}
+}
+
+// spanned is next with a span around each lookup.
+type spanned struct {
+	next  provider.ReleaseProvider
+	start func(context.Context, *provider.Request) (context.Context, trace.Span)
+}
+
+var _ provider.Restorer = (*spanned)(nil)
+
+func (s *spanned) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	ctx, span := s.start(ctx, &req)
+	r, err := s.next.Lookup(ctx, req)
+	return done(span, r, err)
+}
+
+// Restore is what next has kept.
+func (s *spanned) Restore(ctx context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
+	return restore(ctx, s.next, req, digest, platform)
 }
 
 // Fetches is base with a span for each manifest and each release that it reads.
