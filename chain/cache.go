@@ -146,11 +146,12 @@ func (c *cache) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 
 // miss is apart from Lookup so that a hit moves nothing to the heap.
 func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*provider.Release, error) {
+	do := c.flights.do
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, newError(&req, nil, endedError(err, imageref.Ref{}))
 		}
-		l := c.flights.do(ctx, k, func(fctx context.Context) (*cached, error) { return c.fetch(fctx, k, req) })
+		l := do(ctx, k, func(fctx context.Context) (*cached, error) { return c.fetch(fctx, k, req) })
 		if l.led {
 			c.report(ctx, CacheMiss, &k, l.err)
 		} else {
@@ -160,7 +161,9 @@ func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*pr
 		case l.left:
 			return c.gaveUp(ctx, &k, &req, l.trail)
 		case !l.led && !satisfies(l) && l.trail.wasHurried() && l.trail.helps(ctx):
-			// A caller with less time was in a hurry. Try again in ours.
+			// A caller with less time was in a hurry. Try again, and not with the next
+			// who has no time: there may always be one.
+			do = c.flights.doUnpaced
 		case l.err != nil:
 			return nil, l.err
 		default:

@@ -383,6 +383,40 @@ func TestCacheHastyCallerFailsNobody(t *testing.T) {
 	})
 }
 
+// However many callers without time come one after another, one with time waits for
+// one of their failures at most; and from then on they wait with it.
+func TestCacheHastyCallersStarveNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newFakes(t, map[string]endpoint{mirrorA: takes(3 * time.Second)})
+		c := cacheOver(t, base, chain.CacheConfig{}, mirrored(source, mirrorA))
+		hasty := func() {
+			for range 20 {
+				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+				_, _ = c.Lookup(ctx, provider.Request{Image: image})
+				cancel()
+			}
+		}
+		var wg sync.WaitGroup
+		wg.Go(hasty)
+		time.Sleep(100 * time.Millisecond)
+		for range 3 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if _, err := c.Lookup(ctx, provider.Request{Image: image}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		// The first hasty flight, the one of those who have time, and between the two
+		// perhaps another that began sooner.
+		if asked := base.names(); len(asked) > 5 {
+			t.Errorf("%d requests: %q; want at most two flights that fail, and one", len(asked), asked)
+		}
+	})
+}
+
 // Nor is it given an old answer for another one's lack of time.
 func TestCacheHastyCallerMakesNobodyStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,7 +73,17 @@ type landing[V any] struct {
 
 // do waits for the work of key, which it starts if nobody else has.
 func (fs *flights[K, V]) do(ctx context.Context, key K, work func(context.Context) (V, error)) landing[V] {
-	f, led := fs.join(ctx, key, work)
+	return fs.wait(ctx, key, work, false)
+}
+
+// doUnpaced is do for work that nobody's deadline hurries: it joins no other. Who comes
+// later joins it, however little time they have.
+func (fs *flights[K, V]) doUnpaced(ctx context.Context, key K, work func(context.Context) (V, error)) landing[V] {
+	return fs.wait(ctx, key, work, true)
+}
+
+func (fs *flights[K, V]) wait(ctx context.Context, key K, work func(context.Context) (V, error), unpaced bool) landing[V] {
+	f, led := fs.join(ctx, key, work, unpaced)
 	select {
 	case <-f.done:
 		return landing[V]{val: f.val, err: f.err, led: led, trail: f.trail}
@@ -83,10 +93,10 @@ func (fs *flights[K, V]) do(ctx context.Context, key K, work func(context.Contex
 	}
 }
 
-func (fs *flights[K, V]) join(ctx context.Context, key K, work func(context.Context) (V, error)) (*flight[V], bool) {
+func (fs *flights[K, V]) join(ctx context.Context, key K, work func(context.Context) (V, error), unpaced bool) (*flight[V], bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if f := fs.running[key]; f != nil {
+	if f := fs.running[key]; f != nil && (!unpaced || f.trail.pace.IsZero()) {
 		f.callers++
 		if f.unused != nil {
 			f.unused.Stop()
@@ -94,7 +104,10 @@ func (fs *flights[K, V]) join(ctx context.Context, key K, work func(context.Cont
 		}
 		return f, false
 	}
-	t := newTrail(ctx)
+	t := &trail{}
+	if !unpaced {
+		t = newTrail(ctx)
+	}
 	wctx, cancel := context.WithTimeout(withTrail(context.Background(), t), fs.limit)
 	if fs.carry != nil {
 		wctx = fs.carry(ctx, wctx)
@@ -103,7 +116,7 @@ func (fs *flights[K, V]) join(ctx context.Context, key K, work func(context.Cont
 	if fs.running == nil {
 		fs.running = make(map[K]*flight[V])
 	}
-	fs.running[key] = f
+	fs.running[key] = f // one that is paced goes on for those who have joined it
 	go fs.fly(wctx, key, f, work)
 	return f, true
 }

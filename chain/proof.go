@@ -104,18 +104,18 @@ func (s *store) find(ctx context.Context, req *provider.Request, of contentKey) 
 	if _, ok := s.next.(provider.Restorer); !ok {
 		return nil
 	}
-	l := s.flights.do(ctx, readKey{contentKey: of}, func(ctx context.Context) (*provider.Release, error) {
+	l := s.flights.do(ctx, readKey{contentKey: of}, func(ctx context.Context) (readRelease, error) {
 		if r, ok := s.content.get(&of); ok {
-			return r, nil
+			return readRelease{Release: r}, nil
 		}
 		r, err := restore(ctx, s.next, *req, of)
 		if err == nil {
 			s.content.put(of, r, entryOverhead+sizeHeld(r))
 		}
-		return r, err
+		return readRelease{Release: r}, err
 	})
 	if l.err != nil {
 		return nil
 	}
-	return l.val
+	return l.val.Release
 }

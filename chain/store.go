@@ -82,7 +82,7 @@ type store struct {
 	observer Observer
 	content  bounded[contentKey, *provider.Release]
 	proofs   bounded[proofKey, proof]
-	flights  flights[readKey, *provider.Release]
+	flights  flights[readKey, readRelease]
 }
 
 // contentKey names content: the manifest that describes it, and the platform that
@@ -92,13 +92,22 @@ type contentKey struct {
 	platform provider.Platform
 }
 
-// readKey is content read from one endpoint, or from what is kept, which is no image. Reading from another is not shared:
-// an endpoint that hangs must not hold up those who have a better one, least of
-// all the same caller's next attempt.
+// readKey is content read from one endpoint, or from what is kept, which is no image.
+// Reading from another is not shared: an endpoint that hangs must not hold up those who
+// have a better one, least of all the same caller's next attempt. Nor is reading under
+// other rules: they may forbid where the endpoint sends one on to.
 type readKey struct {
 	contentKey
 	image    imageref.Ref // without a tag
 	insecure bool
+	rules    string
+	own      string // of those who do not take another credential's failure for theirs: which one; else ""
+}
+
+// readRelease is what came of reading with one credential.
+type readRelease struct {
+	*provider.Release
+	credential string
 }
 
 func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
@@ -162,30 +171,46 @@ func (s *store) opened(ctx context.Context, req *provider.Request, pk proofKey, 
 // read gets the rest of an opened release, in one flight with all who opened the
 // same at the same endpoint.
 func (s *store) read(ctx context.Context, req *provider.Request, of contentKey, opened provider.Opened) (*provider.Release, error) {
-	k := readKey{contentKey: of, insecure: req.Insecure}
+	k := readKey{contentKey: of, insecure: req.Insecure, rules: rulesVersion(req)}
 	var err error
 	if k.image, err = req.Image.WithDigest(of.digest); err != nil {
 		return nil, fmt.Errorf("store: digest of the manifest of %s: %w", req.Image, err)
 	}
-	load := func(ctx context.Context) (*provider.Release, error) {
+	mine, _ := req.Credentials.For(req.Image)
+	load := func(ctx context.Context) (readRelease, error) {
+		by := readRelease{credential: mine.ID()}
 		if r, ok := s.content.get(&of); ok {
-			return r, nil
+			by.Release = r
+			return by, nil
 		}
 		r, err := opened.Release(ctx)
 		if err != nil {
-			return nil, err
+			return by, err
 		}
 		if r.Digest() != of.digest {
-			return nil, mismatch(req, r.Digest())
+			return by, mismatch(req, r.Digest())
 		}
 		s.content.put(of, r, entryOverhead+sizeHeld(r))
-		return r, nil
+		by.Release = r
+		return by, nil
 	}
 	l := s.flights.do(ctx, k, load)
-	if !l.led && !l.left && provider.ClassOf(l.err) == provider.ClassUnauthorized {
-		return load(ctx) // another caller's credential did not do; ours has not been tried
+	if !l.led && !l.left && l.val.credential != mine.ID() && concernsCredential(l.err) {
+		k.own = "credential " + mine.ID() // also anonymous; it has not been tried
+		l = s.flights.do(ctx, k, load)
 	}
-	return l.val, l.err
+	return l.val.Release, l.err
+}
+
+// concernsCredential reports whether another credential may fare better than the one
+// that got err: registries say that there is nothing to those who may not see it, and
+// count requests by account.
+func concernsCredential(err error) bool {
+	switch provider.ClassOf(err) {
+	case provider.ClassUnauthorized, provider.ClassNotFound, provider.ClassThrottled:
+		return true
+	}
+	return false
 }
 
 func (s *store) held(ctx context.Context, req *provider.Request, r *provider.Release) *provider.Release {

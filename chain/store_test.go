@@ -315,9 +315,10 @@ func TestStoreLeaderFails(t *testing.T) {
 		ok    int // callers that get the release
 		reads int
 	}{
-		"its credential": {&provider.Error{Class: provider.ClassUnauthorized}, 9, 10},
-		"the endpoint":   {&provider.Error{Class: provider.ClassNotFound}, 0, 1},
-		"the network":    {&provider.Error{Class: provider.ClassUnreachable}, 0, 1},
+		"its credential":     {&provider.Error{Class: provider.ClassUnauthorized}, 9, 10},
+		"what it may see":    {&provider.Error{Class: provider.ClassNotFound}, 9, 10},
+		"its account's rate": {&provider.Error{Class: provider.ClassThrottled}, 9, 10},
+		"the network":        {&provider.Error{Class: provider.ClassUnreachable}, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -349,6 +350,58 @@ func TestStoreLeaderFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Those who have the credential that failed have been answered, once for all; those who
+// have another, or none, try that once.
+func TestStoreLeaderFailsItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := tenant(t, "quay.io", "one")
+		base := &opener{open: byDigest, read: func(_ context.Context, req provider.Request) error {
+			time.Sleep(time.Second)
+			return &provider.Error{Class: provider.ClassNotFound}
+		}}
+		s := storeOver(t, base, chain.StoreConfig{})
+		var wg sync.WaitGroup
+		for i := range 12 {
+			req := provider.Request{Image: image, Credentials: one}
+			if i >= 6 {
+				req.Credentials = provider.Credentials{}
+			}
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond) // with its credential the first one reads
+				if _, err := s.Lookup(t.Context(), req); !errors.Is(err, provider.ErrNotFound) {
+					t.Errorf("%v; want ErrNotFound", err)
+				}
+			})
+		}
+		wg.Wait()
+		base.want(t, "six with a credential, six without", 12, 2)
+	})
+}
+
+// What the rules of one caller forbid on the way is not forbidden by another's.
+func TestStoreReadsUnderRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		strict, lenient := newRules(t), newRules(t, mirrored("other.example", "mirror.example"))
+		base := &opener{open: byDigest, read: func(_ context.Context, req provider.Request) error {
+			time.Sleep(time.Second)
+			if req.Rules.Version() == strict.Version() {
+				return &provider.Error{Class: provider.ClassForbidden}
+			}
+			return nil
+		}}
+		s := storeOver(t, base, chain.StoreConfig{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := s.Lookup(t.Context(), provider.Request{Image: image, Rules: strict}); !errors.Is(err, provider.ErrForbidden) {
+				t.Errorf("%v; want ErrForbidden", err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() { lookup(t, s, provider.Request{Image: image, Rules: lenient}) })
+		wg.Wait()
+	})
 }
 
 // An endpoint that hangs over a content does not hold up those with a better one,
