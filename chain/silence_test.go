@@ -43,23 +43,28 @@ func TestSilenceAndDeadlines(t *testing.T) {
 }
 
 // busy keeps content on a disk that has its hands full.
-type busy struct{ *keeper }
+type busy struct{ opener }
 
-func (b *busy) Restore(ctx context.Context, req provider.Request, digest string, p provider.Platform) (*provider.Release, error) {
+func (b *busy) Reopen(ctx context.Context, req provider.Request, _ string) (provider.Opened, error) {
+	_, _, err := b.open(ctx, req)
+	return nil, err
+}
+
+func (b *busy) Restore(_ context.Context, req provider.Request, digest string, p provider.Platform) (*provider.Release, error) {
 	time.Sleep(400 * ms)
-	return b.keeper.Restore(ctx, req, digest, p)
+	return provider.NewRelease(provider.ReleaseData{Image: req.Image, Version: "4.17.3", Digest: digest, Platform: p})
 }
 
 // The time before a mirror is asked is our own, and not its silence.
 func TestOurOwnTimeIsNoSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		base := &busy{&keeper{opener: opener{open: func(ctx context.Context, req provider.Request) (string, provider.Platform, error) {
+		base := &busy{opener{open: func(ctx context.Context, req provider.Request) (string, provider.Platform, error) {
 			connects(ctx)
 			if err := begins(50*ms, answers)(ctx, req, 0); err != nil {
 				return "", provider.Platform{}, err
 			}
 			return digest, provider.Platform{}, nil
-		}}}}
+		}}}
 		notes := &memo{}
 		var h *health.Health
 		process := func() *chain.Chain {
