@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
@@ -18,7 +19,10 @@ type attempt[T any] struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	contact   *contact
-	aside     bool          // beside the others, as the probe of a sick host
+	probe     bool // of a sick host
+	aside     bool // one that is asked beside the others
+	stop      context.CancelFunc
+	mute      atomic.Bool   // it was ended for its silence, see quicken
 	release   func() bool   // set where aside, see [withOwnEnd]
 	patience  time.Duration // silent for longer, it is overdue
 	limit     time.Duration
@@ -37,14 +41,16 @@ type attempt[T any] struct {
 
 // begin prepares the attempt at c; left counts it and those that have not begun.
 func (s *search[T]) begin(ctx context.Context, c provider.Candidate, left int, aside bool) *attempt[T] {
-	a := &attempt[T]{candidate: c, patience: s.patience(c), aside: aside}
+	a := &attempt[T]{candidate: c, patience: s.patience(c), aside: aside, probe: aside}
 	a.limit, a.paced = s.share(ctx, left)
 	if aside {
-		ctx, a.cancel, a.release = withOwnEnd(ctx, a.limit)
+		ctx, a.stop, a.release = withOwnEnd(ctx, a.limit)
 	} else {
-		ctx, a.cancel = within(ctx, a.limit)
+		ctx, a.stop = within(ctx, a.limit)
 	}
+	a.cancel = a.stop
 	a.ctx, a.contact = withContact(ctx)
+	s.quicken(a, left)
 	s.asking = append(s.asking, c.Ref)
 	trailOf(ctx).attempting(c.Ref)
 	return a
@@ -91,6 +97,8 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 	case ends(a.err):
 		s.learn(ctx, a, health.Unsure)
 		return a.err
+	case a.mute.Load():
+		a.err = a.muted()
 	case a.ranOut:
 		if a.paced {
 			trailOf(ctx).hurry()

@@ -100,7 +100,7 @@ func (s *search[T]) judge(a *attempt[T]) health.Evidence {
 		return health.Alive
 	case elsewhere(a.err):
 		return health.Unsure
-	case class == provider.ClassTimeout && a.lost:
+	case class == provider.ClassTimeout && (a.lost || a.mute.Load()):
 		return failedIf(silence >= a.patience)
 	case class == provider.ClassTimeout && a.ranOut && a.limit < s.limit:
 		return failedIf(silence >= s.deaf(a.patience))
@@ -144,7 +144,7 @@ func evidenceOf(c provider.Class) health.Evidence {
 // learn reports what an attempt says of the endpoint's host.
 func (s *search[T]) learn(ctx context.Context, a *attempt[T], says health.Evidence) {
 	r := health.Report{
-		Host: a.candidate.Ref.Registry(), Evidence: says, Probe: a.aside,
+		Host: a.candidate.Ref.Registry(), Evidence: says, Probe: a.probe,
 		FirstByte: a.contact.wait(), Err: a.err,
 	}
 	if r.FirstByte == 0 && a.answered && a.contact.asked.Load() == 0 {

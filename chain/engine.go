@@ -36,6 +36,8 @@ type search[T any] struct {
 	asking   []imageref.Ref // the endpoints that are being asked now
 	byDigest bool           // so that any good answer is the answer
 	retried  map[imageref.Ref]int
+
+	unhurried bool // nobody is ended for being silent any more, see quicken
 }
 
 // over asks cands, then those again that may recover.
@@ -78,12 +80,37 @@ type failure struct {
 	candidate provider.Candidate
 	err       error
 	notBefore time.Time // set by recovering
+	hurried   bool      // it was ended for its silence, and may yet answer
 }
 
-// round asks each of cands once. It returns the first answer, or why each of them
+// round is pass, and once more for those that were not given all their time, if
+// nobody answers.
+func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*answer[T], []failure, error) {
+	a, failed, err := s.pass(ctx, cands)
+	if a != nil || err != nil {
+		return a, failed, err
+	}
+	var rest []failure
+	var again []provider.Candidate
+	for _, f := range failed {
+		if f.hurried {
+			again = append(again, f.candidate)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	if len(again) == 0 {
+		return nil, failed, nil
+	}
+	s.unhurried = true
+	a, failed, err = s.pass(ctx, again)
+	return a, append(rest, failed...), err
+}
+
+// pass asks each of cands once. It returns the first answer, or why each of them
 // failed, or the error that ends the search. Mirrors that follow one another may
 // overtake each other, see [heat]; the source keeps its place among them.
-func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*answer[T], []failure, error) {
+func (s *search[T]) pass(ctx context.Context, cands []provider.Candidate) (*answer[T], []failure, error) {
 	var failed []failure
 	for left := cands; len(left) > 0; {
 		n := mirrorsAhead(left)

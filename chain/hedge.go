@@ -83,7 +83,14 @@ func (h *heat[T]) run(cands []provider.Candidate) (*attempt[T], error) {
 // alone asks where there is nobody to decide about.
 func (h *heat[T]) alone(c provider.Candidate) (*attempt[T], error) {
 	a := h.begin(h.ctx, c, h.left, false)
+	returned := false
+	defer func() {
+		if !returned { // a panic; it may have been a probe
+			h.learn(h.ctx, a, health.Unsure)
+		}
+	}()
 	h.search.run(a)
+	returned = true
 	if err := h.end(h.ctx, a); err != nil {
 		return nil, err
 	}
@@ -302,7 +309,7 @@ func (h *heat[T]) failures() []failure {
 	slices.SortFunc(h.beaten, func(a, b *attempt[T]) int { return a.place - b.place })
 	var all []failure
 	for _, a := range h.beaten {
-		all = append(all, failure{candidate: a.candidate, err: a.err})
+		all = append(all, failure{candidate: a.candidate, err: a.err, hurried: a.mute.Load()})
 	}
 	return all
 }

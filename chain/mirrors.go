@@ -84,6 +84,11 @@ func or[T int | int64 | time.Duration](v, ifZero T) T {
 // source keeps its own: it is asked when all mirrors ahead of it have failed, never
 // beside them, and those behind it, if policy has it so, when it has.
 //
+// A mirror on a host that failed, which nobody healthy stands beside, is asked in its
+// place, but not waited for as long as it is silent while others stand behind it: they
+// are asked after HedgeUnknown or HedgeKnown. Only where the host is due to be probed
+// it has all its time, and where nobody else answers either.
+//
 // No candidate may use up the time of those behind it: the time until the caller's
 // deadline is divided among those that are left. When none is left, endpoints that
 // answered 429 or 5xx are asked again, with growing waits, as long as a wait fits

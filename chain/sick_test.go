@@ -261,7 +261,7 @@ func TestSickMirrorAheadOfTheSource(t *testing.T) {
 			r := lookup(t, s, ofDigest)
 			wantList(t, "attempts", tried(slices.Collect(r.Attempts())), mirrorA+": unreachable", source)
 		}
-		s.become(map[string]endpoint{mirrorA: takes(time.Second), source: answers})
+		s.become(map[string]endpoint{mirrorA: begins(200*ms, takes(time.Second)), source: answers})
 		asked, _ := s.asks(t, ofDigest)
 		wantList(t, "asked", asked, mirrorA)
 	})

@@ -68,6 +68,16 @@ func (h *Health) Sick(name string) bool {
 	return x != nil && x.failures > 0
 }
 
+// State is that of name; [Healthy] if nothing is known of it.
+func (h *Health) State(name string) State {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if x := h.hosts[name]; x != nil {
+		return h.state(x)
+	}
+	return Healthy
+}
+
 // Usual is how long name usually takes to begin an answer; false if it never did.
 // It is an average in which the last answer counts for a quarter.
 func (h *Health) Usual(name string) (time.Duration, bool) {

@@ -53,6 +53,9 @@ func TestStates(t *testing.T) {
 			Name: "m", State: health.Open, Since: opened, Failures: 3, Err: errDown,
 			Usual: 20 * time.Millisecond, NextProbe: opened.Add(15 * time.Second),
 		}
+		if got := h.State("m"); got != health.Open || h.State("other") != health.Healthy {
+			t.Errorf("State: %s", got)
+		}
 		if got := one(t, h); got != want {
 			t.Errorf("Hosts: %+v; want %+v", got, want)
 		}
