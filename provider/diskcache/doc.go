@@ -16,6 +16,11 @@
 // it is there as a whole or not at all; and a file that another process removes is a
 // miss, or is read to its end if it was open.
 //
+// The directory is the cache's own, which a file in it says. One that is neither empty
+// nor marked so is refused, and only files are removed whose names the cache makes. On a
+// full disk what was not used for longest gives way; what was denied somebody is ended by
+// removing a file, which takes no room ([Cache.DropNote]).
+//
 // Everything here is on one machine's disk and none of it is asked of the network.
 // It decides nothing: who may see what is its callers' business. It is not for large
 // files either; those of images are in their consumer's hands.
