@@ -164,8 +164,8 @@ func (w *work) ran(step string, err error) error {
 	return out
 }
 
-// tell is output without secrets and without the name of a directory that is
-// another one each time.
+// tell is the end of output, without secrets and without the name of a directory that
+// is another one each time.
 func (w *work) tell(output string) string {
-	return strings.ReplaceAll(w.secrets.redact(output), w.path, "")
+	return strings.ReplaceAll(w.secrets.end(strings.TrimPrefix(output, process.Cut)), w.path, "")
 }

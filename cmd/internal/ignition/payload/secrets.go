@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 )
 
 // secrets are strings that programs were given and that no error repeats.
@@ -47,12 +49,82 @@ func newSecrets(pullSecret, kubeconfig []byte) secrets {
 	if len(pullSecret) > 0 {
 		add(base64.StdEncoding.EncodeToString(pullSecret))
 	}
-	for _, m := range kubeconfigSecret.FindAllSubmatch(kubeconfig, -1) {
+	for _, m := range kubeconfigSecret.FindAllSubmatch(kubeconfig, -1) { // of one that is broken, too
 		add(string(m[1]))
+	}
+	var config any
+	if yaml.Unmarshal(kubeconfig, &config) == nil { // YAML, or JSON
+		kubeconfigSecrets(config, add)
 	}
 	// The longest first, so that none leaves a part of another.
 	slices.SortFunc(s, func(a, b string) int { return len(b) - len(a) })
 	return s
+}
+
+// kubeconfigSecrets finds what is secret at any depth of a kubeconfig.
+func kubeconfigSecrets(node any, add func(string)) {
+	switch node := node.(type) {
+	case []any:
+		for _, v := range node {
+			kubeconfigSecrets(v, add)
+		}
+	case map[string]any:
+		for key, v := range node {
+			text, ok := v.(string)
+			switch {
+			case !ok:
+				kubeconfigSecrets(v, add)
+			case slices.Contains([]string{"token", "password", "client-key-data", "id-token", "refresh-token", "access-token", "client-secret"}, key):
+				text = strings.TrimSpace(text) // of a block, its last line break
+				add(text)
+				if b, err := base64.StdEncoding.DecodeString(text); key == "client-key-data" && err == nil {
+					add(string(b))
+				}
+			}
+		}
+	}
+}
+
+// keep is how much is told of what a program printed.
+const keep = 16 << 10
+
+// margin is how much more than keep has to be at hand: as much as of a secret can be
+// left where output was cut off.
+func (s secrets) margin() int {
+	if len(s) == 0 {
+		return 0
+	}
+	return len(s[0]) // the longest
+}
+
+// end is the last of text, keep bytes at most, without secrets, nor a part of one at
+// either end. Of text that was cut off at its beginning there are keep and margin.
+func (s secrets) end(text string) string {
+	lead := ""
+	if len(text) > keep {
+		lead = "[...]"
+		from := len(text) - keep
+		for moved := true; moved; {
+			moved = false
+			for _, v := range s[:0] {
+				at := max(0, from-len(v)+1)
+				if i := strings.Index(text[at:min(len(text), from+len(v)-1)], v); i >= 0 {
+					from, moved = at+i+len(v), true
+				}
+			}
+		}
+		text = text[from:]
+	}
+	text = s.redact(text)
+	for _, v := range s { // one that the program had not printed to its end
+		for n := min(len(v)-1, len(text)); n >= shortest; n-- {
+			if strings.HasSuffix(text, v[:n]) {
+				text = text[:len(text)-n] + "REDACTED"
+				break
+			}
+		}
+	}
+	return lead + text
 }
 
 func (s secrets) redact(text string) string {

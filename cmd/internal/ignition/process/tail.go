@@ -2,6 +2,9 @@ package process
 
 import "sync"
 
+// Cut is what output begins with whose beginning was not kept.
+const Cut = "[...]"
+
 // tail keeps the last bytes written to it.
 type tail struct {
 	mu    sync.Mutex
@@ -32,7 +35,7 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.total > int64(len(t.buf)) {
-		return "[...]" + string(t.buf)
+		return Cut + string(t.buf)
 	}
 	return string(t.buf)
 }
