@@ -44,6 +44,11 @@ type Deps struct {
 	Notes chain.Notes
 }
 
+// OperatorRetryAfter is the longest Retry-After that a lookup of the two operators that
+// reconcile waits for: while it waits nothing else is reconciled by that worker. After a
+// longer one the object comes back when that time is over.
+const OperatorRetryAfter = time.Second
+
 // Images configures the [chain.Images] of a binary that reads images beside its chain:
 // what one finds out about hosts the other knows, and both tell the same observers.
 func (d Deps) Images() chain.MirrorsConfig {
@@ -116,7 +121,8 @@ func HypershiftOperator(d Deps) Row {
 			// No Components: image-overrides are for the control-plane-operator to apply.
 			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
 			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),
-			chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
+			// What asks for patience gets it from the controller's queue.
+			chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: OperatorRetryAfter}),
 			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
 			// request for each pull secret, not a layer.
 			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),

@@ -32,7 +32,8 @@ func ControlPlaneOperator(d Deps, components map[string]imageref.Ref) ControlPla
 				chain.Components(chain.ComponentsConfig{Images: components}),
 				// Releases are looked up whenever something changes.
 				chain.Cache(chain.CacheConfig{Notes: d.Notes}),
-				chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
+				// What asks for patience gets it from the controller's queue.
+				chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: OperatorRetryAfter}),
 				// What changed rules or a rotated pull secret ask for again is mostly here.
 				chain.Store(chain.StoreConfig{Notes: d.Notes}),
 			},

@@ -24,17 +24,10 @@ const defaultUID = 1001
 // workload is what a control-plane-operator's Deployment is made of.
 type workload struct {
 	Settings
-	hc    *hyperv1.HostedCluster
-	image string // of the control-plane-operator
+	inputs
+	hc    *hyperv1.HostedCluster // whose name it has, and nothing else of it
 	rules *encodedRules
-	scc   bool // the cluster has SecurityContextConstraints
 }
-
-// What is looked for in a Deployment that is there.
-const (
-	flagRegistryOverrides = "--registry-overrides"
-	envRelease            = "OPERATE_ON_RELEASE_IMAGE"
-)
 
 // deployment is the control-plane-operator's. It is a function of w alone, so that it
 // changes when a spec, a policy or a flag does. It fails for rules that cannot be
@@ -55,14 +48,14 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"name": cpoName}}
 	pod := &d.Spec.Template
 	pod.Labels = map[string]string{}
-	maps.Copy(pod.Labels, w.hc.Spec.Labels)
+	maps.Copy(pod.Labels, w.labels)
 	maps.Copy(pod.Labels, labels)
 	pod.Labels[controlPlaneLabel] = ControlPlaneNamespace(w.hc)
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: cpoName,
 		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: pullSecret}},
-		NodeSelector:       maps.Clone(w.hc.Spec.NodeSelector),
-		Tolerations:        slices.Clone(w.hc.Spec.Tolerations),
+		NodeSelector:       maps.Clone(w.nodeSelector),
+		Tolerations:        slices.Clone(w.tolerations),
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   new(true),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
@@ -84,7 +77,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 			fmt.Sprintf("--enable-ci-debug-output=%t", w.EnableCIDebugOutput),
 			flagRegistryOverrides + "=" + registryOverrides,
 			// Always there: what an apply names no more might stay.
-			"--image-overrides=" + cmp.Or(w.hc.Annotations[hyperv1.ImageOverridesAnnotation], "="),
+			flagImageOverrides + "=" + w.imageOverrides,
 		},
 		Env: vars,
 		Ports: []corev1.ContainerPort{
@@ -122,7 +115,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		{Name: "SOCKS5_PROXY_IMAGE", Value: w.OperatorImage},
 		{Name: "AVAILABILITY_PROBER_IMAGE", Value: w.OperatorImage},
 		{Name: "TOKEN_MINTER_IMAGE", Value: w.OperatorImage},
-		{Name: envRelease, Value: controlPlaneRelease(w.hc)},
+		{Name: envRelease, Value: w.release},
 	}
 	overrides, err := w.overrides()
 	if err != nil {
@@ -171,8 +164,8 @@ func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
 		c.Args = append(c.Args, "--overrides-file="+handover.File)
 		add("overrides", handover.MountDir, handover.ConfigMap, handover.Key, handover.Key, nil)
 	}
-	if w.hc.Spec.AdditionalTrustBundle != nil {
-		add("trusted-ca", "/etc/pki/tls/certs", trustBundle, trustBundleKey, "user-ca-bundle.pem", nil)
+	if w.trustBundle {
+		add(trustedCA, "/etc/pki/tls/certs", trustBundle, trustBundleKey, "user-ca-bundle.pem", nil)
 	}
 	// The trust of the management cluster, where somebody puts it there.
 	add(managedTrust, "/etc/pki/ca-trust/extracted/pem", managedTrust, trustBundleKey, "tls-ca-bundle.pem", new(true))

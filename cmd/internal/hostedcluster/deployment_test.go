@@ -61,14 +61,31 @@ func render(t *testing.T, policies []provider.Policy, change func(*workload)) (*
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &workload{Settings: Settings{OperatorImage: "quay.io/acme/operator:v1"}, hc: testCluster(), image: "quay.io/acme/cpo@sha256:" + strings.Repeat("a", 64)}
+	w := &workload{Settings: Settings{OperatorImage: "quay.io/acme/operator:v1"}, hc: testCluster()}
 	if w.rules = encode(rules); w.rules.err != nil {
 		t.Fatal(w.rules.err)
 	}
 	if change != nil {
 		change(w)
 	}
-	return w.deployment()
+	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.scc)
+	d, err := w.deployment()
+	if err != nil {
+		return nil, err
+	}
+	// Of what is there, made anew with what it says of itself, nothing differs.
+	again, ok := *w, false
+	if again.inputs, ok = inputsIn(d); !ok {
+		t.Error("the Deployment does not say what it is made of")
+	}
+	anew, err := again.deployment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d, anew); diff != "" {
+		t.Errorf("made anew (-was +is):\n%s", diff)
+	}
+	return d, nil
 }
 
 func mustRender(t *testing.T, policies []provider.Policy, change func(*workload)) string {

@@ -2,82 +2,49 @@ package hostedcluster
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// handOverKnown hands rules to a control plane whose operator's image is known, so
-// that no lookup has to go well for it. It returns what that takes, and whether
-// anything of it was not there yet. The image is known from the Deployment where that
-// was made for the same release and the same --registry-overrides. Where it is not,
-// nothing is written.
-func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome, rules *encodedRules) (objects []client.Object, changed bool, err error) {
+// handOverKnown hands rules to a control plane that is there, whatever else hc has come
+// to ask for: its release and its image stay those of the Deployment, so that no lookup
+// has to go well first, and what no lookup has found good is not rolled out. It returns
+// what that takes, and the condition that tells of it; nothing where there is no such
+// Deployment. It is a conflict where the Deployment is not as the cache has it.
+//
+// Other --registry-overrides than the Deployment has change the image as well, which
+// takes a lookup: unless anyhow, nothing is written then.
+func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluster, rules *encodedRules, anyhow bool) (objects []client.Object, told []metav1.Condition, err error) {
 	live := new(appsv1.Deployment)
 	err = r.Client.Get(ctx, client.ObjectKey{Namespace: ControlPlaneNamespace(hc), Name: cpoName}, live)
 	if err != nil {
-		return nil, false, client.IgnoreNotFound(err)
+		return nil, nil, client.IgnoreNotFound(err)
 	}
-	scc, err := r.HasSCC()
-	if err != nil {
-		return nil, false, fmt.Errorf("asking for SecurityContextConstraints: %w", err)
+	in, ok := inputsIn(live)
+	if !ok || !isOf(live, hc) || !live.DeletionTimestamp.IsZero() {
+		return nil, nil, nil
 	}
-	w := &workload{Settings: r.Settings, hc: hc, image: r.namedImage(hc), scc: scc}
-	if w.image == "" {
-		w.image = imageOf(live, hc)
+	w := &workload{Settings: r.Settings, inputs: in, hc: hc}
+	objects, unfit := w.handOver(rules)
+	told = []metav1.Condition{w.handedOver(unfit)}
+	if unfit != nil {
+		return nil, told, nil // nothing of this mends itself
 	}
-	if w.image == "" {
-		return nil, false, nil
+	if flag, err := rules.flag(); err != nil || flag != argOf(live, flagRegistryOverrides) && !anyhow {
+		return nil, nil, nil
 	}
-	objects, err = w.handOver(rules)
-	o.set(w.handedOver(err))
-	if err != nil {
-		return nil, false, nil // the condition says so; nothing of this mends itself
-	}
-	if overrides, err := rules.flag(); err != nil || overrides != argOf(live, flagRegistryOverrides) {
-		return nil, false, nil // these change the image, too
-	}
-	changed, err = r.applyAll(ctx, objects)
-	return objects, changed, err
-}
-
-// imageOf is the image of the control-plane-operator in d, "" unless d was made for
-// the release of hc's control plane.
-func imageOf(d *appsv1.Deployment, hc *hyperv1.HostedCluster) string {
-	c, ok := containerOf(d)
-	if !ok || !slices.Contains(c.Env, corev1.EnvVar{Name: envRelease, Value: controlPlaneRelease(hc)}) {
-		return ""
-	}
-	return c.Image
-}
-
-// argOf is the value of a flag in d, "" if it is not there.
-func argOf(d *appsv1.Deployment, flag string) string {
-	c, _ := containerOf(d)
-	for _, arg := range c.Args {
-		if value, ok := strings.CutPrefix(arg, flag+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-func containerOf(d *appsv1.Deployment) (corev1.Container, bool) {
-	for _, c := range d.Spec.Template.Spec.Containers {
-		if c.Name == cpoName {
-			return c, true
-		}
-	}
-	return corev1.Container{}, false
+	deployment := objects[len(objects)-1]
+	deployment.SetResourceVersion(live.ResourceVersion) // in, and nothing newer
+	err = r.applyAll(ctx, objects)
+	deployment.SetResourceVersion("")
+	return objects, told, err
 }
 
 // handOver is what carries rules: the Deployment, and before it the ConfigMap where
@@ -125,32 +92,4 @@ func (r *Reconciler) encodedOnce(rules *provider.Rules) *encodedRules {
 	e := encode(rules)
 	r.encoded.Store(e)
 	return e
-}
-
-// firsts remembers for which rules something was handed to a HostedCluster ahead of
-// the rest of its reconciliation. Its zero value is ready, and safe for concurrent use.
-type firsts struct {
-	mu  sync.Mutex
-	who map[client.ObjectKey]string // version of rules
-}
-
-// is reports whether this is the first time for key and the rules of that version.
-func (f *firsts) is(key client.ObjectKey, version string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.who[key] == version {
-		return false
-	}
-	if f.who == nil {
-		f.who = map[client.ObjectKey]string{}
-	}
-	f.who[key] = version
-	return true
-}
-
-// forget forgets a HostedCluster that is gone.
-func (f *firsts) forget(key client.ObjectKey) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.who, key)
 }

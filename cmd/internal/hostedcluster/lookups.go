@@ -70,7 +70,9 @@ func (l *Lookups) make(cfg registry.Config, deps assembly.Deps) (*lookups, error
 	out := &lookups{base: base, hosts: health.New(health.Config{})}
 	deps.Health = out.hosts
 	if out.releases, err = chain.New(base, l.current, assembly.HypershiftOperator(deps).Layers...); err == nil {
-		out.images, err = chain.Images(base, l.current, deps.Images())
+		images := deps.Images()
+		images.MaxRetryAfter = assembly.OperatorRetryAfter
+		out.images, err = chain.Images(base, l.current, images)
 	}
 	if err != nil {
 		return nil, errors.Join(err, base.Close())

@@ -42,7 +42,7 @@ type Reconciler struct {
 
 	architectures architectures
 	encoded       atomic.Pointer[encodedRules]
-	ahead         firsts
+	ahead         ahead
 }
 
 // comeBack is when the rest of a reconciliation that ended early is done at the latest. What
@@ -66,11 +66,7 @@ func (o *outcome) set(c metav1.Condition) { o.conditions = append(o.conditions, 
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	hc := new(hyperv1.HostedCluster)
 	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
-		if apierrors.IsNotFound(err) {
-			r.ahead.forget(req.NamespacedName)
-			return reconcile.Result{}, nil
-		}
-		return reconcile.Result{}, err
+		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !hc.DeletionTimestamp.IsZero() {
 		return again(r.tearDown(ctx, hc))
@@ -93,13 +89,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
 		}
 	})
-	if err != nil {
-		return o.result, err
-	}
-	if statusErr != nil {
+	if statusErr != nil && err == nil {
 		return again(statusErr)
 	}
-	return o.result, nil
+	if wait, ok := operator.RetryAfter(err); ok {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	return o.result, err
 }
 
 // again is the result for an error. What was read too early is no error: it is done
@@ -135,18 +131,19 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 		return nil
 	}
 
+	if r.ahead.going() {
+		o.unfinished = true // whoever hands rules on to all tells everybody then
+		return nil
+	}
+
 	// Rules first, network second: what policy forbids must not go on being contacted
-	// because a registry does not answer. And rules first for every HostedCluster, before
-	// anything else for one of them.
+	// because a registry does not answer. Mostly it is done; see handOverToAll.
 	encoded := r.encodedOnce(rules)
-	early, changed, err := r.handOverKnown(ctx, hc, o, encoded)
+	early, told, err := r.handOverKnown(ctx, hc, encoded, false)
 	if err != nil {
 		return err
 	}
-	if changed && r.ahead.is(client.ObjectKeyFromObject(hc), rules.Version()) {
-		o.unfinished = true
-		return nil
-	}
+	o.conditions = append(o.conditions, told...)
 
 	secret, err := getPullSecret(ctx, r.Client, hc)
 	var bundle string
@@ -172,6 +169,11 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	}
 	o.set(validReleaseImage(hc, err))
 	o.set(progressing(hc, o, err))
+	if err != nil && early == nil {
+		_, told, handErr := r.handOverKnown(ctx, hc, encoded, true)
+		o.conditions = append(o.conditions, told...)
+		err = errors.Join(err, handErr)
+	}
 	if err != nil {
 		return err // tried again with backoff, and at once when the pull secret or the rules change
 	}
@@ -186,13 +188,17 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	if err != nil {
 		return fmt.Errorf("asking for SecurityContextConstraints: %w", err)
 	}
-	w := &workload{Settings: r.Settings, hc: hc, image: r.cpoImage(hc, f.controlPlane), scc: scc}
+	w := &workload{Settings: r.Settings, inputs: inputsOf(hc, r.cpoImage(hc, f.controlPlane), scc), hc: hc}
+	if now := r.Rules(); now.Version() != rules.Version() {
+		o.unfinished = true // or newer rules, handed on meanwhile, would be taken back
+		return nil
+	}
 	handed, unfit := w.handOver(encoded)
 	o.set(w.handedOver(unfit))                       // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handed, early) { // else written just now
 		written = append(written, handed...)
 	}
-	if _, err := r.applyAll(ctx, written); err != nil || unfit != nil {
+	if err := r.applyAll(ctx, written); err != nil || unfit != nil {
 		return err
 	}
 	return r.removeLeftovers(ctx, hc)
@@ -236,15 +242,13 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, sec
 	return append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc)), nil
 }
 
-// applyAll applies objects in their order and reports whether that changed any.
-func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) (changed bool, err error) {
+// applyAll applies objects in their order.
+func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
 	a := operator.Applier{Client: r.Client, Owner: Owner}
 	for _, obj := range objects {
-		c, err := a.Apply(ctx, obj)
-		changed = changed || c
-		if err != nil {
-			return changed, err
+		if _, err := a.Apply(ctx, obj); err != nil {
+			return err
 		}
 	}
-	return changed, nil
+	return nil
 }

@@ -80,7 +80,7 @@ func ClientOptions() client.Options {
 // changes that was written for it or that it refers to, and when the rules of
 // resolver do.
 func (r *Reconciler) SetUp(mgr manager.Manager, resolver *sources.Resolver) error {
-	rules, err := operator.OnRules(mgr, resolver, &hyperv1.HostedClusterList{})
+	rules, err := operator.OnRulesAfter(mgr, resolver, &hyperv1.HostedClusterList{}, r.handOverToAll)
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
 	}
 	if err := errors.Join(err, r.report(ctx, hcp, o, now)); err != nil {
+		if wait, ok := operator.RetryAfter(err); ok {
+			return ctrl.Result{RequeueAfter: wait}, nil
+		}
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: good}, nil

@@ -38,6 +38,9 @@ type Applier struct {
 // ([StateHash]) and still has it. Where the two are not surely the same the API server
 // decides: applying what is there already changes nothing and costs no new version.
 //
+// Where desired has a resource version, it is a conflict when the object that is there has
+// another one and is to be written.
+//
 // desired is not modified. Its status and creationTimestamp are not applied.
 func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed bool, err error) {
 	gvk, err := apiutil.GVKForObject(desired, a.Client.Scheme())
@@ -52,6 +55,8 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 		return fail(err)
 	}
 	want.SetGroupVersionKind(gvk)
+	version := want.GetResourceVersion()
+	want.SetResourceVersion("") // says nothing of the object
 	if err := stamp(want); err != nil {
 		return fail(err)
 	}
@@ -76,6 +81,7 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 			return false, nil
 		}
 	}
+	want.SetResourceVersion(version)
 	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
 	if err != nil {
 		return fail(err)

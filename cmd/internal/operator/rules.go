@@ -55,10 +55,25 @@ func TagsFollow(current func() *provider.Rules) func() *provider.Rules {
 // those that they let through. It lists with the manager's client, only while this
 // replica is the active one.
 func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, only ...predicate.Predicate) (source.Source, error) {
+	return OnRulesAfter(mgr, resolver, list, nil, only...)
+}
+
+// OnRulesAfter is [OnRules] with something to be done first: first is called with the
+// new rules and with a list of all objects, which it does not modify, and none is
+// reconciled for these rules before it returns. It is called on a goroutine of its own,
+// so that it waits for no reconciler. Nil is nothing.
+func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, first func(context.Context, *provider.Rules, client.ObjectList), only ...predicate.Predicate) (source.Source, error) {
 	events := make(chan event.GenericEvent)
 	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		for range resolver.Changes(ctx) {
-			sendAll(ctx, mgr, list, events)
+		for rules := range resolver.Changes(ctx) {
+			if first != nil {
+				if all := listAll(ctx, mgr, list); all != nil {
+					first(ctx, rules, all)
+				}
+			}
+			if all := listAll(ctx, mgr, list); all != nil {
+				_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
+			}
 		}
 		return nil
 	}))
@@ -71,18 +86,18 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 // relist is how long a failed list waits to be tried again.
 const relist = time.Second
 
-func sendAll(ctx context.Context, mgr manager.Manager, list client.ObjectList, events chan<- event.GenericEvent) {
+// listAll lists until that goes well. It is nil when ctx has ended.
+func listAll(ctx context.Context, mgr manager.Manager, list client.ObjectList) client.ObjectList {
 	for {
 		now := list.DeepCopyObject().(client.ObjectList)
 		err := mgr.GetClient().List(ctx, now)
 		if err == nil {
-			_ = meta.EachListItem(now, sender(ctx, events)) // ends early with ctx
-			return
+			return now
 		}
 		mgr.GetLogger().Error(err, "listing what the changed mirror rules concern; trying again")
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-time.After(relist):
 		}
 	}

@@ -1,0 +1,71 @@
+package hostedcluster
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// Limits of what is handed on ahead of everything else.
+const (
+	// aheadAtOnce is how many control planes are written at once.
+	aheadAtOnce = 20
+	// aheadEach bounds one, whose admission may hang: it is then left to its reconciler.
+	aheadEach = 10 * time.Second
+	// aheadAlone is how long reconcilers hold back meanwhile.
+	aheadAlone = 5 * time.Second
+)
+
+// handOverToAll hands rules to the known control planes of clusters, ahead of their
+// reconciliation. It uses no worker of the controller: those may all be waiting for
+// registries, and new rules must not. What does not go well here is done again, and
+// told, when the HostedCluster is reconciled. It ends early when other rules are in force.
+func (r *Reconciler) handOverToAll(ctx context.Context, rules *provider.Rules, clusters client.ObjectList) {
+	r.ahead.begin()
+	defer r.ahead.end()
+	encoded := r.encodedOnce(rules)
+	var group errgroup.Group
+	group.SetLimit(aheadAtOnce)
+	items := clusters.(*hyperv1.HostedClusterList).Items
+	for i := range items {
+		hc := &items[i]
+		if !hc.DeletionTimestamp.IsZero() || pausedUntil(hc, time.Now()).paused {
+			continue
+		}
+		group.Go(func() error {
+			if now := r.Rules(); ctx.Err() != nil || now.Version() != rules.Version() {
+				return nil
+			}
+			limited, cancel := context.WithTimeout(ctx, aheadEach)
+			defer cancel()
+			if _, _, err := r.handOverKnown(limited, hc, encoded, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
+				log.FromContext(ctx).Error(err, "handing rules on failed; trying again", "HostedCluster", client.ObjectKeyFromObject(hc))
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// ahead says that rules are being handed to all control planes. Its zero value is ready,
+// and safe for concurrent use.
+type ahead struct{ alone atomic.Pointer[time.Time] } // nil when nothing is going on
+
+func (a *ahead) begin() { a.alone.Store(new(time.Now().Add(aheadAlone))) }
+func (a *ahead) end()   { a.alone.Store(nil) }
+
+// going reports whether a reconciliation is to be left for later, so that this is done
+// the sooner: the processor is shared, and so is the API server.
+func (a *ahead) going() bool {
+	until := a.alone.Load()
+	return until != nil && time.Now().Before(*until)
+}

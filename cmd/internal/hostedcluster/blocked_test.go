@@ -1,0 +1,240 @@
+package hostedcluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/test/cluster"
+)
+
+// Twice as many HostedClusters as there are workers name a registry that holds every
+// request for as long as it can. New rules reach a control plane beside them all the
+// same: they wait for no worker.
+func TestRulesPassBusyWorkers(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
+	w.create(t, policy, w.pullSecret(w.auth(password)))
+	silent := newSilent(t)
+	w.operate(t, func(o *Options) { o.Log, o.Registry.Dial = nil, silent.or(w.onlyMirror) })
+	good := w.hostedCluster("good")
+	w.create(t, good)
+	first := source + "=" + w.mirror.Host() + "/mirror/release"
+	w.cpo(t, good, overridesAre(first))
+
+	for n := range 2 * workers {
+		hc := w.hostedCluster(fmt.Sprintf("bad%02d", n))
+		hc.Spec.Release.Image = fmt.Sprintf("t%02d.%s/x/y@sha256:%064x", n, silentDomain, n+1)
+		w.create(t, hc)
+	}
+	silent.await(t, workers)
+	change(t, w, policy, func(p *unstructured.Unstructured) {
+		p.Object["spec"] = w.idms("", "z.example.com/r", w.mirror.Host()+"/mirror/release").Object["spec"]
+	})
+	w.cpo(t, good, overridesAre(source+"=z.example.com/r,"+first))
+	silent.mu.Lock()
+	defer silent.mu.Unlock()
+	if silent.ended {
+		t.Error("a lookup was given up by itself meanwhile: this shows nothing")
+	}
+}
+
+const silentDomain = "silent.example.com"
+
+// silent are connections on which nobody ever says anything.
+type silent struct {
+	mu    sync.Mutex
+	hosts []string
+	ended bool
+	conns []net.Conn
+}
+
+func newSilent(t *testing.T) *silent {
+	s := new(silent)
+	t.Cleanup(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, c := range s.conns {
+			c.Close()
+		}
+	})
+	return s
+}
+
+type dial = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (s *silent) or(next dial) dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !strings.Contains(address, silentDomain) {
+			return next(ctx, network, address)
+		}
+		ours, theirs := net.Pipe()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.conns = append(s.conns, theirs)
+		if slices.Contains(s.hosts, address) {
+			s.ended = true
+		}
+		s.hosts = append(s.hosts, address)
+		return ours, nil
+	}
+}
+
+// await waits until that many of the hosts were asked.
+func (s *silent) await(t *testing.T, n int) {
+	t.Helper()
+	cluster.Await(t, "lookups", func(context.Context) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.hosts) < n {
+			return fmt.Errorf("%d of %d hosts", len(s.hosts), n)
+		}
+		return nil
+	})
+}
+
+// A registry that answers 429 with Retry-After: 30 is asked once, and holds no worker.
+// The HostedCluster comes back when the time is over, and not before.
+func TestRetryAfterHoldsNoWorker(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)))
+	var mu sync.Mutex
+	asked := map[string]int{}
+	slow := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/manifests/") {
+			mu.Lock()
+			asked[r.URL.Path]++
+			mu.Unlock()
+		}
+		rw.Header().Set("Retry-After", "30")
+		rw.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer slow.Close()
+	addr := strings.TrimPrefix(slow.URL, "https://")
+	w.operate(t, func(o *Options) {
+		o.Log = nil
+		o.Registry.RootCAs = o.Registry.RootCAs.Clone()
+		o.Registry.RootCAs.AddCert(slow.Certificate())
+		o.Registry.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address == addr {
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}
+			return w.onlyMirror(ctx, network, address)
+		}
+	})
+	var bad []*hyperv1.HostedCluster
+	for n := range workers + 4 {
+		hc := w.hostedCluster(fmt.Sprintf("bad%02d", n))
+		hc.Spec.Release.Image = fmt.Sprintf("%s/t%02d/y@sha256:%064x", addr, n, n+1)
+		w.create(t, hc)
+		bad = append(bad, hc)
+	}
+	good := w.hostedCluster("good")
+	w.create(t, good)
+	w.cpo(t, good, anything)
+	for _, hc := range bad {
+		w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "429")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for path, n := range asked {
+		if n > 1 {
+			t.Errorf("%s was asked for %d times", path, n)
+		}
+	}
+}
+
+// While an upgrade is blocked by a release that cannot be read the control plane stays
+// as it is, whatever names its image, and gets the rules that come.
+func TestBlockedUpgrade(t *testing.T) {
+	for name, named := range map[string]string{"image of the release": "", "named image": "quay.io/acme/cpo:v1"} {
+		for _, how := range []Handover{HandoverEnv, HandoverConfigMap} {
+			t.Run(name+" "+string(how), func(t *testing.T) { blockedUpgrade(t, named, how) })
+		}
+	}
+}
+
+func blockedUpgrade(t *testing.T, image string, how Handover) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
+	hc := w.hostedCluster("one")
+	w.create(t, policy, w.pullSecret(w.auth(password)), hc)
+	run := func(o *Options) { o.ControlPlaneOperatorImage, o.Handover = image, how }
+	stop := w.operate(t, run)
+	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	before := w.cpo(t, hc, anything)
+
+	change(t, w, hc, func(hc *hyperv1.HostedCluster) {
+		hc.Spec.Release.Image = source + "@sha256:" + strings.Repeat("a", 64)
+		hc.Spec.Labels = map[string]string{"of": "the-new-spec"}
+		hc.Annotations = map[string]string{hyperv1.ControlPlaneOperatorImageAnnotation: "quay.io/acme/cpo:v2"}
+	})
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "")
+	never := func(mirror string) {
+		change(t, w, policy, func(p *unstructured.Unstructured) {
+			p.Object["spec"] = w.idms("", mirror, w.mirror.Host()+"/mirror/release").Object["spec"]
+			p.Object["spec"].(map[string]any)["imageDigestMirrors"].([]any)[0].(map[string]any)["mirrorSourcePolicy"] = "NeverContactSource"
+		})
+		cluster.Await(t, "the rules", func(ctx context.Context) error {
+			text := envOf(w.cpo(t, hc, anything), "MIRRORCHAIN_OVERRIDES")
+			if how == HandoverConfigMap {
+				cm := overridesMap(hc)
+				if err := w.Get(ctx, keyOf(cm), cm); err != nil {
+					return err
+				}
+				text = cm.Data["overrides.json"]
+			}
+			if !strings.Contains(text, mirror) || !strings.Contains(text, `"blocked":true`) {
+				return fmt.Errorf("they are %s", text)
+			}
+			return nil
+		})
+	}
+	never("y.example.com/r")
+	// The same of an operator that starts now, with other replacements of registries too,
+	// which change images.
+	stop()
+	w.operate(t, func(o *Options) { run(o); o.RegistryOverrides = "quay.io/a=mirror.example.com/a" })
+	never("z.example.com/r")
+	w.says(t, hc, OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "")
+
+	after := w.cpo(t, hc, anything)
+	if was, is := imagesOf(before), imagesOf(after); was != is {
+		t.Errorf("release and image were %s and are %s", was, is)
+	}
+	if after.Spec.Template.Labels["of"] != "" {
+		t.Error("a label of the new spec is in the Deployment")
+	}
+	hcp := &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: ControlPlaneNamespace(hc), Name: hc.Name}}
+	w.get(t, hcp)
+	if got := envOf(after, "OPERATE_ON_RELEASE_IMAGE"); got != hcp.Spec.ReleaseImage {
+		t.Errorf("it operates on %s, and the HostedControlPlane names %s", got, hcp.Spec.ReleaseImage)
+	}
+}
+
+func TestRetryAfterBounds(t *testing.T) {
+	if wait, ok := operator.RetryAfter(nil); ok {
+		t.Errorf("no error is tried again after %v", wait)
+	}
+}
+
+// imagesOf is what a Deployment says about images, but for the mirror rules.
+func imagesOf(d *appsv1.Deployment) string {
+	return fmt.Sprint(envOf(d, envRelease), " ", d.Spec.Template.Spec.Containers[0].Image, " ", envOf(d, "CONTROL_PLANE_OPERATOR_IMAGE"))
+}
