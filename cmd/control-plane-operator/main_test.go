@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +25,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/test/process"
 	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
@@ -151,7 +151,7 @@ func (p *program) trustBundle(t *testing.T) {
 		"OPENSHIFT_IMG_OVERRIDES=" + source + "=" + mirror.Host() + "/mirror/release",
 		"SSL_CERT_DIR=" + mounted, "SSL_CERT_FILE=" + filepath.Join(mounted, "none"),
 	}
-	metrics := freeAddress(t)
+	metrics := process.FreeAddress(t)
 	stop := p.start(t, metrics, env...)
 	p.await(t, metav1.ConditionUnknown, hostedcontrolplane.ReasonLookupFailed)
 	stop()
@@ -167,17 +167,6 @@ func (p *program) trustBundle(t *testing.T) {
 		t.Error(err)
 	}
 	stop()
-}
-
-// freeAddress is one that nobody listens on at the moment.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // mountConfigMap makes of dir what the kubelet makes of a ConfigMap with one key.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -95,7 +94,7 @@ func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string
 	extra, env := trust(file("certs/user-ca-bundle.pem", mirror.CA().PEM()))
 	overrides := fmt.Sprintf("%[1]s/%[3]s=%[2]s/%[4]s,%[1]s/%[5]s=%[2]s/%[6]s", source.Host(), mirror.Host(),
 		machineconfig.ReleaseRepository, machineconfig.MirroredRelease, machineconfig.ComponentRepository, machineconfig.MirroredComponents)
-	addr, metrics := freeAddr(t), freeAddr(t)
+	addr, metrics := process.FreeAddress(t), process.FreeAddress(t)
 	p, err := process.Start(process.Config{
 		Dir: dir, Path: bin, Log: filepath.Join(dir, "log"),
 		Args: append([]string{
@@ -195,15 +194,4 @@ func payload(ctx context.Context, roots *x509.CertPool, addr string) ([]byte, er
 		err = errors.New(resp.Status)
 	}
 	return body, err
-}
-
-// freeAddr is an address that nobody listens on at the moment.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

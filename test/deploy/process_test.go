@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -169,7 +168,7 @@ spec:
 // a node does and returns what it wrote.
 func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) (stop func() string, health, metrics string) {
 	t.Helper()
-	health, metrics = freeAddress(t), freeAddress(t)
+	health, metrics = process.FreeAddress(t), process.FreeAddress(t)
 	c := pod.Spec.Containers[0]
 	if got, want := filepath.Base(c.Command[0]), filepath.Base(bin); len(c.Command) != 1 || got != want {
 		t.Fatalf("the command is %v, want %s", c.Command, want)
@@ -222,16 +221,6 @@ func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) 
 		return string(log)
 	}
 	return stop, health, metrics
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func get(ctx context.Context, url string) error {

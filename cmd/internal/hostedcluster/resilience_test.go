@@ -21,6 +21,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/test/process"
 )
 
 // R8 (targets.md): the API server is away when the operator starts, and again later;
@@ -34,7 +35,7 @@ func TestR8APIServerAway(t *testing.T) {
 	hc := w.hostedCluster("one")
 	w.create(t, policy, w.pullSecret(w.auth(password)), hc)
 	before := goleak.IgnoreCurrent()
-	health := freeAddr(t)
+	health := process.FreeAddress(t)
 
 	w.StopAPI(t)
 	stop := w.operate(t, func(o *Options) { o.HealthAddr = health })
@@ -212,16 +213,6 @@ func keyOf(obj client.Object) client.ObjectKey { return client.ObjectKeyFromObje
 
 func overridesMap(hc *hyperv1.HostedCluster) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ControlPlaneNamespace(hc), Name: "mirrorchain-overrides"}}
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // ready waits for /readyz to answer with that status.
