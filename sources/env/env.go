@@ -33,7 +33,7 @@ func Factory(lookup func(string) (string, bool)) sources.Factory {
 // Preferred is a source that reads the first of the named variables that is set to
 // more than nothing, and none of the others: what one says better must not be mixed
 // with what another says of the same rules. Which one that is is found anew on every
-// Load. A variable that is set and wrong is an error, not a reason to take the next.
+// Load. A document that is wrong is an error, not a reason to take the next.
 //
 // Each may hold either form, which its content tells: a document of package
 // sources/handover, or source=mirror pairs. A name that is none is a
@@ -77,7 +77,7 @@ func (s *source) Load(ctx context.Context) (provider.Policy, error) {
 		case isDocument(value):
 			return overrides.Decode("env:"+name, []byte(value))
 		default:
-			return loadPairs("env:"+name, value)
+			return loadPairs("env:"+name, value), nil
 		}
 	}
 	if set {
@@ -98,23 +98,26 @@ func isDocument(value string) bool {
 // loadPairs is one PullAny rule for each source, sorted, with its mirrors in the
 // variable's order. A mirror that a source lists again is dropped: it would be a
 // cycle in the merge and put the source before its mirrors. An entry that HyperShift
-// skips is skipped with a warning.
-func loadPairs(name, value string) (provider.Policy, error) {
+// skips, or takes and finds no image for, is skipped with a warning: no process is to
+// end for want of one rule.
+func loadPairs(name, value string) provider.Policy {
 	var p provider.Policy
+	skip := func(origin, why string) {
+		p.Warnings = append(p.Warnings, provider.Warning{
+			Code: provider.WarnNoRules, Origins: []string{origin}, Message: fmt.Sprintf("%s: %s; it is skipped", origin, why),
+		})
+	}
 	rules := map[string]*provider.Rule{}
 	for n, pair := range pairs(value) {
 		origin := fmt.Sprintf("%s#%d", name, n)
 		switch {
 		case pair.null():
 		case !pair.ok():
-			p.Warnings = append(p.Warnings, provider.Warning{
-				Code:    provider.WarnNoRules,
-				Origins: []string{origin},
-				Message: fmt.Sprintf("%s: entry %q is no source=mirror pair and is skipped", origin, pair.text),
-			})
+			skip(origin, fmt.Sprintf("entry %q is no source=mirror pair", pair.text))
 		default:
-			if err := check(pair, "mirror"); err != nil {
-				return provider.Policy{}, &provider.InvalidPolicyError{Origin: origin, Err: err}
+			if err := usable(pair, origin); err != nil {
+				skip(origin, err.Error())
+				continue
 			}
 			rule := rules[pair.source]
 			if rule == nil {
@@ -130,7 +133,20 @@ func loadPairs(name, value string) (provider.Policy, error) {
 	for _, source := range slices.Sorted(maps.Keys(rules)) {
 		p.Rules = append(p.Rules, *rules[source])
 	}
-	return p, nil
+	return p
+}
+
+// usable is why a pair can be no rule, if it cannot.
+func usable(p pair, origin string) error {
+	if err := check(p, "mirror"); err != nil {
+		return err
+	}
+	rule := provider.Rule{Source: p.source, Pull: provider.PullAny, Origin: origin, Mirrors: []provider.Mirror{{Location: p.mirror}}}
+	_, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{rule}})
+	if invalid, ok := errors.AsType[*provider.InvalidPolicyError](err); ok {
+		return invalid.Err
+	}
+	return err
 }
 
 // check refuses what cannot be a registry name and would only fail later, at

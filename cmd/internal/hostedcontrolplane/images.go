@@ -5,7 +5,6 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -48,9 +47,9 @@ func (i OperatorImages) Components(overrides map[string]imageref.Ref) map[string
 // pair of a name counts, nothing is trimmed, and "" and "=" are none.
 //
 // A pair that says nothing, for want of a "=", a name or an image, is skipped with a
-// warning, as HyperShift does. An image that is no reference is a
-// [*provider.InvalidPolicyError] that names the pair.
-func ImageOverrides(value string) (images map[string]imageref.Ref, warnings []string, err error) {
+// warning, as HyperShift does; so is one whose image is no reference, which could never
+// be pulled.
+func ImageOverrides(value string) (images map[string]imageref.Ref, warnings []string) {
 	images = map[string]imageref.Ref{}
 	n := 0
 	for text := range strings.SplitSeq(value, ",") {
@@ -67,10 +66,11 @@ func ImageOverrides(value string) (images map[string]imageref.Ref, warnings []st
 		default:
 			ref, err := imageref.Parse(image)
 			if err != nil {
-				return nil, nil, &provider.InvalidPolicyError{Origin: fmt.Sprintf("--image-overrides#%d", n), Err: err}
+				warnings = append(warnings, fmt.Sprintf("--image-overrides: pair %d, %q, names no image that could be pulled and is skipped: %v", n, text, err))
+				continue
 			}
 			images[name] = ref
 		}
 	}
-	return images, warnings, nil
+	return images, warnings
 }

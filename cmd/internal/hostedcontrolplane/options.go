@@ -63,12 +63,11 @@ func (o Options) Read() (Inputs, error) {
 	if images.Operator.IsZero() {
 		return Inputs{}, errors.New("CONTROL_PLANE_OPERATOR_IMAGE is not set: it is the image of the ignition server; set it to that of this pod")
 	}
-	overrides, warnings, err := ImageOverrides(o.ImageOverrides)
-	if err != nil {
-		return Inputs{}, err
-	}
+	overrides, warnings := ImageOverrides(o.ImageOverrides)
 	in := Inputs{Components: images.Components(overrides), Warnings: warnings}
+	var err error
 	s := &in.Settings
+	s.Skipped = warnings
 	s.Image = in.Components[ComponentOperator]
 	if s.RegistryOverrides, err = env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides"); err != nil {
 		return Inputs{}, err

@@ -49,7 +49,6 @@ func TestOptionsNameWhatIsWrong(t *testing.T) {
 		{"CERT_ROTATION_SCALE", "-1h", hcpkg.Options{Namespace: "n"}, "CERT_ROTATION_SCALE"},
 		{"DEFAULT_SECURITY_CONTEXT_UID", "root", hcpkg.Options{Namespace: "n"}, "DEFAULT_SECURITY_CONTEXT_UID"},
 		{"", "", hcpkg.Options{Namespace: "n", RegistryOverrides: "a"}, "--registry-overrides#1"},
-		{"", "", hcpkg.Options{Namespace: "n", ImageOverrides: "a=b c"}, "--image-overrides#1"},
 	} {
 		vars := map[string]string{"CONTROL_PLANE_OPERATOR_IMAGE": operatorImage}
 		if tc.name != "" {

@@ -38,6 +38,9 @@ type Settings struct {
 	Env []corev1.EnvVar
 	// UID is the user that pods run as; nil leaves it to the cluster.
 	UID *int64
+	// Skipped is what of --image-overrides could not be used, for the condition
+	// [ImageOverridesApplied].
+	Skipped []string
 	// CertificateDay is what lifetimes of certificates are counted in; 24 h if zero.
 	CertificateDay time.Duration
 }
@@ -94,7 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 
 	hcp = hcp.DeepCopy()
-	var o outcome
+	o := outcome{skipped: r.Settings.Skipped}
 	good, err := r.objects(ctx, hcp, &o, handedOn, now)
 	err = errors.Join(err, r.releases(ctx, hcp, &o, handedOn, lookups))
 	if ctx.Err() != nil {

@@ -58,6 +58,7 @@ func TestOperator(t *testing.T) {
 		{"Disabled", disabled},
 		{"CertificateRenewed", certificateRenewed},
 		{"OtherRelease", otherRelease},
+		{"OddOverrides", oddOverrides},
 		{"APIServerAway", apiServerAway},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, s.place(t)) })

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"go.uber.org/goleak"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
@@ -75,6 +76,33 @@ func tooLarge(t *testing.T, p *place) {
 	stop()
 	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
 	p.await(t, hcpkg.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason)
+}
+
+// Overrides that name nothing stop nothing: the rest holds, and a condition says what
+// was left out, for as long as it is.
+func oddOverrides(t *testing.T, p *place) {
+	p.create(t, p.hcp())
+	stop := p.run(t, map[string]string{env.Variable: " a = b ," + p.mirrored()}, hcpkg.Options{ImageOverrides: "etcd=NO IMAGE, a = b "})
+	p.awaitValid(t)
+	_, message := p.await(t, hcpkg.ImageOverridesApplied, metav1.ConditionFalse, hcpkg.ReasonSkipped)
+	for _, want := range []string{"etcd=NO IMAGE", " a = b ", hyperv1.ImageOverridesAnnotation} {
+		if !strings.Contains(message, want) {
+			t.Errorf("no %q in %q", want, message)
+		}
+	}
+	stop()
+	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{ImageOverrides: "="})
+	p.touch(t, "a")
+	cluster.Await(t, "the condition to go", func(ctx context.Context) error {
+		var hcp hyperv1.HostedControlPlane
+		if err := p.get(ctx, "hcp", &hcp); err != nil {
+			return err
+		}
+		if c := apimeta.FindStatusCondition(hcp.Status.Conditions, hcpkg.ImageOverridesApplied); c != nil {
+			return fmt.Errorf("it says %s", c.Message)
+		}
+		return nil
+	})
 }
 
 // A rotated pull secret is used from the next lookup on, by what is in force already.

@@ -23,6 +23,9 @@ const (
 	ComponentVersions = "ComponentVersions"
 	// OverridesHandedOver says whether the ignition server has the rules in force.
 	OverridesHandedOver = "OverridesHandedOver"
+	// ImageOverridesApplied is False where a part of the image overrides cannot be used,
+	// and not there otherwise.
+	ImageOverridesApplied = "ImageOverridesApplied"
 )
 
 // Reasons of those conditions beside HyperShift's own.
@@ -33,6 +36,8 @@ const (
 	ReasonTooLarge = "TooLarge"
 	// ReasonNotExpressible: the rules hold a name that has no place in the form.
 	ReasonNotExpressible = "NotExpressible"
+	// ReasonSkipped: pairs of the image overrides that name no image are left out.
+	ReasonSkipped = "Skipped"
 )
 
 // outcome is what one reconciliation found. The status is made of it, and of
@@ -43,6 +48,7 @@ type outcome struct {
 	rolledOut bool // what runs here is of the release that is named
 	handedOn  bool // the overrides were written or were to be
 	handErr   error
+	skipped   []string // of the image overrides
 }
 
 // write puts the outcome into the status.
@@ -74,6 +80,14 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 	if o.handedOn {
 		set(overridesHandedOver(o.handErr))
 	}
+	if len(o.skipped) == 0 {
+		apimeta.RemoveStatusCondition(&hcp.Status.Conditions, ImageOverridesApplied)
+		return
+	}
+	set(metav1.Condition{
+		Type: ImageOverridesApplied, Status: metav1.ConditionFalse, Reason: ReasonSkipped,
+		Message: strings.Join(o.skipped, "; ") + ". Mend the annotation " + hyperv1.ImageOverridesAnnotation + " of the HostedCluster",
+	})
 }
 
 // sameButNumbers reports whether two messages differ in digits alone, as those of
