@@ -21,7 +21,8 @@ type Files struct {
 	Functions map[string]bool
 
 	folder string
-	texts  map[string]bool // of literals, as names of subtests have them
+	texts  map[string]map[string]bool // of literals by function, as names of subtests have them
+	calls  map[string]map[string]bool // names that a function mentions, by function
 }
 
 var isTest = regexp.MustCompile(`^(Test|Benchmark|Fuzz|Example)([A-Z0-9]|$)`)
@@ -29,7 +30,7 @@ var isTest = regexp.MustCompile(`^(Test|Benchmark|Fuzz|Example)([A-Z0-9]|$)`)
 // Parse reads the _test.go files of a folder, slash-separated and relative to root. A
 // folder without any is an error.
 func Parse(root, folder string) (Files, error) {
-	f := Files{folder: filepath.Join(root, filepath.FromSlash(folder)), Functions: map[string]bool{}, texts: map[string]bool{}}
+	f := Files{folder: filepath.Join(root, filepath.FromSlash(folder)), Functions: map[string]bool{}, texts: map[string]map[string]bool{}, calls: map[string]map[string]bool{}}
 	files, err := filepath.Glob(filepath.Join(f.folder, "*_test.go"))
 	if err != nil {
 		return f, err
@@ -51,26 +52,79 @@ func (f Files) read(file string) error {
 		return err
 	}
 	for _, d := range parsed.Decls {
-		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && isTest.MatchString(fn.Name.Name) && fn.Name.Name != "TestMain" {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok { // a table of its own: found by the names of what it declares
+			for _, name := range declared(d) {
+				f.note(name, d)
+			}
+			continue
+		}
+		if fn.Recv == nil && isTest.MatchString(fn.Name.Name) && fn.Name.Name != "TestMain" {
 			f.Functions[fn.Name.Name] = true
 		}
+		f.note(fn.Name.Name, fn)
 	}
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			if s, err := strconv.Unquote(lit.Value); err == nil {
-				f.texts[strings.ReplaceAll(s, " ", "_")] = true
-			}
-		}
-		return true
-	})
 	return nil
 }
 
-// HasSubtest reports whether a subtest may have that name: one that is spelt out in the
-// source, or that of a script in testdata.
-func (f Files) HasSubtest(name string) bool {
-	_, err := os.Stat(filepath.Join(f.folder, "testdata", name+".txtar"))
-	return err == nil || f.texts[name]
+// declared are the names that a declaration of variables and the like makes.
+func declared(d ast.Decl) (names []string) {
+	gen, ok := d.(*ast.GenDecl)
+	if !ok {
+		return nil
+	}
+	for _, spec := range gen.Specs {
+		if v, ok := spec.(*ast.ValueSpec); ok {
+			for _, n := range v.Names {
+				names = append(names, n.Name)
+			}
+		}
+	}
+	return names
+}
+
+// note keeps what literals and names are in a declaration.
+func (f Files) note(name string, in ast.Node) {
+	if f.texts[name] == nil {
+		f.texts[name], f.calls[name] = map[string]bool{}, map[string]bool{}
+	}
+	ast.Inspect(in, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			if s, err := strconv.Unquote(n.Value); n.Kind == token.STRING && err == nil {
+				f.texts[name][strings.ReplaceAll(s, " ", "_")] = true
+			}
+		case *ast.Ident:
+			f.calls[name][n.Name] = true
+		}
+		return true
+	})
+}
+
+// HasSubtest reports whether a subtest of the function may have that name: one that is
+// spelt out in it, or in what it calls in its package, or that of a script in testdata.
+func (f Files) HasSubtest(function, name string) bool {
+	if _, err := os.Stat(filepath.Join(f.folder, "testdata", name+".txtar")); err == nil {
+		return true
+	}
+	seen, todo := map[string]bool{}, []string{function}
+	for len(todo) > 0 {
+		in := todo[0]
+		todo = todo[1:]
+		if seen[in] {
+			continue
+		}
+		seen[in] = true
+		if f.texts[in][name] {
+			return true
+		}
+		for called := range f.calls[in] {
+			if !isTest.MatchString(called) { // another test's subtests are not this one's
+				todo = append(todo, called)
+			}
+		}
+	}
+	return false
 }
 
 // Split takes a name of the form "package.Test/subtest" apart; the subtest may be
@@ -105,8 +159,8 @@ func (s *Source) Check(name string) error {
 	switch {
 	case !f.Functions[function]:
 		return fmt.Errorf("%s: there is no %s in %s", name, function, folder)
-	case sub != "" && !f.HasSubtest(sub):
-		return fmt.Errorf("%s: nothing in the tests of %s is called %q", name, folder, sub)
+	case sub != "" && !f.HasSubtest(function, sub):
+		return fmt.Errorf("%s: no subtest of %s in %s is called %q", name, function, folder, sub)
 	}
 	return nil
 }

@@ -67,8 +67,9 @@ func TestOCPBUGS34540CacheIsNotChanged(t *testing.T) {
 
 // OCPBUGS-41365, 86415. Images for the data plane (kube-rbac-proxy, the HAProxy of a
 // node) came with the overrides of the management cluster. Here a component has both
-// references; mirrors are in neither; and the release that the control-plane-operator
-// gives to the data plane has the canonical ones alone.
+// references; mirrors are in neither; the release that the control-plane-operator
+// gives to the data plane has the canonical ones alone; and what the ignition server
+// writes for nodes has the replacements of --registry-overrides.
 func TestOCPBUGS41365CanonicalAndOverridden(t *testing.T) {
 	w := newWorld(t)
 	r := release(50)
@@ -80,6 +81,7 @@ func TestOCPBUGS41365CanonicalAndOverridden(t *testing.T) {
 	all := binaries(t, w.registry, rules)
 	for binary, overridden := range map[string]bool{
 		"hypershift-operator": true, "control-plane-operator of control plane": true, "control-plane-operator of hosted nodes": false,
+		"ignition-server": true, // nodes are to pull from there: see payload.TestRewrite
 	} {
 		release := mustLookup(t, all[binary], byDigest(source, digest))
 		for _, name := range []string{"kube-rbac-proxy", "haproxy-router"} {
