@@ -1,5 +1,5 @@
 # Two commands are all a fresh machine needs, and Go is all they assume:
-#   make demo    runs the main job on a registry of its own
+#   make demo    runs the main job on registries of its own
 #   make test    runs every test
 
 GO       ?= go
@@ -20,11 +20,11 @@ help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build the command into bin/
+build: ## build the command and the operators into bin/
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 .PHONY: demo
-demo: build ## find a release through mirrors, one of which fails, on a registry of its own
+demo: build ## find a release through mirrors, one of which fails, on registries of its own
 	@$(BIN)/mirrorchain demo
 
 # Real servers for the tests: an API server with etcd, a registry. From cold they take minutes to build, once.
