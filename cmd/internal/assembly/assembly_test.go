@@ -7,6 +7,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -19,6 +20,36 @@ type nothing struct{}
 func (nothing) Note(string) ([]byte, bool) { return nil, false }
 func (nothing) PutNote(string, []byte)     {}
 func (nothing) DropNote(string)            {}
+
+// pullsThroughMirrors reports whether layers say of each component which endpoints this
+// process itself is to pull it from (D27: a binary without never uses a mirror).
+func pullsThroughMirrors(t *testing.T, layers []chain.Layer) bool {
+	t.Helper()
+	component := imageref.MustParse("quay.io/x/y@sha256:" + strings.Repeat("1", 64))
+	image := imageref.MustParse("quay.io/r/r@sha256:" + strings.Repeat("2", 64))
+	one := base{func(context.Context, provider.Request) (*provider.Release, error) {
+		return provider.NewRelease(provider.ReleaseData{
+			Image: image, Digest: image.Digest(), Version: "4.17.3",
+			Components: []provider.Component{{Name: "etcd", Canonical: component, Image: component}},
+		})
+	}}
+	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{
+		{Source: "quay.io/x", Pull: provider.PullAny, Origin: "test", Mirrors: []provider.Mirror{{Location: "mirror.example.com/x"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch, err := chain.New(one, func() *provider.Rules { return rules }, layers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ch.Lookup(t.Context(), provider.Request{Image: image})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := r.Component("etcd")
+	return len(c.PullFrom) > 0 && c.PullFrom[0].Registry() == "mirror.example.com"
+}
 
 // What each binary is made of, spelt out: a change of the table is a change of
 // what the binary does, and shows here.
@@ -66,6 +97,9 @@ func TestRows(t *testing.T) {
 			}
 			if got := ch.String(); got != c.layered {
 				t.Errorf("chain %q, want %q", got, c.layered)
+			}
+			if got, want := pullsThroughMirrors(t, c.row.Layers), name == "ignition-server"; got != want {
+				t.Errorf("components tell where they are pulled from: %t, want %t", got, want)
 			}
 		})
 	}
