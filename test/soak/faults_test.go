@@ -1,6 +1,7 @@
 package soak_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -13,30 +14,72 @@ import (
 // fault is something that goes wrong with an endpoint for a while.
 type fault struct {
 	name    string
-	classes []provider.Class // that attempts fail with because of it; a time limit can always be one
+	classes []provider.Class // that attempts may fail with because of it, besides a time limit
 	begin   func(*endpoint) (end func())
 }
 
 var (
 	unreachable = []provider.Class{provider.ClassUnreachable}
 	insideTLS   = []provider.Class{provider.ClassTLS, provider.ClassUnreachable}
-	// What is not what it should be: a manifest by tag has no digest that was asked for.
-	untrue = []provider.Class{provider.ClassDigest, provider.ClassMalformed, provider.ClassNotFound}
 )
 
-// answers makes requests go wrong, of manifests, of blobs or both.
-func answers(r *rand.Rand, classes []provider.Class, a testregistry.Action) fault {
-	kinds := [][]testregistry.Kind{
-		{testregistry.Manifest}, {testregistry.Blob, testregistry.Storage},
-		{testregistry.Manifest, testregistry.Blob, testregistry.Storage},
-	}[r.IntN(3)]
-	return answersOf(kinds, classes, a)
+// causes says what attempts may fail with when requests of a kind go wrong. Time limits
+// are not listed: a slow machine is reason enough for them. Kinds that are not listed
+// do not go wrong like that.
+type causes map[testregistry.Kind][]provider.Class
+
+var (
+	// Whatever is asked for: over HTTP/2 all that one connection carries.
+	broken = causes{
+		testregistry.Manifest: unreachable, testregistry.Blob: unreachable,
+		testregistry.Storage: unreachable, testregistry.Token: unreachable,
+	}
+	silent = causes{testregistry.Manifest: nil, testregistry.Blob: nil, testregistry.Storage: nil, testregistry.Token: nil}
+	// A manifest, by tag too, has a digest to be judged by, and so has a blob. A token
+	// that has changed is another one, which the registry does not take, or no JSON.
+	altered = causes{
+		testregistry.Manifest: {provider.ClassDigest}, testregistry.Blob: {provider.ClassDigest}, testregistry.Storage: {provider.ClassDigest},
+		testregistry.Token: {provider.ClassMalformed, provider.ClassUnauthorized},
+	}
+	// What may be how large is known of a blob, and of nothing else.
+	endless = causes{
+		testregistry.Manifest: {provider.ClassLimit}, testregistry.Blob: {provider.ClassDigest}, testregistry.Storage: {provider.ClassDigest},
+		testregistry.Token: {provider.ClassMalformed},
+	}
+	otherManifest = causes{testregistry.Manifest: {provider.ClassDigest}}
+	otherBlob     = causes{testregistry.Blob: {provider.ClassDigest}, testregistry.Storage: {provider.ClassDigest}}
+)
+
+// refusal are the causes of a status. A realm that is not found is no image that is
+// not found: nobody is let in.
+func refusal(class provider.Class) causes {
+	token := class
+	if class == provider.ClassNotFound {
+		token = provider.ClassUnauthorized
+	}
+	return causes{
+		testregistry.Manifest: {class}, testregistry.Blob: {class}, testregistry.Storage: {class},
+		testregistry.Token: {token},
+	}
 }
 
-func answersOf(kinds []testregistry.Kind, classes []provider.Class, a testregistry.Action) fault {
-	return fault{name: a.String() + " of " + string(kinds[0]), classes: classes, begin: func(e *endpoint) func() {
+// answers makes requests go wrong, of one or more of the kinds that c lists.
+func answers(r *rand.Rand, c causes, a testregistry.Action) fault {
+	all := [][]testregistry.Kind{
+		{testregistry.Manifest}, {testregistry.Blob, testregistry.Storage}, {testregistry.Storage}, {testregistry.Token},
+		{testregistry.Manifest, testregistry.Blob, testregistry.Storage},
+	}
+	all = slices.DeleteFunc(all, func(kinds []testregistry.Kind) bool {
+		return slices.ContainsFunc(kinds, func(k testregistry.Kind) bool { _, listed := c[k]; return !listed })
+	})
+	kinds := all[r.IntN(len(all))]
+	f := fault{name: fmt.Sprintf("%s of %s", a, kinds), begin: func(e *endpoint) func() {
 		return e.Fail(testregistry.Match{If: func(q testregistry.Request) bool { return slices.Contains(kinds, q.Kind) }}, a)
 	}}
+	for _, k := range kinds {
+		f.classes = append(f.classes, c[k]...)
+	}
+	return f
 }
 
 func certificate(name string, k testregistry.CertificateKind) fault {
@@ -49,13 +92,13 @@ func certificate(name string, k testregistry.CertificateKind) fault {
 // pick is one of all faults, chosen by r alone.
 func (s *soak) pick(r *rand.Rand) fault {
 	other := s.others[r.IntN(len(s.others))]
-	status := func(classes provider.Class, codes ...int) fault {
-		code, kind := codes[r.IntN(len(codes))], []testregistry.Kind{testregistry.Manifest, testregistry.Blob, testregistry.Token}[r.IntN(3)]
+	status := func(class provider.Class, codes ...int) fault {
+		code := codes[r.IntN(len(codes))]
 		a := testregistry.Status(code)
 		if r.IntN(2) == 0 {
 			a = testregistry.RetryLater(code, strconv.Itoa(r.IntN(2)))
 		}
-		return answersOf([]testregistry.Kind{kind}, []provider.Class{classes}, a)
+		return answers(r, refusal(class), a)
 	}
 	n := int64(r.IntN(400))
 	all := []func() fault{
@@ -99,24 +142,18 @@ func (s *soak) pick(r *rand.Rand) fault {
 		func() fault { return status(provider.ClassNotFound, 404) },
 		func() fault { return status(provider.ClassThrottled, 429) },
 		func() fault { return status(provider.ClassServer, 500, 502, 503, 504) },
-		func() fault { return answers(r, nil, testregistry.Hang()) },
-		func() fault { return answers(r, nil, testregistry.HangAfterHeader()) },
-		func() fault { return answers(r, nil, testregistry.HangAfter(n)) },
-		func() fault { return answers(r, nil, testregistry.Drip(20*time.Millisecond)) },
-		func() fault { return answers(r, unreachable, testregistry.Reset()) },
-		func() fault { return answers(r, unreachable, testregistry.ResetAfter(n)) },
-		func() fault { return answers(r, unreachable, testregistry.CutOff(n)) },
-		func() fault { return answers(r, untrue, testregistry.Truncate(n)) },
-		func() fault { return answers(r, untrue, testregistry.FlipByte(n)) },
-		func() fault {
-			return answersOf([]testregistry.Kind{testregistry.Blob, testregistry.Storage}, untrue, testregistry.ServeBlob(other.Top()))
-		},
-		func() fault {
-			return answersOf([]testregistry.Kind{testregistry.Manifest}, untrue, testregistry.ServeManifest(other))
-		},
-		func() fault {
-			return answersOf([]testregistry.Kind{testregistry.Manifest}, []provider.Class{provider.ClassLimit}, testregistry.Endless())
-		},
+		func() fault { return answers(r, silent, testregistry.Hang()) },
+		func() fault { return answers(r, silent, testregistry.HangAfterHeader()) },
+		func() fault { return answers(r, silent, testregistry.HangAfter(n)) },
+		func() fault { return answers(r, silent, testregistry.Drip(20*time.Millisecond)) },
+		func() fault { return answers(r, broken, testregistry.Reset()) },
+		func() fault { return answers(r, broken, testregistry.ResetAfter(n)) },
+		func() fault { return answers(r, broken, testregistry.CutOff(n)) },
+		func() fault { return answers(r, altered, testregistry.Truncate(n)) },
+		func() fault { return answers(r, altered, testregistry.FlipByte(n)) },
+		func() fault { return answers(r, endless, testregistry.Endless()) },
+		func() fault { return answers(r, otherBlob, testregistry.ServeBlob(other.Top())) },
+		func() fault { return answers(r, otherManifest, testregistry.ServeManifest(other)) },
 	}
 	return all[r.IntN(len(all))]()
 }

@@ -21,6 +21,8 @@ import (
 type sample struct {
 	goroutines, fds int
 	heap            uint64 // live, after collection
+	owners          owners
+	at              time.Duration // since the soak began
 	disk            int64
 }
 
@@ -64,13 +66,14 @@ func (s *soak) measure() {
 	runtime.GC() // finalizers and pools take two
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	now.heap = m.HeapAlloc
+	now.heap, now.owners, now.at = m.HeapAlloc, ownersNow(), time.Since(s.journal.start)
 	now.disk = s.diskUsed()
 	// Each of two processes may be ahead of what it knows of the other by a sixteenth.
 	if bound := int64(diskBytes + 2*diskBytes/16); now.disk > bound {
 		s.fail("the disk cache takes %d bytes, %d are allowed", now.disk, bound)
 	}
 	s.samples = append(s.samples, now)
+	s.keepProfile(len(s.samples) - 2)
 	s.journal.note("round %d: %+v", len(s.samples)-2, now)
 }
 
@@ -92,24 +95,45 @@ func (s *soak) diskUsed() (n int64) {
 	return n
 }
 
-// memory is judged when all is over: the live heap of the last quarter is that of the
-// first, half as much again and a constant for what is remembered to judge by (who was
-// ever given what, which grows to the number of questions that there are).
+// settled is when memory is what it will be: caches are full, and net/http lets go of
+// HTTP/2 connections that broke while they were used only when they would have been
+// idle for long enough, which is a minute.
+const settled = 75 * time.Second
+
+// judgeMemory is for when all is over: the live heap of the last quarter is that of the
+// first in which it had settled, and so is the project's share of it. A soak that is
+// too short for that only reports it.
 func (s *soak) judgeMemory() {
-	n := len(s.samples)
-	quarter := max(1, (n-2)/4)
-	most := func(of []sample) (m uint64) {
-		for _, x := range of {
-			m = max(m, x.heap)
-		}
-		return m
+	rounds := s.samples[min(2, len(s.samples)):] // the first two are before any round
+	if len(rounds) == 0 {
+		return
 	}
-	first, last := most(s.samples[2:2+quarter]), most(s.samples[n-quarter:])
-	const room = 8 << 20
-	s.report("live heap %.1f MiB in the first quarter, %.1f in the last; disk %d KiB; %d goroutines, %d descriptors", mib(first), mib(last),
-		s.samples[n-1].disk>>10, s.samples[n-1].goroutines, s.samples[n-1].fds)
-	if last > first+first/2+room {
-		s.fail("the live heap grew from %d to %d bytes", first, last)
+	length := rounds[len(rounds)-1].at
+	most := func(from, to time.Duration) (m sample, n int) {
+		for _, x := range rounds {
+			if x.at < from || x.at > to {
+				continue
+			}
+			n++
+			m.heap, m.owners.product = max(m.heap, x.heap), max(m.owners.product, x.owners.product)
+			m.owners.connections, m.owners.soak = max(m.owners.connections, x.owners.connections), max(m.owners.soak, x.owners.soak)
+		}
+		return m, n
+	}
+	end := rounds[len(rounds)-1]
+	s.report("%d rounds; disk %d KiB; %d goroutines, %d descriptors; live heap in the end %.1f MiB: %s", len(rounds),
+		end.disk>>10, end.goroutines, end.fds, mib(end.heap), end.owners)
+	first, before := most(settled, max(length/4, settled+length/8))
+	last, after := most(max(length*3/4, settled+length/4), length)
+	if before == 0 || after == 0 {
+		return
+	}
+	s.report("live heap at most %.1f MiB in the first quarter (%s), %.1f in the last (%s)", mib(first.heap), first.owners, mib(last.heap), last.owners)
+	if last.heap > first.heap+first.heap/4+4<<20 {
+		s.fail("the live heap grew from %d to %d bytes", first.heap, last.heap)
+	}
+	if p := first.owners.product; last.owners.product > p+p/4+1<<20 {
+		s.fail("what the project holds grew from %d to %d bytes", p, last.owners.product)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,18 +115,21 @@ type gauge struct {
 	next   provider.ReleaseProvider
 	flying atomic.Int64
 
+	pinned *marks // what was found by digest
+
 	mu     sync.Mutex
-	landed map[flight][]landing
-	failed map[flight]time.Time // latest
+	landed map[flight][]landing // by tag, of late
+	failed map[flight]time.Time // latest, of late
 }
 
 // flight is what the cache may share: an image, on whose behalf, by which rules.
 // A hash of them, so that remembering all takes little.
-type flight [sha256.Size]byte
+type flight [16]byte
 
 func flightOf(req *provider.Request) flight {
-	return sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n",
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n",
 		req.Image.Normalize(), req.Platform.OrDefault(), req.Credentials.ID(), req.Rules.Version()))
+	return flight(sum[:16])
 }
 
 type landing struct {
@@ -134,7 +138,7 @@ type landing struct {
 }
 
 func (g *gauge) wrap(next provider.ReleaseProvider) provider.ReleaseProvider {
-	g.next = next
+	g.next, g.pinned = next, newMarks()
 	g.landed, g.failed = make(map[flight][]landing), make(map[flight]time.Time)
 	return g
 }
@@ -155,41 +159,50 @@ func (g *gauge) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	r, err := g.next.Lookup(ctx, req)
 	during := span{from, time.Now()}
 	k := flightOf(&req)
-	g.mu.Lock()
-	if err != nil {
+	switch {
+	case err != nil:
+		g.mu.Lock()
 		g.failed[k] = during.to
-	} else {
-		g.landed[k] = append(keep(g.landed[k], req.Image.Digest() == ""), landing{r.Digest(), during.to})
-		g.soak.remember(k, r.Digest())
+		g.mu.Unlock()
+	case req.Image.Digest() != "":
+		g.soak.mark(g.pinned, k, r.Digest())
+		g.soak.mark(g.soak.given, k, r.Digest())
+	default:
+		g.soak.mark(g.soak.given, k, r.Digest())
+		g.mu.Lock()
+		g.landed[k] = append(g.landed[k], landing{r.Digest(), during.to})
+		g.mu.Unlock()
 	}
-	g.mu.Unlock()
 	g.soak.judgeFlight(ctx, req, r, err, during)
 	return r, err
 }
 
-// keep is what is kept of the landings so far when one more comes: by tag the latest
-// few, by digest, which all say the same, none.
-func keep(all []landing, byTag bool) []landing {
-	const most = 32
-	switch {
-	case !byTag:
-		return all[:0]
-	case len(all) < most:
-		return all
-	}
-	return append(all[:0], all[1:]...)
-}
-
-// has reports whether a flight landed with that digest at from or later.
-func (g *gauge) has(k flight, digest string, from time.Time) bool {
+// trim forgets what was before that, which no lookup asks for that begins now.
+func (g *gauge) trim(before time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, l := range g.landed[k] {
-		if l.digest == digest && !l.at.Before(from) {
-			return true
+	landed, failed := g.landed, g.failed
+	g.landed, g.failed = make(map[flight][]landing), make(map[flight]time.Time)
+	for k, all := range landed {
+		if left := slices.DeleteFunc(all, func(l landing) bool { return l.at.Before(before) }); len(left) > 0 {
+			g.landed[k] = left
 		}
 	}
-	return false
+	for k, at := range failed {
+		if !at.Before(before) {
+			g.failed[k] = at
+		}
+	}
+}
+
+// has reports whether a flight found that digest: ever, or by tag at from or later.
+func (g *gauge) has(k flight, digest string, byTag bool, from time.Time) bool {
+	if !byTag {
+		return g.pinned.has(k, digest)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.landed[k], func(l landing) bool { return l.digest == digest && !l.at.Before(from) })
 }
 
 // hasFailed reports whether a flight failed at from or later.
