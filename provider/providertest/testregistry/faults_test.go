@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -107,6 +109,70 @@ func TestAnswersBroken(t *testing.T) {
 				c.want(c.do("GET", path), 200)
 			}
 		})
+	}
+}
+
+// What has no body is answered as if faults of bodies were not there: to HEAD, by a
+// redirect, or by "not modified".
+func TestNoBodyToSpoil(t *testing.T) {
+	for name, cfg := range protocols {
+		t.Run(name, func(t *testing.T) {
+			cfg.RedirectBlobs = true
+			reg, c, img := start(t, cfg)
+			manifest, blob := "/v2/team/app/manifests/"+img.Digest, "/v2/team/app/blobs/"+img.Top().Digest
+			for _, a := range []testregistry.Action{
+				testregistry.Truncate(0), testregistry.HangAfterHeader(), testregistry.HangAfter(0), testregistry.ResetAfter(0),
+				testregistry.CutOff(0), testregistry.Drip(time.Hour), testregistry.FlipByte(0),
+			} {
+				remove := reg.Fail(testregistry.Match{Endpoint: "registry"}, a)
+				for _, q := range []struct {
+					method, path, unless string
+					status               int
+				}{{"HEAD", manifest, "", 200}, {"GET", blob, "", 307}, {"GET", manifest, `"` + img.Digest + `"`, 304}} {
+					var header []string
+					if q.unless != "" {
+						header = []string{"If-None-Match", q.unless}
+					}
+					if r := c.do(q.method, q.path, header...); r.err != nil || r.Response == nil || r.StatusCode != q.status || len(r.body) != 0 {
+						t.Errorf("%s: %s for %s: %v, want %d", a, q.method, q.path, r.err, q.status)
+					}
+				}
+				remove()
+			}
+		})
+	}
+}
+
+// A handler that hangs over HTTP/1 with a further request waiting behind it ends when
+// its connection is closed here, although net/http does not tell it.
+func TestHangEndsWithConnection(t *testing.T) {
+	reg, _, img := start(t, testregistry.Config{PlainHTTP: true})
+	reg.Fail(testregistry.Match{}, testregistry.Hang())
+	conn, err := net.Dial("tcp", reg.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := "GET /v2/team/app/manifests/" + img.Digest + " HTTP/1.1\r\nHost: " + reg.Host() + "\r\n\r\n"
+	// The second is to arrive once the first has, or it would be read with it.
+	for range 2 {
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if err := reg.Wait(t.Context(), 1, testregistry.Match{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reg.Main().CloseConnections()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for !reg.Requests()[0].Done {
+		select {
+		case <-ctx.Done():
+			t.Fatal("it hangs on though its connection was closed")
+		default:
+			runtime.Gosched()
+		}
 	}
 }
 
