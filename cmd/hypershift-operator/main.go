@@ -19,12 +19,17 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 func main() { os.Exit(operator.Main(command())) }
 
 func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "hypershift-operator",
-		Short: "Looks releases of HostedClusters up and hands mirror policies to their control planes",
+		Short: "looks releases of HostedClusters up and hands mirror policies to their control planes",
+
+		Version: version,
 	}
 	root.AddCommand(runCommand())
 	return root

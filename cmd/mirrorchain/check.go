@@ -27,14 +27,14 @@ func (a *app) releaseCheckCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check REF",
 		Short: "Find out whether every image of a release is on the mirrors",
-		Long: `release check reads a release and asks the mirrors for every image of it: the
-release itself, the entries of its index for the architectures asked for, all
-components, and the KubeVirt boot images, which no mirroring tool finds by itself.
-It asks for manifests, one small request each, and reads no content: that a registry
-has lost a layer, or of an image that is an index an entry, does not show.
+		Long: `release check looks a release up, as release info does, and asks the mirrors for
+every image of it: the release itself, the entries of its index for the architectures
+asked for, all components, and the KubeVirt boot images, which no mirroring tool finds
+by itself. It asks for manifests, one small request each, and reads no content: that a
+registry has lost a layer, or of an image that is an index an entry, does not show.
 
-Mirrors are what policy names. Where they lack an image its source is not asked:
-whether a cluster without a line to it could be installed is the question. With
+Mirrors are what policy names. Where they lack an image its source is not asked for
+it: whether a cluster without a line to it could be installed is the question. With
 --sources it is, as nodes would. An image that no policy names a mirror for is asked
 for at its source in any case, and stderr says how many these are.
 
@@ -43,9 +43,10 @@ failed. A registry that denies to a HEAD request what it serves (some proxy cach
 is asked by GET before it is believed; one that answers 429 gets the time it asks for.
 
 An image is missing if every endpoint asked says that it has none; where one of them
-could not be asked, nobody knows. -o junit makes a test case of each image, a failure of one that is missing, an error
-of one that could not be asked for. Exit code 3 says that images are missing; if none
-is and some could not be asked for, the code says why, as for a lookup.`,
+could not be asked, nobody knows. -o junit makes a test case of each image, a failure
+of one that is missing, an error of one that could not be asked for. Exit code 3 says
+that images are missing; if none is and some could not be asked for, the code says
+why, as for a lookup.`,
 		Example: `  # can the cluster be updated from the mirrors that the policies name?
   mirrorchain release check -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
 

@@ -38,7 +38,7 @@ func (f *outputFormat) Set(s string) error {
 		*f = v
 		return nil
 	}
-	return fmt.Errorf("want text, json or yaml")
+	return fmt.Errorf("want text, json or yaml, or junit for release check")
 }
 
 // isText reports whether a person reads the result.
