@@ -127,8 +127,10 @@ func (c IgnitionConfig) container(mounts []corev1.VolumeMount) corev1.Container 
 			{Name: "https", ContainerPort: 9090, Protocol: corev1.ProtocolTCP},
 			{Name: "metrics", ContainerPort: 8080, Protocol: corev1.ProtocolTCP},
 		},
-		LivenessProbe:            probe("/healthz", 120, 60, 6),
-		ReadinessProbe:           probe("/readyz", 0, 10, 3),
+		// One path for both, as in HyperShift: it says 503 until the token Secrets had their
+		// turn, three minutes at most, for which the liveness probe has patience.
+		LivenessProbe:            probe(120, 60, 6),
+		ReadinessProbe:           probe(0, 10, 3),
 		Resources:                requests(),
 		SecurityContext:          restricted(),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -176,10 +178,10 @@ func (c IgnitionConfig) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
 
 // probe asks the server. That it lives says nothing of payloads; it is ready once the
 // token Secrets had their turn, so that a rollout keeps the pod that serves them.
-func probe(path string, delay, period, failures int32) *corev1.Probe {
+func probe(delay, period, failures int32) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-			Path: path, Port: intstr.FromInt32(9090), Scheme: corev1.URISchemeHTTPS,
+			Path: "/healthz", Port: intstr.FromInt32(9090), Scheme: corev1.URISchemeHTTPS,
 		}},
 		InitialDelaySeconds: delay, PeriodSeconds: period, FailureThreshold: failures, SuccessThreshold: 1, TimeoutSeconds: 5,
 	}

@@ -59,7 +59,7 @@ type Config struct {
 	Hooks    Hooks
 	Metrics  Metrics // nil counts nothing
 
-	// Ready is what /readyz says, 200 or 503; nil is ready. While the server stops it is
+	// Ready is what /healthz says, 200 or 503; nil is ready. While the server stops it is
 	// not.
 	Ready func() bool
 	// Linger is how long the server goes on as before once it is to stop, but that it is

@@ -32,8 +32,6 @@ var ignitionPath = regexp.MustCompile(`^/ignition[^/ ]*$`)
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/healthz":
-		w.WriteHeader(http.StatusOK)
-	case r.URL.Path == "/readyz":
 		if h.stopping.Load() || h.ready != nil && !h.ready() {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 		}

@@ -48,7 +48,7 @@ func Command(version string) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Addr, "addr", "0.0.0.0:9090", "serve payloads, /healthz and /readyz over HTTPS on `HOST:PORT`")
+	f.StringVar(&o.Addr, "addr", "0.0.0.0:9090", "serve payloads and /healthz over HTTPS on `HOST:PORT`")
 	f.StringVar(&o.CertFile, "cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt", "the serving certificate, PEM; followed")
 	f.StringVar(&o.KeyFile, "key-file", "/var/run/secrets/ignition/serving-cert/tls.key", "its key, PEM; followed")
 	f.StringVar(&o.RegistryOverrides, "registry-overrides", "=", "registries to replace in images of the release, `SOURCE=TARGET,...`")

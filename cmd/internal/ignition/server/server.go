@@ -77,10 +77,10 @@ type Process struct {
 	Metrics prometheus.Registerer
 	// Listener, if not nil, is used instead of Options.Addr.
 	Listener net.Listener
-	// ReadyWithin is when /readyz says yes at the latest, even if not every token Secret
+	// ReadyWithin is when /healthz says yes at the latest, even if not every token Secret
 	// that was there at the start had its turn; 0 is 3 min.
 	ReadyWithin time.Duration
-	// Linger is how long requests are taken after the end has begun, while /readyz says
+	// Linger is how long requests are taken after the end has begun, while /healthz says
 	// no: so long it takes until nobody is sent here any more.
 	Linger time.Duration
 }
