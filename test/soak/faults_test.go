@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
@@ -89,6 +90,41 @@ func certificate(name string, k testregistry.CertificateKind) fault {
 	}}
 }
 
+// statuses are answers that say no, and the class of them.
+var statuses = []struct {
+	class provider.Class
+	codes []int
+}{
+	{provider.ClassUnauthorized, []int{401, 403}},
+	{provider.ClassNotFound, []int{404}},
+	{provider.ClassThrottled, []int{429}},
+	{provider.ClassServer, []int{500, 502, 503, 504}},
+}
+
+// trouble is what may be wrong with answers, and what it leads to.
+type trouble struct {
+	may    causes
+	action testregistry.Action
+}
+
+// troubles are all of them but statuses; n is where in the body it begins.
+func troubles(n int64, other testpayload.Image) []trouble {
+	return []trouble{
+		{silent, testregistry.Hang()},
+		{silent, testregistry.HangAfterHeader()},
+		{silent, testregistry.HangAfter(n)},
+		{silent, testregistry.Drip(20 * time.Millisecond)},
+		{broken, testregistry.Reset()},
+		{broken, testregistry.ResetAfter(n)},
+		{broken, testregistry.CutOff(n)},
+		{altered, testregistry.Truncate(n)},
+		{altered, testregistry.FlipByte(n)},
+		{endless, testregistry.Endless()},
+		{otherBlob, testregistry.ServeBlob(other.Top())},
+		{otherManifest, testregistry.ServeManifest(other)},
+	}
+}
+
 // pick is one of all faults, chosen by r alone.
 func (s *soak) pick(r *rand.Rand) fault {
 	other := s.others[r.IntN(len(s.others))]
@@ -138,22 +174,12 @@ func (s *soak) pick(r *rand.Rand) fault {
 		func() fault { return certificate("unknown authority", testregistry.UnknownAuthority) },
 		func() fault { return certificate("expired certificate", testregistry.Expired) },
 		func() fault { return certificate("certificate of another", testregistry.WrongName) },
-		func() fault { return status(provider.ClassUnauthorized, 401, 403) },
-		func() fault { return status(provider.ClassNotFound, 404) },
-		func() fault { return status(provider.ClassThrottled, 429) },
-		func() fault { return status(provider.ClassServer, 500, 502, 503, 504) },
-		func() fault { return answers(r, silent, testregistry.Hang()) },
-		func() fault { return answers(r, silent, testregistry.HangAfterHeader()) },
-		func() fault { return answers(r, silent, testregistry.HangAfter(n)) },
-		func() fault { return answers(r, silent, testregistry.Drip(20*time.Millisecond)) },
-		func() fault { return answers(r, broken, testregistry.Reset()) },
-		func() fault { return answers(r, broken, testregistry.ResetAfter(n)) },
-		func() fault { return answers(r, broken, testregistry.CutOff(n)) },
-		func() fault { return answers(r, altered, testregistry.Truncate(n)) },
-		func() fault { return answers(r, altered, testregistry.FlipByte(n)) },
-		func() fault { return answers(r, endless, testregistry.Endless()) },
-		func() fault { return answers(r, otherBlob, testregistry.ServeBlob(other.Top())) },
-		func() fault { return answers(r, otherManifest, testregistry.ServeManifest(other)) },
+	}
+	for _, t := range troubles(n, other) {
+		all = append(all, func() fault { return answers(r, t.may, t.action) })
+	}
+	for _, st := range statuses {
+		all = append(all, func() fault { return status(st.class, st.codes...) })
 	}
 	return all[r.IntN(len(all))]()
 }

@@ -100,41 +100,61 @@ func (s *soak) diskUsed() (n int64) {
 // idle for long enough, which is a minute.
 const settled = 75 * time.Second
 
-// judgeMemory is for when all is over: the live heap of the last quarter is that of the
-// first in which it had settled, and so is the project's share of it. A soak that is
-// too short for that only reports it.
+// judgeMemory is for when all is over: what the project holds after the rounds of the
+// last quarter is what it held after those of the first in which it had settled. What
+// is held of connections depends on how many broke in the last minute, and the whole
+// heap on that: of these the least in the last quarter is compared, which a leak raises
+// too. A soak that is too short for that only reports it.
 func (s *soak) judgeMemory() {
 	rounds := s.samples[min(2, len(s.samples)):] // the first two are before any round
 	if len(rounds) == 0 {
 		return
 	}
-	length := rounds[len(rounds)-1].at
-	most := func(from, to time.Duration) (m sample, n int) {
-		for _, x := range rounds {
-			if x.at < from || x.at > to {
-				continue
-			}
-			n++
-			m.heap, m.owners.product = max(m.heap, x.heap), max(m.owners.product, x.owners.product)
-			m.owners.connections, m.owners.soak = max(m.owners.connections, x.owners.connections), max(m.owners.soak, x.owners.soak)
-		}
-		return m, n
-	}
 	end := rounds[len(rounds)-1]
 	s.report("%d rounds; disk %d KiB; %d goroutines, %d descriptors; live heap in the end %.1f MiB: %s", len(rounds),
 		end.disk>>10, end.goroutines, end.fds, mib(end.heap), end.owners)
-	first, before := most(settled, max(length/4, settled+length/8))
-	last, after := most(max(length*3/4, settled+length/4), length)
-	if before == 0 || after == 0 {
+	between := func(from, to time.Duration) (of []sample) {
+		for _, x := range rounds {
+			if x.at >= from && x.at <= to {
+				of = append(of, x)
+			}
+		}
+		return of
+	}
+	first, last := between(settled, max(end.at/4, settled+end.at/8)), between(max(end.at*3/4, settled+end.at/4), end.at)
+	if len(first) == 0 || len(last) == 0 {
 		return
 	}
-	s.report("live heap at most %.1f MiB in the first quarter (%s), %.1f in the last (%s)", mib(first.heap), first.owners, mib(last.heap), last.owners)
-	if last.heap > first.heap+first.heap/4+4<<20 {
-		s.fail("the live heap grew from %d to %d bytes", first.heap, last.heap)
+	for _, share := range []struct {
+		name  string
+		of    func(sample) uint64
+		least bool // of the last quarter
+		room  uint64
+	}{
+		{"live heap", func(x sample) uint64 { return x.heap }, true, 4 << 20},
+		{"what is held of connections", func(x sample) uint64 { return x.owners.connections }, true, 2 << 20},
+		{"what the project holds", func(x sample) uint64 { return x.owners.product }, false, 1 << 20},
+	} {
+		a0, a1 := extent(first, share.of)
+		b0, b1 := extent(last, share.of)
+		s.report("%s: %.1f to %.1f MiB in the first quarter, %.1f to %.1f in the last", share.name, mib(a0), mib(a1), mib(b0), mib(b1))
+		now := b1
+		if share.least {
+			now = b0
+		}
+		if now > a1+a1/4+share.room {
+			s.fail("%s grew from %d to %d bytes", share.name, a1, now)
+		}
 	}
-	if p := first.owners.product; last.owners.product > p+p/4+1<<20 {
-		s.fail("what the project holds grew from %d to %d bytes", p, last.owners.product)
+}
+
+// extent is the least and the most of some samples.
+func extent(all []sample, of func(sample) uint64) (least, most uint64) {
+	least = of(all[0])
+	for _, x := range all {
+		least, most = min(least, of(x)), max(most, of(x))
 	}
+	return least, most
 }
 
 func mib(n uint64) float64 { return float64(n) / (1 << 20) }
