@@ -106,7 +106,7 @@ func (s secrets) end(text string) string {
 		from := len(text) - keep
 		for moved := true; moved; {
 			moved = false
-			for _, v := range s[:0] {
+			for _, v := range s {
 				at := max(0, from-len(v)+1)
 				if i := strings.Index(text[at:min(len(text), from+len(v)-1)], v); i >= 0 {
 					from, moved = at+i+len(v), true
