@@ -18,6 +18,12 @@ import (
 type ResolverConfig struct {
 	// Rules chooses between readings of the policies; zero is what nodes do.
 	Rules provider.RulesConfig
+	// InvalidWaits makes an invalid policy at the start a state and no error: it is not
+	// loaded yet, and [Resolver.Current] is nil until it is mended. It is for a process
+	// that follows policies which others edit while it runs, as in a cluster: one that is
+	// wrong must not keep it from starting, when it would go on had it started before.
+	// The zero value is for what whoever starts the process names, and can mend.
+	InvalidWaits bool
 	// Log is told of new rules, of their warnings and of failing sources, when
 	// any of that changes. Nil is silent.
 	Log *zap.Logger
@@ -72,7 +78,8 @@ func NewResolver(ctx context.Context, log *zap.Logger, srcs ...provider.Override
 // It fails for what waiting cannot mend: a source whose policy is invalid (a
 // [*provider.InvalidPolicyError] is in the error's tree), policies that cannot be
 // merged, a ctx that ended. A source that is merely away does not fail it: then
-// [Resolver.Current] is nil until [Resolver.Start] has loaded every source once.
+// [Resolver.Current] is nil until [Resolver.Start] has loaded every source once. With
+// [ResolverConfig.InvalidWaits] nor does an invalid policy, or one that does not merge.
 func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...provider.OverrideSource) (*Resolver, error) {
 	r := &Resolver{cfg: cfg.withDefaults(), swapped: make(chan struct{})}
 	for i, src := range srcs {
@@ -93,14 +100,14 @@ func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...provider.O
 	}
 	var wrong []error
 	for i, err := range errs {
-		if permanent(err) {
+		if permanent(err) && !(r.cfg.InvalidWaits && invalid(err)) {
 			wrong = append(wrong, fmt.Errorf("source %s: %w", r.srcs[i].src.Name(), err))
 		}
 	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
-	if err := r.merge(); err != nil {
+	if err := r.merge(); err != nil && !r.cfg.InvalidWaits {
 		return nil, fmt.Errorf("merging the sources: %w", err)
 	}
 	return r, nil
@@ -108,10 +115,12 @@ func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...provider.O
 
 // permanent reports whether err stays until somebody edits something.
 func permanent(err error) bool {
-	if _, ok := errors.AsType[*provider.InvalidPolicyError](err); ok {
-		return true
-	}
 	_, ok := errors.AsType[*SpecError](err)
+	return ok || invalid(err)
+}
+
+func invalid(err error) bool {
+	_, ok := errors.AsType[*provider.InvalidPolicyError](err)
 	return ok
 }
 

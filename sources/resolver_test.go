@@ -102,6 +102,47 @@ func TestNewResolverFails(t *testing.T) {
 	}
 }
 
+// With InvalidWaits a policy that is invalid at the start, or merges with no other, is not
+// loaded yet; there are rules when it is mended. A source that cannot be is an error still.
+func TestInvalidWaits(t *testing.T) {
+	for name, wrong := range map[string]func(*watched){
+		"invalid": func(w *watched) { w.fail(invalid()) },
+		"merges with no other": func(w *watched) {
+			w.say(provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWatched("wrong", rules("b.io", "n.io"))
+				wrong(w)
+				r, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{InvalidWaits: true}, newFake("good", rules("*.a.io", "m.io")), w)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Current() != nil || r.Status()[1].Err == nil {
+					t.Errorf("rules %v, status %+v", r.Current(), r.Status()[1])
+				}
+				defer start(t, r)()
+				pass(time.Minute)
+				if r.Current() != nil {
+					t.Error("rules without one of the sources")
+				}
+				w.say(rules("b.io", "n.io"))
+				w.signal()
+				pass(time.Minute)
+				if r.Current() == nil || r.Status()[1].Err != nil {
+					t.Errorf("mended, and rules are %v, status %+v", r.Current(), r.Status()[1])
+				}
+			})
+		})
+	}
+	none := newFake("none", provider.Policy{})
+	none.fail(&sources.SpecError{Spec: "x:", Err: errors.New("no such kind")})
+	if _, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{InvalidWaits: true}, none); err == nil {
+		t.Error("a source that cannot be is waited for")
+	}
+}
+
 // A source that is away fails nothing; there are no rules until it has come.
 func TestResolverAwayAtStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

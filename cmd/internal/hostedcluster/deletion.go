@@ -3,6 +3,7 @@ package hostedcluster
 import (
 	"context"
 	"fmt"
+	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,30 +18,34 @@ const Finalizer = "hypershift.openshift.io/finalizer"
 
 // tearDown deletes what there is of hc's control plane, and lets go of hc when it is
 // gone. First the HostedControlPlane, for whose end others may have to do something
-// with what is in the namespace; then the namespace with the rest. Each is waited for:
-// its deletion brings hc back here.
+// with what is in the namespace; then the namespace with the rest, if it was written for
+// hc: one that is merely labelled may be somebody else's. Each is waited for, since for
+// what is not in the cache its deletion brings nobody here: waiting is true then.
 //
 // It reads from the API server, for it must not miss what was made just now.
-func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) error {
+func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) (waiting bool, err error) {
 	if !controllerutil.ContainsFinalizer(hc, Finalizer) {
-		return nil
+		return false, nil
 	}
 	hcp, namespace := new(hyperv1.HostedControlPlane), new(corev1.Namespace)
 	ns := ControlPlaneNamespace(hc)
 	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Namespace: ns, Name: hc.Name}, hcp, func() bool { return isOf(hcp, hc) }); err != nil || !gone {
-		return err
+		return true, err
 	}
-	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Name: ns}, namespace, func() bool { return usable(namespace, hc) == nil }); err != nil || !gone {
-		return err
+	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Name: ns}, namespace, func() bool { return isOf(namespace, hc) }); err != nil || !gone {
+		return true, err
 	}
 	before := hc.DeepCopy()
 	controllerutil.RemoveFinalizer(hc, Finalizer)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, hc, patch, client.FieldOwner(Owner)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("removing the finalizer %s: %w", Finalizer, err)
+		return false, fmt.Errorf("removing the finalizer %s: %w", Finalizer, err)
 	}
-	return nil
+	return false, nil
 }
+
+// tearDownPoll is how often it is looked whether what is waited for is gone.
+const tearDownPoll = 5 * time.Second
 
 // deleteOwn deletes the object of that key, read from there into obj, if it then is our own, and
 // reports whether there is none of ours any more. Nobody else's is touched.

@@ -175,3 +175,39 @@ func (w *world) finalize(t testing.TB, ns *corev1.Namespace) {
 		t.Fatal(err)
 	}
 }
+
+// A namespace with the label of control planes that was never written for the cluster is
+// not deleted with it; one that was, and whose end nothing announces, is waited for.
+func TestDeletionLeavesLabelledNamespace(t *testing.T) {
+	w := newWorld(t)
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-old", Labels: map[string]string{controlPlaneLabel: "true"}}}
+	hc := w.hostedCluster("old")
+	unseen, other := ns.DeepCopy(), w.hostedCluster("other")
+	unseen.Name, unseen.Annotations = "clusters-other", map[string]string{clusterAnnotation: "clusters/other"} // and no label of ours: it is in no cache
+	w.create(t, ns, unseen, hc, other)
+	w.operate(t, nil)
+	for _, hc := range []*hyperv1.HostedCluster{hc, other} {
+		w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.SecretNotFoundReason, "")
+		w.delete(t, hc)
+	}
+	w.gone(t, hc)
+	if w.get(t, ns); !ns.DeletionTimestamp.IsZero() {
+		t.Error("a namespace that was never written for the cluster is deleted")
+	}
+	w.await(t, unseen, "deletion of the namespace", func() error { return deleting(unseen) })
+	w.finalize(t, unseen)
+	w.gone(t, other)
+}
+
+// Nothing is written of a cluster that is paused from the start, but its conditions.
+func TestPausedFromTheStart(t *testing.T) {
+	w := newWorld(t)
+	hc := w.hostedCluster("one")
+	hc.Spec.InfraID, hc.Spec.PausedUntil = "", new("true")
+	w.create(t, hc)
+	w.operate(t, nil)
+	w.says(t, hc, hyperv1.ReconciliationActive, metav1.ConditionFalse, hyperv1.ReconciliationPausedConditionReason, "")
+	if hc.Generation != 1 || len(hc.Finalizers) > 0 {
+		t.Errorf("generation %d, finalizers %q", hc.Generation, hc.Finalizers)
+	}
+}

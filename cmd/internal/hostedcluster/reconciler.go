@@ -1,6 +1,7 @@
 package hostedcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type Reconciler struct {
 	Rules func() *provider.Rules
 	// Changes yields Rules' and each later version, as [sources.Resolver.Changes] does.
 	Changes func(context.Context) iter.Seq[*provider.Rules]
+	// Waiting says which sources have no rules in force yet and why, nil if all have.
+	Waiting func() error
 	// HasSCC reports whether the cluster has SecurityContextConstraints.
 	HasSCC func() (bool, error)
 
@@ -50,13 +53,17 @@ type Reconciler struct {
 // written, with which the cache knows it, or that of the new rules.
 const comeBack = 5 * time.Second
 
+// noRules is how often it is told why there are no rules yet.
+const noRules = 10 * time.Second
+
 // outcome is what one reconciliation has to say.
 type outcome struct {
 	conditions []metav1.Condition
 	version    *hyperv1.ClusterVersionStatus // that the control plane reports, nil if it does not
 	arch       hyperv1.PayloadArchType
 	result     reconcile.Result
-	unfinished bool // it ended early, and has nothing to say yet
+	below      *metav1.Condition // OverridesHandedOver of the control plane, where that is False
+	unfinished bool              // it ended early, and has nothing to say yet
 }
 
 func (o *outcome) set(c metav1.Condition) { o.conditions = append(o.conditions, c) }
@@ -69,10 +76,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !hc.DeletionTimestamp.IsZero() {
-		return again(r.tearDown(ctx, hc))
-	}
-	if err := r.prepare(ctx, hc); err != nil {
+		waiting, err := r.tearDown(ctx, hc)
+		if waiting && err == nil {
+			return reconcile.Result{RequeueAfter: tearDownPoll}, nil
+		}
 		return again(err)
+	}
+	if !pausedUntil(hc, time.Now()).paused { // of which nothing is written
+		if err := r.prepare(ctx, hc); err != nil {
+			return again(err)
+		}
 	}
 	o := &outcome{version: hc.Status.Version, arch: hc.Status.PayloadArch}
 	err := r.reconcile(ctx, hc, o)
@@ -86,6 +99,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	_, statusErr := operator.PatchStatus(ctx, r.Client, Owner, hc, func(hc *hyperv1.HostedCluster) {
 		hc.Status.Version, hc.Status.PayloadArch = o.version, o.arch
 		for _, c := range o.conditions {
+			if c.Type == string(OverridesHandedOver) && c.Status == metav1.ConditionTrue && o.below != nil {
+				c = *o.below
+			}
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
 		}
 	})
@@ -126,8 +142,10 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	}
 	rules := r.Rules()
 	if rules == nil {
-		// Whoever has rules for the first time tells everybody.
-		o.set(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", provider.ErrNoRules)))
+		// Whoever has rules for the first time tells everybody; until then the reason may change.
+		err := cmp.Or(r.Waiting(), error(provider.ErrNoRules))
+		o.set(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err)))
+		o.result.RequeueAfter = noRules
 		return nil
 	}
 
@@ -149,6 +167,9 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	var bundle string
 	if err == nil {
 		bundle, err = getTrustBundle(ctx, r.Client, hc)
+	}
+	if _, unread := errors.AsType[*readError](err); unread {
+		return err // which says nothing of the release
 	}
 	var f found
 	if err == nil {
@@ -213,6 +234,9 @@ func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o 
 	}
 	if v := hcp.Status.VersionStatus; v != nil {
 		o.version = v
+	}
+	if c := apimeta.FindStatusCondition(hcp.Status.Conditions, string(OverridesHandedOver)); c != nil && c.Status == metav1.ConditionFalse {
+		o.below = new(condition(OverridesHandedOver, c.Status, c.Reason, "The control plane has the mirror rules and cannot hand them on: "+c.Message))
 	}
 	for _, typ := range bubbledUp {
 		if c := apimeta.FindStatusCondition(hcp.Status.Conditions, string(typ)); c != nil {

@@ -19,6 +19,12 @@ import (
 // errPullSecretUnavailable says that there is no pull secret to look up with.
 var errPullSecretUnavailable = errors.New("pull secret unavailable")
 
+// readError says that the API server did not let something be read that may well be
+// there: it is away, or forbids it.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return e.error }
+
 // lookupLimit bounds one lookup, as in HyperShift. Endpoints have limits of their own.
 const lookupLimit = 2 * time.Minute
 
@@ -35,7 +41,7 @@ func getPullSecret(ctx context.Context, c client.Reader, hc *hyperv1.HostedClust
 	case apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("%w: there is no Secret %s (spec.pullSecret)", errPullSecretUnavailable, key)
 	case err != nil:
-		return nil, fmt.Errorf("reading the pull secret %s: %w", key, err)
+		return nil, &readError{fmt.Errorf("reading the pull secret %s: %w", key, err)}
 	case len(secret.Data[pullSecretKey]) == 0:
 		return nil, fmt.Errorf("%w: the Secret %s has nothing under %s", errPullSecretUnavailable, key, pullSecretKey)
 	}
@@ -93,7 +99,11 @@ func getTrustBundle(ctx context.Context, c client.Reader, hc *hyperv1.HostedClus
 	}
 	from, key := new(corev1.ConfigMap), client.ObjectKey{Namespace: hc.Namespace, Name: ref.Name}
 	if err := c.Get(ctx, key, from); err != nil {
-		return "", fmt.Errorf("reading the CA bundle (spec.additionalTrustBundle): %w", err)
+		err := fmt.Errorf("reading the CA bundle (spec.additionalTrustBundle): %w", err)
+		if apierrors.IsNotFound(err) {
+			return "", err
+		}
+		return "", &readError{err}
 	}
 	if from.Data[trustBundleKey] == "" {
 		return "", fmt.Errorf("the ConfigMap %s (spec.additionalTrustBundle) has nothing under %s", key, trustBundleKey)

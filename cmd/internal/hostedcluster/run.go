@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	srcs = append(srcs, sources.Static("flags", provider.Policy{Rules: rewrites}))
-	resolver, err := sources.NewResolver(ctx, o.Log, srcs...)
+	resolver, err := sources.NewResolverWith(ctx, sources.ResolverConfig{Log: o.Log, InvalidWaits: true}, srcs...)
 	if err != nil {
 		return fmt.Errorf("reading the mirror policies: %w", err)
 	}
@@ -92,7 +92,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	r := &Reconciler{
 		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Metadata: mgr.GetCache(), Lookups: lookups, Rules: resolver.Current, Changes: resolver.Changes,
-		HasSCC: HasSCC(mgr.GetRESTMapper()),
+		Waiting: func() error { return operator.NotInForce(resolver) },
+		HasSCC:  HasSCC(mgr.GetRESTMapper()),
 	}
 	if err := r.SetUp(mgr, resolver); err != nil {
 		return err

@@ -139,26 +139,31 @@ func users(ctx context.Context, c client.Reader, obj client.Object) []reconcile.
 	return out
 }
 
-// HasSCC asks mapper whether the cluster has SecurityContextConstraints, until there
-// is an answer, which then holds: no cluster becomes OpenShift while it runs.
+// askAgain is how long it holds that a cluster has no SecurityContextConstraints: their
+// API may have been away when that was asked.
+const askAgain = 10 * time.Minute
+
+// HasSCC asks mapper whether the cluster has SecurityContextConstraints, until it has;
+// a cluster does not lose them while it runs. That it has none is asked again now and
+// then.
 func HasSCC(mapper apimeta.RESTMapper) func() (bool, error) {
-	var mu sync.Mutex // guards answer, not the question
-	var answer *bool
+	var mu sync.Mutex // guards what follows, not the question
+	var has bool
+	var asked time.Time
 	return func() (bool, error) {
 		mu.Lock()
-		known := answer
+		known, answer := has || !asked.IsZero() && time.Since(asked) < askAgain, has
 		mu.Unlock()
-		if known != nil {
-			return *known, nil
+		if known {
+			return answer, nil
 		}
 		_, err := mapper.RESTMapping(schema.GroupKind{Group: "security.openshift.io", Kind: "SecurityContextConstraints"})
 		if err != nil && !apimeta.IsNoMatchError(err) {
 			return false, err
 		}
-		has := err == nil
 		mu.Lock()
-		answer = &has
-		mu.Unlock()
+		defer mu.Unlock()
+		has, asked = err == nil, time.Now()
 		return has, nil
 	}
 }

@@ -54,10 +54,6 @@ type outcome struct {
 // write puts the outcome into the status.
 func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 	set := func(c metav1.Condition) {
-		if old := apimeta.FindStatusCondition(hcp.Status.Conditions, c.Type); old != nil &&
-			old.Status == c.Status && old.Reason == c.Reason && sameButNumbers(old.Message, c.Message) && c.Status != metav1.ConditionTrue {
-			c.Message = old.Message
-		}
 		operator.SetCondition(&hcp.Status.Conditions, hcp.Generation, c)
 	}
 	switch {
@@ -88,18 +84,6 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 		Type: ImageOverridesApplied, Status: metav1.ConditionFalse, Reason: ReasonSkipped,
 		Message: strings.Join(o.skipped, "; ") + ". Mend the annotation " + hyperv1.ImageOverridesAnnotation + " of the HostedCluster",
 	})
-}
-
-// sameButNumbers reports whether two messages differ in digits alone, as those of
-// one failure do that is tried again: ports, times, request numbers.
-func sameButNumbers(a, b string) bool {
-	drop := func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return -1
-		}
-		return r
-	}
-	return strings.Map(drop, a) == strings.Map(drop, b)
 }
 
 func validReleaseInfo(missing []string) metav1.Condition {

@@ -13,22 +13,25 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/metrics"
 )
 
-// readiness fails while a source has not loaded or is not in force as it stands now.
-// The operator goes on with the last good rules then; that it is not ready keeps a
-// rollout from going on with it.
+// readiness is [NotInForce]. The operator goes on with the last good rules then; that it
+// is not ready keeps a rollout from going on with it.
 func readiness(r *sources.Resolver) healthz.Checker {
-	return func(*http.Request) error {
-		var errs []error
-		for _, s := range r.Status() {
-			switch {
-			case s.Err != nil:
-				errs = append(errs, fmt.Errorf("source %s: %w", s.Name, s.Err))
-			case !s.Loaded:
-				errs = append(errs, fmt.Errorf("source %s has not loaded yet", s.Name))
-			}
+	return func(*http.Request) error { return NotInForce(r) }
+}
+
+// NotInForce names the sources that have not loaded yet or are not in force as they stand
+// now, each with its error. It is nil if all is well.
+func NotInForce(r *sources.Resolver) error {
+	var errs []error
+	for _, s := range r.Status() {
+		switch {
+		case s.Err != nil:
+			errs = append(errs, fmt.Errorf("source %s: %w", s.Name, s.Err))
+		case !s.Loaded:
+			errs = append(errs, fmt.Errorf("source %s has not loaded yet", s.Name))
 		}
-		return errors.Join(errs...)
 	}
+	return errors.Join(errs...)
 }
 
 // report has reg collect how the sources are, and more, until ctx ends.

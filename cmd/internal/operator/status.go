@@ -22,11 +22,27 @@ const maxMessage = 32768
 
 // SetCondition sets a condition of an object that has this generation and reports
 // whether that changed anything. LastTransitionTime moves with the status alone. A
-// message that is too long for the API is cut.
+// message that is too long for the API is cut. One of a failure that goes on is left as it
+// is where only numbers in it differ: ports, times, request numbers.
 func SetCondition(conditions *[]metav1.Condition, generation int64, c metav1.Condition) (changed bool) {
 	c.ObservedGeneration = generation
 	c.Message = cut(c.Message)
+	old := meta.FindStatusCondition(*conditions, c.Type)
+	if old != nil && old.ObservedGeneration == generation && c.Status != metav1.ConditionTrue && old.Status == c.Status && old.Reason == c.Reason && sameButNumbers(old.Message, c.Message) {
+		c.Message = old.Message
+	}
 	return meta.SetStatusCondition(conditions, c)
+}
+
+// sameButNumbers reports whether two messages differ in digits alone.
+func sameButNumbers(a, b string) bool {
+	drop := func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}
+	return strings.Map(drop, a) == strings.Map(drop, b)
 }
 
 // cut is s without what is too much of it.
