@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -92,9 +91,8 @@ func (f *flags) run(ctx context.Context) error {
 		o.LeaseNamespace = f.namespace
 	}
 	if o.OperatorImage == "" && f.podName != "" {
-		if o.OperatorImage, err = imageOfPod(ctx, o.REST, f.namespace, f.podName); err != nil {
-			return err
-		}
+		// Not now: the API server may be away, and is waited for by what is ready to tell so.
+		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
 	}
 	o.Registry.TLS = trust.Registries(f.bundles, f.certDirs)
 	o.Registry.UserAgent = hostedcluster.Owner
@@ -122,5 +120,5 @@ func imageOfPod(ctx context.Context, cfg *rest.Config, namespace, name string) (
 			return c.Image, nil
 		}
 	}
-	return "", errors.New("the operator's own pod (--pod-name) has no container named operator; name the image with --operator-image")
+	return "", fmt.Errorf("the operator's own pod (--pod-name) has no container named operator: %w", hostedcluster.ErrNoImage)
 }

@@ -84,6 +84,28 @@ func TestR8APIServerAway(t *testing.T) {
 	)
 }
 
+// The operator starts as deployed, with the name of its pod in place of its image, while
+// the API server is away: health is served, and the image is found when it is back.
+func TestStartWithoutImage(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	hc, health := w.hostedCluster("one"), process.FreeAddress(t)
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc)
+	w.StopAPI(t)
+	w.operate(t, func(o *Options) {
+		o.OperatorImage, o.HealthAddr, o.LeaseNamespace = "", health, operatorNamespace
+		o.FindImage = func(ctx context.Context) (string, error) {
+			return ownImage, w.Get(ctx, client.ObjectKey{Name: operatorNamespace}, new(corev1.Namespace))
+		}
+	})
+	ready(t, health, http.StatusInternalServerError)
+	w.StartAPI(t)
+	if d := w.cpo(t, hc, anything); envOf(d, "TOKEN_MINTER_IMAGE") != ownImage {
+		t.Errorf("the operator's own image is %q", envOf(d, "TOKEN_MINTER_IMAGE"))
+	}
+	ready(t, health, http.StatusOK)
+}
+
 // Of two replicas one acts; when it ends the other goes on.
 func TestLeaderElection(t *testing.T) {
 	w := newWorld(t)

@@ -23,6 +23,9 @@ import (
 // Options are one run of the operator.
 type Options struct {
 	Settings
+	// FindImage finds Settings.OperatorImage where that is empty, when health and metrics
+	// are served already. A failure is tried again, but for one of [ErrNoImage].
+	FindImage func(context.Context) (string, error)
 	// REST is the connection to the management cluster.
 	REST *rest.Config
 	// Log is the operator's; nil is silent.
@@ -44,7 +47,7 @@ type Options struct {
 // Run runs the operator until ctx ends or it cannot go on. It fails at once for
 // what waiting cannot mend; an API server that is away is waited for.
 func Run(ctx context.Context, o Options) error {
-	if o.OperatorImage == "" {
+	if o.OperatorImage == "" && o.FindImage == nil {
 		return errors.New("the operator's own image is not known; name it with --operator-image or --pod-name")
 	}
 	if o.Log == nil {
@@ -95,7 +98,13 @@ func Run(ctx context.Context, o Options) error {
 		Waiting: func() error { return operator.NotInForce(resolver) },
 		HasSCC:  HasSCC(mgr.GetRESTMapper()),
 	}
-	if err := r.SetUp(mgr, resolver); err != nil {
+	if o.OperatorImage != "" {
+		if err := r.SetUp(mgr, resolver); err != nil {
+			return err
+		}
+		return mgr.Start(ctx)
+	}
+	if err := r.setUpLater(mgr, resolver, o); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

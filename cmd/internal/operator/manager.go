@@ -100,14 +100,16 @@ func NewManager(cfg Config) (manager.Manager, error) {
 	return mgr, errors.Join(
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("mirror-rules", readiness(cfg.Resolver)),
-		mgr.Add(everywhere(cfg.Resolver.Start)),
-		mgr.Add(everywhere(func(ctx context.Context) error { return report(ctx, cfg.Resolver, cfg.Metrics, cfg.Collectors...) })),
+		mgr.Add(Everywhere(cfg.Resolver.Start)),
+		mgr.Add(Everywhere(func(ctx context.Context) error { return report(ctx, cfg.Resolver, cfg.Metrics, cfg.Collectors...) })),
 	)
 }
 
-// everywhere runs on replicas that wait for the lease, too.
-type everywhere func(ctx context.Context) error
+// Everywhere is a runnable that runs on replicas that wait for the lease, too.
+type Everywhere func(ctx context.Context) error
 
-func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
+// Start runs f.
+func (f Everywhere) Start(ctx context.Context) error { return f(ctx) }
 
-func (everywhere) NeedLeaderElection() bool { return false }
+// NeedLeaderElection is false.
+func (Everywhere) NeedLeaderElection() bool { return false }
