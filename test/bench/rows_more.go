@@ -117,6 +117,7 @@ func others() []line {
 				return f
 			},
 			shown: []string{"chain/check.BenchmarkComponents"},
+			why:   "146 images are ten waves of 16, which is 1.10 already; the rest is one handshake and the CPU of both sides on two cores",
 		},
 		{
 			id: "P10", what: "the same in requests, and at most 16 at once", target: "146",
