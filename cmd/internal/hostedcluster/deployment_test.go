@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
+	"github.com/mirrorchain/mirrorchain/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -125,19 +125,7 @@ func TestDeploymentGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := mustRender(t, c.policies, c.change)
-			path := filepath.Join("testdata", "deployment-"+name+".yaml")
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("not as in %s (-want +got):\n%s", path, diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", "deployment-"+name+".yaml"), got, *update)
 		})
 	}
 }

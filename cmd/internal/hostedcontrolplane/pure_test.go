@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
+	"github.com/mirrorchain/mirrorchain/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -271,19 +271,7 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg.Image = "quay.io/hypershift/cpo:1"
 			got := render(t, cfg)
-			path := filepath.Join("testdata", name+".yaml")
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s (-want +got), see -update:\n%s", path, diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", name+".yaml"), got, *update)
 		})
 	}
 }

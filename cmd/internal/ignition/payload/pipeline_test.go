@@ -17,6 +17,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	proctest "github.com/mirrorchain/mirrorchain/test/process"
 )
 
 // Every version is called its own way, with mirrors alone.
@@ -327,7 +328,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 func TestCancel(t *testing.T) {
 	for _, who := range []string{"operator", "controller", "server"} {
 		t.Run(who, func(t *testing.T) {
-			l := watch(t)
+			l := proctest.Watch(t)
 			w := newWorld(t, options{mode: who + ":hang-with-child " + l.Addr().String()})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -336,14 +337,14 @@ func TestCancel(t *testing.T) {
 				_, err := w.pipeline.Generate(ctx, w.in)
 				failed <- err
 			}()
-			first, second := l.come(), l.come()
+			first, second := l.Come(), l.Come()
 			cancel()
 			if err := <-failed; !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 			w.clean()
-			l.gone(first)
-			l.gone(second)
+			l.Gone(first)
+			l.Gone(second)
 		})
 	}
 	t.Run("download", func(t *testing.T) {
@@ -406,7 +407,7 @@ func TestParallel(t *testing.T) {
 
 // The bound on how many are made at once holds, and who waits may leave.
 func TestBound(t *testing.T) {
-	l := watch(t)
+	l := proctest.Watch(t)
 	w := newWorld(t, options{mode: "operator:hang-with-child " + l.Addr().String(), cfg: func(c *payload.Config) { c.Parallel = 1 }})
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
@@ -414,7 +415,7 @@ func TestBound(t *testing.T) {
 		_, err := w.pipeline.Generate(ctx, w.in)
 		failed <- err
 	}()
-	first, second := l.come(), l.come()
+	first, second := l.Come(), l.Come()
 	left, leave := context.WithCancel(t.Context())
 	leave()
 	if _, err := w.pipeline.Generate(left, w.in); !errors.Is(err, context.Canceled) {
@@ -422,8 +423,8 @@ func TestBound(t *testing.T) {
 	}
 	cancel()
 	<-failed
-	l.gone(first)
-	l.gone(second)
+	l.Gone(first)
+	l.Gone(second)
 	w.clean()
 }
 

@@ -1,11 +1,8 @@
 package payload_test
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -239,42 +236,5 @@ func (w *world) clean() {
 	}
 	if n := w.source.Count(); n != 0 {
 		w.t.Errorf("the source got %d requests, such as %+v", n, w.source.Requests()[0])
-	}
-}
-
-// watcher sees processes come, by their connections, and go.
-type watcher struct {
-	net.Listener
-	t *testing.T
-}
-
-func watch(t *testing.T) watcher {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return watcher{l, t}
-}
-
-func (w watcher) come() net.Conn {
-	w.t.Helper()
-	c, err := w.Accept()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
-		w.t.Fatal(err)
-	}
-	return c
-}
-
-// gone waits until the process at the other end has ended.
-func (w watcher) gone(c net.Conn) {
-	w.t.Helper()
-	defer c.Close()
-	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
-		w.t.Error("a process is still there")
 	}
 }

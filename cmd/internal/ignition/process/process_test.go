@@ -1,7 +1,6 @@
 package process_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
+	proctest "github.com/mirrorchain/mirrorchain/test/process"
 )
 
 // The test program is its own child: MODE says as what.
@@ -78,43 +78,6 @@ func spec(t *testing.T, mode string, args ...string) process.Spec {
 	return s
 }
 
-// watcher sees processes come, by their connections, and go.
-type watcher struct {
-	net.Listener
-	t *testing.T
-}
-
-func watch(t *testing.T) watcher {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return watcher{l, t}
-}
-
-func (w watcher) come() net.Conn {
-	w.t.Helper()
-	c, err := w.Accept()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
-		w.t.Fatal(err)
-	}
-	return c
-}
-
-// gone waits until the process at the other end has ended.
-func (w watcher) gone(c net.Conn) {
-	w.t.Helper()
-	defer c.Close()
-	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
-		w.t.Error("a process is still there")
-	}
-}
-
 func TestRun(t *testing.T) {
 	p, err := process.Start(t.Context(), spec(t, "print", "a b", "$(c)"))
 	if err != nil {
@@ -160,7 +123,7 @@ func TestOutputIsBounded(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
-	w, s := watch(t), spec(t, "hang")
+	w, s := proctest.Watch(t), spec(t, "hang")
 	s.Env, s.Limit = append(s.Env, "ADDR="+w.Addr().String()), 500*time.Millisecond
 	p, err := process.Start(t.Context(), s)
 	if err != nil {
@@ -180,7 +143,7 @@ func TestGroup(t *testing.T) {
 		"cancel": func(p *process.Process, cancel context.CancelFunc) { cancel(); <-p.Done() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, s := watch(t), spec(t, "parent")
+			w, s := proctest.Watch(t), spec(t, "parent")
 			s.Env = append(s.Env, "ADDR="+w.Addr().String())
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -188,10 +151,10 @@ func TestGroup(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			first, second := w.come(), w.come()
+			first, second := w.Come(), w.Come()
 			end(p, cancel)
-			w.gone(first)
-			w.gone(second)
+			w.Gone(first)
+			w.Gone(second)
 			if !errors.Is(p.Err(), context.Canceled) {
 				t.Errorf("got %v", p.Err())
 			}
@@ -200,17 +163,17 @@ func TestGroup(t *testing.T) {
 }
 
 func TestOrphan(t *testing.T) {
-	w, s := watch(t), spec(t, "orphan")
+	w, s := proctest.Watch(t), spec(t, "orphan")
 	s.Env = append(s.Env, "ADDR="+w.Addr().String())
 	p, err := process.Start(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := w.come(), w.come()
+	first, second := w.Come(), w.Come()
 	<-p.Done()
 	if p.Err() != nil {
 		t.Errorf("a program that ended well and left a child: %v", p.Err())
 	}
-	w.gone(first)
-	w.gone(second)
+	w.Gone(first)
+	w.Gone(second)
 }
