@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // attempt is one endpoint being asked.
 type attempt[T any] struct {
-	candidate provider.Candidate
+	candidate policy.Candidate
 	place     int // in the order of its heat
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -40,7 +41,7 @@ type attempt[T any] struct {
 }
 
 // begin prepares the attempt at c; left counts it and those that have not begun.
-func (s *search[T]) begin(ctx context.Context, c provider.Candidate, left int, aside bool) *attempt[T] {
+func (s *search[T]) begin(ctx context.Context, c policy.Candidate, left int, aside bool) *attempt[T] {
 	a := &attempt[T]{candidate: c, patience: s.patience(c), aside: aside, probe: aside}
 	a.limit, a.paced = s.share(ctx, left)
 	if aside {

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-func cacheOver(t testing.TB, base provider.ReleaseProvider, cfg chain.CacheConfig, rules ...provider.Rule) *chain.Chain {
+func cacheOver(t testing.TB, base provider.ReleaseProvider, cfg chain.CacheConfig, rules ...policy.Rule) *chain.Chain {
 	t.Helper()
 	return newChain(t, base, newRules(t, rules...), chain.Cache(cfg), chain.Mirrors(chain.MirrorsConfig{}))
 }

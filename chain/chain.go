@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -34,7 +35,7 @@ type Layer struct {
 // concurrent use. New makes one; lookups of a zero Chain are an error.
 type Chain struct {
 	top     provider.ReleaseProvider
-	current func() *provider.Rules
+	current func() *policy.Rules
 	text    string
 }
 
@@ -47,7 +48,7 @@ type Chain struct {
 // name that is there twice, and a layer with one outside that its Above names are
 // errors. They are mistakes of the program that assembles the chain, and say which
 // layer is wrong; there is nothing to match and nothing to retry.
-func New(base provider.ReleaseProvider, current func() *provider.Rules, layers ...Layer) (*Chain, error) {
+func New(base provider.ReleaseProvider, current func() *policy.Rules, layers ...Layer) (*Chain, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")
 	}

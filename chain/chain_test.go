@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-var noRules, _ = provider.NewRules(provider.RulesConfig{})
+var noRules, _ = policy.NewRules(policy.RulesConfig{})
 
-func rules() *provider.Rules { return noRules }
+func rules() *policy.Rules { return noRules }
 
 func pass(name string, above ...string) chain.Layer {
 	return chain.Layer{Name: name, Above: above, Wrap: func(n provider.ReleaseProvider) provider.ReleaseProvider { return n }}
@@ -28,7 +29,7 @@ func TestNewRefuses(t *testing.T) {
 	nilLayer := chain.Layer{Name: "nil", Wrap: func(provider.ReleaseProvider) provider.ReleaseProvider { return nil }}
 	for name, tt := range map[string]struct {
 		base    provider.ReleaseProvider
-		current func() *provider.Rules
+		current func() *policy.Rules
 		layers  []chain.Layer
 		want    string
 	}{
@@ -51,7 +52,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestNoRulesYet(t *testing.T) {
-	c, err := chain.New(base(), func() *provider.Rules { return nil })
+	c, err := chain.New(base(), func() *policy.Rules { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,12 +70,12 @@ func TestNoRulesYet(t *testing.T) {
 // The rules are read once per lookup; a chain inside a chain uses the same.
 func TestRulesArePinned(t *testing.T) {
 	reads := 0
-	var seen []*provider.Rules
+	var seen []*policy.Rules
 	see := provider.Func(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 		seen = append(seen, req.Rules)
 		return base().Lookup(ctx, req)
 	})
-	current := func() *provider.Rules { reads++; return rules() }
+	current := func() *policy.Rules { reads++; return rules() }
 	inner, err := chain.New(see, current)
 	if err != nil {
 		t.Fatal(err)

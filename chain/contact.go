@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -74,7 +75,7 @@ func answeredFromMemory(ctx context.Context) {
 }
 
 // patience is how long the endpoint may be silent before others are asked as well.
-func (e *engine) patience(c provider.Candidate) time.Duration {
+func (e *engine) patience(c policy.Candidate) time.Duration {
 	if usual, ok := e.Health.Usual(c.Ref.Registry()); ok {
 		return max(e.HedgeKnown, 2*usual)
 	}

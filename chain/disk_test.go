@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -24,7 +25,7 @@ import (
 // registry provider, a disk cache and a chain of their own over one directory.
 
 // process is one of them. Its proofs expire at once unless ttl says otherwise.
-func (s *site) process(t testing.TB, dir string, rules *provider.Rules, ttl time.Duration) *chain.Chain {
+func (s *site) process(t testing.TB, dir string, rules *policy.Rules, ttl time.Duration) *chain.Chain {
 	t.Helper()
 	disk, err := diskcache.Open(diskcache.Config{Dir: dir})
 	if err != nil {
@@ -52,7 +53,7 @@ const expired = time.Nanosecond
 
 // guarded is a site whose registries want to know who asks.
 func guarded(t testing.TB, img testpayload.Image) *site {
-	return newSite(t, img, func(c *testregistry.Config, _ *provider.Rule) {
+	return newSite(t, img, func(c *testregistry.Config, _ *policy.Rule) {
 		c.Auth = testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{
 			{Name: "one", Password: "x"}, {Name: "two", Password: "x"}, {Name: "one", Password: "rotated"},
 		}}

@@ -20,7 +20,7 @@
 // [Images] is the same engine as Mirrors for any image, not only releases.
 //
 // The package reads no registry and no policy: the base provider does the one,
-// func() *provider.Rules stands for the other. It has no state of its own;
+// func() *policy.Rules stands for the other. It has no state of its own;
 // everything lives in the chains that New returns, and in the
 // [github.com/mirrorchain/mirrorchain/chain/health.Health] that several may share.
 package chain

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -22,7 +23,7 @@ type ask[T any] func(ctx context.Context, req provider.Request) (T, error)
 // answer is what the first endpoint that answered said.
 type answer[T any] struct {
 	value    T
-	from     provider.Candidate
+	from     policy.Candidate
 	attempts []provider.Attempt // all of them, the one that answered last
 }
 
@@ -41,7 +42,7 @@ type search[T any] struct {
 }
 
 // over asks cands, then those again that may recover.
-func (s *search[T]) over(ctx context.Context, cands []provider.Candidate) (answer[T], error) {
+func (s *search[T]) over(ctx context.Context, cands []policy.Candidate) (answer[T], error) {
 	a, failed, err := s.round(ctx, cands)
 	pending := s.recovering(failed)
 	for retry := 0; a == nil && err == nil && len(pending) > 0; retry++ {
@@ -53,7 +54,7 @@ func (s *search[T]) over(ctx context.Context, cands []provider.Candidate) (answe
 		if ended := sleep(ctx, time.Until(at)); ended != nil {
 			return answer[T]{}, s.failed(ended)
 		}
-		var due []provider.Candidate
+		var due []policy.Candidate
 		var later []failure
 		for _, f := range pending {
 			if f.notBefore.After(at) {
@@ -77,7 +78,7 @@ func (s *search[T]) over(ctx context.Context, cands []provider.Candidate) (answe
 
 // failure is a candidate and why it did not answer.
 type failure struct {
-	candidate provider.Candidate
+	candidate policy.Candidate
 	err       error
 	notBefore time.Time // set by recovering
 	hurried   bool      // it was ended for its silence, and may yet answer
@@ -85,13 +86,13 @@ type failure struct {
 
 // round is pass, and once more for those that were not given all their time, if
 // nobody answers.
-func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*answer[T], []failure, error) {
+func (s *search[T]) round(ctx context.Context, cands []policy.Candidate) (*answer[T], []failure, error) {
 	a, failed, err := s.pass(ctx, cands)
 	if a != nil || err != nil {
 		return a, failed, err
 	}
 	var rest []failure
-	var again []provider.Candidate
+	var again []policy.Candidate
 	for _, f := range failed {
 		if f.hurried {
 			again = append(again, f.candidate)
@@ -110,7 +111,7 @@ func (s *search[T]) round(ctx context.Context, cands []provider.Candidate) (*ans
 // pass asks each of cands once. It returns the first answer, or why each of them
 // failed, or the error that ends the search. Mirrors that follow one another may
 // overtake each other, see [heat]; the source keeps its place among them.
-func (s *search[T]) pass(ctx context.Context, cands []provider.Candidate) (*answer[T], []failure, error) {
+func (s *search[T]) pass(ctx context.Context, cands []policy.Candidate) (*answer[T], []failure, error) {
 	var failed []failure
 	for left := cands; len(left) > 0; {
 		n := mirrorsAhead(left)
@@ -130,8 +131,8 @@ func (s *search[T]) pass(ctx context.Context, cands []provider.Candidate) (*answ
 
 // mirrorsAhead is how many of cands are mirrors until something else comes; 1 where
 // that is first.
-func mirrorsAhead(cands []provider.Candidate) int {
-	n := slices.IndexFunc(cands, func(c provider.Candidate) bool { return !c.Mirror })
+func mirrorsAhead(cands []policy.Candidate) int {
+	n := slices.IndexFunc(cands, func(c policy.Candidate) bool { return !c.Mirror })
 	if n < 0 {
 		return len(cands)
 	}

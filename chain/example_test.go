@@ -9,6 +9,7 @@ import (
 	"path"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -30,7 +31,7 @@ func ExampleNew() {
 	base := provider.Func(func(_ context.Context, req provider.Request) (*provider.Release, error) {
 		return provider.NewRelease(provider.ReleaseData{Image: req.Image, Version: "4.17.3"})
 	})
-	current := func() *provider.Rules { return noRules }
+	current := func() *policy.Rules { return noRules }
 
 	c, err := chain.New(base, current, say("first"), say("second"))
 	if err != nil {
@@ -73,9 +74,9 @@ func ExampleImages() {
 	}}.Image()))
 
 	const artDev = "quay.io/openshift-release-dev/ocp-v4.0-art-dev"
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
-		Source: artDev, Pull: provider.PullDigest, NeverContactSource: true, Origin: "imagedigestmirrorset/art-dev#0",
-		Mirrors: []provider.Mirror{{Location: down.Host() + "/ocp/art-dev"}, {Location: mirror.Host() + "/ocp/art-dev"}},
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
+		Source: artDev, Pull: policy.PullDigest, NeverContactSource: true, Origin: "imagedigestmirrorset/art-dev#0",
+		Mirrors: []policy.Mirror{{Location: down.Host() + "/ocp/art-dev"}, {Location: mirror.Host() + "/ocp/art-dev"}},
 	}}})
 	if err != nil {
 		log.Fatal(err)
@@ -85,7 +86,7 @@ func ExampleImages() {
 		log.Fatal(err)
 	}
 	defer base.Close()
-	images, err := chain.Images(base, func() *provider.Rules { return rules }, chain.MirrorsConfig{})
+	images, err := chain.Images(base, func() *policy.Rules { return rules }, chain.MirrorsConfig{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func ExampleImages() {
 
 // The layers of this package in their order.
 func ExampleChain_String() {
-	current := func() *provider.Rules { return noRules }
+	current := func() *policy.Rules { return noRules }
 	base, err := registry.New(registry.Config{})
 	if err != nil {
 		fmt.Println(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -26,9 +27,9 @@ var (
 	tagged = imageref.MustParse(source + ":4.17.3")
 )
 
-func newRules(t testing.TB, rules ...provider.Rule) *provider.Rules {
+func newRules(t testing.TB, rules ...policy.Rule) *policy.Rules {
 	t.Helper()
-	r, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: rules})
+	r, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: rules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,17 +37,17 @@ func newRules(t testing.TB, rules ...provider.Rule) *provider.Rules {
 }
 
 // mirrored is a rule that sends source to mirrors first, digests and tags alike.
-func mirrored(source string, mirrors ...string) provider.Rule {
-	r := provider.Rule{Source: source, Pull: provider.PullAny, Origin: "test/" + source + "#1", Literal: true}
+func mirrored(source string, mirrors ...string) policy.Rule {
+	r := policy.Rule{Source: source, Pull: policy.PullAny, Origin: "test/" + source + "#1", Literal: true}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
 	return r
 }
 
-func always(r *provider.Rules) func() *provider.Rules { return func() *provider.Rules { return r } }
+func always(r *policy.Rules) func() *policy.Rules { return func() *policy.Rules { return r } }
 
-func newChain(t testing.TB, base provider.ReleaseProvider, rules *provider.Rules, layers ...chain.Layer) *chain.Chain {
+func newChain(t testing.TB, base provider.ReleaseProvider, rules *policy.Rules, layers ...chain.Layer) *chain.Chain {
 	t.Helper()
 	c, err := chain.New(base, always(rules), layers...)
 	if err != nil {

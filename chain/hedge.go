@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -31,13 +32,13 @@ type heat[T any] struct {
 
 // entrant is a candidate with its place.
 type entrant struct {
-	candidate provider.Candidate
+	candidate policy.Candidate
 	place     int
 }
 
 // run returns the attempt that answered, nil if none did, or the error that ends the
 // search.
-func (h *heat[T]) run(cands []provider.Candidate) (*attempt[T], error) {
+func (h *heat[T]) run(cands []policy.Candidate) (*attempt[T], error) {
 	if err := h.ctx.Err(); err != nil {
 		return nil, h.failed(err)
 	}
@@ -81,7 +82,7 @@ func (h *heat[T]) run(cands []provider.Candidate) (*attempt[T], error) {
 }
 
 // alone asks where there is nobody to decide about.
-func (h *heat[T]) alone(c provider.Candidate) (*attempt[T], error) {
+func (h *heat[T]) alone(c policy.Candidate) (*attempt[T], error) {
 	a := h.begin(h.ctx, c, h.left, false)
 	returned := false
 	defer func() {
@@ -103,8 +104,8 @@ func (h *heat[T]) alone(c provider.Candidate) (*attempt[T], error) {
 
 // enter puts the candidates on sick hosts behind the others and starts: the first,
 // and one of the sick beside it if that is due.
-func (h *heat[T]) enter(cands []provider.Candidate) {
-	var healthy, sick []provider.Candidate
+func (h *heat[T]) enter(cands []policy.Candidate) {
+	var healthy, sick []policy.Candidate
 	for _, c := range cands {
 		if h.Health.Sick(c.Ref.Registry()) {
 			sick = append(sick, c)

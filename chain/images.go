@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -24,7 +25,7 @@ import (
 // What is wrong with the request itself, or with a pattern for Files, is an error of
 // [provider.ClassInvalid] and asked of nobody. A nil base or current is an error of
 // Images itself.
-func Images(base provider.ImageProvider, current func() *provider.Rules, cfg MirrorsConfig) (provider.ImageProvider, error) {
+func Images(base provider.ImageProvider, current func() *policy.Rules, cfg MirrorsConfig) (provider.ImageProvider, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")
 	}
@@ -37,7 +38,7 @@ func Images(base provider.ImageProvider, current func() *provider.Rules, cfg Mir
 type images struct {
 	*engine
 	base    provider.ImageProvider
-	current func() *provider.Rules
+	current func() *policy.Rules
 }
 
 func (p *images) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
@@ -60,7 +61,7 @@ func (p *images) Image(ctx context.Context, req provider.Request) (provider.Imag
 	return i, nil
 }
 
-func (p *images) open(ctx context.Context, req provider.Request, ask ask[provider.Image], cands []provider.Candidate) (answer[provider.Image], error) {
+func (p *images) open(ctx context.Context, req provider.Request, ask ask[provider.Image], cands []policy.Candidate) (answer[provider.Image], error) {
 	s := search[provider.Image]{engine: p.engine, req: req, ask: ask, limit: p.Attempt, byDigest: req.Image.Digest() != ""}
 	return s.over(ctx, cands)
 }
@@ -71,14 +72,14 @@ type image struct {
 	*images
 	req    provider.Request // as the caller asked
 	digest string           // of the manifest, wherever it is read
-	cands  []provider.Candidate
+	cands  []policy.Candidate
 	at     atomic.Pointer[place]
 }
 
 // place is the image as one endpoint has it.
 type place struct {
 	provider.Image
-	from provider.Candidate
+	from policy.Candidate
 }
 
 func (i *image) Digest() string           { return i.digest }
@@ -107,8 +108,8 @@ type found[T any] struct {
 // digest. Each candidate is asked at most once, beside the engine's retries.
 func read[T any](ctx context.Context, i *image, limit time.Duration, from func(provider.Image, context.Context) (T, error)) (T, error) {
 	start := i.at.Load()
-	rest := slices.DeleteFunc(slices.Clone(i.cands), func(c provider.Candidate) bool { return c.Ref == start.from.Ref })
-	order := append([]provider.Candidate{start.from}, rest...)
+	rest := slices.DeleteFunc(slices.Clone(i.cands), func(c policy.Candidate) bool { return c.Ref == start.from.Ref })
+	order := append([]policy.Candidate{start.from}, rest...)
 
 	s := search[found[T]]{engine: i.engine, req: i.req, limit: limit, byDigest: true}
 	s.ask = func(ctx context.Context, req provider.Request) (f found[T], err error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -25,7 +26,7 @@ func TestInvalidRequests(t *testing.T) {
 		req  provider.Request
 		want error
 	}{
-		{provider.Request{}, provider.ErrNoImage},
+		{provider.Request{}, policy.ErrNoImage},
 		{provider.Request{Image: image, Platform: provider.Platform{OS: "linux/amd64"}}, provider.ErrInvalidPlatform},
 	} {
 		_, lookup := c.Lookup(t.Context(), tt.req)
@@ -139,7 +140,7 @@ func wantClass(t *testing.T, want provider.Class, tried ...provider.Class) {
 func TestErrorClassOfLookups(t *testing.T) {
 	never := mirrored(source, mirrorA)
 	never.NeverContactSource = true
-	lookup := func(ctx context.Context, rule provider.Rule, endpoints map[string]endpoint) provider.Class {
+	lookup := func(ctx context.Context, rule policy.Rule, endpoints map[string]endpoint) provider.Class {
 		base := newFakes(t, endpoints)
 		_, err := newChain(t, base, newRules(t, rule), chain.Mirrors(chain.MirrorsConfig{Retries: -1})).Lookup(ctx, provider.Request{Image: image})
 		return provider.ClassOf(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -36,7 +37,7 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
-	rules, err := provider.NewRules(provider.RulesConfig{})
+	rules, err := policy.NewRules(policy.RulesConfig{})
 	if err != nil {
 		return err
 	}

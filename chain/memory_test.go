@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -37,7 +38,7 @@ func realistic(t testing.TB) *provider.Release {
 // P9: what a held release takes, its translated view included, and whether the
 // estimate that bounds caches is near enough.
 func TestHeldReleaseIsSmall(t *testing.T) {
-	rules := []*provider.Rules{
+	rules := []*policy.Rules{
 		newRules(t, rewriting(artDev, "rewritten.example/art"), mirrored(artDev, mirrorA, mirrorB)),
 		newRules(t, rewriting(artDev, "elsewhere.example/art"), mirrored(artDev, mirrorB, mirrorA)),
 	}

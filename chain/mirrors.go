@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -143,7 +144,7 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 }
 
 // candidates are those of the request's rules.
-func candidates(req *provider.Request) ([]provider.Candidate, error) {
+func candidates(req *provider.Request) ([]policy.Candidate, error) {
 	if req.Rules == nil {
 		return nil, provider.ErrNoRules
 	}

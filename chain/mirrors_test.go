@@ -12,13 +12,14 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-func mirrorsOver(t *testing.T, base provider.ReleaseProvider, rules ...provider.Rule) *chain.Chain {
+func mirrorsOver(t *testing.T, base provider.ReleaseProvider, rules ...policy.Rule) *chain.Chain {
 	t.Helper()
 	if rules == nil {
-		rules = []provider.Rule{mirrored(source, mirrorA, mirrorB)}
+		rules = []policy.Rule{mirrored(source, mirrorA, mirrorB)}
 	}
 	return newChain(t, base, newRules(t, rules...), chain.Mirrors(chain.MirrorsConfig{}))
 }
@@ -110,7 +111,7 @@ func TestMirrorsNeverContactsTheSource(t *testing.T) {
 	}
 
 	// A tag with nothing but digest mirrors: nothing is left to ask.
-	never.Pull = provider.PullDigest
+	never.Pull = policy.PullDigest
 	base.asked = nil
 	_, err := mirrorsOver(t, base, never).Lookup(t.Context(), provider.Request{Image: tagged})
 	if !errors.Is(err, provider.ErrForbidden) || provider.ClassOf(err) != provider.ClassForbidden {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -23,7 +24,7 @@ type ProbesConfig struct {
 type Probes struct {
 	engine  *engine
 	base    provider.Prober
-	current func() *provider.Rules
+	current func() *policy.Rules
 	only    bool
 }
 
@@ -39,7 +40,7 @@ type Found struct {
 
 // NewProbes has base ask the candidates that the current rules name, in order, one
 // after another. A nil base or current is an error.
-func NewProbes(base provider.Prober, current func() *provider.Rules, cfg ProbesConfig) (*Probes, error) {
+func NewProbes(base provider.Prober, current func() *policy.Rules, cfg ProbesConfig) (*Probes, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")
 	}
@@ -64,7 +65,7 @@ func (p *Probes) Find(ctx context.Context, req provider.Request) (Found, error) 
 		return Found{}, err
 	}
 	if p.only && slices.ContainsFunc(cands, isMirror) {
-		cands = slices.DeleteFunc(cands, func(c provider.Candidate) bool { return !c.Mirror })
+		cands = slices.DeleteFunc(cands, func(c policy.Candidate) bool { return !c.Mirror })
 	}
 	s := search[string]{engine: p.engine, req: req, ask: p.base.Probe, limit: p.engine.Attempt}
 	a, err := s.over(ctx, cands)
@@ -74,4 +75,4 @@ func (p *Probes) Find(ctx context.Context, req provider.Request) (Found, error) 
 	return Found{Digest: a.value, From: a.from.Ref, Attempts: a.attempts}, nil
 }
 
-func isMirror(c provider.Candidate) bool { return c.Mirror }
+func isMirror(c policy.Candidate) bool { return c.Mirror }

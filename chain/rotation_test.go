@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
@@ -35,7 +36,7 @@ func TestRotatedPullSecret(t *testing.T) {
 			"digest": func(s *site) imageref.Ref { return s.digest }, "tag": func(s *site) imageref.Ref { return s.tag },
 		} {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				s := newSite(t, smallRelease(3), func(c *testregistry.Config, r *provider.Rule) {
+				s := newSite(t, smallRelease(3), func(c *testregistry.Config, r *policy.Rule) {
 					c.Auth = passwords(scheme, "one")
 					r.NeverContactSource = true
 				})

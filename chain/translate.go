@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -52,7 +53,7 @@ type translation struct {
 
 // boxedKey spares a warm lookup the allocation of its key.
 type boxedKey struct {
-	rules *provider.Rules
+	rules *policy.Rules
 	key   any // a translation
 }
 
@@ -64,7 +65,7 @@ func (t *translate) Lookup(ctx context.Context, req provider.Request) (*provider
 	return t.apply(r, req.Rules), nil
 }
 
-func (t *translate) apply(r *provider.Release, rules *provider.Rules) *provider.Release {
+func (t *translate) apply(r *provider.Release, rules *policy.Rules) *provider.Release {
 	last := t.last.Load()
 	if last == nil || last.rules != rules {
 		last = &boxedKey{rules, translation{rules.Version(), t.live}}
@@ -81,7 +82,7 @@ func (t *translate) apply(r *provider.Release, rules *provider.Rules) *provider.
 	})
 }
 
-func pullFrom(rules *provider.Rules, c *provider.Component) []imageref.Ref {
+func pullFrom(rules *policy.Rules, c *provider.Component) []imageref.Ref {
 	cands, err := rules.Candidates(c.Canonical)
 	if err != nil {
 		return nil

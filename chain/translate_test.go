@@ -6,15 +6,16 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 const artDev = "quay.io/openshift-release-dev/ocp-v4.0-art-dev"
 
-func rewriting(source, target string) provider.Rule {
-	return provider.Rule{Kind: provider.KindRewrite, Source: source, Pull: provider.PullAny,
-		Mirrors: []provider.Mirror{{Location: target}}, Origin: "--registry-overrides"}
+func rewriting(source, target string) policy.Rule {
+	return policy.Rule{Kind: policy.KindRewrite, Source: source, Pull: policy.PullAny,
+		Mirrors: []policy.Mirror{{Location: target}}, Origin: "--registry-overrides"}
 }
 
 // content is a base that always answers with one release.
@@ -70,7 +71,7 @@ func TestTranslateFollowsTheRules(t *testing.T) {
 	none := newRules(t)
 	c := newChain(t, content(release(t, 3)), none, chain.Translate(chain.TranslateConfig{}), chain.Cache(chain.CacheConfig{}))
 	for range 3 {
-		for rules, want := range map[*provider.Rules]string{one: "one.example/art", two: "two.example/art", none: artDev} {
+		for rules, want := range map[*policy.Rules]string{one: "one.example/art", two: "two.example/art", none: artDev} {
 			r := lookup(t, c, provider.Request{Image: image, Rules: rules})
 			if got := component(t, r, "component-002").Image.Name(); got != want {
 				t.Errorf("%s: want %s", got, want)

@@ -11,12 +11,13 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // fullChain is every layer, observed by a log at a level that says nothing here.
-func fullChain(t testing.TB, base provider.ReleaseProvider, current func() *provider.Rules) *chain.Chain {
+func fullChain(t testing.TB, base provider.ReleaseProvider, current func() *policy.Rules) *chain.Chain {
 	t.Helper()
 	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(discard{}), zapcore.InfoLevel))
 	c, err := chain.New(base, current,
@@ -38,8 +39,8 @@ type discard struct{}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // manySources are rules of realistic size that have mirrors for the images here.
-func manySources(t testing.TB, n int) *provider.Rules {
-	rules := []provider.Rule{mirrored(source, mirrorA, mirrorB), mirrored(artDev, mirrorA, mirrorB)}
+func manySources(t testing.TB, n int) *policy.Rules {
+	rules := []policy.Rule{mirrored(source, mirrorA, mirrorB), mirrored(artDev, mirrorA, mirrorB)}
 	for i := range n {
 		rules = append(rules, mirrored(fmt.Sprintf("registry-%d.example/ns/repo", i), mirrorA, mirrorB))
 	}
@@ -156,13 +157,13 @@ func BenchmarkThousandCallers(b *testing.B) {
 // a place of its own and mirrors from a place of its own.
 func TestLookupsUnderReloads(t *testing.T) {
 	const versions, lookups = 8, 20_000
-	var all []*provider.Rules
+	var all []*policy.Rules
 	for v := range versions {
 		all = append(all, newRules(t,
 			mirrored(source, fmt.Sprintf("v%d.example/release", v)),
 			rewriting(artDev, fmt.Sprintf("v%d.example/art", v))))
 	}
-	var current atomic.Pointer[provider.Rules]
+	var current atomic.Pointer[policy.Rules]
 	current.Store(all[0])
 	stop := make(chan struct{})
 	var reloads sync.WaitGroup

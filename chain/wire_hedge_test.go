@@ -10,7 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
@@ -23,12 +23,12 @@ type twoMirrors struct {
 	cfg    chain.MirrorsConfig
 }
 
-func newTwoMirrors(t testing.TB, change ...func(*testregistry.Config, *provider.Rule)) *twoMirrors {
+func newTwoMirrors(t testing.TB, change ...func(*testregistry.Config, *policy.Rule)) *twoMirrors {
 	t.Helper()
 	var cfg testregistry.Config
-	var rule provider.Rule
+	var rule policy.Rule
 	s := &twoMirrors{cfg: chain.MirrorsConfig{Health: health.New(health.Config{})}}
-	s.site = newSite(t, smallRelease(3), append(change, func(c *testregistry.Config, r *provider.Rule) { cfg, rule = *c, *r })...)
+	s.site = newSite(t, smallRelease(3), append(change, func(c *testregistry.Config, r *policy.Rule) { cfg, rule = *c, *r })...)
 	second, err := testregistry.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func newTwoMirrors(t testing.TB, change ...func(*testregistry.Config, *provider.
 	second.Push(repo, "4.17.3", s.image)
 	s.second = second
 	rule.Source = s.source.Host() + "/" + repo
-	rule.Mirrors = []provider.Mirror{{Location: s.mirror.Host() + "/" + repo}, {Location: second.Host() + "/" + repo}}
+	rule.Mirrors = []policy.Mirror{{Location: s.mirror.Host() + "/" + repo}, {Location: second.Host() + "/" + repo}}
 	s.rules = newRules(t, rule)
 	return s
 }
@@ -59,7 +59,7 @@ func TestSilentMirrorOverTheWire(t *testing.T) {
 	for name, silence := range silences {
 		for protocol, noHTTP2 := range map[string]bool{"http2": false, "http1": true} {
 			t.Run(name+"/"+protocol, func(t *testing.T) {
-				s := newTwoMirrors(t, func(c *testregistry.Config, _ *provider.Rule) { c.NoHTTP2 = noHTTP2 })
+				s := newTwoMirrors(t, func(c *testregistry.Config, _ *policy.Rule) { c.NoHTTP2 = noHTTP2 })
 				silence(s.mirror)
 				r := lookup(t, s.chain(t), s.request(s.digest))
 				wantList(t, "attempts", tried(slices.Collect(r.Attempts())),
@@ -135,7 +135,7 @@ func TestSilentMirrorImages(t *testing.T) {
 func TestNoHedgeOverTheWire(t *testing.T) {
 	for protocol, noHTTP2 := range map[string]bool{"http2": false, "http1": true} {
 		t.Run(protocol, func(t *testing.T) {
-			s := newTwoMirrors(t, func(c *testregistry.Config, _ *provider.Rule) { c.NoHTTP2 = noHTTP2 })
+			s := newTwoMirrors(t, func(c *testregistry.Config, _ *policy.Rule) { c.NoHTTP2 = noHTTP2 })
 			s.cfg.HedgeUnknown, s.cfg.HedgeKnown = time.Minute, time.Minute // however slow the machine
 			// The whole lookup takes longer than it takes to begin.
 			held := s.mirror.Barrier(2, blobs)
@@ -175,7 +175,7 @@ func BenchmarkSilentMirror(b *testing.B) {
 	afterOne := health.New(health.Config{})
 	for _, bb := range []struct {
 		name   string
-		rules  *provider.Rules
+		rules  *policy.Rules
 		health func() *health.Health
 	}{
 		{"alone", alone, func() *health.Health { return nil }},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -35,7 +36,7 @@ var (
 type site struct {
 	source, mirror *testregistry.Registry
 	registry       *registry.Provider
-	rules          *provider.Rules
+	rules          *policy.Rules
 	image          testpayload.Image
 	digest, tag    imageref.Ref // at the source
 }
@@ -47,7 +48,7 @@ func smallRelease(n int) testpayload.Image {
 	}.Image())
 }
 
-func newSite(t testing.TB, img testpayload.Image, change ...func(*testregistry.Config, *provider.Rule)) *site {
+func newSite(t testing.TB, img testpayload.Image, change ...func(*testregistry.Config, *policy.Rule)) *site {
 	t.Helper()
 	ca, err := testregistry.NewCA()
 	if err != nil {
@@ -69,7 +70,7 @@ func newSite(t testing.TB, img testpayload.Image, change ...func(*testregistry.C
 	s := &site{source: start(), mirror: start(), image: img}
 	s.digest, s.tag = s.source.ByDigest(repo, img.Digest), s.source.ByTag(repo, "4.17.3")
 	rule.Source = s.source.Host() + "/" + repo
-	rule.Mirrors = []provider.Mirror{{Location: s.mirror.Host() + "/" + repo}}
+	rule.Mirrors = []policy.Mirror{{Location: s.mirror.Host() + "/" + repo}}
 	s.rules = newRules(t, rule)
 	s.registry = s.provider(t, registry.Timeouts{Connect: time.Minute, FirstByte: time.Minute, Silence: time.Minute})
 	return s
@@ -108,7 +109,7 @@ func dialer(t testing.TB) func(context.Context, string, string) (net.Conn, error
 	}
 }
 
-func (s *site) chain(t testing.TB, rules *provider.Rules) *chain.Chain {
+func (s *site) chain(t testing.TB, rules *policy.Rules) *chain.Chain {
 	t.Helper()
 	return fullChain(t, s.registry, always(rules))
 }
@@ -192,7 +193,7 @@ func TestMirrorFaults(t *testing.T) {
 			}
 
 			// R12 beside it: the same without the source.
-			s = newSite(t, smallRelease(3), func(_ *testregistry.Config, r *provider.Rule) { r.NeverContactSource = true })
+			s = newSite(t, smallRelease(3), func(_ *testregistry.Config, r *policy.Rule) { r.NeverContactSource = true })
 			s.registry = s.provider(t, impatient)
 			fault = faultsOf(s)[name]
 			fault.cause()
@@ -252,7 +253,7 @@ func TestRetryOverTheWire(t *testing.T) {
 		"429 with Retry-After": testregistry.RetryLater(429, "1"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *provider.Rule) { r.NeverContactSource = true })
+			s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *policy.Rule) { r.NeverContactSource = true })
 			s.mirror.Inject(testregistry.Fault{Match: manifests, Times: 1, Action: a})
 			r, err := s.chain(t, s.rules).Lookup(t.Context(), s.request(s.digest))
 			if err != nil {
@@ -268,7 +269,7 @@ func TestRetryOverTheWire(t *testing.T) {
 // R2: a registry is not asked again sooner than its Retry-After says. Its 429s go
 // on until the wait is known; then the caller leaves, so that nobody has to wait.
 func TestRetryAfterOverTheWire(t *testing.T) {
-	s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *provider.Rule) { r.NeverContactSource = true })
+	s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *policy.Rule) { r.NeverContactSource = true })
 	s.mirror.Fail(manifests, testregistry.RetryLater(429, "25"))
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
@@ -294,7 +295,7 @@ func TestRetryAfterOverTheWire(t *testing.T) {
 
 // R12: not one packet to a forbidden source, whatever is asked for.
 func TestForbiddenSource(t *testing.T) {
-	s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *provider.Rule) { r.NeverContactSource = true })
+	s := newSite(t, smallRelease(3), func(_ *testregistry.Config, r *policy.Rule) { r.NeverContactSource = true })
 	c := s.chain(t, s.rules)
 	images, err := chain.Images(s.registry, always(s.rules), chain.MirrorsConfig{})
 	if err != nil {
@@ -404,7 +405,7 @@ func TestThousandTenantsOverTheWire(t *testing.T) {
 		auth.Users = append(auth.Users, testregistry.User{Name: fmt.Sprint("tenant", i), Password: "x"})
 	}
 	auth.Users = append(auth.Users, testregistry.User{Name: "poor", Password: "x", Repositories: []string{"other"}})
-	s := newSite(t, smallRelease(3), func(c *testregistry.Config, r *provider.Rule) { c.Auth, r.NeverContactSource = auth, true })
+	s := newSite(t, smallRelease(3), func(c *testregistry.Config, r *policy.Rule) { c.Auth, r.NeverContactSource = auth, true })
 	c := s.chain(t, s.rules)
 	as := func(user string) provider.Request {
 		creds, err := provider.NewCredentials(map[string]provider.Credential{s.mirror.Host(): provider.NewCredential(user, "x")})
@@ -446,7 +447,7 @@ func TestThousandTenantsOverTheWire(t *testing.T) {
 // A new mapping of the same digest costs one small request: the content is held.
 func TestNewMappingOverTheWire(t *testing.T) {
 	s := newSite(t, smallRelease(3))
-	var current atomic.Pointer[provider.Rules]
+	var current atomic.Pointer[policy.Rules]
 	current.Store(s.rules)
 	c := fullChain(t, s.registry, current.Load)
 	if _, err := c.Lookup(t.Context(), s.request(s.digest)); err != nil {

@@ -1,11 +1,8 @@
-// Package provider is the vocabulary of mirrorchain: what a release image is
-// asked for with ([Request]), what comes back ([Release]), who answers
-// ([ReleaseProvider], [ImageProvider]), what mirror policies say ([Policy],
-// [Rule]) and what they come to when merged ([Rules]).
+// Package provider is the vocabulary of lookups: what a release image is asked for with
+// ([Request], [Credentials]), what comes back ([Release], [Image]), who answers
+// ([ReleaseProvider], [ImageProvider]), and what can go wrong ([Error], [Class]).
 //
-// It holds no I/O. Registries are read by provider/registry, policies by the
-// packages under sources, and package chain decides where to look.
-//
-// Mirror policies are interpreted as OpenShift nodes do: grouped and ordered as
-// openshift/runtime-utils writes them, matched as containers/image reads them.
+// It holds no I/O. Package provider/registry reads registries, package
+// [github.com/mirrorchain/mirrorchain/policy] says what mirror policies mean, and
+// package chain decides where to look.
 package provider

@@ -34,7 +34,6 @@ var (
 // What can be wrong with a request, for [errors.Is]. All come with ErrInvalidRequest
 // from providers; a bad pattern is [path.ErrBadPattern].
 var (
-	ErrNoImage         = errors.New("the request names no image")
 	ErrInvalidPlatform = errors.New("invalid platform")
 )
 

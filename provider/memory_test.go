@@ -96,22 +96,3 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
-
-// Rules take little memory, and hold on to nothing that only merging needed: not to
-// the policies either. What the garbage collector has to go through slows all lookups
-// down.
-func TestRulesHeap(t *testing.T) {
-	const n, limit = 20_000, 800 // bytes for a source with two mirrors, their texts included
-	build := func() *provider.Rules {
-		p, _ := corpus(n)
-		return mustRules(t, provider.RulesConfig{}, p)
-	}
-	before := heap()
-	r := build()
-	each := (heap() - before) / n
-	t.Logf("rules take %d bytes of heap for each source", each)
-	if each > limit {
-		t.Errorf("%d bytes of heap for each source, want at most %d", each, limit)
-	}
-	runtime.KeepAlive(r)
-}

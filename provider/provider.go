@@ -116,26 +116,3 @@ type Restorer interface {
 	// has read that manifest.
 	Restore(ctx context.Context, req Request, digest string, platform Platform) (*Release, error)
 }
-
-// OverrideSource is one place that says what the mirror policies are.
-// Implementations are safe for concurrent use.
-type OverrideSource interface {
-	// Name is the source as a person would point at it: "file:policies.yaml".
-	Name() string
-	// Load returns the complete set of what the source says now, never a delta.
-	// What waiting cannot mend is an [*InvalidPolicyError]; any other error
-	// means that the source is away.
-	Load(ctx context.Context) (Policy, error)
-}
-
-// Watcher is a source that can also tell when to Load again.
-type Watcher interface {
-	OverrideSource
-	// Watch calls changed, from one goroutine at a time, whenever Load may
-	// answer differently, until ctx ends or watching fails. It calls it once as
-	// soon as it watches, so that no change since the last Load is lost. A signal
-	// carries no payload and may come too often, never too rarely. It returns ctx.Err()
-	// when ctx ended, and why watching failed otherwise; its caller decides
-	// whether to call it again.
-	Watch(ctx context.Context, changed func()) error
-}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -20,21 +21,21 @@ type Request struct {
 	Credentials Credentials
 	// Rules is the snapshot every layer of this lookup uses. The chain pins it
 	// at the start; one already set wins, so that nested chains agree.
-	Rules *Rules
+	Rules *policy.Rules
 	// Insecure allows plain HTTP and an unverified certificate for this
 	// endpoint. Layer Mirrors of package chain, and its Images, set it for each
-	// candidate from [Candidate].Insecure, that is from policy, whatever the caller
+	// candidate from [policy.Candidate].Insecure, that is from policy, whatever the caller
 	// said; who asks a base provider without them sets it as policy says.
 	Insecure bool
 }
 
 // Check is nil, or says what is wrong with r itself: an [*Error] of [ClassInvalid]
-// that matches [ErrNoImage] or [ErrInvalidPlatform]. Providers call it before they
+// that matches [policy.ErrNoImage] or [ErrInvalidPlatform]. Providers call it before they
 // ask anybody.
 func (r *Request) Check() error {
 	switch p := r.Platform; {
 	case r.Image.IsZero():
-		return &Error{Class: ClassInvalid, Err: ErrNoImage}
+		return &Error{Class: ClassInvalid, Err: policy.ErrNoImage}
 	case !isWord(p.OS), !isWord(p.Architecture), !isWord(p.Variant):
 		return &Error{Class: ClassInvalid, Ref: r.Image, Err: platformError(p.String())}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -50,7 +51,7 @@ func TestRequestCheck(t *testing.T) {
 		{provider.Request{Image: image}, nil},
 		{provider.Request{Image: image, Platform: provider.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}}, nil},
 		{provider.Request{Image: image, Platform: provider.Platform{Architecture: "s390x"}}, nil},
-		{provider.Request{}, provider.ErrNoImage},
+		{provider.Request{}, policy.ErrNoImage},
 		{provider.Request{Image: image, Platform: provider.Platform{Architecture: "linux/amd64"}}, provider.ErrInvalidPlatform},
 		{provider.Request{Image: image, Platform: provider.Platform{OS: " "}}, provider.ErrInvalidPlatform},
 		{provider.Request{Image: image, Platform: provider.Platform{Variant: "v8\n"}}, provider.ErrInvalidPlatform},

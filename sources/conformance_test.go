@@ -4,26 +4,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
 )
 
 // full is a policy with something in every field.
-func full() provider.Policy {
-	return provider.Policy{
-		Rules: []provider.Rule{
-			{Source: "a.io", Mirrors: []provider.Mirror{{Location: "m.io"}, {Location: "n.io"}}, Origin: "o#1"},
-			{Source: "b.io", Pull: provider.PullTag, Origin: "o#2"},
+func full() policy.Policy {
+	return policy.Policy{
+		Rules: []policy.Rule{
+			{Source: "a.io", Mirrors: []policy.Mirror{{Location: "m.io"}, {Location: "n.io"}}, Origin: "o#1"},
+			{Source: "b.io", Pull: policy.PullTag, Origin: "o#2"},
 			{
-				Source: "c.io", Mirrors: []provider.Mirror{{Location: "m.io"}}, Literal: true, Merged: true, Origin: "o#7, o#8",
-				Provenance: provider.Provenance{Origins: []string{"o#7", "o#8"}, Mirrors: [][]string{{"o#7"}}},
+				Source: "c.io", Mirrors: []policy.Mirror{{Location: "m.io"}}, Literal: true, Merged: true, Origin: "o#7, o#8",
+				Provenance: policy.Provenance{Origins: []string{"o#7", "o#8"}, Mirrors: [][]string{{"o#7"}}},
 			},
 		},
-		Insecure: []provider.Scope{{Name: "i.io", Origin: "o#3"}},
-		Blocked:  []provider.Scope{{Name: "b.io", Origin: "o#4"}},
-		Skipped:  []provider.Object{{Kind: "ConfigMap", Name: "c", Origin: "o#5"}},
-		Warnings: []provider.Warning{{Code: provider.WarnNoRules, Origins: []string{"o#6"}, Message: "m"}},
+		Insecure: []policy.Scope{{Name: "i.io", Origin: "o#3"}},
+		Blocked:  []policy.Scope{{Name: "b.io", Origin: "o#4"}},
+		Skipped:  []policy.Object{{Kind: "ConfigMap", Name: "c", Origin: "o#5"}},
+		Warnings: []policy.Warning{{Code: policy.WarnNoRules, Origins: []string{"o#6"}, Message: "m"}},
 	}
 }
 
@@ -54,7 +54,7 @@ func TestPoll(t *testing.T) {
 		}
 	})
 	w := &watched{fake: newFake("w", full())}
-	if sources.Poll(w, time.Second) != provider.Watcher(w) {
+	if sources.Poll(w, time.Second) != policy.Watcher(w) {
 		t.Error("Poll wraps a source that is a Watcher already")
 	}
 }

@@ -4,7 +4,7 @@
 // A [Registry] opens sources by spec ("file:policies.yaml", "env:NAME"); its
 // plugins are [Factory] values that a program lists itself, so a plugin can be
 // given what it needs and a duplicate is an error. A [Resolver] loads the
-// sources, merges what they say into one [provider.Rules] and follows them.
+// sources, merges what they say into one [policy.Rules] and follows them.
 //
 // The package knows no format and reads no file: that is the work of the plugins
 // below it. It does not decide where an image is looked for either; that is the

@@ -7,22 +7,22 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 var errAway = errors.New("the API server is away")
 
 func invalid() error {
-	return &provider.InvalidPolicyError{Origin: "fake#1", Err: errors.New("not a policy")}
+	return &policy.InvalidPolicyError{Origin: "fake#1", Err: errors.New("not a policy")}
 }
 
 // rules is a policy of one digest rule.
-func rules(source string, mirrors ...string) provider.Policy {
-	r := provider.Rule{Source: source, Origin: "idms/" + source}
+func rules(source string, mirrors ...string) policy.Policy {
+	r := policy.Rule{Source: source, Origin: "idms/" + source}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
-	return provider.Policy{Rules: []provider.Rule{r}}
+	return policy.Policy{Rules: []policy.Rule{r}}
 }
 
 // fake says what it is told to say.
@@ -30,19 +30,19 @@ type fake struct {
 	name string
 
 	mu     sync.Mutex
-	policy provider.Policy
+	policy policy.Policy
 	err    error
 	loads  int
 	hang   bool // Load waits for its context
 }
 
-func newFake(name string, p provider.Policy) *fake { return &fake{name: name, policy: p} }
+func newFake(name string, p policy.Policy) *fake { return &fake{name: name, policy: p} }
 
 func (f *fake) Name() string { return f.name }
 
-func (f *fake) Load(ctx context.Context) (provider.Policy, error) {
+func (f *fake) Load(ctx context.Context) (policy.Policy, error) {
 	if err := ctx.Err(); err != nil {
-		return provider.Policy{}, err
+		return policy.Policy{}, err
 	}
 	f.mu.Lock()
 	f.loads++
@@ -50,15 +50,15 @@ func (f *fake) Load(ctx context.Context) (provider.Policy, error) {
 	f.mu.Unlock()
 	if hang {
 		<-ctx.Done()
-		return provider.Policy{}, ctx.Err()
+		return policy.Policy{}, ctx.Err()
 	}
 	if err != nil {
-		return provider.Policy{}, err
+		return policy.Policy{}, err
 	}
 	return copyOf(p), nil
 }
 
-func copyOf(p provider.Policy) provider.Policy {
+func copyOf(p policy.Policy) policy.Policy {
 	p.Rules = slices.Clone(p.Rules)
 	for i := range p.Rules {
 		r := &p.Rules[i]
@@ -77,7 +77,7 @@ func copyOf(p provider.Policy) provider.Policy {
 	return p
 }
 
-func (f *fake) say(p provider.Policy) {
+func (f *fake) say(p policy.Policy) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.policy, f.err = p, nil
@@ -103,7 +103,7 @@ type watched struct {
 	quiet   bool // does not signal at the start, against the contract
 }
 
-func newWatched(name string, p provider.Policy) *watched {
+func newWatched(name string, p policy.Policy) *watched {
 	return &watched{fake: newFake(name, p), events: make(chan error, 10), watches: make(chan struct{}, 1000)}
 }
 

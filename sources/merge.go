@@ -10,16 +10,16 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // tracked is one source and what is known of it. Everything below src is guarded
 // by Resolver.mu; the policies pointed at are never modified.
 type tracked struct {
-	src provider.Watcher
+	src policy.Watcher
 
-	loaded   *provider.Policy // as last loaded; nil before the first good load
-	inForce  *provider.Policy // its part of Current; older than loaded where that does not merge
+	loaded   *policy.Policy // as last loaded; nil before the first good load
+	inForce  *policy.Policy // its part of Current; older than loaded where that does not merge
 	lastGood time.Time
 	loadErr  error
 	mergeErr error
@@ -75,8 +75,8 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 //
 // Only one merge runs at a time: the constructor's, then those of Start.
 func (r *Resolver) merge() error {
-	newest := make([]*provider.Policy, len(r.srcs))
-	inForce := make([]*provider.Policy, len(r.srcs))
+	newest := make([]*policy.Policy, len(r.srcs))
+	inForce := make([]*policy.Policy, len(r.srcs))
 	r.mu.Lock()
 	for i, s := range r.srcs {
 		newest[i], inForce[i] = s.loaded, s.inForce
@@ -128,7 +128,7 @@ func (r *Resolver) merge() error {
 // time, then all that are left but one. An edit that cannot merge then holds up no
 // other. Of two that exclude each other the source that was given first has its
 // way.
-func (r *Resolver) fallBack(newest, inForce []*provider.Policy) (rules *provider.Rules, chosen []*provider.Policy, errs []error) {
+func (r *Resolver) fallBack(newest, inForce []*policy.Policy) (rules *policy.Rules, chosen []*policy.Policy, errs []error) {
 	chosen, errs = inForce, make([]error, len(newest))
 	var left []int // sources whose news are not in force yet
 	for i := range newest {
@@ -176,16 +176,16 @@ func (r *Resolver) fallBack(newest, inForce []*provider.Policy) (rules *provider
 	return rules, chosen, errs
 }
 
-func (r *Resolver) build(policies []*provider.Policy) (*provider.Rules, error) {
-	values := make([]provider.Policy, len(policies))
+func (r *Resolver) build(policies []*policy.Policy) (*policy.Rules, error) {
+	values := make([]policy.Policy, len(policies))
 	for i, p := range policies {
 		values[i] = *p
 	}
-	return provider.NewRules(r.cfg.Rules, values...)
+	return policy.NewRules(r.cfg.Rules, values...)
 }
 
 // report logs the outcome of a merge.
-func (r *Resolver) report(rules *provider.Rules, errs []error) {
+func (r *Resolver) report(rules *policy.Rules, errs []error) {
 	for i, err := range errs {
 		if err != nil {
 			r.cfg.Log.Error("mirror policies not in force; what the source said before stays in force",
@@ -199,7 +199,7 @@ func (r *Resolver) report(rules *provider.Rules, errs []error) {
 	r.warn(rules.Warnings())
 }
 
-func (r *Resolver) warn(warnings []provider.Warning) {
+func (r *Resolver) warn(warnings []policy.Warning) {
 	for _, w := range warnings {
 		r.cfg.Log.Warn(w.Message, zap.String("code", w.Code), zap.Strings("origins", w.Origins))
 	}

@@ -4,17 +4,17 @@ import (
 	"context"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // DefaultPoll is how often a source is asked that cannot tell when it changes.
 const DefaultPoll = 30 * time.Second
 
-// Poll makes a [provider.Watcher] of a source that cannot tell when it changes,
+// Poll makes a [policy.Watcher] of a source that cannot tell when it changes,
 // by signalling at every interval. An interval of zero or less is
 // [DefaultPoll]. A source that is a Watcher already is returned as it is.
-func Poll(src provider.OverrideSource, interval time.Duration) provider.Watcher {
-	if w, ok := src.(provider.Watcher); ok {
+func Poll(src policy.OverrideSource, interval time.Duration) policy.Watcher {
+	if w, ok := src.(policy.Watcher); ok {
 		return w
 	}
 	if interval <= 0 {
@@ -24,7 +24,7 @@ func Poll(src provider.OverrideSource, interval time.Duration) provider.Watcher 
 }
 
 type poller struct {
-	provider.OverrideSource
+	policy.OverrideSource
 	interval time.Duration
 }
 

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Factory opens the sources of one scheme. It is a value: what its sources need
@@ -22,7 +22,7 @@ type Factory struct {
 	// Open makes a source of what stands after the colon, which may be empty. It
 	// fails for an argument that can never work; a source that is merely away
 	// opens, and its Load fails.
-	Open func(ctx context.Context, arg string) (provider.OverrideSource, error)
+	Open func(ctx context.Context, arg string) (policy.OverrideSource, error)
 }
 
 // Registry opens sources by spec. It is immutable and safe for concurrent use.
@@ -63,7 +63,7 @@ func NewRegistry(factories ...Factory) (*Registry, error) {
 // Open opens the source that spec, "SCHEME:ARGUMENT", names. A spec without a
 // scheme or with an unknown one is a [*SpecError] that lists the known schemes;
 // other errors are the factory's own.
-func (r *Registry) Open(ctx context.Context, spec string) (provider.OverrideSource, error) {
+func (r *Registry) Open(ctx context.Context, spec string) (policy.OverrideSource, error) {
 	scheme, arg, ok := strings.Cut(spec, ":")
 	if !ok {
 		return nil, &SpecError{Spec: spec, Err: fmt.Errorf("no scheme; write SCHEME:ARGUMENT with one of %s", r.known())}

@@ -6,19 +6,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
 func factory(scheme string) sources.Factory {
-	return sources.Factory{Scheme: scheme, Open: func(_ context.Context, arg string) (provider.OverrideSource, error) {
+	return sources.Factory{Scheme: scheme, Open: func(_ context.Context, arg string) (policy.OverrideSource, error) {
 		switch arg {
 		case "bad":
 			return nil, errors.New("no such thing")
 		case "nil":
 			return nil, nil
 		}
-		return sources.Static(scheme+" with "+arg, provider.Policy{}), nil
+		return sources.Static(scheme+" with "+arg, policy.Policy{}), nil
 	}}
 }
 

@@ -11,13 +11,13 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // ResolverConfig says how a [Resolver] merges and follows. The zero value works.
 type ResolverConfig struct {
 	// Rules chooses between readings of the policies; zero is what nodes do.
-	Rules provider.RulesConfig
+	Rules policy.RulesConfig
 	// InvalidWaits makes an invalid policy at the start a state and no error: it is not
 	// loaded yet, and [Resolver.Current] is nil until it is mended. It is for a process
 	// that follows policies which others edit while it runs, as in a cluster: one that is
@@ -27,7 +27,7 @@ type ResolverConfig struct {
 	// Log is told of new rules, of their warnings and of failing sources, when
 	// any of that changes. Nil is silent.
 	Log *zap.Logger
-	// Poll is how often sources are asked that are no [provider.Watcher], and the
+	// Poll is how often sources are asked that are no [policy.Watcher], and the
 	// longest wait between two tries of a failing source. Default [DefaultPoll].
 	Poll time.Duration
 	// Retry is the first wait after a failed load or watch. It doubles up to Poll;
@@ -59,7 +59,7 @@ func (c ResolverConfig) withDefaults() ResolverConfig {
 type Resolver struct {
 	cfg     ResolverConfig
 	srcs    []*tracked
-	current atomic.Pointer[provider.Rules]
+	current atomic.Pointer[policy.Rules]
 	started atomic.Bool
 
 	mu      sync.Mutex    // guards what follows and the mutable part of each tracked; never held over I/O or a merge
@@ -68,7 +68,7 @@ type Resolver struct {
 }
 
 // NewResolver is [NewResolverWith] with defaults. A nil log is silent.
-func NewResolver(ctx context.Context, log *zap.Logger, srcs ...provider.OverrideSource) (*Resolver, error) {
+func NewResolver(ctx context.Context, log *zap.Logger, srcs ...policy.OverrideSource) (*Resolver, error) {
 	return NewResolverWith(ctx, ResolverConfig{Log: log}, srcs...)
 }
 
@@ -76,11 +76,11 @@ func NewResolver(ctx context.Context, log *zap.Logger, srcs ...provider.Override
 // they say.
 //
 // It fails for what waiting cannot mend: a source whose policy is invalid (a
-// [*provider.InvalidPolicyError] is in the error's tree), policies that cannot be
+// [*policy.InvalidPolicyError] is in the error's tree), policies that cannot be
 // merged, a ctx that ended. A source that is merely away does not fail it: then
 // [Resolver.Current] is nil until [Resolver.Start] has loaded every source once. With
 // [ResolverConfig.InvalidWaits] nor does an invalid policy, or one that does not merge.
-func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...provider.OverrideSource) (*Resolver, error) {
+func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...policy.OverrideSource) (*Resolver, error) {
 	r := &Resolver{cfg: cfg.withDefaults(), swapped: make(chan struct{})}
 	for i, src := range srcs {
 		if src == nil {
@@ -120,14 +120,14 @@ func permanent(err error) bool {
 }
 
 func invalid(err error) bool {
-	_, ok := errors.AsType[*provider.InvalidPolicyError](err)
+	_, ok := errors.AsType[*policy.InvalidPolicyError](err)
 	return ok
 }
 
 // Current is the rules in force: what every source said when it was last good.
 // It is nil until every source has loaded once. It costs one atomic load; hand
 // the method value to chain.New.
-func (r *Resolver) Current() *provider.Rules { return r.current.Load() }
+func (r *Resolver) Current() *policy.Rules { return r.current.Load() }
 
 // Since is when the rules in force came into force: when their version last changed.
 // It is zero until there are rules.
@@ -140,10 +140,10 @@ func (r *Resolver) Since() time.Time {
 // Changes yields the rules in force, if there are any yet, and then each later
 // version, until ctx ends or the loop is left. The latest wins: a slow consumer
 // misses versions in between and never delays the resolver. Rules that read the
-// same to a lookup ([provider.Rules.Version]) are yielded once.
-func (r *Resolver) Changes(ctx context.Context) iter.Seq[*provider.Rules] {
-	return func(yield func(*provider.Rules) bool) {
-		var last *provider.Rules
+// same to a lookup ([policy.Rules.Version]) are yielded once.
+func (r *Resolver) Changes(ctx context.Context) iter.Seq[*policy.Rules] {
+	return func(yield func(*policy.Rules) bool) {
+		var last *policy.Rules
 		for {
 			// The channel first: a swap after this line closes it.
 			r.mu.Lock()

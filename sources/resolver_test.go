@@ -10,12 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-func resolver(t *testing.T, srcs ...provider.OverrideSource) *sources.Resolver {
+func resolver(t *testing.T, srcs ...policy.OverrideSource) *sources.Resolver {
 	t.Helper()
 	r, err := sources.NewResolver(t.Context(), nil, srcs...)
 	if err != nil {
@@ -44,7 +44,7 @@ func start(t *testing.T, r *sources.Resolver) (stop func()) {
 }
 
 // tries are the endpoints for a digest of host/x.
-func tries(t *testing.T, rules *provider.Rules, host string) string {
+func tries(t *testing.T, rules *policy.Rules, host string) string {
 	t.Helper()
 	ref := imageref.MustParse(host + "/x@sha256:" + strings.Repeat("0", 64))
 	candidates, err := rules.Candidates(ref)
@@ -76,25 +76,25 @@ func TestResolverMerges(t *testing.T) {
 func TestNewResolverFails(t *testing.T) {
 	wrong := newFake("wrong", rules("a.io", "m.io"))
 	wrong.fail(fmt.Errorf("wrapped: %w", invalid()))
-	unmergeable := newFake("unmergeable", provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+	unmergeable := newFake("unmergeable", policy.Policy{Blocked: []policy.Scope{{Name: "x.a.io", Origin: "scope"}}})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	good := newFake("good", rules("*.a.io", "m.io"))
 	for _, tc := range []struct {
 		name string
 		ctx  context.Context
-		srcs []provider.OverrideSource
+		srcs []policy.OverrideSource
 		want func(error) bool
 	}{
-		{"an invalid source", t.Context(), []provider.OverrideSource{good, wrong}, func(err error) bool {
-			_, ok := errors.AsType[*provider.InvalidPolicyError](err)
+		{"an invalid source", t.Context(), []policy.OverrideSource{good, wrong}, func(err error) bool {
+			_, ok := errors.AsType[*policy.InvalidPolicyError](err)
 			return ok && strings.Contains(err.Error(), "wrong")
 		}},
-		{"sources that do not merge", t.Context(), []provider.OverrideSource{good, unmergeable}, func(err error) bool {
+		{"sources that do not merge", t.Context(), []policy.OverrideSource{good, unmergeable}, func(err error) bool {
 			return strings.Contains(err.Error(), "merging")
 		}},
-		{"an ended context", ended, []provider.OverrideSource{good}, func(err error) bool { return errors.Is(err, context.Canceled) }},
-		{"a nil source", t.Context(), []provider.OverrideSource{good, nil}, func(err error) bool { return true }},
+		{"an ended context", ended, []policy.OverrideSource{good}, func(err error) bool { return errors.Is(err, context.Canceled) }},
+		{"a nil source", t.Context(), []policy.OverrideSource{good, nil}, func(err error) bool { return true }},
 	} {
 		if r, err := sources.NewResolver(tc.ctx, nil, tc.srcs...); err == nil || r != nil || !tc.want(err) {
 			t.Errorf("%s: got %v, %v", tc.name, r, err)
@@ -108,7 +108,7 @@ func TestInvalidWaits(t *testing.T) {
 	for name, wrong := range map[string]func(*watched){
 		"invalid": func(w *watched) { w.fail(invalid()) },
 		"merges with no other": func(w *watched) {
-			w.say(provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+			w.say(policy.Policy{Blocked: []policy.Scope{{Name: "x.a.io", Origin: "scope"}}})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestInvalidWaits(t *testing.T) {
 			})
 		})
 	}
-	none := newFake("none", provider.Policy{})
+	none := newFake("none", policy.Policy{})
 	none.fail(&sources.SpecError{Spec: "x:", Err: errors.New("no such kind")})
 	if _, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{InvalidWaits: true}, none); err == nil {
 		t.Error("a source that cannot be is waited for")
@@ -250,7 +250,7 @@ func TestResolverKeepsLastGood(t *testing.T) {
 func TestResolverMergeFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wild := newWatched("wild", rules("*.a.io", "m.io"))
-		scope := newWatched("scope", provider.Policy{Blocked: []provider.Scope{{Name: "c.io", Origin: "scope"}}})
+		scope := newWatched("scope", policy.Policy{Blocked: []policy.Scope{{Name: "c.io", Origin: "scope"}}})
 		other := newWatched("other", rules("b.io", "n.io"))
 		r := resolver(t, wild, scope, other)
 		defer start(t, r)()
@@ -258,7 +258,7 @@ func TestResolverMergeFailure(t *testing.T) {
 		before := r.Current()
 
 		// Nodes cannot render mirrors of a wildcard into a scope below it.
-		scope.say(provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+		scope.say(policy.Policy{Blocked: []policy.Scope{{Name: "x.a.io", Origin: "scope"}}})
 		scope.signal()
 		synctest.Wait()
 		if r.Current() != before {
@@ -295,24 +295,24 @@ func TestResolverMergeFailure(t *testing.T) {
 // which they are seen: an edit that merges only after another one is tried again,
 // and so are two that merge only together.
 func TestResolverOneBadEdit(t *testing.T) {
-	blocked := func(scope string) provider.Policy {
-		return provider.Policy{Blocked: []provider.Scope{{Name: scope, Origin: "scope"}}}
+	blocked := func(scope string) policy.Policy {
+		return policy.Policy{Blocked: []policy.Scope{{Name: scope, Origin: "scope"}}}
 	}
 	// Two that are pulled from one place have to agree on whether it is forbidden.
-	at := func(never bool) provider.Policy {
-		return provider.Policy{Rules: []provider.Rule{{Source: "p.io", Location: "r.io", Literal: true, NeverContactSource: never, Origin: "table"}}}
+	at := func(never bool) policy.Policy {
+		return policy.Policy{Rules: []policy.Rule{{Source: "p.io", Location: "r.io", Literal: true, NeverContactSource: never, Origin: "table"}}}
 	}
-	place := func(never bool) provider.Policy {
+	place := func(never bool) policy.Policy {
 		p := rules("r.io", "m.io")
 		p.Rules[0].NeverContactSource = never
 		return p
 	}
 	for _, test := range []struct {
 		name          string
-		before, after []provider.Policy // of good sources; a bad edit goes with them
+		before, after []policy.Policy // of good sources; a bad edit goes with them
 	}{
-		{"one after the other", []provider.Policy{rules("b.io", "m.io"), rules("*.a.io", "m.io")}, []provider.Policy{blocked("x.a.io"), rules("a.io", "m.io")}},
-		{"two together", []provider.Policy{at(false), place(false)}, []provider.Policy{at(true), place(true)}},
+		{"one after the other", []policy.Policy{rules("b.io", "m.io"), rules("*.a.io", "m.io")}, []policy.Policy{blocked("x.a.io"), rules("a.io", "m.io")}},
+		{"two together", []policy.Policy{at(false), place(false)}, []policy.Policy{at(true), place(true)}},
 	} {
 		for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 			for _, atOnce := range []bool{true, false} {
@@ -323,7 +323,7 @@ func TestResolverOneBadEdit(t *testing.T) {
 						r := resolver(t, srcs[0], srcs[1], srcs[2], scope)
 						defer start(t, r)()
 						synctest.Wait()
-						after := []provider.Policy{test.after[0], test.after[1], rules("*.q.io", "m.io")}
+						after := []policy.Policy{test.after[0], test.after[1], rules("*.q.io", "m.io")}
 						for _, i := range order {
 							srcs[i].say(after[i])
 							if !atOnce {
@@ -339,7 +339,7 @@ func TestResolverOneBadEdit(t *testing.T) {
 						if st[0].Err != nil || st[1].Err != nil || st[2].Err == nil || st[3].Err != nil {
 							t.Errorf("want an error of the third source alone, got %v, %v, %v, %v", st[0].Err, st[1].Err, st[2].Err, st[3].Err)
 						}
-						want, err := provider.NewRules(provider.RulesConfig{}, after[0], after[1], rules("c.io", "m.io"), blocked("x.q.io"))
+						want, err := policy.NewRules(policy.RulesConfig{}, after[0], after[1], rules("c.io", "m.io"), blocked("x.q.io"))
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -357,7 +357,7 @@ func TestResolverOneBadEdit(t *testing.T) {
 func TestResolverNeverMerges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wild := newFake("wild", rules("*.a.io", "m.io"))
-		scope := newWatched("scope", provider.Policy{Blocked: []provider.Scope{{Name: "x.a.io", Origin: "scope"}}})
+		scope := newWatched("scope", policy.Policy{Blocked: []policy.Scope{{Name: "x.a.io", Origin: "scope"}}})
 		scope.fail(errAway)
 		r := resolver(t, wild, scope)
 		defer start(t, r)()
@@ -537,7 +537,7 @@ func TestChangesBeforeRules(t *testing.T) {
 		w.fail(errAway)
 		r := resolver(t, w)
 		defer start(t, r)()
-		got := make(chan *provider.Rules, 1)
+		got := make(chan *policy.Rules, 1)
 		go func() {
 			for rules := range r.Changes(t.Context()) {
 				got <- rules

@@ -4,32 +4,32 @@ import (
 	"context"
 	"slices"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Static is a source that always says policy: for flags, tests and programs
 // that know their rules. The policy is copied, here and on every Load.
-func Static(name string, policy provider.Policy) provider.OverrideSource {
+func Static(name string, policy policy.Policy) policy.OverrideSource {
 	return &static{name: name, policy: clone(policy)}
 }
 
 type static struct {
 	name   string
-	policy provider.Policy
+	policy policy.Policy
 }
 
 func (s *static) Name() string { return s.name }
 
-func (s *static) Load(ctx context.Context) (provider.Policy, error) {
+func (s *static) Load(ctx context.Context) (policy.Policy, error) {
 	if err := ctx.Err(); err != nil {
-		return provider.Policy{}, err
+		return policy.Policy{}, err
 	}
 	return clone(s.policy), nil
 }
 
 // clone shares nothing with p that either side could change.
-func clone(p provider.Policy) provider.Policy {
-	c := provider.Policy{
+func clone(p policy.Policy) policy.Policy {
+	c := policy.Policy{
 		Rules:    slices.Clone(p.Rules),
 		Insecure: slices.Clone(p.Insecure),
 		Blocked:  slices.Clone(p.Blocked),

@@ -3,7 +3,7 @@ package sources
 import (
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // SourceStatus is what is known of one source, for readiness, metrics and people.
@@ -22,8 +22,8 @@ type SourceStatus struct {
 	// Rules, Insecure and Blocked count what the source said when it last loaded.
 	Rules, Insecure, Blocked int
 	// Skipped and Warnings are those of the last good load. Shared: do not modify.
-	Skipped  []provider.Object
-	Warnings []provider.Warning
+	Skipped  []policy.Object
+	Warnings []policy.Warning
 }
 
 // Status is the state of every source, in the order they were given.

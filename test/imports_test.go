@@ -69,6 +69,7 @@ type ban struct {
 
 var bans = []ban{
 	{from: "provider", what: []string{"sources", "chain", "cmd", "examples"}, reason: "the vocabulary and the registry know nothing of where rules come from or who asks"},
+	{from: "policy", what: []string{"provider/registry", "provider/internal", "sources", "chain", "cmd", "examples"}, reason: "what policies mean depends on nobody who reads them or asks"},
 	{from: "sources", what: []string{"chain", "cmd", "examples", "provider/registry"}, reason: "sources and chain meet only in cmd and in a user's program"},
 	{from: "chain", what: []string{"sources", "cmd", "examples", "provider/registry"}, reason: "the chain decides where to look; it neither reads policies nor registries"},
 	{from: "chain", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, reason: "who embeds the chain must not inherit Kubernetes"},
@@ -99,13 +100,14 @@ var inherited = []ban{
 // exact lists packages whose imports from outside the standard library are
 // spelt out in full.
 var exact = map[string][]string{
-	"provider":          {module + "/provider/imageref"},
+	"policy":            {module + "/provider/imageref"}, // others adopt it without anything else
+	"provider":          {module + "/policy", module + "/provider/imageref"},
 	"provider/imageref": {},
 	// Who keeps things on disk must not inherit a database.
 	"provider/diskcache": {},
-	"chain":              {module + "/chain/health", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"chain":              {module + "/chain/health", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
 	"chain/health":       {},
-	"sources":            {module + "/provider", "go.uber.org/zap"},
+	"sources":            {module + "/policy", module + "/provider", "go.uber.org/zap"},
 }
 
 func under(path, prefix string) bool {

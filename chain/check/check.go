@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -20,7 +21,7 @@ type Config struct {
 	// Prober asks one endpoint, a provider/registry Provider for example. Required.
 	Prober provider.Prober
 	// Rules name the candidates. Required.
-	Rules *provider.Rules
+	Rules *policy.Rules
 	// Credentials are those of every request.
 	Credentials provider.Credentials
 	// Sources asks the source too where no mirror has an image. Without it only
@@ -80,7 +81,7 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 		return nil, errors.New("check: PerRegistry and Request must not be negative")
 	}
 	g := newGates(cfg.Prober, cmp.Or(cfg.PerRegistry, 16), cmp.Or(cfg.Request, 30*time.Second))
-	probes, err := chain.NewProbes(g, func() *provider.Rules { return cfg.Rules }, chain.ProbesConfig{
+	probes, err := chain.NewProbes(g, func() *policy.Rules { return cfg.Rules }, chain.ProbesConfig{
 		MirrorsConfig: chain.MirrorsConfig{Attempt: unlimited, Retries: -1, Observer: cfg.Observer}, MirrorsOnly: !cfg.Sources,
 	})
 	if err != nil {
@@ -130,7 +131,7 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 }
 
 // firstOf is the registry that is asked first for ref, "" for none.
-func firstOf(rules *provider.Rules, ref imageref.Ref) string {
+func firstOf(rules *policy.Rules, ref imageref.Ref) string {
 	cands, err := rules.Candidates(ref)
 	if err != nil || len(cands) == 0 {
 		return ""

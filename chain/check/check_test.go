@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -69,17 +70,17 @@ func items(n int) []check.Item {
 	return all
 }
 
-func rules(t testing.TB, mirrors ...string) *provider.Rules {
+func rules(t testing.TB, mirrors ...string) *policy.Rules {
 	t.Helper()
-	r := provider.Rule{Source: source + "/ocp", Kind: provider.KindMirror, Pull: provider.PullDigest}
+	r := policy.Rule{Source: source + "/ocp", Kind: policy.KindMirror, Pull: policy.PullDigest}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m + "/mirror"})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m + "/mirror"})
 	}
-	policy := provider.Policy{}
+	p := policy.Policy{}
 	if len(mirrors) > 0 {
-		policy.Rules = []provider.Rule{r}
+		p.Rules = []policy.Rule{r}
 	}
-	rs, err := provider.NewRules(provider.RulesConfig{}, policy)
+	rs, err := policy.NewRules(policy.RulesConfig{}, p)
 	if err != nil {
 		t.Fatal(err)
 	}

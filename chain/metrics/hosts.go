@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // MaxHosts is how many hosts of mirrors have series of their own. What is beyond has
@@ -28,7 +28,7 @@ const other = "other"
 // cannot be reached is as it should be where a site is disconnected, and what was
 // learnt of a mirror that policy does not name any more is of no use. A host that
 // nothing is known of, since nobody asked it yet, has no series.
-func Hosts(hosts func() []health.Host, current func() *provider.Rules) prometheus.Collector {
+func Hosts(hosts func() []health.Host, current func() *policy.Rules) prometheus.Collector {
 	return &hostCollector{
 		hosts: hosts, current: current,
 		up: prometheus.NewDesc("mirrorchain_mirror_host_up",
@@ -40,14 +40,14 @@ func Hosts(hosts func() []health.Host, current func() *provider.Rules) prometheu
 
 type hostCollector struct {
 	hosts         func() []health.Host
-	current       func() *provider.Rules
+	current       func() *policy.Rules
 	up, firstByte *prometheus.Desc
 	named         atomic.Pointer[named]
 }
 
 // named are the hosts of mirrors that rules name.
 type named struct {
-	of    *provider.Rules
+	of    *policy.Rules
 	hosts map[string]bool
 }
 
@@ -89,7 +89,7 @@ func up(h health.Host) float64 {
 }
 
 // mirrors is worked out once for each snapshot of the rules.
-func (c *hostCollector) mirrors(rules *provider.Rules) map[string]bool {
+func (c *hostCollector) mirrors(rules *policy.Rules) map[string]bool {
 	if n := c.named.Load(); n != nil && n.of == rules {
 		return n.hosts
 	}

@@ -12,17 +12,17 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // mirroring are rules that name the hosts as mirrors of quay.io.
-func mirroring(t *testing.T, hosts ...string) *provider.Rules {
+func mirroring(t *testing.T, hosts ...string) *policy.Rules {
 	t.Helper()
-	r := provider.Rule{Source: "quay.io/ocp"}
+	r := policy.Rule{Source: "quay.io/ocp"}
 	for _, h := range hosts {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: h + "/ocp"})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: h + "/ocp"})
 	}
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{r}})
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{r}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,9 +31,9 @@ func mirroring(t *testing.T, hosts ...string) *provider.Rules {
 
 func TestHosts(t *testing.T) {
 	h := health.New(health.Config{})
-	var rules *provider.Rules
+	var rules *policy.Rules
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(metrics.Hosts(h.Hosts, func() *provider.Rules { return rules }))
+	reg.MustRegister(metrics.Hosts(h.Hosts, func() *policy.Rules { return rules }))
 	compare := func(text string) {
 		t.Helper()
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(text)); err != nil {
@@ -71,7 +71,7 @@ func TestHostsAreBounded(t *testing.T) {
 	}
 	rules := mirroring(t, names...)
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(metrics.Hosts(h.Hosts, func() *provider.Rules { return rules }))
+	reg.MustRegister(metrics.Hosts(h.Hosts, func() *policy.Rules { return rules }))
 	values := func() map[string]float64 {
 		families, err := reg.Gather()
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -37,14 +38,14 @@ func start(t *testing.T, w *world, reg prometheus.Registerer) *chain.Chain {
 		t.Fatal(err)
 	}
 	t.Cleanup(o.Unregister)
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
-		Source: "source.test/ocp", Kind: provider.KindMirror, Pull: provider.PullDigest,
-		Mirrors: []provider.Mirror{{Location: "first.test/ocp"}, {Location: "second.test/ocp"}},
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
+		Source: "source.test/ocp", Kind: policy.KindMirror, Pull: policy.PullDigest,
+		Mirrors: []policy.Mirror{{Location: "first.test/ocp"}, {Location: "second.test/ocp"}},
 	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := chain.New(provider.Func(w.lookup), func() *provider.Rules { return rules },
+	c, err := chain.New(provider.Func(w.lookup), func() *policy.Rules { return rules },
 		chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{o}}), chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}))
 	if err != nil {
 		t.Fatal(err)

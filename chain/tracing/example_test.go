@@ -11,6 +11,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/tracing"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -29,14 +30,14 @@ func Example() {
 			Version: "4.17.3", Digest: "sha256:" + strings.Repeat("1", 64), Image: req.Image, PulledFrom: req.Image,
 		})
 	})
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
-		Source: "quay.io/ocp", Mirrors: []provider.Mirror{{Location: "away.example.com/ocp"}, {Location: "mirror.example.com/ocp"}},
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
+		Source: "quay.io/ocp", Mirrors: []policy.Mirror{{Location: "away.example.com/ocp"}, {Location: "mirror.example.com/ocp"}},
 	}}})
 	if err != nil {
 		log.Fatal(err)
 	}
 	t := tracing.New(tp)
-	c, err := chain.New(base, func() *provider.Rules { return rules },
+	c, err := chain.New(base, func() *policy.Rules { return rules },
 		t.Lookups(),
 		chain.Cache(chain.CacheConfig{Carry: t.Carry}),
 		chain.Mirrors(chain.MirrorsConfig{}),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/tracing"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -31,7 +32,7 @@ var errRestored = errors.New("restored by the base")
 // of what is below it on: else Cache has its notes in vain. Those of this package do
 // wherever they stand.
 func TestLayersForward(t *testing.T) {
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{})
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func TestLayersForward(t *testing.T) {
 		chain.Observe(chain.ObserveConfig{}), chain.Translate(chain.TranslateConfig{}), chain.Components(chain.ComponentsConfig{}),
 		chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{}), tr.Lookups(), tr.Attempts(),
 	} {
-		_, err := chain.New(restorer{}, func() *provider.Rules { return rules }, chain.Cache(chain.CacheConfig{}), l)
+		_, err := chain.New(restorer{}, func() *policy.Rules { return rules }, chain.Cache(chain.CacheConfig{}), l)
 		if err != nil && l.Name != "trace" {
 			continue // it must not stand below Cache
 		}
@@ -72,7 +73,7 @@ func TestTracedChainRestores(t *testing.T) {
 	}
 	t.Cleanup(reg.Close)
 	reg.Push("mirror/release", "v", testpayload.Must(testpayload.Release{Components: 4, Manifests: 4, BaseLayers: []int64{10}}.Image()))
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{})
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestTracedChainRestores(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = base.Close() })
-		c, err := chain.New(tr.Fetches(base), func() *provider.Rules { return rules },
+		c, err := chain.New(tr.Fetches(base), func() *policy.Rules { return rules },
 			tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry, Notes: disk}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}),
 			tr.Attempts(), chain.Store(chain.StoreConfig{Carry: tr.Carry, Notes: disk}))
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/tracing"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -39,16 +40,16 @@ func traced(t *testing.T) (lookup func(context.Context) error, spans *tracetest.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = base.Close() })
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
-		Source: "source.test/release", Kind: provider.KindMirror, NeverContactSource: true,
-		Mirrors: []provider.Mirror{{Location: reg.Host() + "/absent"}, {Location: reg.Host() + "/mirror/release"}},
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
+		Source: "source.test/release", Kind: policy.KindMirror, NeverContactSource: true,
+		Mirrors: []policy.Mirror{{Location: reg.Host() + "/absent"}, {Location: reg.Host() + "/mirror/release"}},
 	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	spans = tracetest.NewSpanRecorder()
 	tr := tracing.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
-	c, err := chain.New(tr.Fetches(base), func() *provider.Rules { return rules },
+	c, err := chain.New(tr.Fetches(base), func() *policy.Rules { return rules },
 		tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry}), chain.Mirrors(chain.MirrorsConfig{}),
 		tr.Attempts(), chain.Store(chain.StoreConfig{Carry: tr.Carry}))
 	if err != nil {

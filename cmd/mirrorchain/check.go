@@ -12,6 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/check"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -196,7 +197,7 @@ func (l *lookups) prober() provider.Prober {
 
 // places are all candidates of items, for their credentials, and how many items have
 // no mirror among theirs. What has no candidates fails when it is asked for.
-func (l *lookups) places(items []check.Item) (all []provider.Candidate, unmirrored int) {
+func (l *lookups) places(items []check.Item) (all []policy.Candidate, unmirrored int) {
 	for _, item := range items {
 		cands, err := l.policies.rules.Candidates(item.Image)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -64,7 +64,7 @@ func wholeCluster() sources.Factory {
 	return sources.Factory{
 		Scheme: clusterScheme,
 		Help:   "cluster: - all that the cluster has of " + strings.Join(clusterSchemes(), ", "),
-		Open: func(_ context.Context, arg string) (provider.OverrideSource, error) {
+		Open: func(_ context.Context, arg string) (policy.OverrideSource, error) {
 			return nil, &sources.SpecError{
 				Spec: clusterScheme + ":" + arg,
 				Err:  errors.New("it takes no argument; choose the cluster with --kubeconfig and --context"),

@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // explain puts res and what led to it into words and lists.
-func (p *policies) explain(ref refArg, res provider.Resolution) explained {
+func (p *policies) explain(ref refArg, res policy.Resolution) explained {
 	e := explained{
 		concerned: p.concerned(res),
 		Image:     ref.Text, Normalized: res.Normalized.String(), Pull: "tag", Source: res.Source,
@@ -26,7 +26,7 @@ func (p *policies) explain(ref refArg, res provider.Resolution) explained {
 		e.Entries = append(e.Entries, entry{r.Origin, pullWord(r.Pull), mirrorNames(r), r.NeverContactSource, r.Location})
 	}
 	applies := map[string]bool{res.Inherited: true}
-	add := func(scopes []provider.Scope, effect string) {
+	add := func(scopes []policy.Scope, effect string) {
 		for _, s := range scopes {
 			applies[s.Name] = true
 			e.Applying = append(e.Applying, applying{s.Name, effect, s.Origin})
@@ -60,7 +60,7 @@ func (p *policies) explain(ref refArg, res provider.Resolution) explained {
 }
 
 // statedFor is the source whose entries state the mirrors of the one that won.
-func statedFor(res provider.Resolution) string {
+func statedFor(res policy.Resolution) string {
 	if res.Inherited != "" {
 		return res.Inherited
 	}
@@ -69,7 +69,7 @@ func statedFor(res provider.Resolution) string {
 
 // concerned are the entries that have to do with a reference, those that name it
 // and come to nothing among them.
-func (p *policies) concerned(res provider.Resolution) []string {
+func (p *policies) concerned(res policy.Resolution) []string {
 	var origins []string
 	for _, policy := range p.loaded {
 		for _, r := range policy.Rules {
@@ -100,14 +100,14 @@ func covers(source string, ref imageref.Ref) bool {
 }
 
 // rulesOf are the Mirror rules that policy entries state for a source.
-func (p *policies) rulesOf(source string) []provider.Rule {
-	var rules []provider.Rule
+func (p *policies) rulesOf(source string) []policy.Rule {
+	var rules []policy.Rule
 	if source == "" {
 		return nil
 	}
-	for _, policy := range p.loaded {
-		for _, r := range policy.Rules {
-			if r.Source == source && r.Kind == provider.KindMirror {
+	for _, stated := range p.loaded {
+		for _, r := range stated.Rules {
+			if r.Source == source && r.Kind == policy.KindMirror {
 				rules = append(rules, r)
 			}
 		}
@@ -126,14 +126,14 @@ func (p *policies) origins(source string) []string {
 // leaveToStderr moves what the explanation tells itself into it, and returns the
 // rest: what concerns other images, and what concerns every image, which is told
 // first.
-func (p *policies) leaveToStderr(e *explained, warnings []provider.Warning) []provider.Warning {
-	var rest []provider.Warning
+func (p *policies) leaveToStderr(e *explained, warnings []policy.Warning) []policy.Warning {
+	var rest []policy.Warning
 	for _, w := range warnings {
 		mine := concerns(w, e.concerned)
 		if mine {
 			e.Warnings = append(e.Warnings, warning{w.Code, w.Message, list(w.Origins)})
 		}
-		if !mine || w.Code == provider.WarnStrictConflict {
+		if !mine || w.Code == policy.WarnStrictConflict {
 			rest = append(rest, w)
 		}
 	}
@@ -141,7 +141,7 @@ func (p *policies) leaveToStderr(e *explained, warnings []provider.Warning) []pr
 }
 
 // insecureBy says what makes a candidate insecure, for a person.
-func (p *policies) insecureBy(c provider.Candidate) string {
+func (p *policies) insecureBy(c policy.Candidate) string {
 	switch {
 	case !c.Insecure:
 		return ""
@@ -163,14 +163,14 @@ func (p *policies) insecureBy(c provider.Candidate) string {
 
 // skipped are the mirrors of the winning source, inherited or its own, that serve
 // only the other kind of reference.
-func (p *policies) skipped(res provider.Resolution, digest bool) []skipped {
+func (p *policies) skipped(res policy.Resolution, digest bool) []skipped {
 	var out []skipped
 	if res.Source == "" {
 		return nil
 	}
 	source := statedFor(res)
 	for m := range p.rules.Merged() {
-		if m.Source != source || m.Kind != provider.KindMirror {
+		if m.Source != source || m.Kind != policy.KindMirror {
 			continue
 		}
 		used, other, why := m.TagMirrors, m.DigestMirrors, "serves digests only"
@@ -178,7 +178,7 @@ func (p *policies) skipped(res provider.Resolution, digest bool) []skipped {
 			used, other, why = m.DigestMirrors, m.TagMirrors, "serves tags only"
 		}
 		for _, o := range other {
-			if !slices.ContainsFunc(used, func(u provider.Mirror) bool { return u.Location == o.Location }) && o.Location != source {
+			if !slices.ContainsFunc(used, func(u policy.Mirror) bool { return u.Location == o.Location }) && o.Location != source {
 				out = append(out, skipped{o.Location + strings.TrimPrefix(res.Source, source), why})
 			}
 		}
@@ -186,7 +186,7 @@ func (p *policies) skipped(res provider.Resolution, digest bool) []skipped {
 	return out
 }
 
-func whyWon(res provider.Resolution) string {
+func whyWon(res policy.Resolution) string {
 	name := res.Normalized.Name()
 	switch {
 	case res.Source == "":
@@ -211,17 +211,17 @@ func whyLost(source, winner string) string {
 	return fmt.Sprintf("shorter: %d characters, the winner has %d", len(source), len(winner))
 }
 
-func pullWord(p provider.PullBy) string {
+func pullWord(p policy.PullBy) string {
 	switch p {
-	case provider.PullDigest:
+	case policy.PullDigest:
 		return "digest"
-	case provider.PullTag:
+	case policy.PullTag:
 		return "tag"
 	}
 	return "any"
 }
 
-func mirrorNames(r provider.Rule) []string {
+func mirrorNames(r policy.Rule) []string {
 	names := []string{}
 	for _, m := range r.Mirrors {
 		names = append(names, m.Location)

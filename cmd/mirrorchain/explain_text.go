@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // text is the explanation in sentences.
@@ -61,7 +61,7 @@ func (e explained) text(w io.Writer) {
 	}
 	told := false
 	for _, x := range e.Warnings {
-		if x.Code != provider.WarnStrictConflict { // which stands first, on stderr
+		if x.Code != policy.WarnStrictConflict { // which stands first, on stderr
 			if !told {
 				say("\nWarnings about these policies:")
 				told = true

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -59,7 +60,7 @@ func sameFailure(a, b provider.Attempt) bool {
 }
 
 // failed puts the error of a chain into words.
-func (a *app) failed(ctx context.Context, ref refArg, err error, p *policies, res provider.Resolution, found pullsecret.Found, took time.Duration) error {
+func (a *app) failed(ctx context.Context, ref refArg, err error, p *policies, res policy.Resolution, found pullsecret.Found, took time.Duration) error {
 	e, ok := errors.AsType[*chain.Error](err)
 	if !ok {
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
@@ -98,7 +99,7 @@ func sayAsked(attempts []provider.Attempt, took string) string {
 
 // unanswered are the candidates that the end of the caller's time left without an
 // attempt that could be recorded.
-func unanswered(res provider.Resolution, attempts []provider.Attempt, took time.Duration) []provider.Attempt {
+func unanswered(res policy.Resolution, attempts []provider.Attempt, took time.Duration) []provider.Attempt {
 	var as []provider.Attempt
 	for _, c := range res.Candidates {
 		if !slices.ContainsFunc(attempts, func(at provider.Attempt) bool { return at.Ref == c.Ref }) {
@@ -110,7 +111,7 @@ func unanswered(res provider.Resolution, attempts []provider.Attempt, took time.
 	return as
 }
 
-func refusedAttempts(res provider.Resolution) []provider.Attempt {
+func refusedAttempts(res policy.Resolution) []provider.Attempt {
 	var as []provider.Attempt
 	for _, r := range res.Refused {
 		as = append(as, provider.Attempt{Ref: r.Ref, Err: &provider.Error{
@@ -121,7 +122,7 @@ func refusedAttempts(res provider.Resolution) []provider.Attempt {
 }
 
 // errForbidden is the error of a reference that policy leaves no endpoint for.
-func errForbidden(refused []provider.Refusal) error {
+func errForbidden(refused []policy.Refusal) error {
 	var by []string
 	for _, r := range refused {
 		by = append(by, fmt.Sprintf("%s is blocked by %s", r.Ref, sayScope(r)))
@@ -129,7 +130,7 @@ func errForbidden(refused []provider.Refusal) error {
 	return &provider.Error{Class: provider.ClassForbidden, Err: fmt.Errorf("forbidden by policy, no endpoint is left: %s", strings.Join(by, "; "))}
 }
 
-func sayScope(r provider.Refusal) string {
+func sayScope(r policy.Refusal) string {
 	if r.Origin == "" {
 		return r.By
 	}

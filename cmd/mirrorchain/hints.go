@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // hints are what to do about failed attempts, once per registry and cause.
-func (a *app) hints(ref refArg, attempts []provider.Attempt, p *policies, res provider.Resolution, found pullsecret.Found) []string {
+func (a *app) hints(ref refArg, attempts []provider.Attempt, p *policies, res policy.Resolution, found pullsecret.Found) []string {
 	var hints []string
 	add := func(h string) {
 		if h != "" && !slices.Contains(hints, h) {
@@ -48,7 +49,7 @@ func (a *app) hints(ref refArg, attempts []provider.Attempt, p *policies, res pr
 }
 
 // hintsForbidden say what policy took away, and how to see why.
-func (a *app) hintsForbidden(ref string, res provider.Resolution) []string {
+func (a *app) hintsForbidden(ref string, res policy.Resolution) []string {
 	if len(res.Refused) == 0 {
 		return nil
 	}
@@ -65,7 +66,7 @@ func (a *app) hintsForbidden(ref string, res provider.Resolution) []string {
 
 // hintTag is what keeps the mirrors for digests from serving a tag, the most common
 // mistake in a disconnected site.
-func (p *policies) hintTag(res provider.Resolution) string {
+func (p *policies) hintTag(res policy.Resolution) string {
 	if res.Normalized.Digest() != "" {
 		return ""
 	}

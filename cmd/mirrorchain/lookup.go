@@ -10,6 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -75,7 +76,7 @@ func (a *app) certDirs() ([]string, error) {
 }
 
 // credentials are those for the given endpoints and for no other.
-func (a *app) credentials(ctx context.Context, cands []provider.Candidate) (pullsecret.Found, error) {
+func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (pullsecret.Found, error) {
 	refs := make([]imageref.Ref, 0, len(cands))
 	for _, c := range cands {
 		refs = append(refs, c.Ref)
@@ -104,7 +105,7 @@ func (a *app) chain(base *registry.Provider, p *policies, disk *diskcache.Cache)
 	if p.insecureAll {
 		from = insecure{base}
 	}
-	return chain.New(from, func() *provider.Rules { return p.rules }, a.row(disk).Layers...)
+	return chain.New(from, func() *policy.Rules { return p.rules }, a.row(disk).Layers...)
 }
 
 // insecure calls every endpoint insecure, because the user said so.
@@ -131,7 +132,7 @@ func (i insecure) Reopen(ctx context.Context, req provider.Request, named string
 type lookups struct {
 	*app
 	policies *policies
-	res      provider.Resolution
+	res      policy.Resolution
 	base     *registry.Provider
 	found    pullsecret.Found
 	chain    *chain.Chain

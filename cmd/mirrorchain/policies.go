@@ -9,7 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
@@ -17,8 +17,8 @@ import (
 
 // policies are what the sources said, and the rules that came of it.
 type policies struct {
-	rules  *provider.Rules
-	loaded []provider.Policy
+	rules  *policy.Rules
+	loaded []policy.Policy
 	// insecureAll is --tls-verify=false: the user calls every endpoint insecure.
 	insecureAll bool
 }
@@ -51,12 +51,12 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 	if len(a.opts.sources) == 0 && len(a.opts.registryOverrides) == 0 {
 		a.notef("no policies: no --source was given, so images are looked for at their own registry only")
 	}
-	p.rules, err = provider.NewRules(provider.RulesConfig{
+	p.rules, err = policy.NewRules(policy.RulesConfig{
 		Strict: a.opts.strict, TagsFollowDigestRules: a.opts.tagsFollowDigest,
 	}, p.loaded...)
 	if err != nil {
 		a.warnAll(p.warnings())
-		if e, ok := errors.AsType[*provider.InvalidPolicyError](err); ok && strings.HasPrefix(e.Origin, "--") {
+		if e, ok := errors.AsType[*policy.InvalidPolicyError](err); ok && strings.HasPrefix(e.Origin, "--") {
 			return nil, &usageError{err} // a flag's own value
 		}
 		return nil, fmt.Errorf("%s%w", unlessNamed("merging the policies: ", err), err)
@@ -65,12 +65,12 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 }
 
 // openSources are the -s flags in order, then what the other flags say.
-func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error) {
+func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) {
 	registry, err := sources.NewRegistry(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster())...)
 	if err != nil {
 		return nil, err
 	}
-	var srcs []provider.OverrideSource
+	var srcs []policy.OverrideSource
 	for _, spec := range eachOfCluster(a.opts.sources) {
 		if err := unlikelyPath(spec); err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			if policy, ok := errors.AsType[*provider.InvalidPolicyError](err); ok {
+			if policy, ok := errors.AsType[*policy.InvalidPolicyError](err); ok {
 				err = policy // it names the file; the rest would only say it again
 			}
 			return nil, err
@@ -99,7 +99,7 @@ func (a *app) openSources(ctx context.Context) ([]provider.OverrideSource, error
 
 // unlessNamed is prefix, and nothing where err says itself which entry is wrong.
 func unlessNamed(prefix string, err error) string {
-	if e, ok := errors.AsType[*provider.InvalidPolicyError](err); ok && e.Origin != "" {
+	if e, ok := errors.AsType[*policy.InvalidPolicyError](err); ok && e.Origin != "" {
 		return ""
 	}
 	return prefix
@@ -123,8 +123,8 @@ func withScheme(spec string, registry *sources.Registry) string {
 	return spec
 }
 
-func (a *app) flagPolicy() (provider.Policy, error) {
-	var p provider.Policy
+func (a *app) flagPolicy() (policy.Policy, error) {
+	var p policy.Policy
 	for _, v := range a.opts.registryOverrides {
 		rules, err := env.RegistryOverrides(v, "--registry-overrides")
 		if err != nil {
@@ -133,15 +133,15 @@ func (a *app) flagPolicy() (provider.Policy, error) {
 		p.Rules = append(p.Rules, rules...)
 	}
 	for _, s := range a.opts.insecure {
-		p.Insecure = append(p.Insecure, provider.Scope{Name: s, Origin: "--insecure-registry"})
+		p.Insecure = append(p.Insecure, policy.Scope{Name: s, Origin: "--insecure-registry"})
 	}
 	for _, s := range a.opts.blocked {
-		p.Blocked = append(p.Blocked, provider.Scope{Name: s, Origin: "--blocked-registry"})
+		p.Blocked = append(p.Blocked, policy.Scope{Name: s, Origin: "--blocked-registry"})
 	}
 	return p, nil
 }
 
-func sayPolicy(p provider.Policy) string {
+func sayPolicy(p policy.Policy) string {
 	s := plural(len(p.Rules), "rule")
 	if n := len(p.Insecure); n > 0 {
 		s += ", " + plural(n, "insecure scope")
@@ -153,7 +153,7 @@ func sayPolicy(p provider.Policy) string {
 }
 
 // saySkipped counts objects by kind: "3 that are no policies (2 CatalogSource, 1 UpdateService)".
-func saySkipped(objects []provider.Object) string {
+func saySkipped(objects []policy.Object) string {
 	var kinds []string
 	count := make(map[string]int)
 	for _, o := range objects {
@@ -177,7 +177,7 @@ func (a *app) deps() assembly.Deps {
 }
 
 // resolve is Rules.Resolve with what --tls-verify=false changes.
-func (p *policies) resolve(ref refArg) (provider.Resolution, error) {
+func (p *policies) resolve(ref refArg) (policy.Resolution, error) {
 	res, err := p.rules.Resolve(ref.Ref)
 	if err != nil {
 		return res, err

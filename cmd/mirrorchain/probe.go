@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -38,7 +39,7 @@ func (p *probe) words() string {
 
 // probe asks each candidate of res and notes the answers in e. failed is set
 // where none answered; err is that nothing could be asked.
-func (a *app) probe(ctx context.Context, p *policies, res provider.Resolution, platform provider.Platform, e *explained) (failed, err error) {
+func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, platform provider.Platform, e *explained) (failed, err error) {
 	base, err := a.registry(nil)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // resolved is one element of resolve's JSON.
@@ -20,8 +20,8 @@ type resolved struct {
 	Refused    []refused   `json:"refused"`
 	Error      string      `json:"error"`
 
-	ref refArg              // zero for a malformed one
-	res provider.Resolution // what the rest was made of
+	ref refArg            // zero for a malformed one
+	res policy.Resolution // what the rest was made of
 	err error
 }
 

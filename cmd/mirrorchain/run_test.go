@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
@@ -93,7 +94,7 @@ func TestExitCodes(t *testing.T) {
 		"plain":     {errors.New("x"), 1},
 		"usage":     {fmt.Errorf("x: %w", usagef("y")), 2},
 		"spec":      {fmt.Errorf("x: %w", &sources.SpecError{Spec: "a", Err: errors.New("y")}), 2},
-		"policy":    {&provider.InvalidPolicyError{Err: errors.New("y")}, 1},
+		"policy":    {&policy.InvalidPolicyError{Err: errors.New("y")}, 1},
 		"no rules":  {provider.ErrNoRules, 1},
 		"deadline":  {context.DeadlineExceeded, 5},
 		"reported":  {&failedLookup{code: 7}, 7},
@@ -176,7 +177,7 @@ func TestCovers(t *testing.T) {
 func TestWithScheme(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	reg, err := sources.NewRegistry(sources.Factory{Scheme: "env", Open: func(context.Context, string) (provider.OverrideSource, error) { return nil, nil }})
+	reg, err := sources.NewRegistry(sources.Factory{Scheme: "env", Open: func(context.Context, string) (policy.OverrideSource, error) { return nil, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

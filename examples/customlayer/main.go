@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -66,11 +67,11 @@ func run(ctx context.Context, out io.Writer, cfg registry.Config, minimum, pulls
 		return err
 	}
 	defer base.Close()
-	none, err := provider.NewRules(provider.RulesConfig{}) // no policies: straight to the source
+	none, err := policy.NewRules(policy.RulesConfig{}) // no policies: straight to the source
 	if err != nil {
 		return err
 	}
-	lookup, err := chain.New(base, func() *provider.Rules { return none },
+	lookup, err := chain.New(base, func() *policy.Rules { return none },
 		atLeast(minimum),
 		chain.Cache(chain.CacheConfig{}),
 		chain.Mirrors(chain.MirrorsConfig{}),

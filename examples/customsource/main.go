@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
@@ -29,8 +30,8 @@ func (l lines) Name() string { return "lines:" + l.path }
 // Load returns everything the file says, each time. What waiting cannot mend is
 // an InvalidPolicyError that points at the line; a file that cannot be read may
 // come back.
-func (l lines) Load(ctx context.Context) (provider.Policy, error) {
-	var p provider.Policy
+func (l lines) Load(ctx context.Context) (policy.Policy, error) {
+	var p policy.Policy
 	data, err := os.ReadFile(l.path)
 	if err != nil {
 		return p, err
@@ -42,11 +43,11 @@ func (l lines) Load(ctx context.Context) (provider.Policy, error) {
 		case len(f) == 0:
 			continue
 		case len(f) == 1:
-			return provider.Policy{}, &provider.InvalidPolicyError{Origin: origin, Err: errors.New("no mirror; want SOURCE MIRROR [MIRROR...]")}
+			return policy.Policy{}, &policy.InvalidPolicyError{Origin: origin, Err: errors.New("no mirror; want SOURCE MIRROR [MIRROR...]")}
 		}
-		rule := provider.Rule{Source: f[0], Pull: provider.PullAny, Origin: origin}
+		rule := policy.Rule{Source: f[0], Pull: policy.PullAny, Origin: origin}
 		for _, m := range f[1:] {
-			rule.Mirrors = append(rule.Mirrors, provider.Mirror{Location: m})
+			rule.Mirrors = append(rule.Mirrors, policy.Mirror{Location: m})
 		}
 		p.Rules = append(p.Rules, rule)
 	}
@@ -57,7 +58,7 @@ func (l lines) Load(ctx context.Context) (provider.Policy, error) {
 var factory = sources.Factory{
 	Scheme: "lines",
 	Help:   "a text file with SOURCE MIRROR [MIRROR...] on each line",
-	Open: func(_ context.Context, path string) (provider.OverrideSource, error) {
+	Open: func(_ context.Context, path string) (policy.OverrideSource, error) {
 		return lines{path}, nil
 	},
 }
@@ -73,7 +74,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	var srcs []provider.OverrideSource
+	var srcs []policy.OverrideSource
 	for len(args) > 0 && args[0] != "--" {
 		src, err := registry.Open(ctx, args[0])
 		if err != nil {

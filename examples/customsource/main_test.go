@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 func write(t *testing.T, text string) string {
@@ -40,7 +40,7 @@ func TestSource(t *testing.T) {
 func TestSourcePointsAtTheLine(t *testing.T) {
 	path := write(t, "quay.io/org one.example.com/org\nquay.io/other\n")
 	err := run(t.Context(), new(bytes.Buffer), []string{"lines:" + path})
-	e, ok := errors.AsType[*provider.InvalidPolicyError](err)
+	e, ok := errors.AsType[*policy.InvalidPolicyError](err)
 	if !ok || e.Origin != path+":2" {
 		t.Errorf("error %v; want one that points at line 2", err)
 	}

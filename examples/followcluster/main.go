@@ -14,7 +14,7 @@ import (
 	"os/signal"
 	"slices"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/icsp"
@@ -41,7 +41,7 @@ func run(ctx context.Context, out io.Writer, cluster idms.Config, pullspec strin
 	if err != nil {
 		return err
 	}
-	var srcs []provider.OverrideSource
+	var srcs []policy.OverrideSource
 	for _, kind := range []sources.Factory{icsp.Factory(cluster), idms.Factory(cluster), itms.Factory(cluster), imageconfig.Factory(cluster)} {
 		src, err := kind.Open(ctx, "")
 		if err != nil {
@@ -74,7 +74,7 @@ func run(ctx context.Context, out io.Writer, cluster idms.Config, pullspec strin
 }
 
 // answer is what rules say of image, a line for each endpoint in the order tried.
-func answer(rules *provider.Rules, image imageref.Ref) (lines []string) {
+func answer(rules *policy.Rules, image imageref.Ref) (lines []string) {
 	resolution, err := rules.Resolve(image)
 	if err != nil {
 		return []string{err.Error()}

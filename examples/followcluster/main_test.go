@@ -13,7 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
-const policy = `apiVersion: config.openshift.io/v1
+const policyYAML = `apiVersion: config.openshift.io/v1
 kind: ImageDigestMirrorSet
 metadata: {name: mirrors}
 spec:
@@ -27,7 +27,7 @@ func TestFollow(t *testing.T) {
 	c := cluster.Start(t)
 	c.Install(t, cluster.OpenShiftCRD(t, "config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml"))
 	file := filepath.Join(t.TempDir(), "policy.yaml")
-	if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(policyYAML), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	image := "quay.io/acme/app@sha256:" + strings.Repeat("0", 64)
@@ -61,7 +61,7 @@ func TestFollow(t *testing.T) {
 	expect("+ not " + image + ", blocked by quay.io/acme")
 
 	// One more mirror, behind: what was so still is.
-	more := strings.Replace(policy, "mirror.example.com/acme]", "mirror.example.com/acme, second.example.com/acme]", 1)
+	more := strings.Replace(policyYAML, "mirror.example.com/acme]", "mirror.example.com/acme, second.example.com/acme]", 1)
 	if err := os.WriteFile(file, []byte(more), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func (b Base) String() string { return b.text }
 // form, which it judges with its own, older grammar: it has a registry with a
 // dot, a colon or the name localhost, which is no IPv6 literal. If one is not,
 // Rebase returns the index of the first such base and the reason, and dst is not
-// to be used. Plumbing, see [Base]: [github.com/mirrorchain/mirrorchain/provider.Rules]
+// to be used. Plumbing, see [Base]: [github.com/mirrorchain/mirrorchain/policy.Rules]
 // apply whole policies.
 func Rebase(dst []Ref, r Ref, cut int, bases []Base) (int, error) {
 	suffix := r.text[r.name:]

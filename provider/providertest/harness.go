@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -128,7 +129,7 @@ type invalidRequest struct {
 
 func invalidRequests(reg *testregistry.Registry) []invalidRequest {
 	return []invalidRequest{
-		{provider.Request{Platform: amd64}, provider.ErrNoImage},
+		{provider.Request{Platform: amd64}, policy.ErrNoImage},
 		{provider.Request{Image: reg.ByTag(repository, "tag"), Platform: provider.Platform{Architecture: "linux/amd64"}}, provider.ErrInvalidPlatform},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/auth"
@@ -19,7 +20,7 @@ type source struct {
 	ref      imageref.Ref // normalized
 	cred     provider.Credential
 	insecure bool
-	rules    *provider.Rules
+	rules    *policy.Rules
 
 	blobs Blobs // what may be read from here instead; nil is nothing
 	alone bool  // nothing may be read from anywhere else

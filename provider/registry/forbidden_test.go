@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
@@ -63,14 +64,14 @@ func TestLedToForbidden(t *testing.T) {
 				mirror.Fail(tt.match, testregistry.Redirect("https://"+source+tt.to))
 			}
 			scope := source + tt.scope
-			policy := provider.Policy{Blocked: []provider.Scope{{Name: scope, Origin: "the/origin"}}}
+			blocked := policy.Policy{Blocked: []policy.Scope{{Name: scope, Origin: "the/origin"}}}
 			if tt.never {
-				policy = provider.Policy{Rules: []provider.Rule{{
-					Source: scope, Mirrors: []provider.Mirror{{Location: mirror.Host() + "/ocp"}}, Pull: provider.PullAny,
+				blocked = policy.Policy{Rules: []policy.Rule{{
+					Source: scope, Mirrors: []policy.Mirror{{Location: mirror.Host() + "/ocp"}}, Pull: policy.PullAny,
 					NeverContactSource: true, Origin: "the/origin",
 				}}}
 			}
-			rules, err := provider.NewRules(provider.RulesConfig{}, policy)
+			rules, err := policy.NewRules(policy.RulesConfig{}, blocked)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +99,7 @@ func TestLedToForbidden(t *testing.T) {
 // realm of its own.
 func TestOwnRealmOfPartlyBlocked(t *testing.T) {
 	reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: testregistry.Bearer, Users: []testregistry.User{alice}}})
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Blocked: []provider.Scope{{Name: reg.Host() + "/secret"}}})
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Blocked: []policy.Scope{{Name: reg.Host() + "/secret"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestOwnRealmOfPartlyBlocked(t *testing.T) {
 func TestForbiddenRealmInFlight(t *testing.T) {
 	reg := start(t, testregistry.Config{Auth: testregistry.Auth{Scheme: testregistry.Bearer, TokenElsewhere: true, Users: []testregistry.User{alice}}})
 	req := at(t, reg.ByDigest(repo, reg.Push(repo, "", small(t))), provider.NewCredential("alice", secretPassword))
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Blocked: []provider.Scope{{Name: reg.Token().Addr()}}})
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Blocked: []policy.Scope{{Name: reg.Token().Addr()}}})
 	if err != nil {
 		t.Fatal(err)
 	}

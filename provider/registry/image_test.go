@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
@@ -162,7 +163,7 @@ func TestInvalidRequests(t *testing.T) {
 		req  provider.Request
 		want error
 	}{
-		{provider.Request{}, provider.ErrNoImage},
+		{provider.Request{}, policy.ErrNoImage},
 		{provider.Request{Image: ref, Platform: provider.Platform{Architecture: "linux/amd64"}}, provider.ErrInvalidPlatform},
 		{provider.Request{Image: mustParse(t, reg.Host()+"/a@sha384:"+strings.Repeat("0", 96))}, provider.ErrInvalidRequest},
 	} {

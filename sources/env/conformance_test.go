@@ -5,16 +5,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
 )
 
 func TestConformance(t *testing.T) {
-	for name, wrap := range map[string]func(provider.OverrideSource) provider.OverrideSource{
-		"plain":  func(src provider.OverrideSource) provider.OverrideSource { return src },
-		"polled": func(src provider.OverrideSource) provider.OverrideSource { return sources.Poll(src, time.Millisecond) },
+	for name, wrap := range map[string]func(policy.OverrideSource) policy.OverrideSource{
+		"plain":  func(src policy.OverrideSource) policy.OverrideSource { return src },
+		"polled": func(src policy.OverrideSource) policy.OverrideSource { return sources.Poll(src, time.Millisecond) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			sourcetest.Test(t, func(t *testing.T) sourcetest.Fixture {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // MaxBytes is the size at which Linux refuses an environment string,
@@ -73,17 +73,17 @@ func Encode(m map[string][]string) (string, error) {
 // mirrors in the order they are tried, then its tag mirrors that are not listed
 // yet. Rewrite rules are left out, for they travel as --registry-overrides. Nil
 // rules are "=". Errors are those of [Encode].
-func EncodeRules(rules *provider.Rules) (string, error) {
+func EncodeRules(rules *policy.Rules) (string, error) {
 	m := map[string][]string{}
 	if rules == nil {
 		return Encode(m)
 	}
 	for s := range rules.Merged() {
-		if s.Kind != provider.KindMirror {
+		if s.Kind != policy.KindMirror {
 			continue
 		}
 		seen := map[string]bool{}
-		for _, mirrors := range [][]provider.Mirror{s.DigestMirrors, s.TagMirrors} {
+		for _, mirrors := range [][]policy.Mirror{s.DigestMirrors, s.TagMirrors} {
 			for _, mirror := range mirrors {
 				if !seen[mirror.Location] {
 					seen[mirror.Location] = true

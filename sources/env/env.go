@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
@@ -24,7 +24,7 @@ func Factory(lookup func(string) (string, bool)) sources.Factory {
 		Scheme: "env",
 		Help: "env:NAME reads source=mirror pairs from an environment variable, as HyperShift's " + Variable + " has them, " +
 			"or the document of MIRRORCHAIN_OVERRIDES; of env:NAME,NAME,... the first that is there",
-		Open: func(_ context.Context, names string) (provider.OverrideSource, error) {
+		Open: func(_ context.Context, names string) (policy.OverrideSource, error) {
 			return Preferred(lookup, strings.Split(names, ",")...)
 		},
 	}
@@ -38,7 +38,7 @@ func Factory(lookup func(string) (string, bool)) sources.Factory {
 // Each may hold either form, which its content tells: a document of package
 // sources/handover, or source=mirror pairs. A name that is none is a
 // [*sources.SpecError].
-func Preferred(lookup func(string) (string, bool), names ...string) (provider.OverrideSource, error) {
+func Preferred(lookup func(string) (string, bool), names ...string) (policy.OverrideSource, error) {
 	if lookup == nil {
 		lookup = os.LookupEnv
 	}
@@ -64,9 +64,9 @@ func (s *source) Name() string { return s.spec }
 
 // Load reads the variable that is preferred. Where none is set it is no rules and a
 // warning; where those that are set are empty it is no rules.
-func (s *source) Load(ctx context.Context) (provider.Policy, error) {
+func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 	if err := ctx.Err(); err != nil {
-		return provider.Policy{}, err
+		return policy.Policy{}, err
 	}
 	set := false
 	for _, name := range s.names {
@@ -81,13 +81,13 @@ func (s *source) Load(ctx context.Context) (provider.Policy, error) {
 		}
 	}
 	if set {
-		return provider.Policy{}, nil
+		return policy.Policy{}, nil
 	}
 	message := fmt.Sprintf("the environment variable %s is not set: no rules come from it", s.names[0])
 	if len(s.names) > 1 {
 		message = fmt.Sprintf("none of the environment variables %s is set: no rules come from them", strings.Join(s.names, ", "))
 	}
-	return provider.Policy{Warnings: []provider.Warning{{Code: provider.WarnNoRules, Origins: []string{s.spec}, Message: message}}}, nil
+	return policy.Policy{Warnings: []policy.Warning{{Code: policy.WarnNoRules, Origins: []string{s.spec}, Message: message}}}, nil
 }
 
 // isDocument tells the forms apart: no source begins with a brace.
@@ -100,14 +100,14 @@ func isDocument(value string) bool {
 // cycle in the merge and put the source before its mirrors. An entry that HyperShift
 // skips, or takes and finds no image for, is skipped with a warning: no process is to
 // end for want of one rule.
-func loadPairs(name, value string) provider.Policy {
-	var p provider.Policy
+func loadPairs(name, value string) policy.Policy {
+	var p policy.Policy
 	skip := func(origin, why string) {
-		p.Warnings = append(p.Warnings, provider.Warning{
-			Code: provider.WarnNoRules, Origins: []string{origin}, Message: fmt.Sprintf("%s: %s; it is skipped", origin, why),
+		p.Warnings = append(p.Warnings, policy.Warning{
+			Code: policy.WarnNoRules, Origins: []string{origin}, Message: fmt.Sprintf("%s: %s; it is skipped", origin, why),
 		})
 	}
-	rules := map[string]*provider.Rule{}
+	rules := map[string]*policy.Rule{}
 	for n, pair := range pairs(value) {
 		origin := fmt.Sprintf("%s#%d", name, n)
 		switch {
@@ -121,10 +121,10 @@ func loadPairs(name, value string) provider.Policy {
 			}
 			rule := rules[pair.source]
 			if rule == nil {
-				rule = &provider.Rule{Source: pair.source, Pull: provider.PullAny, Origin: origin}
+				rule = &policy.Rule{Source: pair.source, Pull: policy.PullAny, Origin: origin}
 				rules[pair.source] = rule
 			}
-			mirror := provider.Mirror{Location: pair.mirror}
+			mirror := policy.Mirror{Location: pair.mirror}
 			if !slices.Contains(rule.Mirrors, mirror) {
 				rule.Mirrors = append(rule.Mirrors, mirror)
 			}
@@ -141,9 +141,9 @@ func usable(p pair, origin string) error {
 	if err := check(p, "mirror"); err != nil {
 		return err
 	}
-	rule := provider.Rule{Source: p.source, Pull: provider.PullAny, Origin: origin, Mirrors: []provider.Mirror{{Location: p.mirror}}}
-	_, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{rule}})
-	if invalid, ok := errors.AsType[*provider.InvalidPolicyError](err); ok {
+	rule := policy.Rule{Source: p.source, Pull: policy.PullAny, Origin: origin, Mirrors: []policy.Mirror{{Location: p.mirror}}}
+	_, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{rule}})
+	if invalid, ok := errors.AsType[*policy.InvalidPolicyError](err); ok {
 		return invalid.Err
 	}
 	return err

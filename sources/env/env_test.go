@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 )
 
@@ -89,7 +89,7 @@ func TestEncodeSize(t *testing.T) {
 	}
 }
 
-func load(t *testing.T, value string, set bool) (provider.Policy, error) {
+func load(t *testing.T, value string, set bool) (policy.Policy, error) {
 	t.Helper()
 	src, err := env.Factory(func(name string) (string, bool) {
 		if name != "X" {
@@ -108,9 +108,9 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []provider.Rule{
-		{Source: "a", Mirrors: []provider.Mirror{{Location: "m2"}}, Pull: provider.PullAny, Origin: "env:X#3"},
-		{Source: "z", Mirrors: []provider.Mirror{{Location: "m1"}, {Location: "m0"}}, Pull: provider.PullAny, Origin: "env:X#2"},
+	want := []policy.Rule{
+		{Source: "a", Mirrors: []policy.Mirror{{Location: "m2"}}, Pull: policy.PullAny, Origin: "env:X#3"},
+		{Source: "z", Mirrors: []policy.Mirror{{Location: "m1"}, {Location: "m0"}}, Pull: policy.PullAny, Origin: "env:X#2"},
 	}
 	if diff := cmp.Diff(want, got.Rules); diff != "" {
 		t.Error(diff)
@@ -130,8 +130,8 @@ func TestLoadNothing(t *testing.T) {
 	if err != nil || len(got.Rules) != 0 {
 		t.Errorf("unset: got %v, %v", got, err)
 	}
-	if len(got.Warnings) != 1 || got.Warnings[0].Code != provider.WarnNoRules {
-		t.Errorf("unset: want a %s warning, got %v", provider.WarnNoRules, got.Warnings)
+	if len(got.Warnings) != 1 || got.Warnings[0].Code != policy.WarnNoRules {
+		t.Errorf("unset: want a %s warning, got %v", policy.WarnNoRules, got.Warnings)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestLoadOddPairs(t *testing.T) {
 		if err != nil || len(got.Rules) != left || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0].Message, "env:X#") {
 			t.Errorf("%q: %d rules, warnings %v, %v", value, len(got.Rules), got.Warnings, err)
 		}
-		if _, err := provider.NewRules(provider.RulesConfig{}, got); err != nil {
+		if _, err := policy.NewRules(policy.RulesConfig{}, got); err != nil {
 			t.Errorf("%q: what is left is no rules: %v", value, err)
 		}
 	}
@@ -157,23 +157,23 @@ func TestOpenWithoutName(t *testing.T) {
 }
 
 func TestRegistryOverrides(t *testing.T) {
-	rewrite := func(source, target, origin string) provider.Rule {
-		return provider.Rule{
-			Kind: provider.KindRewrite, Source: source, Pull: provider.PullAny, Origin: origin,
-			Mirrors: []provider.Mirror{{Location: target}},
+	rewrite := func(source, target, origin string) policy.Rule {
+		return policy.Rule{
+			Kind: policy.KindRewrite, Source: source, Pull: policy.PullAny, Origin: origin,
+			Mirrors: []policy.Mirror{{Location: target}},
 		}
 	}
 	for _, tc := range []struct {
 		in   string
-		want []provider.Rule
+		want []policy.Rule
 	}{
 		{"", nil},
 		{"=", nil},
 		{"=x", nil},
-		{"quay.io=m", []provider.Rule{rewrite("quay.io", "m", "flag#1")}},
-		{"=,b=2,a=1", []provider.Rule{rewrite("b", "2", "flag#2"), rewrite("a", "1", "flag#3")}},
-		{"a=b=c", []provider.Rule{rewrite("a", "b=c", "flag#1")}},
-		{"a=1,b=2,a=3", []provider.Rule{rewrite("a", "3", "flag#3"), rewrite("b", "2", "flag#2")}},
+		{"quay.io=m", []policy.Rule{rewrite("quay.io", "m", "flag#1")}},
+		{"=,b=2,a=1", []policy.Rule{rewrite("b", "2", "flag#2"), rewrite("a", "1", "flag#3")}},
+		{"a=b=c", []policy.Rule{rewrite("a", "b=c", "flag#1")}},
+		{"a=1,b=2,a=3", []policy.Rule{rewrite("a", "3", "flag#3"), rewrite("b", "2", "flag#2")}},
 	} {
 		got, err := env.RegistryOverrides(tc.in, "flag")
 		if err != nil {
@@ -185,7 +185,7 @@ func TestRegistryOverrides(t *testing.T) {
 	}
 	for _, in := range []string{"a", "a=b,c", "a=", "a=b,,c=d", "a= b"} {
 		_, err := env.RegistryOverrides(in, "--registry-overrides")
-		wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+		wrong, ok := errors.AsType[*policy.InvalidPolicyError](err)
 		if !ok || !strings.HasPrefix(wrong.Origin, "--registry-overrides#") {
 			t.Errorf("%q: got %v, want an InvalidPolicyError that names the entry", in, err)
 		}
@@ -205,8 +205,8 @@ func TestEncodeRegistryOverrides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mirror := provider.Rule{Source: "m.io", Mirrors: []provider.Mirror{{Location: "n.io"}}, Origin: "idms"}
-		merged, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: append(rules, mirror)})
+		mirror := policy.Rule{Source: "m.io", Mirrors: []policy.Mirror{{Location: "n.io"}}, Origin: "idms"}
+		merged, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: append(rules, mirror)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,8 +223,8 @@ func TestEncodeRegistryOverrides(t *testing.T) {
 		t.Errorf("nil rules: %q, %v", got, err)
 	}
 	for _, pair := range [][2]string{{"a,b", "c"}, {"a=b", "c"}, {"a", "b,c"}, {`a"`, "b"}, {"a", `"b`}} {
-		rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{
-			{Kind: provider.KindRewrite, Source: pair[0], Mirrors: []provider.Mirror{{Location: pair[1]}}},
+		rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{
+			{Kind: policy.KindRewrite, Source: pair[0], Mirrors: []policy.Mirror{{Location: pair[1]}}},
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -276,7 +276,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		got, err := load(t, s, true)
 		if err != nil {
-			if _, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok {
+			if _, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok {
 				t.Fatalf("%q: %v is no InvalidPolicyError", s, err)
 			}
 			return
@@ -288,10 +288,10 @@ func FuzzLoad(f *testing.F) {
 		if len(got.Rules) > len(want) || len(got.Rules) < len(want) && len(got.Warnings) == 0 {
 			t.Fatalf("%q: %d rules without a warning, want one for each of %v", s, len(got.Rules), want)
 		}
-		if _, err := provider.NewRules(provider.RulesConfig{}, got); err != nil {
+		if _, err := policy.NewRules(policy.RulesConfig{}, got); err != nil {
 			t.Fatalf("%q: what is left is no rules: %v", s, err)
 		}
-		if !slices.IsSortedFunc(got.Rules, func(a, b provider.Rule) int { return strings.Compare(a.Source, b.Source) }) {
+		if !slices.IsSortedFunc(got.Rules, func(a, b policy.Rule) int { return strings.Compare(a.Source, b.Source) }) {
 			t.Fatalf("%q: rules are not sorted: %v", s, got.Rules)
 		}
 	})

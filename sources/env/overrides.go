@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // RegistryOverrides reads the value of --registry-overrides, "source=target"
@@ -14,32 +14,32 @@ import (
 //
 // "=" and pairs with an empty source mean nothing, as HyperShift writes them; a
 // source given again replaces the one before. An entry without "=" or without a
-// target is a [*provider.InvalidPolicyError] that names it. An empty value, a
+// target is a [*policy.InvalidPolicyError] that names it. An empty value, a
 // flag not given, is no rules.
-func RegistryOverrides(value, origin string) ([]provider.Rule, error) {
+func RegistryOverrides(value, origin string) ([]policy.Rule, error) {
 	if value == "" {
 		return nil, nil
 	}
-	var rules []provider.Rule
+	var rules []policy.Rule
 	index := map[string]int{}
 	for n, p := range pairs(value) {
 		at := fmt.Sprintf("%s#%d", origin, n)
 		switch {
 		case !strings.Contains(p.text, "="):
-			return nil, &provider.InvalidPolicyError{Origin: at, Err: fmt.Errorf("%q has no '='; write source=target", p.text)}
+			return nil, &policy.InvalidPolicyError{Origin: at, Err: fmt.Errorf("%q has no '='; write source=target", p.text)}
 		case p.source == "":
 			continue
 		case p.mirror == "":
-			return nil, &provider.InvalidPolicyError{Origin: at, Err: fmt.Errorf("%q has no target; write source=target", p.text)}
+			return nil, &policy.InvalidPolicyError{Origin: at, Err: fmt.Errorf("%q has no target; write source=target", p.text)}
 		}
 		if err := check(p, "target"); err != nil {
-			return nil, &provider.InvalidPolicyError{Origin: at, Err: err}
+			return nil, &policy.InvalidPolicyError{Origin: at, Err: err}
 		}
-		rule := provider.Rule{
-			Kind:    provider.KindRewrite,
+		rule := policy.Rule{
+			Kind:    policy.KindRewrite,
 			Source:  p.source,
-			Mirrors: []provider.Mirror{{Location: p.mirror}},
-			Pull:    provider.PullAny,
+			Mirrors: []policy.Mirror{{Location: p.mirror}},
+			Pull:    policy.PullAny,
 			Origin:  at,
 		}
 		if i, again := index[p.source]; again {
@@ -58,11 +58,11 @@ func RegistryOverrides(value, origin string) ([]provider.Rule, error) {
 //
 // It fails for a source that holds ',', '=' or '"', or a target that holds ',' or
 // '"', which the form cannot express.
-func EncodeRegistryOverrides(rules *provider.Rules) (string, error) {
+func EncodeRegistryOverrides(rules *policy.Rules) (string, error) {
 	var pairs []string
 	if rules != nil {
 		for s := range rules.Merged() {
-			if s.Kind != provider.KindRewrite {
+			if s.Kind != policy.KindRewrite {
 				continue
 			}
 			target := s.DigestMirrors[0].Location

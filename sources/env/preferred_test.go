@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
@@ -37,9 +37,9 @@ func (v *variables) set(name, value string) {
 }
 
 // handedOn is an operator's environment for what it starts.
-func handedOn(t *testing.T, p provider.Policy) map[string]string {
+func handedOn(t *testing.T, p policy.Policy) map[string]string {
 	t.Helper()
-	rules, err := provider.NewRules(provider.RulesConfig{}, p)
+	rules, err := policy.NewRules(policy.RulesConfig{}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,15 +58,15 @@ func handedOn(t *testing.T, p provider.Policy) map[string]string {
 	return out
 }
 
-func forbidding(mirrors ...string) provider.Policy {
-	r := provider.Rule{Source: "quay.io/a", NeverContactSource: true, Origin: "imagedigestmirrorset/a#1"}
+func forbidding(mirrors ...string) policy.Policy {
+	r := policy.Rule{Source: "quay.io/a", NeverContactSource: true, Origin: "imagedigestmirrorset/a#1"}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
-	return provider.Policy{Rules: []provider.Rule{r}}
+	return policy.Policy{Rules: []policy.Rule{r}}
 }
 
-func candidates(t *testing.T, r *provider.Rules, image string) string {
+func candidates(t *testing.T, r *policy.Rules, image string) string {
 	t.Helper()
 	all, err := r.Candidates(imageref.MustParse(image))
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 )
 
@@ -18,24 +18,24 @@ func shuffled[T any](s []T) []T {
 // The same objects in any order give the same bytes, and the admin's order of
 // mirrors survives.
 func TestEncodeRulesIsStable(t *testing.T) {
-	mirrors := func(names ...string) (out []provider.Mirror) {
+	mirrors := func(names ...string) (out []policy.Mirror) {
 		for _, n := range names {
-			out = append(out, provider.Mirror{Location: n})
+			out = append(out, policy.Mirror{Location: n})
 		}
 		return out
 	}
-	rules := []provider.Rule{
+	rules := []policy.Rule{
 		{Source: "quay.io/x", Mirrors: mirrors("z.local/a", "m.local/a"), Origin: "idms/1"},
 		{Source: "quay.io/x", Mirrors: mirrors("m.local/a", "b.local/a"), Origin: "idms/2"},
-		{Source: "quay.io/x", Mirrors: mirrors("t.local/a", "z.local/a"), Pull: provider.PullTag, Origin: "itms/1"},
+		{Source: "quay.io/x", Mirrors: mirrors("t.local/a", "z.local/a"), Pull: policy.PullTag, Origin: "itms/1"},
 		{Source: "*.redhat.io", Mirrors: mirrors("w.local/r"), NeverContactSource: true, Origin: "idms/3"},
-		{Source: "a.io", Mirrors: mirrors("y.local", "c.local"), Pull: provider.PullAny, Origin: "env"},
-		{Kind: provider.KindRewrite, Source: "q.io", Mirrors: mirrors("r.io"), Pull: provider.PullAny, Origin: "flag"},
+		{Source: "a.io", Mirrors: mirrors("y.local", "c.local"), Pull: policy.PullAny, Origin: "env"},
+		{Kind: policy.KindRewrite, Source: "q.io", Mirrors: mirrors("r.io"), Pull: policy.PullAny, Origin: "flag"},
 	}
 	const want = "*.redhat.io=w.local/r,a.io=y.local,a.io=c.local," +
 		"quay.io/x=z.local/a,quay.io/x=m.local/a,quay.io/x=b.local/a,quay.io/x=t.local/a"
 	for range 100 {
-		merged, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: shuffled(rules)})
+		merged, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: shuffled(rules)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -53,20 +53,20 @@ func Factory(cfg Config) sources.Factory {
 		Scheme: "file",
 		Help: "file:PATH reads ICSP, IDMS, ITMS, an install-config, a list of imageContentSources, a registries.conf, " +
 			"or overrides as an operator hands them on, or a directory of them; file:- reads standard input",
-		Open: func(ctx context.Context, path string) (provider.OverrideSource, error) { return open(ctx, path, cfg) },
+		Open: func(ctx context.Context, path string) (policy.OverrideSource, error) { return open(ctx, path, cfg) },
 	}
 }
 
 // Open makes a source of the file or directory at path. That there is nothing at
 // path now, or nothing that may be read, is an error here; if it happens later
-// the source is away. The source is a [provider.Watcher], but for "-" and pipes,
+// the source is away. The source is a [policy.Watcher], but for "-" and pipes,
 // which are read to their end here, once, however long that takes; opened through
 // a [Factory], no longer than its context.
-func Open(path string, cfg Config) (provider.OverrideSource, error) {
+func Open(path string, cfg Config) (policy.OverrideSource, error) {
 	return open(context.Background(), path, cfg)
 }
 
-func open(ctx context.Context, path string, cfg Config) (provider.OverrideSource, error) {
+func open(ctx context.Context, path string, cfg Config) (policy.OverrideSource, error) {
 	cfg = cfg.withDefaults()
 	switch path {
 	case "":
@@ -77,13 +77,13 @@ func open(ctx context.Context, path string, cfg Config) (provider.OverrideSource
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &provider.InvalidPolicyError{Origin: "file:" + path, Err: fmt.Errorf("%w%s", fs.ErrNotExist, hint(path))}
+		return nil, &policy.InvalidPolicyError{Origin: "file:" + path, Err: fmt.Errorf("%w%s", fs.ErrNotExist, hint(path))}
 	case err != nil:
-		return nil, &provider.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
+		return nil, &policy.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
 	case info.IsDir(), info.Mode().IsRegular():
 		f, err := os.Open(path) // says at once that it may not be read
 		if err != nil {
-			return nil, &provider.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
+			return nil, &policy.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
 		}
 		f.Close()
 		return &source{path: filepath.Clean(path), cfg: cfg}, nil
@@ -92,7 +92,7 @@ func open(ctx context.Context, path string, cfg Config) (provider.OverrideSource
 	return readOnce(ctx, path, cfg, func() (io.ReadCloser, error) {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, &provider.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
+			return nil, &policy.InvalidPolicyError{Origin: "file:" + path, Err: reason(err)}
 		}
 		return f, nil
 	})
@@ -128,18 +128,18 @@ type source struct {
 func (s *source) Name() string { return "file:" + s.path }
 
 // Load reads everything anew. A path that cannot be read is away; what cannot be
-// understood is a [*provider.InvalidPolicyError].
-func (s *source) Load(ctx context.Context) (provider.Policy, error) {
+// understood is a [*policy.InvalidPolicyError].
+func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 	if err := ctx.Err(); err != nil {
-		return provider.Policy{}, err
+		return policy.Policy{}, err
 	}
 	l, err := look(s.path)
 	if err != nil {
-		return provider.Policy{}, fmt.Errorf("reading %s: %w", s.Name(), reason(err))
+		return policy.Policy{}, fmt.Errorf("reading %s: %w", s.Name(), reason(err))
 	}
 	p, handed, err := s.load(ctx, l)
 	if err != nil {
-		return provider.Policy{}, err
+		return policy.Policy{}, err
 	}
 	if !handed {
 		warnNoRules(&p, s.Name(), l)
@@ -149,8 +149,8 @@ func (s *source) Load(ctx context.Context) (provider.Policy, error) {
 
 // warnNoRules says so if nothing came of a source, and why that may be, unless
 // one of its documents has said so already.
-func warnNoRules(p *provider.Policy, name string, l layout) {
-	said := slices.ContainsFunc(p.Warnings, func(w provider.Warning) bool { return w.Code == provider.WarnNoRules })
+func warnNoRules(p *policy.Policy, name string, l layout) {
+	said := slices.ContainsFunc(p.Warnings, func(w policy.Warning) bool { return w.Code == policy.WarnNoRules })
 	if said || len(p.Rules)+len(p.Insecure)+len(p.Blocked) > 0 {
 		return
 	}
@@ -162,8 +162,8 @@ func warnNoRules(p *provider.Policy, name string, l layout) {
 	case l.dir && l.empty():
 		why = "the directory has no *.yaml, *.yml, *.json or *.conf file" + l.hint
 	}
-	p.Warnings = append(p.Warnings, provider.Warning{
-		Code:    provider.WarnNoRules,
+	p.Warnings = append(p.Warnings, policy.Warning{
+		Code:    policy.WarnNoRules,
 		Origins: []string{name},
 		Message: fmt.Sprintf("no rules come from %s: %s", name, why),
 	})

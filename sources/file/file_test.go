@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 )
 
@@ -35,7 +35,7 @@ func write(t testing.TB, path, text string) string {
 	return path
 }
 
-func open(t testing.TB, path string) provider.OverrideSource {
+func open(t testing.TB, path string) policy.OverrideSource {
 	t.Helper()
 	src, err := file.Open(path, file.Config{})
 	if err != nil {
@@ -44,7 +44,7 @@ func open(t testing.TB, path string) provider.OverrideSource {
 	return src
 }
 
-func load(t *testing.T, path string) provider.Policy {
+func load(t *testing.T, path string) policy.Policy {
 	t.Helper()
 	p, err := open(t, path).Load(t.Context())
 	if err != nil {
@@ -54,14 +54,14 @@ func load(t *testing.T, path string) provider.Policy {
 }
 
 // sourcesOf lists "source origin" of each rule, the origin below dir.
-func sourcesOf(dir string, p provider.Policy) (out []string) {
+func sourcesOf(dir string, p policy.Policy) (out []string) {
 	for _, r := range p.Rules {
 		out = append(out, r.Source+" "+strings.ReplaceAll(r.Origin, dir+"/", ""))
 	}
 	return out
 }
 
-func codes(p provider.Policy) (out []string) {
+func codes(p policy.Policy) (out []string) {
 	for _, w := range p.Warnings {
 		out = append(out, w.Code)
 	}
@@ -105,7 +105,7 @@ func TestOCMirrorDirectories(t *testing.T) {
 	}
 
 	top := load(t, filepath.Dir(v1))
-	if !slices.Equal(codes(top), []string{provider.WarnNoRules}) || !strings.Contains(top.Warnings[0].Message, v1) {
+	if !slices.Equal(codes(top), []string{policy.WarnNoRules}) || !strings.Contains(top.Warnings[0].Message, v1) {
 		t.Errorf("the directory above: want a warning that points at %s, got %v", v1, top.Warnings)
 	}
 }
@@ -129,7 +129,7 @@ func TestDirectory(t *testing.T) {
 	if diff := cmp.Diff([]string{"a.io file:a.JSON:1 imagecontentsources#1", "b.io file:b.yml:6 imagedigestmirrorset/b#1"}, sourcesOf(dir, p)); diff != "" {
 		t.Error(diff)
 	}
-	if !slices.Equal(codes(p), []string{provider.WarnNotEnforced}) || !strings.Contains(p.Warnings[0].Message, "d.conf") {
+	if !slices.Equal(codes(p), []string{policy.WarnNotEnforced}) || !strings.Contains(p.Warnings[0].Message, "d.conf") {
 		t.Errorf("want a warning that d.conf is not read, got %v", p.Warnings)
 	}
 }
@@ -194,15 +194,15 @@ func TestNoRules(t *testing.T) {
 		} else {
 			write(t, path, text)
 		}
-		if p := load(t, path); !slices.Equal(codes(p), []string{provider.WarnNoRules}) {
-			t.Errorf("%s: want one %s warning, got %v", name, provider.WarnNoRules, p.Warnings)
+		if p := load(t, path); !slices.Equal(codes(p), []string{policy.WarnNoRules}) {
+			t.Errorf("%s: want one %s warning, got %v", name, policy.WarnNoRules, p.Warnings)
 		}
 	}
 }
 
 func invalidAt(t *testing.T, err error, origin string) {
 	t.Helper()
-	wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+	wrong, ok := errors.AsType[*policy.InvalidPolicyError](err)
 	if !ok || wrong.Origin != origin {
 		t.Errorf("got %v, want an InvalidPolicyError of %s", err, origin)
 	}
@@ -249,7 +249,7 @@ func TestLoadErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = src.Load(t.Context())
-	if _, wrong := errors.AsType[*provider.InvalidPolicyError](err); wrong || !errors.Is(err, fs.ErrNotExist) {
+	if _, wrong := errors.AsType[*policy.InvalidPolicyError](err); wrong || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that went away: got %v, want that it is away and not invalid", err)
 	}
 }

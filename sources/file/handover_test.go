@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -17,11 +17,11 @@ import (
 // overrides is the document of a rule that forbids its source.
 func overrides(t *testing.T, source string, mirrors ...string) string {
 	t.Helper()
-	r := provider.Rule{Source: source, NeverContactSource: true, Origin: "imagedigestmirrorset/a#1"}
+	r := policy.Rule{Source: source, NeverContactSource: true, Origin: "imagedigestmirrorset/a#1"}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{r}})
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{r}})
 	must(t, err)
 	data, err := handover.Encode(rules)
 	must(t, err)
@@ -96,7 +96,7 @@ func TestHandoverForms(t *testing.T) {
 	} {
 		path := write(t, t.TempDir()+"/overrides.json", test.text)
 		p, err := openWith(t, path, quick).Load(t.Context())
-		wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+		wrong, ok := errors.AsType[*policy.InvalidPolicyError](err)
 		if !ok || !strings.HasPrefix(wrong.Origin, "file:"+path) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %+v, %v, want an InvalidPolicyError with %q", test.name, p, err, test.want)
 		}
@@ -105,7 +105,7 @@ func TestHandoverForms(t *testing.T) {
 
 // No rules handed on are no rules, and nothing to be warned of.
 func TestHandoverOfNothing(t *testing.T) {
-	rules, err := provider.NewRules(provider.RulesConfig{})
+	rules, err := policy.NewRules(policy.RulesConfig{})
 	must(t, err)
 	data, err := handover.Encode(rules)
 	must(t, err)
@@ -113,7 +113,7 @@ func TestHandoverOfNothing(t *testing.T) {
 	stdin, err := os.Open(path)
 	must(t, err)
 	defer stdin.Close()
-	for _, src := range []provider.OverrideSource{openWith(t, path, quick), openWith(t, "-", file.Config{Stdin: stdin})} {
+	for _, src := range []policy.OverrideSource{openWith(t, path, quick), openWith(t, "-", file.Config{Stdin: stdin})} {
 		p, err := src.Load(t.Context())
 		if err != nil || len(p.Rules)+len(p.Warnings) != 0 {
 			t.Errorf("%s: got %+v, %v", src.Name(), p, err)

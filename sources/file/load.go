@@ -9,15 +9,15 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
 	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
-	"github.com/mirrorchain/mirrorchain/sources/internal/policy"
 	"github.com/mirrorchain/mirrorchain/sources/internal/registriesconf"
 )
 
 // load reads the files of l into one policy. handed says that one of them is a
 // document of another process, which may hold no rules.
-func (s *source) load(ctx context.Context, l layout) (p provider.Policy, handed bool, err error) {
+func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bool, err error) {
 	if l.conf != "" || len(l.dropIns) > 0 {
 		if err := s.addConf(ctx, &p, l.conf, nil, l.dropIns); err != nil {
 			return p, false, err
@@ -48,8 +48,8 @@ func (s *source) load(ctx context.Context, l layout) (p provider.Policy, handed 
 		}
 	}
 	for _, path := range l.unread {
-		p.Warnings = append(p.Warnings, provider.Warning{
-			Code:    provider.WarnNotEnforced,
+		p.Warnings = append(p.Warnings, policy.Warning{
+			Code:    policy.WarnNotEnforced,
 			Origins: []string{"file:" + path},
 			Message: fmt.Sprintf("file:%s is not read, because the directory holds YAML or JSON as well; name it as a source of its own", path),
 		})
@@ -57,8 +57,8 @@ func (s *source) load(ctx context.Context, l layout) (p provider.Policy, handed 
 	return p, handed, nil
 }
 
-func addDocuments(p *provider.Policy, where string, data []byte) error {
-	decode := policy.Decode
+func addDocuments(p *policy.Policy, where string, data []byte) error {
+	decode := objects.Decode
 	if overrides.Is(data) {
 		decode = overrides.Decode
 	}
@@ -68,7 +68,7 @@ func addDocuments(p *provider.Policy, where string, data []byte) error {
 	}
 	for _, o := range q.Skipped {
 		if o.Kind == overrides.Kind {
-			return &provider.InvalidPolicyError{
+			return &policy.InvalidPolicyError{
 				Origin: o.Origin,
 				Err:    fmt.Errorf("a %s is read as JSON, and as all there is in its file", overrides.Kind),
 			}
@@ -84,7 +84,7 @@ func addDocuments(p *provider.Policy, where string, data []byte) error {
 
 // addConf reads a registries.conf, unless its data is given or conf is "", and
 // the drop-ins after it.
-func (s *source) addConf(ctx context.Context, p *provider.Policy, conf string, data []byte, drops []string) error {
+func (s *source) addConf(ctx context.Context, p *policy.Policy, conf string, data []byte, drops []string) error {
 	var merged registriesconf.Conf
 	if data != nil {
 		c, err := registriesconf.Decode("file:"+conf, data)
@@ -182,7 +182,7 @@ func readAll(ctx context.Context, path string, r io.Reader, most int64) ([]byte,
 	case err != nil:
 		return nil, fmt.Errorf("reading file:%s: %w", path, reason(err))
 	case int64(len(data)) > most:
-		return nil, &provider.InvalidPolicyError{
+		return nil, &policy.InvalidPolicyError{
 			Origin: "file:" + path,
 			Err:    fmt.Errorf("the file has more than %d bytes, which is no plausible size of a mirror policy", most),
 		}

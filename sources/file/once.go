@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
 
@@ -17,7 +17,7 @@ type once struct {
 // readOnce reads what open gives to its end. Opening a pipe waits for its writer
 // and reading waits for more, and neither can be called off; so when ctx ends
 // first, they are left alone until the writer comes or goes.
-func readOnce(ctx context.Context, path string, cfg Config, open func() (io.ReadCloser, error)) (provider.OverrideSource, error) {
+func readOnce(ctx context.Context, path string, cfg Config, open func() (io.ReadCloser, error)) (policy.OverrideSource, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -49,8 +49,8 @@ func readOnce(ctx context.Context, path string, cfg Config, open func() (io.Read
 
 func (o *once) Name() string { return "file:" + o.path }
 
-func (o *once) Load(ctx context.Context) (provider.Policy, error) {
-	var p provider.Policy
+func (o *once) Load(ctx context.Context) (policy.Policy, error) {
+	var p policy.Policy
 	if err := ctx.Err(); err != nil {
 		return p, err
 	}
@@ -61,7 +61,7 @@ func (o *once) Load(ctx context.Context) (provider.Policy, error) {
 		err = addDocuments(&p, o.Name(), o.data)
 	}
 	if err != nil {
-		return provider.Policy{}, err
+		return policy.Policy{}, err
 	}
 	if !overrides.Is(o.data) {
 		warnNoRules(&p, o.Name(), layout{})

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
@@ -28,7 +28,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func openWith(t *testing.T, path string, cfg file.Config) provider.OverrideSource {
+func openWith(t *testing.T, path string, cfg file.Config) policy.OverrideSource {
 	t.Helper()
 	src, err := file.Open(path, cfg)
 	must(t, err)
@@ -165,7 +165,7 @@ func TestConformance(t *testing.T) {
 		"polled alone": func(t *testing.T, dir string) sourcetest.Fixture {
 			path := write(t, dir+"/p.yaml", first)
 			src := openWith(t, path, quick)
-			plain := struct{ provider.OverrideSource }{src} // hides Watch
+			plain := struct{ policy.OverrideSource }{src} // hides Watch
 			return sourcetest.Fixture{
 				Source: sources.Poll(plain, time.Millisecond),
 				Change: func(t *testing.T) { write(t, path, second) },
@@ -186,13 +186,13 @@ func TestConformance(t *testing.T) {
 }
 
 // watch follows src in the background until the test ends.
-func watch(t *testing.T, src provider.OverrideSource) <-chan struct{} {
+func watch(t *testing.T, src policy.OverrideSource) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	signals, done := make(chan struct{}, 100), make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = src.(provider.Watcher).Watch(ctx, func() { signals <- struct{}{} })
+		_ = src.(policy.Watcher).Watch(ctx, func() { signals <- struct{}{} })
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	<-signals // it watches
@@ -281,7 +281,7 @@ func TestLoadBetweenTruncationAndWrite(t *testing.T) {
 				changed := time.Now().Add(-tt.age)
 				must(t, os.Chtimes(path, changed, changed))
 				src := openWith(t, path, file.Config{})
-				done := make(chan provider.Policy, 1)
+				done := make(chan policy.Policy, 1)
 				go func() {
 					p, err := src.Load(t.Context())
 					if err != nil {

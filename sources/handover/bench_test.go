@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // BenchmarkBundle is what an operator does once for each change of policy.
 func BenchmarkBundle(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		rules, err := provider.NewRules(provider.RulesConfig{}, repositories(n))
+		rules, err := policy.NewRules(policy.RulesConfig{}, repositories(n))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func BenchmarkBundle(b *testing.B) {
 // BenchmarkDecode is what every receiver does with it.
 func BenchmarkDecode(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		rules, err := provider.NewRules(provider.RulesConfig{}, repositories(n))
+		rules, err := policy.NewRules(policy.RulesConfig{}, repositories(n))
 		if err != nil {
 			b.Fatal(err)
 		}

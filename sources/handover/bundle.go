@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
@@ -16,11 +16,11 @@ import (
 type Bundle struct {
 	document []byte
 	variable []byte // the document without origins
-	rules    *provider.Rules
+	rules    *policy.Rules
 }
 
 // NewBundle makes the bundle of rules. Errors are those of [Encode].
-func NewBundle(rules *provider.Rules) (Bundle, error) {
+func NewBundle(rules *policy.Rules) (Bundle, error) {
 	document, err := Encode(rules)
 	if err != nil {
 		return Bundle{}, err

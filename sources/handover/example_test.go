@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
@@ -13,28 +13,28 @@ import (
 // A document says what the merged rules are, and for people where each part comes
 // from.
 func Example() {
-	mirrors := func(locations ...string) (out []provider.Mirror) {
+	mirrors := func(locations ...string) (out []policy.Mirror) {
 		for _, l := range locations {
-			out = append(out, provider.Mirror{Location: l})
+			out = append(out, policy.Mirror{Location: l})
 		}
 		return out
 	}
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{
-		Rules: []provider.Rule{
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{
+		Rules: []policy.Rule{
 			{
 				Source: "quay.io/openshift-release-dev", Mirrors: mirrors("mirror.example.com/ocp", "backup.example.com/ocp"),
-				Pull: provider.PullDigest, NeverContactSource: true, Origin: "imagedigestmirrorset/releases#1",
+				Pull: policy.PullDigest, NeverContactSource: true, Origin: "imagedigestmirrorset/releases#1",
 			},
 			{
 				Source: "quay.io/openshift-release-dev", Mirrors: mirrors("mirror.example.com/ocp"),
-				Pull: provider.PullTag, Origin: "imagetagmirrorset/releases#1",
+				Pull: policy.PullTag, Origin: "imagetagmirrorset/releases#1",
 			},
 			{
-				Kind: provider.KindRewrite, Source: "registry.redhat.io", Mirrors: mirrors("cache.example.com/redhat"),
-				Pull: provider.PullAny, Origin: "--registry-overrides#1",
+				Kind: policy.KindRewrite, Source: "registry.redhat.io", Mirrors: mirrors("cache.example.com/redhat"),
+				Pull: policy.PullAny, Origin: "--registry-overrides#1",
 			},
 		},
-		Insecure: []provider.Scope{{Name: "backup.example.com", Origin: "image/cluster"}},
+		Insecure: []policy.Scope{{Name: "backup.example.com", Origin: "image/cluster"}},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -50,12 +50,12 @@ func Example() {
 	fmt.Println(readable.String())
 
 	// In the process that it is handed to:
-	policy, err := handover.Decode(document)
+	loaded, err := handover.Decode(document)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	same, err := provider.NewRules(provider.RulesConfig{}, policy)
+	same, err := policy.NewRules(policy.RulesConfig{}, loaded)
 	if err != nil {
 		fmt.Println(err)
 		return

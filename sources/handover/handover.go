@@ -3,6 +3,7 @@ package handover
 import (
 	"fmt"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
@@ -35,7 +36,7 @@ const (
 // from the same entries, whatever order the objects came in. Nil rules are
 // [provider.ErrNoRules], since no rules known yet must not read as none wanted. A
 // name that is not UTF-8 is an error. No size is too large here, see [Bundle].
-func Encode(rules *provider.Rules) ([]byte, error) {
+func Encode(rules *policy.Rules) ([]byte, error) {
 	if rules == nil {
 		return nil, fmt.Errorf("handing overrides on: %w", provider.ErrNoRules)
 	}
@@ -47,6 +48,6 @@ func Encode(rules *provider.Rules) ([]byte, error) {
 }
 
 // Decode reads a document. NewRules makes of the policy what the writer's rules
-// were; see [provider.Rules.Policy] for what it means beside other policies. What is
-// wrong with the document is a [*provider.InvalidPolicyError] that names the entry.
-func Decode(data []byte) (provider.Policy, error) { return overrides.Decode("", data) }
+// were; see [policy.Rules.Policy] for what it means beside other policies. What is
+// wrong with the document is a [*policy.InvalidPolicyError] that names the entry.
+func Decode(data []byte) (policy.Policy, error) { return overrides.Decode("", data) }

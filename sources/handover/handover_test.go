@@ -9,22 +9,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-func mustRules(t *testing.T, policies ...provider.Policy) *provider.Rules {
+func mustRules(t *testing.T, policies ...policy.Policy) *policy.Rules {
 	t.Helper()
-	r, err := provider.NewRules(provider.RulesConfig{}, policies...)
+	r, err := policy.NewRules(policy.RulesConfig{}, policies...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func bundle(t *testing.T, policies ...provider.Policy) handover.Bundle {
+func bundle(t *testing.T, policies ...policy.Policy) handover.Bundle {
 	t.Helper()
 	b, err := handover.NewBundle(mustRules(t, policies...))
 	if err != nil {
@@ -33,17 +34,17 @@ func bundle(t *testing.T, policies ...provider.Policy) handover.Bundle {
 	return b
 }
 
-func rule(pull provider.PullBy, origin, source string, mirrors ...string) provider.Rule {
-	r := provider.Rule{Source: source, Pull: pull, Origin: origin}
+func rule(pull policy.PullBy, origin, source string, mirrors ...string) policy.Rule {
+	r := policy.Rule{Source: source, Pull: pull, Origin: origin}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
 	return r
 }
 
-func rewrite(source, target string) provider.Rule {
-	r := rule(provider.PullAny, "--registry-overrides", source, target)
-	r.Kind = provider.KindRewrite
+func rewrite(source, target string) policy.Rule {
+	r := rule(policy.PullAny, "--registry-overrides", source, target)
+	r.Kind = policy.KindRewrite
 	return r
 }
 
@@ -68,15 +69,15 @@ func all(t *testing.T, b handover.Bundle) string {
 // The same objects in any order make the same bytes, and the admin's order of
 // mirrors is in them.
 func TestBundleIsStable(t *testing.T) {
-	policies := []provider.Policy{
-		{Rules: []provider.Rule{rule(provider.PullDigest, "idms/1", "quay.io/x", "z.local/a", "m.local/a")}},
-		{Rules: []provider.Rule{rule(provider.PullDigest, "idms/2", "quay.io/x", "m.local/a", "b.local/a")}},
-		{Rules: []provider.Rule{rule(provider.PullTag, "itms/1", "quay.io/x", "t.local/a", "z.local/a")}},
-		{Rules: []provider.Rule{rule(provider.PullDigest, "icsp/1", "*.redhat.io", "w.local/r")}},
-		{Rules: []provider.Rule{rewrite("q.io", "r.io"), rewrite("q-a.io", "r.io")}},
-		{Rules: []provider.Rule{rewrite("q.io", "r.io")}, Insecure: []provider.Scope{{Name: "m.local", Origin: "image/cluster"}}},
-		{Blocked: []provider.Scope{{Name: "evil.io", Origin: "image/cluster"}, {Name: "bad.io", Origin: "image/cluster"}}},
-		{Blocked: []provider.Scope{{Name: "evil.io", Origin: "another"}}},
+	policies := []policy.Policy{
+		{Rules: []policy.Rule{rule(policy.PullDigest, "idms/1", "quay.io/x", "z.local/a", "m.local/a")}},
+		{Rules: []policy.Rule{rule(policy.PullDigest, "idms/2", "quay.io/x", "m.local/a", "b.local/a")}},
+		{Rules: []policy.Rule{rule(policy.PullTag, "itms/1", "quay.io/x", "t.local/a", "z.local/a")}},
+		{Rules: []policy.Rule{rule(policy.PullDigest, "icsp/1", "*.redhat.io", "w.local/r")}},
+		{Rules: []policy.Rule{rewrite("q.io", "r.io"), rewrite("q-a.io", "r.io")}},
+		{Rules: []policy.Rule{rewrite("q.io", "r.io")}, Insecure: []policy.Scope{{Name: "m.local", Origin: "image/cluster"}}},
+		{Blocked: []policy.Scope{{Name: "evil.io", Origin: "image/cluster"}, {Name: "bad.io", Origin: "image/cluster"}}},
+		{Blocked: []policy.Scope{{Name: "evil.io", Origin: "another"}}},
 	}
 	want := all(t, bundle(t, policies...))
 	for _, part := range []string{
@@ -101,13 +102,13 @@ func TestBundleIsStable(t *testing.T) {
 // changes no variable, and so restarts nothing.
 func TestVariablesSayNothingOfOrigins(t *testing.T) {
 	env := func(names ...string) []handover.EnvVar {
-		vars, err := bundle(t, provider.Policy{
-			Rules: []provider.Rule{
-				rule(provider.PullDigest, names[0], "quay.io/x", "z.local/a"), rule(provider.PullTag, names[1], "quay.io/x", "t.local/a"),
-				{Kind: provider.KindRewrite, Source: "q.io", Mirrors: []provider.Mirror{{Location: "r.io"}}, Pull: provider.PullAny, Origin: names[2]},
+		vars, err := bundle(t, policy.Policy{
+			Rules: []policy.Rule{
+				rule(policy.PullDigest, names[0], "quay.io/x", "z.local/a"), rule(policy.PullTag, names[1], "quay.io/x", "t.local/a"),
+				{Kind: policy.KindRewrite, Source: "q.io", Mirrors: []policy.Mirror{{Location: "r.io"}}, Pull: policy.PullAny, Origin: names[2]},
 			},
-			Insecure: []provider.Scope{{Name: "quay.io/x/y", Origin: names[3]}},
-			Blocked:  []provider.Scope{{Name: "evil.io", Origin: names[4]}},
+			Insecure: []policy.Scope{{Name: "quay.io/x/y", Origin: names[3]}},
+			Blocked:  []policy.Scope{{Name: "evil.io", Origin: names[4]}},
 		}).Env()
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +126,7 @@ func TestBundleOfHandedOn(t *testing.T) {
 	handed := 0
 	for seed := range uint64(300) {
 		s := testpolicy.New(seed)
-		r, err := provider.NewRules(s.Config, s.Policies...)
+		r, err := policy.NewRules(s.Config, s.Policies...)
 		if err != nil {
 			continue
 		}
@@ -168,13 +169,13 @@ func TestNothing(t *testing.T) {
 }
 
 // repositories is a policy of n sources with five mirrors each.
-func repositories(n int) provider.Policy {
-	var p provider.Policy
+func repositories(n int) policy.Policy {
+	var p policy.Policy
 	for i := range n {
 		source := fmt.Sprintf("quay.io/namespace/repository-%05d", i)
-		r := rule(provider.PullDigest, fmt.Sprintf("imagedigestmirrorset/repositories#%d", i+1), source)
+		r := rule(policy.PullDigest, fmt.Sprintf("imagedigestmirrorset/repositories#%d", i+1), source)
 		for m := range 5 {
-			r.Mirrors = append(r.Mirrors, provider.Mirror{Location: fmt.Sprintf("mirror-%d.example.com:5000/namespace/repository-%05d", m, i)})
+			r.Mirrors = append(r.Mirrors, policy.Mirror{Location: fmt.Sprintf("mirror-%d.example.com:5000/namespace/repository-%05d", m, i)})
 		}
 		p.Rules = append(p.Rules, r)
 	}
@@ -208,9 +209,9 @@ func TestTooLarge(t *testing.T) {
 	t.Logf("500 sources with 5 mirrors: a document of %d bytes", len(data["overrides.json"]))
 
 	// Neither variable is written where only the document is too large.
-	var short provider.Policy
+	var short policy.Policy
 	for i := range 1500 {
-		short.Rules = append(short.Rules, rule(provider.PullDigest, "", fmt.Sprintf("a.io/%d", i), fmt.Sprintf("m.io/%d", i)))
+		short.Rules = append(short.Rules, rule(policy.PullDigest, "", fmt.Sprintf("a.io/%d", i), fmt.Sprintf("m.io/%d", i)))
 	}
 	b = bundle(t, short)
 	if _, err := b.ImageOverrides(); err != nil {
@@ -230,7 +231,7 @@ func TestTooLarge(t *testing.T) {
 // The limits are kept to the byte.
 func TestLimits(t *testing.T) {
 	padded := func(n int) handover.Bundle {
-		return bundle(t, provider.Policy{Rules: []provider.Rule{rewrite("a.io", strings.Repeat("b", n))}})
+		return bundle(t, policy.Policy{Rules: []policy.Rule{rewrite("a.io", strings.Repeat("b", n))}})
 	}
 	document := func(b handover.Bundle) int {
 		data, err := b.ConfigMapData()
@@ -259,7 +260,7 @@ func TestLimits(t *testing.T) {
 	tooLarge(t, err, "overrides.json", handover.MaxDocument)
 
 	rewrites := func(n int) handover.Bundle {
-		return bundle(t, provider.Policy{Rules: []provider.Rule{rewrite("a", strings.Repeat("b", n))}})
+		return bundle(t, policy.Policy{Rules: []policy.Rule{rewrite("a", strings.Repeat("b", n))}})
 	}
 	fits = handover.MaxEnv - len("--registry-overrides=a=")
 	if _, err := rewrites(fits).RegistryOverrides(); err != nil {
@@ -271,8 +272,8 @@ func TestLimits(t *testing.T) {
 
 // What the variable of HyperShift cannot express fails it and nothing else.
 func TestInexpressible(t *testing.T) {
-	b := bundle(t, provider.Policy{Rules: []provider.Rule{
-		rule(provider.PullTag, "o", "a.io", "m.io/a,b"), rewrite("r.io", "s.io/a,b"),
+	b := bundle(t, policy.Policy{Rules: []policy.Rule{
+		rule(policy.PullTag, "o", "a.io", "m.io/a,b"), rewrite("r.io", "s.io/a,b"),
 	}})
 	if vars, err := b.Env(); err == nil {
 		t.Errorf("got %v", vars)
@@ -287,7 +288,7 @@ func TestInexpressible(t *testing.T) {
 
 func TestDecodeSaysWhere(t *testing.T) {
 	_, err := handover.Decode([]byte(`{"kind":"MirrorchainOverrides","version":1,"registries":[{"prefix":"a.io","blocked":1}]}`))
-	if wrong, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || wrong.Origin != `registries[0] ("a.io").blocked` {
+	if wrong, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || wrong.Origin != `registries[0] ("a.io").blocked` {
 		t.Errorf("got %v", err)
 	}
 }

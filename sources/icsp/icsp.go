@@ -4,7 +4,7 @@
 //
 // It lists and watches them; a cluster without the kind yields no rules until the
 // kind is installed. What they mean together with other policies is the work of
-// provider.NewRules.
+// policy.NewRules.
 package icsp
 
 import (
@@ -17,5 +17,5 @@ import (
 type Config = kube.Config
 
 // Factory opens "icsp:" on the cluster that cfg names. The source is a
-// provider.Watcher. It needs get, list and watch on the kind.
+// policy.Watcher. It needs get, list and watch on the kind.
 func Factory(cfg Config) sources.Factory { return kube.Factory(kube.ICSP(), cfg) }

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/icsp"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube/kubetest"
 )
@@ -23,7 +23,7 @@ func TestCluster(t *testing.T) {
 				"repositoryDigestMirrors": []any{map[string]any{"source": "quay.io/acme", "mirrors": []any{location + "/acme"}}},
 			})
 		},
-		Says: func(rules *provider.Rules, location string) bool {
+		Says: func(rules *policy.Rules, location string) bool {
 			return kubetest.HasMirror(rules, kubetest.Digest(), location) && !kubetest.HasMirror(rules, kubetest.Tag(), location)
 		},
 		// The kind's definition checks nothing but types.

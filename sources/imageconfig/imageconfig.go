@@ -16,6 +16,6 @@ import (
 type Config = kube.Config
 
 // Factory opens "imageconfig:" on the cluster that cfg names. The source is a
-// provider.Watcher. It needs get, list and watch on images.config.openshift.io,
+// policy.Watcher. It needs get, list and watch on images.config.openshift.io,
 // and a role may be limited to the name "cluster".
 func Factory(cfg Config) sources.Factory { return kube.Factory(kube.ImageConfig(), cfg) }

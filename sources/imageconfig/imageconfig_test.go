@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/imageconfig"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube/kubetest"
@@ -25,7 +25,7 @@ func TestCluster(t *testing.T) {
 				"registrySources": map[string]any{"insecureRegistries": []any{location}},
 			})
 		},
-		Says: func(rules *provider.Rules, location string) bool {
+		Says: func(rules *policy.Rules, location string) bool {
 			image := imageref.MustParse(location + "/acme/app@sha256:" + strings.Repeat("0", 64))
 			candidates, err := rules.Candidates(image)
 			return err == nil && len(candidates) == 1 && candidates[0].Insecure

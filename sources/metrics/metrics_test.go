@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/metrics"
 )
@@ -20,21 +20,21 @@ import (
 // source is away while err is set.
 type source struct {
 	err    error
-	policy provider.Policy
+	policy policy.Policy
 }
 
 func (*source) Name() string { return "idms" }
 
-func (s *source) Load(context.Context) (provider.Policy, error) { return s.policy, s.err }
+func (s *source) Load(context.Context) (policy.Policy, error) { return s.policy, s.err }
 
-func policy() provider.Policy {
-	return provider.Policy{
-		Rules:   []provider.Rule{{Source: "quay.io/x", Mirrors: []provider.Mirror{{Location: "m.test/x"}}}},
-		Blocked: []provider.Scope{{Name: "b.test"}}, Insecure: []provider.Scope{{Name: "i.test"}, {Name: "j.test"}},
+func onePolicy() policy.Policy {
+	return policy.Policy{
+		Rules:   []policy.Rule{{Source: "quay.io/x", Mirrors: []policy.Mirror{{Location: "m.test/x"}}}},
+		Blocked: []policy.Scope{{Name: "b.test"}}, Insecure: []policy.Scope{{Name: "i.test"}, {Name: "j.test"}},
 	}
 }
 
-func register(t *testing.T, srcs ...provider.OverrideSource) (*prometheus.Registry, *sources.Resolver) {
+func register(t *testing.T, srcs ...policy.OverrideSource) (*prometheus.Registry, *sources.Resolver) {
 	t.Helper()
 	r, err := sources.NewResolver(t.Context(), nil, srcs...)
 	if err != nil {
@@ -68,7 +68,7 @@ func want(t *testing.T, reg *prometheus.Registry, text string, names ...string) 
 }
 
 func TestAway(t *testing.T) {
-	reg, _ := register(t, &source{err: errors.New("refused")}, sources.Static("flags", policy()))
+	reg, _ := register(t, &source{err: errors.New("refused")}, sources.Static("flags", onePolicy()))
 	want(t, reg, `
 # HELP mirrorchain_source_in_force 1 if the mirror policies of the source are in force as they stand now, else 0.
 # TYPE mirrorchain_source_in_force gauge
@@ -79,7 +79,7 @@ mirrorchain_source_in_force{source="idms"} 0
 
 // Names are whatever a source calls itself.
 func TestNames(t *testing.T) {
-	reg, _ := register(t, sources.Static("file:\xff", policy()), sources.Static("twice", policy()), sources.Static("twice", policy()))
+	reg, _ := register(t, sources.Static("file:\xff", onePolicy()), sources.Static("twice", onePolicy()), sources.Static("twice", onePolicy()))
 	want(t, reg, `
 # HELP mirrorchain_source_in_force 1 if the mirror policies of the source are in force as they stand now, else 0.
 # TYPE mirrorchain_source_in_force gauge
@@ -92,7 +92,7 @@ mirrorchain_source_in_force{source="twice (2)"} 1
 func TestInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := float64(time.Now().UnixMilli()) / 1000
-		reg, r := register(t, &source{policy: policy()})
+		reg, r := register(t, &source{policy: onePolicy()})
 		time.Sleep(time.Hour) // of a clock that nobody waits for: times are when it happened
 		want(t, reg, fmt.Sprintf(`
 # HELP mirrorchain_rules_changed_timestamp_seconds When the version of the rules in force last changed; absent while there are none.

@@ -1,5 +1,5 @@
 // Package sourcetest is the conformance suite for implementations of
-// [provider.OverrideSource], wrappers included.
+// [policy.OverrideSource], wrappers included.
 //
 //	func TestConformance(t *testing.T) {
 //		sourcetest.Test(t, func(t *testing.T) sourcetest.Fixture {
@@ -26,13 +26,13 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Fixture is one source under test and the means to move what is behind it.
 type Fixture struct {
 	// Source says at least one rule with a mirror, an insecure or a blocked scope.
-	Source provider.OverrideSource
+	Source policy.OverrideSource
 	// Change makes the source say something else, validly. Nil for a source that
 	// cannot change.
 	Change func(t *testing.T)
@@ -78,7 +78,7 @@ func Test(t *testing.T, fresh func(t *testing.T) Fixture) {
 	}
 }
 
-func load(t *testing.T, src provider.OverrideSource) provider.Policy {
+func load(t *testing.T, src policy.OverrideSource) policy.Policy {
 	t.Helper()
 	p, err := src.Load(t.Context())
 	if err != nil {
@@ -113,7 +113,7 @@ func testCompleteSet(t *testing.T, f Fixture) {
 			t.Errorf("rule %d lacks source or origin: %+v", i, r)
 		}
 	}
-	for _, s := range append(append([]provider.Scope{}, first.Insecure...), first.Blocked...) {
+	for _, s := range append(append([]policy.Scope{}, first.Insecure...), first.Blocked...) {
 		if s.Name == "" || s.Origin == "" {
 			t.Errorf("a scope lacks name or origin: %+v", s)
 		}
@@ -139,9 +139,9 @@ func testCallersOwn(t *testing.T, f Fixture) {
 				origins[j] = "overwritten"
 			}
 		}
-		mine.Rules[i] = provider.Rule{Source: "overwritten"}
+		mine.Rules[i] = policy.Rule{Source: "overwritten"}
 	}
-	for _, scopes := range [][]provider.Scope{mine.Insecure, mine.Blocked} {
+	for _, scopes := range [][]policy.Scope{mine.Insecure, mine.Blocked} {
 		for i := range scopes {
 			scopes[i].Name = "overwritten"
 		}
@@ -189,7 +189,7 @@ func testEndedContext(t *testing.T, f Fixture) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Load with an ended context: got %v, want context.Canceled", err)
 	}
-	if _, wrong := errors.AsType[*provider.InvalidPolicyError](err); wrong {
+	if _, wrong := errors.AsType[*policy.InvalidPolicyError](err); wrong {
 		t.Errorf("Load with an ended context blames the policy: %v", err)
 	}
 	load(t, f.Source) // and nothing of that stays
@@ -213,14 +213,14 @@ func testInvalid(t *testing.T, f Fixture) {
 	}
 	f.Break(t)
 	p, err := f.Source.Load(t.Context())
-	wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+	wrong, ok := errors.AsType[*policy.InvalidPolicyError](err)
 	if !ok {
 		t.Fatalf("got %v, want an InvalidPolicyError", err)
 	}
 	if wrong.Origin == "" {
 		t.Errorf("the error does not say where: %v", err)
 	}
-	if !reflect.DeepEqual(p, provider.Policy{}) {
+	if !reflect.DeepEqual(p, policy.Policy{}) {
 		t.Errorf("a failed Load returns half a policy: %+v", p)
 	}
 }
@@ -235,10 +235,10 @@ func testAway(t *testing.T, f Fixture) {
 	if err == nil {
 		t.Fatalf("Load of a source that is away returns %+v", p)
 	}
-	if _, wrong := errors.AsType[*provider.InvalidPolicyError](err); wrong {
+	if _, wrong := errors.AsType[*policy.InvalidPolicyError](err); wrong {
 		t.Errorf("that the source is away is called an invalid policy: %v", err)
 	}
-	if !reflect.DeepEqual(p, provider.Policy{}) {
+	if !reflect.DeepEqual(p, policy.Policy{}) {
 		t.Errorf("a failed Load returns half a policy: %+v", p)
 	}
 }
@@ -246,7 +246,7 @@ func testAway(t *testing.T, f Fixture) {
 // A watcher signals once it watches, so that a change since the last Load is not
 // lost, and after each change; it ends with its context and leaves nothing behind.
 func testWatch(t *testing.T, f Fixture) {
-	w, ok := f.Source.(provider.Watcher)
+	w, ok := f.Source.(policy.Watcher)
 	if !ok {
 		return
 	}
@@ -285,10 +285,10 @@ func testWatch(t *testing.T, f Fixture) {
 	for _, step := range []struct {
 		what string
 		do   func(*testing.T)
-		seen func(provider.Policy, error) bool
+		seen func(policy.Policy, error) bool
 	}{
-		{"a change", f.Change, func(p provider.Policy, err error) bool { return err == nil && !reflect.DeepEqual(before, p) }},
-		{"a broken policy", f.Break, func(_ provider.Policy, err error) bool { return err != nil }},
+		{"a change", f.Change, func(p policy.Policy, err error) bool { return err == nil && !reflect.DeepEqual(before, p) }},
+		{"a broken policy", f.Break, func(_ policy.Policy, err error) bool { return err != nil }},
 	} {
 		if step.do == nil {
 			continue

@@ -45,7 +45,7 @@ func holds() []hold {
 			"the last good rules stay in force, the error names file, object and entry; size alone is no error",
 			[]string{
 				"sources/file.TestResolverKeepsLastGood", "sources/file.TestLoadErrors", "sources/file.TestLargeFile", "sources/file.TestHandoverIsFollowed",
-				"sources/internal/policy.TestDecodeInvalid/not_UTF-8", "sources.TestResolverKeepsLastGood", "sources.TestResolverOneBadEdit",
+				"sources/internal/objects.TestDecodeInvalid/not_UTF-8", "sources.TestResolverKeepsLastGood", "sources.TestResolverOneBadEdit",
 			}},
 		{"R8", "API server away at start, away later, CRD absent, CRD installed later, CRD removed, watch expired, forbidden",
 			"starts, follows and recovers; lookups say ErrNoRules until then; readiness and a metric say so",

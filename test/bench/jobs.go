@@ -27,7 +27,7 @@ type job struct {
 const limit = 4 * time.Minute
 
 const (
-	pkgProvider = "provider"
+	pkgPolicy   = "policy"
 	pkgChain    = "chain"
 	pkgRegistry = "provider/registry"
 	pkgCheck    = "chain/check"
@@ -38,7 +38,7 @@ const (
 func jobs() []job {
 	both := []int{1, 2}
 	return []job{
-		{pkg: pkgProvider, run: "BenchmarkCandidates", count: 5, each: "200ms", procs: both},
+		{pkg: pkgPolicy, run: "BenchmarkCandidates", count: 5, each: "200ms", procs: both},
 		{pkg: pkgPeers, run: "BenchmarkCandidates", count: 1, each: "500ms", procs: both},
 		{pkg: pkgChain, run: "BenchmarkWarm", count: 5, each: "200ms", procs: both},
 		{pkg: pkgRegistry, run: "BenchmarkLookup", count: 3, each: "10x"},

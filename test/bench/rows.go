@@ -82,24 +82,24 @@ func candidates() []line {
 			all = append(all, line{
 				id: "P1", what: fmt.Sprintf("candidates, a %s reference, 100,000 sources against 10, -cpu %d", growth.kind, n), target: fmt.Sprintf("≤ %.0f × slower", growth.most),
 				measure: func(rs results) figures {
-					many := rs.of(pkgProvider, "BenchmarkCandidates/sources=100000/"+growth.kind, n)("ns/op")
-					few := rs.of(pkgProvider, "BenchmarkCandidates/sources=10/"+growth.kind, n)("ns/op")
+					many := rs.of(pkgPolicy, "BenchmarkCandidates/sources=100000/"+growth.kind, n)("ns/op")
+					few := rs.of(pkgPolicy, "BenchmarkCandidates/sources=10/"+growth.kind, n)("ns/op")
 					f := figures{ours: many, peer: few, ratio: many.over(few)}
 					f.met = f.ratio.most(growth.most)
 					return f
 				},
-				shown: []string{"provider.BenchmarkCandidates"}, why: growth.why,
+				shown: []string{"policy.BenchmarkCandidates"}, why: growth.why,
 			})
 		}
 	}
 	return append(all, line{
 		id: "P1", what: "candidates, 1,000 sources, allocations", target: "≤ 2",
 		measure: func(rs results) figures {
-			f := figures{ours: rs.of(pkgProvider, "BenchmarkCandidates/sources=1000/random", 1)("allocs/op"), quoted: quoted("49 allocs")}
+			f := figures{ours: rs.of(pkgPolicy, "BenchmarkCandidates/sources=1000/random", 1)("allocs/op"), quoted: quoted("49 allocs")}
 			f.met = f.ours.most(2)
 			return f
 		},
-		shown: []string{"provider.TestAllocations", "provider.BenchmarkCandidates"},
+		shown: []string{"policy.TestAllocations", "policy.BenchmarkCandidates"},
 	})
 }
 

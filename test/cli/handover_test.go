@@ -6,7 +6,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
@@ -19,9 +19,9 @@ func handOver(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	src, err := file.Open(ts.MkAbs(args[0]), file.Config{})
 	ts.Check(err)
-	policy, err := src.Load(context.Background())
+	loaded, err := src.Load(context.Background())
 	ts.Check(err)
-	rules, err := provider.NewRules(provider.RulesConfig{}, policy)
+	rules, err := policy.NewRules(policy.RulesConfig{}, loaded)
 	ts.Check(err)
 	b, err := handover.NewBundle(rules)
 	ts.Check(err)

@@ -17,7 +17,7 @@ import (
 	sr536 "github.com/containers/image/v5/pkg/sysregistriesv2"
 	citypes "github.com/containers/image/v5/types"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -87,12 +87,12 @@ func BenchmarkCandidates(b *testing.B) {
 
 func race(b *testing.B, peer finder, n int) {
 	idms := &configv1.ImageDigestMirrorSet{}
-	var p provider.Policy
+	var p policy.Policy
 	for i := range n {
 		source := fmt.Sprintf("registry-%d.example.com/team-%d/product-%d", i%97, i%1009, i)
 		mirrors := []string{fmt.Sprintf("mirror-a.local:8443/%d/x", i), fmt.Sprintf("mirror-b.local:8443/%d/x", i)}
 		idms.Spec.ImageDigestMirrors = append(idms.Spec.ImageDigestMirrors, configv1.ImageDigestMirrors{Source: source, Mirrors: imageMirrors(mirrors)})
-		p.Rules = append(p.Rules, provider.Rule{Source: source, Mirrors: []provider.Mirror{{Location: mirrors[0]}, {Location: mirrors[1]}}})
+		p.Rules = append(p.Rules, policy.Rule{Source: source, Mirrors: []policy.Mirror{{Location: mirrors[0]}, {Location: mirrors[1]}}})
 	}
 	dir := b.TempDir()
 	var conf sr536.V2RegistriesConf
@@ -100,7 +100,7 @@ func race(b *testing.B, peer finder, n int) {
 		b.Fatal(err)
 	}
 	write(b, filepath.Join(dir, "registries.conf"), conf.Registries)
-	rules, err := provider.NewRules(provider.RulesConfig{}, p)
+	rules, err := policy.NewRules(policy.RulesConfig{}, p)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	types536 "github.com/containers/image/v5/types"
 	"go.podman.io/image/v5/pkg/sysregistriesv2"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 )
 
@@ -45,7 +45,7 @@ func TestConf(t *testing.T) {
 			t.Errorf("seed %d: older nodes: %v\nours:  %v\n%s", *seed+uint64(i), olderErr, err, text)
 		}
 		if err != nil {
-			if _, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || !strings.Contains(err.Error(), conf) {
+			if _, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || !strings.Contains(err.Error(), conf) {
 				t.Errorf("seed %d: %v names no file", *seed+uint64(i), err)
 			}
 			refused++
@@ -85,7 +85,7 @@ func TestConf(t *testing.T) {
 	}
 }
 
-func load(t *testing.T, conf string) (*provider.Rules, error) {
+func load(t *testing.T, conf string) (*policy.Rules, error) {
 	t.Helper()
 	src, err := file.Open(conf, file.Config{})
 	if err != nil {
@@ -95,7 +95,7 @@ func load(t *testing.T, conf string) (*provider.Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return provider.NewRules(provider.RulesConfig{}, p)
+	return policy.NewRules(policy.RulesConfig{}, p)
 }
 
 // confImages are in, beside and above what a writer names.

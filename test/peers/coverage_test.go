@@ -5,7 +5,7 @@ import (
 
 	sr536 "github.com/containers/image/v5/pkg/sysregistriesv2"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // classes must all come up in 300 sets.
@@ -80,7 +80,7 @@ func replaces(s *policySet) bool {
 }
 
 // node counts what the tables of a node show.
-func (c coverage) node(s *policySet, n *node, policies []provider.Policy) {
+func (c coverage) node(s *policySet, n *node, policies []policy.Policy) {
 	rules := map[string]bool{}
 	for _, p := range policies {
 		for _, r := range p.Rules {

@@ -29,6 +29,7 @@ import (
 	sr536 "github.com/containers/image/v5/pkg/sysregistriesv2"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -91,13 +92,13 @@ func pullOurs(ctx context.Context, s *site) error {
 		return err
 	}
 	defer base.Close()
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
-		Source: source, Mirrors: []provider.Mirror{{Location: s.Host() + "/ocp/release"}},
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
+		Source: source, Mirrors: []policy.Mirror{{Location: s.Host() + "/ocp/release"}},
 	}}})
 	if err != nil {
 		return err
 	}
-	c, err := chain.New(base, func() *provider.Rules { return rules }, chain.Mirrors(chain.MirrorsConfig{}))
+	c, err := chain.New(base, func() *policy.Rules { return rules }, chain.Mirrors(chain.MirrorsConfig{}))
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 	configv1 "github.com/openshift/api/config/v1"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -54,7 +54,7 @@ func writeObjects(t *testing.T, dir string, s *policySet) {
 }
 
 // read is what our sources make of dir, and of the entries that have no file.
-func read(t *testing.T, dir string, s *policySet) ([]provider.Policy, error) {
+func read(t *testing.T, dir string, s *policySet) ([]policy.Policy, error) {
 	t.Helper()
 	src, err := file.Open(dir, file.Config{})
 	if err != nil {
@@ -64,23 +64,23 @@ func read(t *testing.T, dir string, s *policySet) ([]provider.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []provider.Policy{p}
+	out := []policy.Policy{p}
 	for i, e := range s.any {
-		r := provider.Rule{Source: e.source, Pull: provider.PullAny, Origin: fmt.Sprintf("env#%d", i)}
+		r := policy.Rule{Source: e.source, Pull: policy.PullAny, Origin: fmt.Sprintf("env#%d", i)}
 		for _, m := range e.mirrors {
-			r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+			r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 		}
-		out = append(out, provider.Policy{Rules: []provider.Rule{r}})
+		out = append(out, policy.Policy{Rules: []policy.Rule{r}})
 	}
 	return out, nil
 }
 
 // newRules merges policies as s wants it, and wants every refusal to name an
 // entry.
-func newRules(s *policySet, policies []provider.Policy) (*provider.Rules, error) {
-	r, err := provider.NewRules(provider.RulesConfig{TagsFollowDigestRules: s.tagsFollow}, policies...)
+func newRules(s *policySet, policies []policy.Policy) (*policy.Rules, error) {
+	r, err := policy.NewRules(policy.RulesConfig{TagsFollowDigestRules: s.tagsFollow}, policies...)
 	if err != nil {
-		if e, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || e.Origin == "" {
+		if e, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || e.Origin == "" {
 			panic(fmt.Sprintf("an error that names no entry: %v", err))
 		}
 	}
@@ -88,7 +88,7 @@ func newRules(s *policySet, policies []provider.Policy) (*provider.Rules, error)
 }
 
 // handedOn is r as another process has it that was handed the document of r.
-func handedOn(t *testing.T, r *provider.Rules) *provider.Rules {
+func handedOn(t *testing.T, r *policy.Rules) *policy.Rules {
 	t.Helper()
 	data, err := handover.Encode(r)
 	if err != nil {
@@ -98,7 +98,7 @@ func handedOn(t *testing.T, r *provider.Rules) *provider.Rules {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := provider.NewRules(provider.RulesConfig{}, p)
+	again, err := policy.NewRules(policy.RulesConfig{}, p)
 	if err != nil {
 		t.Fatalf("rules that were handed on are refused: %v", err)
 	}
@@ -106,7 +106,7 @@ func handedOn(t *testing.T, r *provider.Rules) *provider.Rules {
 }
 
 // ask asks Resolve and Candidates, which must agree.
-func ask(r *provider.Rules, image string) (answer, error) {
+func ask(r *policy.Rules, image string) (answer, error) {
 	ref, err := imageref.Parse(image)
 	if err != nil {
 		return answer{}, err
@@ -114,7 +114,7 @@ func ask(r *provider.Rules, image string) (answer, error) {
 	res, err := r.Resolve(ref)
 	fast, fastErr := r.Candidates(ref)
 	if err != nil {
-		if _, ok := errors.AsType[*provider.RewriteError](err); !ok {
+		if _, ok := errors.AsType[*policy.RewriteError](err); !ok {
 			return answer{}, err
 		}
 		if fastErr == nil || fastErr.Error() != err.Error() {

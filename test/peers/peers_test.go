@@ -14,7 +14,7 @@ import (
 
 	"go.podman.io/image/v5/pkg/sysregistriesv2"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 var (
@@ -51,7 +51,7 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 	n, nodeErr := newNode(t, dir, s)
 	writeObjects(t, dir, s)
 	policies, err := read(t, dir, s)
-	var r *provider.Rules
+	var r *policy.Rules
 	if err == nil {
 		r, err = newRules(s, policies)
 	}
@@ -99,9 +99,9 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 
 // shuffled makes rules of the same objects in another order. The tables of
 // registries.conf keep theirs.
-func shuffled(s *policySet, policies []provider.Policy) *provider.Rules {
+func shuffled(s *policySet, policies []policy.Policy) *policy.Rules {
 	rng := rand.New(rand.NewPCG(7, 7))
-	var tables, rest provider.Policy
+	var tables, rest policy.Policy
 	for _, p := range policies {
 		for _, r := range p.Rules {
 			if r.Literal {
@@ -117,9 +117,9 @@ func shuffled(s *policySet, policies []provider.Policy) *provider.Rules {
 	rng.Shuffle(len(rest.Rules), func(i, j int) { rest.Rules[i], rest.Rules[j] = rest.Rules[j], rest.Rules[i] })
 	rng.Shuffle(len(rest.Blocked), func(i, j int) { rest.Blocked[i], rest.Blocked[j] = rest.Blocked[j], rest.Blocked[i] })
 	rng.Shuffle(len(rest.Insecure), func(i, j int) { rest.Insecure[i], rest.Insecure[j] = rest.Insecure[j], rest.Insecure[i] })
-	r, err := newRules(s, []provider.Policy{rest, tables})
+	r, err := newRules(s, []policy.Policy{rest, tables})
 	if err != nil {
-		return &provider.Rules{}
+		return &policy.Rules{}
 	}
 	return r
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -57,7 +58,7 @@ func (s *soak) judgeFrom(what string, req provider.Request, from imageref.Ref, d
 
 func isCandidate(req *provider.Request, from imageref.Ref) bool {
 	cands, err := req.Rules.Candidates(req.Image)
-	return err == nil && slices.ContainsFunc(cands, func(c provider.Candidate) bool { return c.Ref == from })
+	return err == nil && slices.ContainsFunc(cands, func(c policy.Candidate) bool { return c.Ref == from })
 }
 
 // judgeError judges the error of something that was not given up.
@@ -162,7 +163,7 @@ func (s *soak) judgeLookup(ctx context.Context, st *stack, t *target, req provid
 }
 
 // judgeContent compares a release with what it was made of, and what was made of that.
-func (s *soak) judgeContent(st *stack, t *target, rules *provider.Rules, r *provider.Release, c *content) {
+func (s *soak) judgeContent(st *stack, t *target, rules *policy.Rules, r *provider.Release, c *content) {
 	if !bytes.Equal(r.BootImages(), c.bootImages) {
 		s.fail("%s: other boot images in %s", st.name, t.ref)
 	}
@@ -176,7 +177,7 @@ func (s *soak) judgeContent(st *stack, t *target, rules *provider.Rules, r *prov
 		if err != nil {
 			s.fail("%s: candidates of %s: %v", st.name, have.Canonical, err)
 		}
-		if !slices.EqualFunc(cands, have.PullFrom, func(c provider.Candidate, r imageref.Ref) bool { return c.Ref == r }) {
+		if !slices.EqualFunc(cands, have.PullFrom, func(c policy.Candidate, r imageref.Ref) bool { return c.Ref == r }) {
 			s.fail("%s: component %s of %s is pulled from %v, by the rules from %v", st.name, have.Name, t.ref, have.PullFrom, cands)
 		}
 	}

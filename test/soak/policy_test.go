@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 )
 
-// policy is one state of the policy file.
-type policy struct {
+// policyState is one state of the policy file.
+type policyState struct {
 	text    []byte
 	version string // of its rules
 }
@@ -24,7 +24,7 @@ type policy struct {
 const orders = 6
 
 // policies makes all states of the file. Half of them forbid the switched source.
-func policies(tb testing.TB, lines []*line) (all [2][orders]policy) {
+func policies(tb testing.TB, lines []*line) (all [2][orders]policyState) {
 	tb.Helper()
 	scratch := filepath.Join(tb.TempDir(), "policies.json")
 	for forbidden := range all {
@@ -41,11 +41,11 @@ func policies(tb testing.TB, lines []*line) (all [2][orders]policy) {
 			if err != nil {
 				tb.Fatal(err)
 			}
-			rules, err := provider.NewRules(provider.RulesConfig{}, p)
+			rules, err := policy.NewRules(policy.RulesConfig{}, p)
 			if err != nil {
 				tb.Fatal(err)
 			}
-			all[forbidden][n] = policy{text, rules.Version()}
+			all[forbidden][n] = policyState{text, rules.Version()}
 		}
 	}
 	return all
@@ -139,7 +139,7 @@ func (s *soak) known(version string) bool {
 
 // rewrite writes the policy file again and again: as a whole, in part, in place, as
 // nonsense, and takes it away.
-func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}) {
+func (s *soak) rewrite(r *rand.Rand, states [orders]policyState, stop <-chan struct{}) {
 	for wait(upTo(r, 80*time.Millisecond), stop) {
 		p := states[r.IntN(orders)]
 		var err error
@@ -166,7 +166,7 @@ func (s *soak) rewrite(r *rand.Rand, states [orders]policy, stop <-chan struct{}
 }
 
 // settle puts a state in place and waits until it is in force.
-func (s *soak) settle(p policy) {
+func (s *soak) settle(p policyState) {
 	s.put(p.text)
 	s.await("the policies to be in force", func() bool {
 		now := s.resolver.Current()

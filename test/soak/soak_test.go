@@ -71,7 +71,7 @@ type soak struct {
 	site       *site
 	resolver   *sources.Resolver
 	policyFile string
-	policies   [2][orders]policy
+	policies   [2][orders]policyState
 	diskDir    string
 	stacks     []*stack
 	others     []testpayload.Image // that are served in place of what was asked for

@@ -10,7 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/file"
@@ -131,12 +131,12 @@ func HypershiftOperator(d Deps) Row {
 }
 
 // Open opens what row reads, in order.
-func (r Row) Open(ctx context.Context) ([]provider.OverrideSource, error) {
+func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
 	reg, err := sources.NewRegistry(r.Sources...)
 	if err != nil {
 		return nil, err
 	}
-	var out []provider.OverrideSource
+	var out []policy.OverrideSource
 	for _, spec := range r.Reads {
 		src, err := reg.Open(ctx, spec)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
@@ -33,13 +34,13 @@ func pullsThroughMirrors(t *testing.T, layers []chain.Layer) bool {
 			Components: []provider.Component{{Name: "etcd", Canonical: component, Image: component}},
 		})
 	}}
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{
-		{Source: "quay.io/x", Pull: provider.PullAny, Origin: "test", Mirrors: []provider.Mirror{{Location: "mirror.example.com/x"}}},
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{
+		{Source: "quay.io/x", Pull: policy.PullAny, Origin: "test", Mirrors: []policy.Mirror{{Location: "mirror.example.com/x"}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ch, err := chain.New(one, func() *provider.Rules { return rules }, layers...)
+	ch, err := chain.New(one, func() *policy.Rules { return rules }, layers...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestRows(t *testing.T) {
 				t.Errorf("reads %q, want %q", got, c.reads)
 			}
 			nobody := base{func(context.Context, provider.Request) (*provider.Release, error) { return nil, provider.ErrNotFound }}
-			ch, err := chain.New(nobody, func() *provider.Rules { return nil }, c.row.Layers...)
+			ch, err := chain.New(nobody, func() *policy.Rules { return nil }, c.row.Layers...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
@@ -23,7 +24,7 @@ func TestControlPlaneOperator(t *testing.T) {
 	if got, want := strings.Join(schemes, " "), "env file"; got != want {
 		t.Errorf("sources %q, want %q", got, want)
 	}
-	current := func() *provider.Rules { return nil }
+	current := func() *policy.Rules { return nil }
 	nobody := base{func(context.Context, provider.Request) (*provider.Release, error) { return nil, provider.ErrNotFound }}
 	user, err := chain.New(nobody, current, row.Layers...)
 	if err != nil {

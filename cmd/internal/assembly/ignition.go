@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/file"
@@ -40,7 +40,7 @@ func IgnitionServer(d Deps) Row {
 // HandedOver opens what a binary in a control plane was handed: the document in
 // mounted, a file, if that is not ""; else that in its environment, or the variable
 // that HyperShift's binaries read. flag are the rules of --registry-overrides.
-func (r Row) HandedOver(ctx context.Context, mounted string, flag []provider.Rule) ([]provider.OverrideSource, error) {
+func (r Row) HandedOver(ctx context.Context, mounted string, flag []policy.Rule) ([]policy.OverrideSource, error) {
 	reg, err := sources.NewRegistry(r.Sources...)
 	if err != nil {
 		return nil, err
@@ -53,5 +53,5 @@ func (r Row) HandedOver(ctx context.Context, mounted string, flag []provider.Rul
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", spec, err)
 	}
-	return []provider.OverrideSource{handed, sources.Static("--registry-overrides", provider.Policy{Rules: flag})}, nil
+	return []policy.OverrideSource{handed, sources.Static("--registry-overrides", policy.Policy{Rules: flag})}, nil
 }

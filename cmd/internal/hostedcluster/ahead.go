@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Limits of what is handed on ahead of everything else.
@@ -29,7 +29,7 @@ const (
 // reconciliation. It uses no worker of the controller: those may all be waiting for
 // registries, and new rules must not. What does not go well here is done again, and
 // told, when the HostedCluster is reconciled. It ends early when other rules are in force.
-func (r *Reconciler) handOverToAll(ctx context.Context, rules *provider.Rules, clusters client.ObjectList) {
+func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clusters client.ObjectList) {
 	r.ahead.begin()
 	defer r.ahead.end()
 	encoded := r.encodedOnce(rules)

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/test/golden"
@@ -33,31 +34,31 @@ func testCluster() *hyperv1.HostedCluster {
 	}
 }
 
-func mirrorRule(origin, source string, mirrors ...string) provider.Rule {
-	r := provider.Rule{Source: source, Origin: origin}
+func mirrorRule(origin, source string, mirrors ...string) policy.Rule {
+	r := policy.Rule{Source: source, Origin: origin}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
 	return r
 }
 
-func testPolicies() []provider.Policy {
+func testPolicies() []policy.Policy {
 	never := mirrorRule("imagedigestmirrorset/releases#1", "quay.io/openshift-release-dev/ocp-release", "mirror.example.com/ocp/release")
 	never.NeverContactSource = true
-	return []provider.Policy{
-		{Rules: []provider.Rule{never}},
-		{Rules: []provider.Rule{mirrorRule("imagedigestmirrorset/art#1", "quay.io/openshift-release-dev/ocp-v4.0-art-dev", "z.example.com/art", "a.example.com/art")}},
-		{Rules: []provider.Rule{mirrorRule("imagecontentsourcepolicy/art#1", "quay.io/openshift-release-dev/ocp-v4.0-art-dev", "a.example.com/art", "b.example.com/art")}},
-		{Rules: []provider.Rule{{
-			Kind: provider.KindRewrite, Source: "registry.redhat.io", Pull: provider.PullAny,
-			Mirrors: []provider.Mirror{{Location: "cache.example.com/redhat"}}, Origin: "--registry-overrides#1",
+	return []policy.Policy{
+		{Rules: []policy.Rule{never}},
+		{Rules: []policy.Rule{mirrorRule("imagedigestmirrorset/art#1", "quay.io/openshift-release-dev/ocp-v4.0-art-dev", "z.example.com/art", "a.example.com/art")}},
+		{Rules: []policy.Rule{mirrorRule("imagecontentsourcepolicy/art#1", "quay.io/openshift-release-dev/ocp-v4.0-art-dev", "a.example.com/art", "b.example.com/art")}},
+		{Rules: []policy.Rule{{
+			Kind: policy.KindRewrite, Source: "registry.redhat.io", Pull: policy.PullAny,
+			Mirrors: []policy.Mirror{{Location: "cache.example.com/redhat"}}, Origin: "--registry-overrides#1",
 		}}},
 	}
 }
 
-func render(t *testing.T, policies []provider.Policy, change func(*workload)) (*appsv1.Deployment, error) {
+func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*appsv1.Deployment, error) {
 	t.Helper()
-	rules, err := provider.NewRules(provider.RulesConfig{}, policies...)
+	rules, err := policy.NewRules(policy.RulesConfig{}, policies...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func render(t *testing.T, policies []provider.Policy, change func(*workload)) (*
 	return d, nil
 }
 
-func mustRender(t *testing.T, policies []provider.Policy, change func(*workload)) string {
+func mustRender(t *testing.T, policies []policy.Policy, change func(*workload)) string {
 	t.Helper()
 	d, err := render(t, policies, change)
 	if err != nil {
@@ -104,7 +105,7 @@ func mustRender(t *testing.T, policies []provider.Policy, change func(*workload)
 // The Deployments as they are written, to the byte.
 func TestDeploymentGolden(t *testing.T) {
 	for name, c := range map[string]struct {
-		policies []provider.Policy
+		policies []policy.Policy
 		change   func(*workload)
 	}{
 		"policies": {testPolicies(), nil},
@@ -156,14 +157,14 @@ func TestConfigMapLeavesDeployment(t *testing.T) {
 }
 
 // many are rules whose variable is larger than bytes.
-func many(bytes int) []provider.Policy {
-	var p provider.Policy
+func many(bytes int) []policy.Policy {
+	var p policy.Policy
 	for n := 0; bytes > 0; n++ {
 		r := mirrorRule("idms/many", fmt.Sprintf("quay.io/some-organisation/repository-%05d", n), fmt.Sprintf("mirror.example.com/some-organisation/repository-%05d", n))
 		bytes -= len(r.Source) + len(r.Mirrors[0].Location)
 		p.Rules = append(p.Rules, r)
 	}
-	return []provider.Policy{p}
+	return []policy.Policy{p}
 }
 
 func TestTooLarge(t *testing.T) {

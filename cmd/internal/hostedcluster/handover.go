@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -73,19 +73,19 @@ func (w *workload) handOver(rules *encodedRules) ([]client.Object, error) {
 // with ten thousand mirrors that takes longer than all the rest.
 type encodedRules struct {
 	handover.Bundle
-	of   *provider.Rules
+	of   *policy.Rules
 	err  error                               // of making it
 	vars func() ([]handover.EnvVar, error)   // Bundle.Env
 	flag func() (registry string, err error) // Bundle.RegistryOverrides
 }
 
-func encode(rules *provider.Rules) *encodedRules {
+func encode(rules *policy.Rules) *encodedRules {
 	b, err := handover.NewBundle(rules)
 	return &encodedRules{Bundle: b, of: rules, err: err, vars: sync.OnceValues(b.Env), flag: sync.OnceValues(b.RegistryOverrides)}
 }
 
 // encodedOnce is encode, which is remembered for the rules last asked for.
-func (r *Reconciler) encodedOnce(rules *provider.Rules) *encodedRules {
+func (r *Reconciler) encodedOnce(rules *policy.Rules) *encodedRules {
 	if e := r.encoded.Load(); e != nil && e.of == rules {
 		return e
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
@@ -25,7 +26,7 @@ import (
 // HostedClusters with the same bundle share one. It is safe for concurrent use; Close it.
 type Lookups struct {
 	cfg     registry.Config
-	current func() *provider.Rules
+	current func() *policy.Rules
 	deps    assembly.Deps
 	shared  *lookups
 
@@ -55,7 +56,7 @@ type lookups struct {
 
 // NewLookups makes chains with the layers of the operator's row, over registries that
 // are read as cfg says. current are the rules to look up with.
-func NewLookups(cfg registry.Config, current func() *provider.Rules, deps assembly.Deps) (*Lookups, error) {
+func NewLookups(cfg registry.Config, current func() *policy.Rules, deps assembly.Deps) (*Lookups, error) {
 	l := &Lookups{cfg: cfg, current: current, deps: deps, own: map[[sha256.Size]byte]*lookups{}}
 	var err error
 	l.shared, err = l.make(cfg, deps)

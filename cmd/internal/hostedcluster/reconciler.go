@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -35,9 +36,9 @@ type Reconciler struct {
 	Lookups *Lookups
 	// Rules are those that are handed on: what the policies say, without the operators'
 	// own reading of tags (see [operator.TagsFollow]). Nil while there are none yet.
-	Rules func() *provider.Rules
+	Rules func() *policy.Rules
 	// Changes yields Rules' and each later version, as [sources.Resolver.Changes] does.
-	Changes func(context.Context) iter.Seq[*provider.Rules]
+	Changes func(context.Context) iter.Seq[*policy.Rules]
 	// Waiting says which sources have no rules in force yet and why, nil if all have.
 	Waiting func() error
 	// HasSCC reports whether the cluster has SecurityContextConstraints.

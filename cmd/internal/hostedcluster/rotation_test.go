@@ -7,7 +7,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
@@ -25,7 +25,7 @@ func TestMountedBundleIsFollowed(t *testing.T) {
 	first, second, own := newCA(), newCA(), newCA()
 	mounted := filepath.Join(t.TempDir(), "bundle.pem")
 	cfg := registry.Config{TLS: trust.Registries([]string{mounted}, nil)}
-	l, err := NewLookups(cfg, func() *provider.Rules { return nil }, assembly.Deps{})
+	l, err := NewLookups(cfg, func() *policy.Rules { return nil }, assembly.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
@@ -67,7 +67,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	srcs = append(srcs, sources.Static("flags", provider.Policy{Rules: rewrites}))
+	srcs = append(srcs, sources.Static("flags", policy.Policy{Rules: rewrites}))
 	resolver, err := sources.NewResolverWith(ctx, sources.ResolverConfig{Log: o.Log, InvalidWaits: true}, srcs...)
 	if err != nil {
 		return fmt.Errorf("reading the mirror policies: %w", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -107,7 +107,7 @@ func TestHandoverBackToEnv(t *testing.T) {
 
 // Chains for bundles are kept as long as they are used, and few of those that are not.
 func TestLookupsAreBounded(t *testing.T) {
-	l, err := NewLookups(registry.Config{}, func() *provider.Rules { return nil }, assembly.Deps{Observers: []chain.Observer{}})
+	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{Observers: []chain.Observer{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestLookupsAreBounded(t *testing.T) {
 
 // A host that fails those who do not trust it is as healthy as whoever trusts it finds.
 func TestHostsOfLookups(t *testing.T) {
-	l, err := NewLookups(registry.Config{}, func() *provider.Rules { return nil }, assembly.Deps{})
+	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -32,8 +32,8 @@ func (p *place) reconcile(t *testing.T, calls interceptor.Funcs) func() (ctrl.Re
 		t.Fatal(err)
 	}
 	c := interceptor.NewClient(plain, calls)
-	rules := mustRules(t, mirror(provider.PullAny, p.source.Host()+"/ocp/release", p.mirror.Host()+"/mirror/release"))
-	current := func() *provider.Rules { return rules }
+	rules := mustRules(t, mirror(policy.PullAny, p.source.Host()+"/ocp/release", p.mirror.Host()+"/mirror/release"))
+	current := func() *policy.Rules { return rules }
 	row := assembly.ControlPlaneOperator(assembly.Deps{}, nil)
 	providers, err := hcpkg.NewProviders(p.base, current, row.Layers, row.Rewrite)
 	if err != nil {
@@ -42,8 +42,8 @@ func (p *place) reconcile(t *testing.T, calls interceptor.Funcs) func() (ctrl.Re
 	r := &hcpkg.Reconciler{
 		Client: c, Live: c, Applier: &operator.Applier{Client: c, Owner: hcpkg.Name}, Providers: providers,
 		HandedOn: current, Lookups: current, Settings: hcpkg.Settings{Image: imageref.MustParse(operatorImage)},
-		Changes: func(ctx context.Context) iter.Seq[*provider.Rules] {
-			return func(yield func(*provider.Rules) bool) {
+		Changes: func(ctx context.Context) iter.Seq[*policy.Rules] {
+			return func(yield func(*policy.Rules) bool) {
 				if yield(rules) {
 					<-ctx.Done()
 				}

@@ -13,13 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // objects makes the ignition server's objects what hcp, rules and settings say, and
 // says how long from now they stay right, 0 for ever. No registry is asked: rules that
 // were changed because one is away must be handed on though it is.
-func (r *Reconciler) objects(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, rules *provider.Rules, now time.Time) (time.Duration, error) {
+func (r *Reconciler) objects(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, rules *policy.Rules, now time.Time) (time.Duration, error) {
 	if Disabled(hcp) {
 		return 0, r.remove(ctx, hcp)
 	}
@@ -30,7 +30,7 @@ func (r *Reconciler) objects(ctx context.Context, hcp *hyperv1.HostedControlPlan
 // ignition applies the ignition server's objects, all but a Deployment that the rules
 // cannot be handed on with: the one that is there keeps those it has. What is wrong is
 // in the status; it becomes right by a change that is watched.
-func (r *Reconciler) ignition(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, rules *provider.Rules) error {
+func (r *Reconciler) ignition(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, rules *policy.Rules) error {
 	o.handedOn = true
 	cfg := IgnitionConfig{HCP: hcp, Image: rules.Rewrite(r.Settings.Image).String(), Env: r.Settings.Env, UID: r.Settings.UID}
 	if r.Settings.Mounted {

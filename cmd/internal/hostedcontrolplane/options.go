@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 )
@@ -104,6 +104,6 @@ func (o Options) env(name string) string {
 
 // Sources are where the operator's rules come from: what it was handed, and its own
 // flag.
-func (o Options) Sources(ctx context.Context, row assembly.ControlPlaneRow, in Inputs) ([]provider.OverrideSource, error) {
+func (o Options) Sources(ctx context.Context, row assembly.ControlPlaneRow, in Inputs) ([]policy.OverrideSource, error) {
 	return row.HandedOver(ctx, o.OverridesFile, in.Settings.RegistryOverrides)
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
@@ -26,7 +26,7 @@ type Overrides struct {
 //
 // A value that is too large for its place is a [*handover.TooLargeError], and
 // nothing may be written then. No rules yet are [provider.ErrNoRules].
-func HandOver(rules *provider.Rules) (Overrides, error) {
+func HandOver(rules *policy.Rules) (Overrides, error) {
 	bundle, err := handover.NewBundle(rules)
 	if err != nil {
 		return Overrides{}, err
@@ -49,8 +49,8 @@ func HandOver(rules *provider.Rules) (Overrides, error) {
 // HandOverMounted hands on the rules of the operator's own flag, registryOverrides.
 // All others are in the ConfigMap, so that no Deployment changes with them: not even
 // the variable that HyperShift's binaries read.
-func HandOverMounted(registryOverrides []provider.Rule) (Overrides, error) {
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: registryOverrides})
+func HandOverMounted(registryOverrides []policy.Rule) (Overrides, error) {
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: registryOverrides})
 	if err != nil {
 		return Overrides{}, err
 	}
@@ -68,7 +68,7 @@ func HandOverMounted(registryOverrides []provider.Rule) (Overrides, error) {
 
 // mergedImageOverrides is the value of [env.Variable] with each Rewrite rule as the
 // last mirror of its source, once.
-func mergedImageOverrides(rules *provider.Rules) (string, error) {
+func mergedImageOverrides(rules *policy.Rules) (string, error) {
 	merged := map[string][]string{}
 	for s := range rules.Merged() {
 		for _, mirror := range slices.Concat(s.DigestMirrors, s.TagMirrors) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -22,7 +23,7 @@ type Providers struct {
 
 // NewProviders makes both around base. core are the layers that they share,
 // rewrite those of ControlPlane alone; see package assembly.
-func NewProviders(base provider.ReleaseProvider, current func() *provider.Rules, core, rewrite []chain.Layer) (Providers, error) {
+func NewProviders(base provider.ReleaseProvider, current func() *policy.Rules, core, rewrite []chain.Layer) (Providers, error) {
 	user, err := chain.New(base, current, core...)
 	if err != nil {
 		return Providers{}, fmt.Errorf("the chain of both providers: %w", err)
@@ -35,7 +36,7 @@ func NewProviders(base provider.ReleaseProvider, current func() *provider.Rules,
 }
 
 // Lookup looks both releases up, one snapshot of the rules for both.
-func (p Providers) Lookup(ctx context.Context, rules *provider.Rules, credentials provider.Credentials, controlPlane, user string) (Releases, error) {
+func (p Providers) Lookup(ctx context.Context, rules *policy.Rules, credentials provider.Credentials, controlPlane, user string) (Releases, error) {
 	var r Releases
 	for _, one := range []struct {
 		of    string

@@ -8,6 +8,7 @@ import (
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -34,10 +35,10 @@ func TestOCPBUGS32257And33627And35549UserAndControlPlane(t *testing.T) {
 	own, override := imageref.MustParse(operatorImage), imageref.MustParse("quay.io/openshift-release-dev/special:1")
 	rules := mustRules(t, append(
 		overrides(t, "quay.io/openshift-release-dev=quay.io/openshift-release-dev/again,registry.example.com=cache.example.com,="),
-		never(mirror(provider.PullDigest, "source.example.com/ocp", mirrors.Host()+"/m")),
+		never(mirror(policy.PullDigest, "source.example.com/ocp", mirrors.Host()+"/m")),
 	)...)
 	row := assembly.ControlPlaneOperator(assembly.Deps{}, hcpkg.OperatorImages{Operator: own}.Components(map[string]imageref.Ref{"etcd": override}))
-	providers, err := hcpkg.NewProviders(base, func() *provider.Rules { return rules }, row.Layers, row.Rewrite)
+	providers, err := hcpkg.NewProviders(base, func() *policy.Rules { return rules }, row.Layers, row.Rewrite)
 	if err != nil {
 		t.Fatal(err)
 	}

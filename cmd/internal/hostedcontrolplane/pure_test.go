@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/env"
@@ -96,16 +97,16 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-func mirror(pull provider.PullBy, source string, mirrors ...string) provider.Rule {
-	r := provider.Rule{Source: source, Pull: pull, Origin: "test/" + source}
+func mirror(pull policy.PullBy, source string, mirrors ...string) policy.Rule {
+	r := policy.Rule{Source: source, Pull: pull, Origin: "test/" + source}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
 	return r
 }
 
 // overrides are the rules of a --registry-overrides value.
-func overrides(t testing.TB, value string) []provider.Rule {
+func overrides(t testing.TB, value string) []policy.Rule {
 	t.Helper()
 	rules, err := env.RegistryOverrides(value, "--registry-overrides")
 	if err != nil {
@@ -114,9 +115,9 @@ func overrides(t testing.TB, value string) []provider.Rule {
 	return rules
 }
 
-func mustRules(t testing.TB, rules ...provider.Rule) *provider.Rules {
+func mustRules(t testing.TB, rules ...policy.Rule) *policy.Rules {
 	t.Helper()
-	r, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: rules})
+	r, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: rules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,19 +138,19 @@ func envOf(o hcpkg.Overrides, name string) (string, bool) {
 func TestHandOverMerges(t *testing.T) {
 	for _, tc := range []struct {
 		name             string
-		rules            []provider.Rule
+		rules            []policy.Rule
 		flag             string
 		wantEnv, wantArg string
 	}{
 		{"nothing", nil, "", "=", "="},
 		{"the empty flag", nil, "=", "=", "="},
-		{"the empty flag beside a mirror", []provider.Rule{mirror(provider.PullAny, "a.io", "b.io")}, "=", "a.io=b.io", "="},
+		{"the empty flag beside a mirror", []policy.Rule{mirror(policy.PullAny, "a.io", "b.io")}, "=", "a.io=b.io", "="},
 		{"HyperShift's golden data", nil, "registry=override", "registry=override", "registry=override"},
 		{
-			"the flag's target is the last mirror", []provider.Rule{mirror(provider.PullDigest, "a.io", "z.io", "b.io"), mirror(provider.PullTag, "a.io", "t.io", "z.io")},
+			"the flag's target is the last mirror", []policy.Rule{mirror(policy.PullDigest, "a.io", "z.io", "b.io"), mirror(policy.PullTag, "a.io", "t.io", "z.io")},
 			"a.io=c.io,d.io/x=e.io", "a.io=z.io,a.io=b.io,a.io=t.io,a.io=c.io,d.io/x=e.io", "a.io=c.io,d.io/x=e.io",
 		},
-		{"and once", []provider.Rule{mirror(provider.PullAny, "a.io", "c.io", "b.io")}, "a.io=c.io", "a.io=c.io,a.io=b.io", "a.io=c.io"},
+		{"and once", []policy.Rule{mirror(policy.PullAny, "a.io", "c.io", "b.io")}, "a.io=c.io", "a.io=c.io,a.io=b.io", "a.io=c.io"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			rules := mustRules(t, append(tc.rules, overrides(t, tc.flag)...)...)
@@ -164,11 +165,11 @@ func TestHandOverMerges(t *testing.T) {
 				t.Errorf("--registry-overrides is %q, want %q", o.RegistryOverrides, tc.wantArg)
 			}
 			document, _ := envOf(o, handover.Variable)
-			policy, err := handover.Decode([]byte(document))
+			decoded, err := handover.Decode([]byte(document))
 			if err != nil {
 				t.Fatal(err)
 			}
-			received, err := provider.NewRules(provider.RulesConfig{}, policy, provider.Policy{Rules: overrides(t, o.RegistryOverrides)})
+			received, err := policy.NewRules(policy.RulesConfig{}, decoded, policy.Policy{Rules: overrides(t, o.RegistryOverrides)})
 			if err != nil || received.Version() != rules.Version() {
 				t.Errorf("document and flag make other rules: %v", err)
 			}
@@ -180,9 +181,9 @@ func TestHandOverMerges(t *testing.T) {
 }
 
 func TestHandOverTooLarge(t *testing.T) {
-	var many []provider.Rule
+	var many []policy.Rule
 	for i := range 2500 {
-		many = append(many, mirror(provider.PullAny, fmt.Sprintf("registry-%d.example.com/a/b", i), "mirror.example.com/a/b"))
+		many = append(many, mirror(policy.PullAny, fmt.Sprintf("registry-%d.example.com/a/b", i), "mirror.example.com/a/b"))
 	}
 	_, err := hcpkg.HandOver(mustRules(t, many...))
 	if _, ok := errors.AsType[*handover.TooLargeError](err); !ok {
@@ -231,9 +232,9 @@ func render(t testing.TB, cfg hcpkg.IgnitionConfig) string {
 
 // What is written is spelt out in testdata.
 func TestGolden(t *testing.T) {
-	rules := []provider.Rule{
-		mirror(provider.PullDigest, "quay.io/openshift-release-dev/ocp-release", "mirror.example.com/ocp/release", "a.example.com/release"),
-		mirror(provider.PullTag, "quay.io/openshift-release-dev/ocp-release", "tags.example.com/release"),
+	rules := []policy.Rule{
+		mirror(policy.PullDigest, "quay.io/openshift-release-dev/ocp-release", "mirror.example.com/ocp/release", "a.example.com/release"),
+		mirror(policy.PullTag, "quay.io/openshift-release-dev/ocp-release", "tags.example.com/release"),
 	}
 	inEnv := func(t *testing.T, flag string) hcpkg.Overrides {
 		o, err := hcpkg.HandOver(mustRules(t, append(slices.Clone(rules), overrides(t, flag)...)...))
@@ -281,9 +282,9 @@ func TestGolden(t *testing.T) {
 func TestOCPBUGS57626And85065ShuffledPoliciesSameBytes(t *testing.T) {
 	rules := overrides(t, "d.io=e.io,b.io=c.io")
 	for i := range 20 {
-		rules = append(rules, mirror(provider.PullDigest, fmt.Sprintf("r%d.io/x", i), "z.io/x", "m.io/x", "a.io/x"))
+		rules = append(rules, mirror(policy.PullDigest, fmt.Sprintf("r%d.io/x", i), "z.io/x", "m.io/x", "a.io/x"))
 	}
-	rules = append(rules, mirror(provider.PullDigest, "r1.io/x", "m.io/x", "b.io/x"))
+	rules = append(rules, mirror(policy.PullDigest, "r1.io/x", "m.io/x", "b.io/x"))
 	var want string
 	for i := range 100 {
 		o, err := hcpkg.HandOver(mustRules(t, rules...))

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -30,7 +30,7 @@ type Settings struct {
 	// are applied to it.
 	Image imageref.Ref
 	// RegistryOverrides are the Rewrite rules of the operator's own flag.
-	RegistryOverrides []provider.Rule
+	RegistryOverrides []policy.Rule
 	// Mounted says that the operator reads its other rules from a mounted ConfigMap,
 	// which the ignition server is to be given as well.
 	Mounted bool
@@ -60,10 +60,10 @@ type Reconciler struct {
 	// HandedOn are the rules that are handed on, Lookups those that releases are looked
 	// up with, which may differ in what they say of tags. While they are nil nothing is
 	// reconciled.
-	HandedOn, Lookups func() *provider.Rules
+	HandedOn, Lookups func() *policy.Rules
 	// Changes yields HandedOn's rules and each later version, as
 	// [sources.Resolver.Changes] does.
-	Changes  func(context.Context) iter.Seq[*provider.Rules]
+	Changes  func(context.Context) iter.Seq[*policy.Rules]
 	Settings Settings
 	// Now is the time; nil is [time.Now].
 	Now func() time.Time

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -87,7 +87,7 @@ func created(t *testing.T, p *place) {
 	}
 	p.await(t, hcpkg.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason)
 
-	rules := mustRules(t, append(overrides(t, "registry.example.com=content.example.com"), mirror(provider.PullAny, p.source.Host()+"/ocp/release", p.mirror.Host()+"/mirror/release"))...)
+	rules := mustRules(t, append(overrides(t, "registry.example.com=content.example.com"), mirror(policy.PullAny, p.source.Host()+"/ocp/release", p.mirror.Host()+"/mirror/release"))...)
 	handed, err := hcpkg.HandOver(rules)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func missingImages(t *testing.T, p *place) {
 // Not one packet goes to a source that policy forbids, though it is up and the
 // mirror has not got the image.
 func neverContactSource(t *testing.T, p *place) {
-	handed, err := hcpkg.HandOver(mustRules(t, never(mirror(provider.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
+	handed, err := hcpkg.HandOver(mustRules(t, never(mirror(policy.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +337,7 @@ func pullSecret(t *testing.T, p *place) {
 // With the rules in a file no Deployment changes with them, and releases are looked
 // up by the new ones.
 func configMap(t *testing.T, p *place) {
-	document := func(rules ...provider.Rule) []byte {
+	document := func(rules ...policy.Rule) []byte {
 		data, err := handover.Encode(mustRules(t, rules...))
 		if err != nil {
 			t.Fatal(err)
@@ -355,12 +355,12 @@ func configMap(t *testing.T, p *place) {
 		}
 	}
 	source := p.source.Host() + "/ocp/release"
-	write(document(never(mirror(provider.PullDigest, source, p.mirror.Host()+"/nothing/here"))))
+	write(document(never(mirror(policy.PullDigest, source, p.mirror.Host()+"/nothing/here"))))
 	p.create(t, p.hcp())
 	p.run(t, nil, hcpkg.Options{OverridesFile: path, RegistryOverrides: "a.io=b.io"})
 	p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionUnknown, hcpkg.ReasonLookupFailed)
 
-	write(document(never(mirror(provider.PullDigest, source, p.mirror.Host()+"/mirror/release"))))
+	write(document(never(mirror(policy.PullDigest, source, p.mirror.Host()+"/mirror/release"))))
 	p.awaitValid(t)
 	d := p.deployment(t)
 	if args := d.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, handover.File) || !slices.Contains(args, "a.io=b.io") {
@@ -368,7 +368,7 @@ func configMap(t *testing.T, p *place) {
 	}
 	before := p.versions(t)
 
-	write(document(never(mirror(provider.PullDigest, source, p.mirror.Host()+"/another/mirror"))))
+	write(document(never(mirror(policy.PullDigest, source, p.mirror.Host()+"/another/mirror"))))
 	p.mirror.Push("another/mirror", "", mustImage(p))
 	if err := p.mirror.Wait(t.Context(), 1, testregistry.Match{Repository: "another/mirror"}); err != nil {
 		t.Fatal(err)

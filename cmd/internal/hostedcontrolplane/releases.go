@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // lookupLimit is how long the two releases of one reconciliation may take.
@@ -19,7 +19,7 @@ const lookupLimit = 2 * time.Minute
 // of it. An error is to be tried again. It ends early, with nothing noted, when handedOn
 // is in force no more: hcp is reconciled by the new rules then, and that must not wait
 // for registries that the old ones name.
-func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *provider.Rules) error {
+func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *policy.Rules) error {
 	limited, cancel := context.WithTimeout(ctx, lookupLimit)
 	defer cancel()
 	inForce, leave := operator.WhileInForce(limited, r.Changes, handedOn)
@@ -40,7 +40,7 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 	return err
 }
 
-func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *provider.Rules) (Releases, error) {
+func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *policy.Rules) (Releases, error) {
 	name := types.NamespacedName{Namespace: hcp.Namespace, Name: hcp.Spec.PullSecret.Name}
 	if name.Name == "" {
 		name.Name = PullSecret

@@ -18,7 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -28,7 +28,7 @@ import (
 // Digest rules serve tags too when releases are looked up, and what they forbid is
 // forbidden for tags.
 func neverContactSourceByTag(t *testing.T, p *place) {
-	handed, err := hcpkg.HandOver(mustRules(t, never(mirror(provider.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
+	handed, err := hcpkg.HandOver(mustRules(t, never(mirror(policy.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func handedOverFile(t *testing.T, p *place) {
 			t.Errorf("started with %q: %v", text, err)
 		}
 	}
-	document, err := handover.Encode(mustRules(t, never(mirror(provider.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
+	document, err := handover.Encode(mustRules(t, never(mirror(policy.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
 	if err != nil {
 		t.Fatal(err)
 	}

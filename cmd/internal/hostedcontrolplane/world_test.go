@@ -23,7 +23,7 @@ import (
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -288,7 +288,7 @@ func (p *place) change(t *testing.T, change func(*hyperv1.HostedControlPlane)) {
 }
 
 // never makes a rule that forbids its source.
-func never(r provider.Rule) provider.Rule {
+func never(r policy.Rule) policy.Rule {
 	r.NeverContactSource = true
 	return r
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -70,7 +71,7 @@ func (k kind) create(t *testing.T, c *cluster.Cluster, name string, entries ...s
 
 // policies are the rules of c's policies, read as the hypershift-operator reads them
 // and before any manager or cache of it exists. They are not followed.
-func policies(t *testing.T, c *cluster.Cluster) *provider.Rules {
+func policies(t *testing.T, c *cluster.Cluster) *policy.Rules {
 	t.Helper()
 	row := assembly.HypershiftOperator(assembly.Deps{Cluster: idms.Config{REST: c.Config(), AbsentPoll: 50 * time.Millisecond}})
 	srcs, err := row.Open(t.Context())
@@ -89,7 +90,7 @@ func policies(t *testing.T, c *cluster.Cluster) *provider.Rules {
 }
 
 // overrides is the value of OPENSHIFT_IMG_OVERRIDES that a control plane gets.
-func overrides(t *testing.T, rules *provider.Rules) string {
+func overrides(t *testing.T, rules *policy.Rules) string {
 	t.Helper()
 	b, err := handover.NewBundle(rules)
 	if err != nil {
@@ -156,11 +157,11 @@ func TestIssue5608ImageTagMirrorSets(t *testing.T) {
 	kindIDMS.create(t, c, "digests", source+"=digests.example.com/ocp")
 	kindITMS.create(t, c, "tags", source+"=tags.example.com/ocp")
 	rules := policies(t, c)
-	received, err := provider.NewRules(provider.RulesConfig{}, decodeOf(t, rules))
+	received, err := policy.NewRules(policy.RulesConfig{}, decodeOf(t, rules))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, rules := range map[string]*provider.Rules{"read": rules, "handed on": received} {
+	for name, rules := range map[string]*policy.Rules{"read": rules, "handed on": received} {
 		ch := operatorChain(t, w.registry, rules)
 		for image, want := range map[string]string{source + "@" + digest: "digests.example.com/ocp", source + ":4.17.3": "tags.example.com/ocp"} {
 			if got := tried(mustLookup(t, ch, provider.Request{Image: imageref.MustParse(image)})); got != want {
@@ -168,7 +169,7 @@ func TestIssue5608ImageTagMirrorSets(t *testing.T) {
 			}
 		}
 		// As the operators read them, digest mirrors serve tags as well, in one order.
-		follows := operator.TagsFollow(func() *provider.Rules { return rules })()
+		follows := operator.TagsFollow(func() *policy.Rules { return rules })()
 		if got, want := candidates(t, follows, source+":4.17.3"), "digests.example.com/ocp tags.example.com/ocp "+source; got != want {
 			t.Errorf("%s: the operators' candidates are %s, want %s", name, got, want)
 		}
@@ -178,7 +179,7 @@ func TestIssue5608ImageTagMirrorSets(t *testing.T) {
 	}
 }
 
-func decodeOf(t *testing.T, rules *provider.Rules) provider.Policy {
+func decodeOf(t *testing.T, rules *policy.Rules) policy.Policy {
 	t.Helper()
 	b, err := handover.NewBundle(rules)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -287,7 +288,7 @@ func TestCNTRLPLANE2842AttemptsEnd(t *testing.T) {
 		locations = append(locations, fmt.Sprintf("m%02d.example.com/ocp", i))
 	}
 	rules := newRules(t, mirrored(source, locations...))
-	c, err := chain.New(base, func() *provider.Rules { return rules }, assembly.Mirrorchain(assembly.Deps{}).Layers...)
+	c, err := chain.New(base, func() *policy.Rules { return rules }, assembly.Mirrorchain(assembly.Deps{}).Layers...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -39,17 +40,17 @@ func TestD7NeverContactSource(t *testing.T) {
 			rule := mirrored("quay.io", "mirror.example.com")
 			rule.NeverContactSource = true
 			tags := rule
-			tags.Pull = provider.PullTag
+			tags.Pull = policy.PullTag
 			rules := newRules(t, rule, tags)
 			bundle, err := handover.NewBundle(rules)
 			if err != nil {
 				t.Fatal(err)
 			}
-			handedOn, err := provider.NewRules(provider.RulesConfig{}, decode(t, bundle))
+			handedOn, err := policy.NewRules(policy.RulesConfig{}, decode(t, bundle))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, rules := range []*provider.Rules{rules, handedOn} {
+			for _, rules := range []*policy.Rules{rules, handedOn} {
 				for _, image := range []string{source + "@" + digest, source + ":4.17.3", source + ":4.17.3@" + digest} {
 					req := provider.Request{Image: imageref.MustParse(image)}
 					for binary, c := range binaries(t, w.registry, rules) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -29,7 +30,7 @@ func TestOCPBUGS34540CacheIsNotChanged(t *testing.T) {
 	before := text(held)
 
 	const lookups, differing = 64, 4
-	rules := make([]*provider.Rules, differing)
+	rules := make([]*policy.Rules, differing)
 	for i := range rules {
 		rules[i] = newRules(t, mirrored(source, "mirror.example.com/ocp"), override("quay.io", fmt.Sprintf("cache-%d.example.com", i)))
 	}
@@ -225,13 +226,13 @@ func TestD26RulesChangeDuringALookup(t *testing.T) {
 	one, two := w.serve(t, "one.example.com", testregistry.Auth{}), w.serve(t, "two.example.com", testregistry.Auth{})
 	digest := one.Push("ocp", "", payload)
 	two.Push("ocp", "", payload)
-	sets := []*provider.Rules{
+	sets := []*policy.Rules{
 		newRules(t, mirrored(source, "one.example.com/ocp"), override("quay.io", "one.example.com/c")),
 		newRules(t, mirrored(source, "two.example.com/ocp"), override("quay.io", "two.example.com/c")),
 	}
 	var mu sync.Mutex
 	n := 0
-	c, err := chain.New(w.registry, func() *provider.Rules { // other rules each time anybody asks
+	c, err := chain.New(w.registry, func() *policy.Rules { // other rules each time anybody asks
 		mu.Lock()
 		defer mu.Unlock()
 		n++

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -15,7 +15,7 @@ import (
 )
 
 // candidates are where an image is pulled from by rules, in order.
-func candidates(t *testing.T, rules *provider.Rules, image string) string {
+func candidates(t *testing.T, rules *policy.Rules, image string) string {
 	t.Helper()
 	list, err := rules.Candidates(imageref.MustParse(image))
 	if err != nil {
@@ -86,7 +86,7 @@ func TestOCPBUGS85585And92034Boundaries(t *testing.T) {
 				t.Errorf("override of %s: %s becomes %s, want %s", c.source, image, got, want+suffix)
 			}
 			rule := mirrored(c.source, "to.example.com/x")
-			rule.Pull = provider.PullAny
+			rule.Pull = policy.PullAny
 			list, err := newRules(t, rule).Candidates(image)
 			if c.mirror == noAddress {
 				if err == nil {
@@ -156,7 +156,7 @@ func TestD8Wildcards(t *testing.T) {
 		t.Fatal(err)
 	}
 	received := decode(t, bundle)
-	for name, rules := range map[string]*provider.Rules{"read": rules, "handed on": newRules(t, received.Rules...)} {
+	for name, rules := range map[string]*policy.Rules{"read": rules, "handed on": newRules(t, received.Rules...)} {
 		for binary, chain := range binaries(t, w.registry, rules) {
 			r := mustLookup(t, chain, byDigest("registry.redhat.io/ocp/release", digest))
 			if got, want := r.PulledFrom().Name(), "mirror.example.com/redhat/ocp/release"; got != want {
@@ -170,7 +170,7 @@ func TestD8Wildcards(t *testing.T) {
 }
 
 // decode is what a receiver of the ConfigMap reads.
-func decode(t *testing.T, b handover.Bundle) provider.Policy {
+func decode(t *testing.T, b handover.Bundle) policy.Policy {
 	t.Helper()
 	data, err := b.ConfigMapData()
 	if err != nil {
@@ -187,7 +187,7 @@ func decode(t *testing.T, b handover.Bundle) provider.Policy {
 // mirrors each are rules like others; what does not fit into an environment is an
 // error that says so, and fits into the ConfigMap.
 func TestOCPBUGS57957FiveHundredSources(t *testing.T) {
-	var all []provider.Rule
+	var all []policy.Rule
 	for i := range 500 {
 		repository := fmt.Sprintf("organisation-%03d/some-repository", i)
 		var mirrors []string
@@ -211,7 +211,7 @@ func TestOCPBUGS57957FiveHundredSources(t *testing.T) {
 	} else if _, ok := errors.AsType[*handover.TooLargeError](err); !ok {
 		t.Errorf("got %v, want that it is too large", err)
 	}
-	received, err := provider.NewRules(provider.RulesConfig{}, decode(t, bundle))
+	received, err := policy.NewRules(policy.RulesConfig{}, decode(t, bundle))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -121,25 +122,25 @@ func release(n int) testpayload.Release {
 }
 
 // mirrored is the rule of one policy entry.
-func mirrored(source string, mirrors ...string) provider.Rule {
-	r := provider.Rule{Source: source, Pull: provider.PullDigest, Origin: "imagedigestmirrorset/" + source + "#1"}
+func mirrored(source string, mirrors ...string) policy.Rule {
+	r := policy.Rule{Source: source, Pull: policy.PullDigest, Origin: "imagedigestmirrorset/" + source + "#1"}
 	for _, m := range mirrors {
-		r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m})
+		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
 	return r
 }
 
 // override is a pair of --registry-overrides.
-func override(source, target string) provider.Rule {
-	return provider.Rule{
-		Kind: provider.KindRewrite, Source: source, Pull: provider.PullAny, Origin: "--registry-overrides#1",
-		Mirrors: []provider.Mirror{{Location: target}},
+func override(source, target string) policy.Rule {
+	return policy.Rule{
+		Kind: policy.KindRewrite, Source: source, Pull: policy.PullAny, Origin: "--registry-overrides#1",
+		Mirrors: []policy.Mirror{{Location: target}},
 	}
 }
 
-func newRules(t *testing.T, rules ...provider.Rule) *provider.Rules {
+func newRules(t *testing.T, rules ...policy.Rule) *policy.Rules {
 	t.Helper()
-	r, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: rules})
+	r, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: rules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +149,9 @@ func newRules(t *testing.T, rules ...provider.Rule) *provider.Rules {
 
 // binaries are the chains of the binaries around p, as they are assembled there.
 // Each has its caches to itself.
-func binaries(t *testing.T, p *registry.Provider, rules *provider.Rules) map[string]*chain.Chain {
+func binaries(t *testing.T, p *registry.Provider, rules *policy.Rules) map[string]*chain.Chain {
 	t.Helper()
-	current := func() *provider.Rules { return rules }
+	current := func() *policy.Rules { return rules }
 	follows := operator.TagsFollow(current)
 	cpo := assembly.ControlPlaneOperator(assembly.Deps{}, nil)
 	user := func() *chain.Chain { return newChain(t, p, follows, cpo.Layers) }
@@ -163,7 +164,7 @@ func binaries(t *testing.T, p *registry.Provider, rules *provider.Rules) map[str
 	}
 }
 
-func newChain(t *testing.T, base provider.ReleaseProvider, current func() *provider.Rules, layers []chain.Layer) *chain.Chain {
+func newChain(t *testing.T, base provider.ReleaseProvider, current func() *policy.Rules, layers []chain.Layer) *chain.Chain {
 	t.Helper()
 	c, err := chain.New(base, current, layers...)
 	if err != nil {
@@ -173,15 +174,15 @@ func newChain(t *testing.T, base provider.ReleaseProvider, current func() *provi
 }
 
 // operatorChain is that of the hypershift-operator.
-func operatorChain(t *testing.T, p *registry.Provider, rules *provider.Rules) *chain.Chain {
+func operatorChain(t *testing.T, p *registry.Provider, rules *policy.Rules) *chain.Chain {
 	t.Helper()
-	return newChain(t, p, func() *provider.Rules { return rules }, assembly.HypershiftOperator(assembly.Deps{}).Layers)
+	return newChain(t, p, func() *policy.Rules { return rules }, assembly.HypershiftOperator(assembly.Deps{}).Layers)
 }
 
 // images reads any image through the rules.
-func images(t *testing.T, p *registry.Provider, rules *provider.Rules) provider.ImageProvider {
+func images(t *testing.T, p *registry.Provider, rules *policy.Rules) provider.ImageProvider {
 	t.Helper()
-	i, err := chain.Images(p, func() *provider.Rules { return rules }, chain.MirrorsConfig{Retries: -1})
+	i, err := chain.Images(p, func() *policy.Rules { return rules }, chain.MirrorsConfig{Retries: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"iter"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // ErrRulesChanged is the cause with which what goes on by rules that are in force no
@@ -17,7 +17,7 @@ var ErrRulesChanged = errors.New("the mirror rules have changed")
 // not wait for registries that the old ones name. changes yields the rules in force and
 // each later version, as [sources.Resolver.Changes] does. leave ends what watches them,
 // and returns when nothing of it is left; it is called once.
-func WhileInForce(ctx context.Context, changes func(context.Context) iter.Seq[*provider.Rules], rules *provider.Rules) (inForce context.Context, leave func()) {
+func WhileInForce(ctx context.Context, changes func(context.Context) iter.Seq[*policy.Rules], rules *policy.Rules) (inForce context.Context, leave func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {

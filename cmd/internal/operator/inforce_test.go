@@ -7,14 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Lookups end with the rules that they are by, and nothing of the watching is left.
 func TestWhileInForce(t *testing.T) {
-	rules := func(target string) *provider.Rules {
-		r, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{
-			{Source: "a.io", Mirrors: []provider.Mirror{{Location: target}}, Pull: provider.PullAny},
+	rules := func(target string) *policy.Rules {
+		r, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{
+			{Source: "a.io", Mirrors: []policy.Mirror{{Location: target}}, Pull: policy.PullAny},
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -22,9 +22,9 @@ func TestWhileInForce(t *testing.T) {
 		return r
 	}
 	synctest.Test(t, func(t *testing.T) {
-		changes := make(chan *provider.Rules)
-		follow := func(ctx context.Context) iter.Seq[*provider.Rules] {
-			return func(yield func(*provider.Rules) bool) {
+		changes := make(chan *policy.Rules)
+		follow := func(ctx context.Context) iter.Seq[*policy.Rules] {
+			return func(yield func(*policy.Rules) bool) {
 				for {
 					select {
 					case <-ctx.Done():

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
@@ -60,13 +60,13 @@ func TestSetCondition(t *testing.T) {
 }
 
 func TestTagsFollow(t *testing.T) {
-	var now *provider.Rules
-	follow := TagsFollow(func() *provider.Rules { return now })
+	var now *policy.Rules
+	follow := TagsFollow(func() *policy.Rules { return now })
 	if follow() != nil {
 		t.Error("rules are made of none")
 	}
-	rules, err := provider.NewRules(provider.RulesConfig{}, provider.Policy{Rules: []provider.Rule{{
-		Source: "quay.io/x", Mirrors: []provider.Mirror{{Location: "m.example.com/x"}}, Origin: "idms/a#1",
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
+		Source: "quay.io/x", Mirrors: []policy.Mirror{{Location: "m.example.com/x"}}, Origin: "idms/a#1",
 	}}})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestTagsFollow(t *testing.T) {
 	now = rules
 	tag := imageref.MustParse("quay.io/x/y:1")
 	for who, c := range map[string]struct {
-		rules *provider.Rules
+		rules *policy.Rules
 		want  string
 	}{
 		"followed": {follow(), "m.example.com/x/y:1 quay.io/x/y:1"},
@@ -102,16 +102,16 @@ type down struct{ up bool }
 
 func (*down) Name() string { return "away" }
 
-func (d *down) Load(context.Context) (provider.Policy, error) {
+func (d *down) Load(context.Context) (policy.Policy, error) {
 	if d.up {
-		return provider.Policy{}, nil
+		return policy.Policy{}, nil
 	}
-	return provider.Policy{}, errors.New("refused")
+	return policy.Policy{}, errors.New("refused")
 }
 
 func TestReadiness(t *testing.T) {
 	src := &down{}
-	r, err := sources.NewResolver(t.Context(), nil, src, sources.Static("flags", provider.Policy{}))
+	r, err := sources.NewResolver(t.Context(), nil, src, sources.Static("flags", policy.Policy{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestReadiness(t *testing.T) {
 // An operator's metrics are there as long as it runs, so that the next one in the
 // process can register its own.
 func TestReport(t *testing.T) {
-	r, err := sources.NewResolver(t.Context(), nil, sources.Static("flags", provider.Policy{}))
+	r, err := sources.NewResolver(t.Context(), nil, sources.Static("flags", policy.Policy{}))
 	if err != nil {
 		t.Fatal(err)
 	}

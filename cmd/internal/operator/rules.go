@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -28,10 +28,10 @@ import (
 //
 // Both come of one snapshot; the second is worked out once for each. Nil rules stay
 // nil.
-func TagsFollow(current func() *provider.Rules) func() *provider.Rules {
-	type pair struct{ of, follows *provider.Rules }
+func TagsFollow(current func() *policy.Rules) func() *policy.Rules {
+	type pair struct{ of, follows *policy.Rules }
 	var last atomic.Pointer[pair]
-	return func() *provider.Rules {
+	return func() *policy.Rules {
 		rules := current()
 		if rules == nil {
 			return nil
@@ -39,7 +39,7 @@ func TagsFollow(current func() *provider.Rules) func() *provider.Rules {
 		if p := last.Load(); p != nil && p.of == rules {
 			return p.follows
 		}
-		follows, err := provider.NewRules(provider.RulesConfig{TagsFollowDigestRules: true}, rules.Policy())
+		follows, err := policy.NewRules(policy.RulesConfig{TagsFollowDigestRules: true}, rules.Policy())
 		if err != nil {
 			// Merged rules merge, so this is not expected. Without mirrors for tags less is
 			// found; nothing is contacted that policy forbids.
@@ -62,7 +62,7 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 // new rules and with a list of all objects, which it does not modify, and none is
 // reconciled for these rules before it returns. It is called on a goroutine of its own,
 // so that it waits for no reconciler. Nil is nothing.
-func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, first func(context.Context, *provider.Rules, client.ObjectList), only ...predicate.Predicate) (source.Source, error) {
+func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, first func(context.Context, *policy.Rules, client.ObjectList), only ...predicate.Predicate) (source.Source, error) {
 	events := make(chan event.GenericEvent)
 	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		for rules := range resolver.Changes(ctx) {

@@ -8,15 +8,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // Set is one random question: policies, how to read them, and references in, above
 // and beside what they name. About one in three does not load.
 type Set struct {
-	Config   provider.RulesConfig // how to read Policies
-	Policies []provider.Policy
+	Config   policy.RulesConfig // how to read Policies
+	Policies []policy.Policy
 	Images   []imageref.Ref // to ask about
 }
 
@@ -42,7 +42,7 @@ type dice struct {
 func (d dice) chance(percent int) bool      { return d.IntN(100) < percent }
 func (d dice) of(from ...string) string     { return from[d.IntN(len(from))] }
 func (d dice) origin(what string) string    { return Origin(d.Rand, what) }
-func (d dice) pull() provider.PullBy        { return provider.PullBy(d.IntN(3)) }
+func (d dice) pull() policy.PullBy          { return policy.PullBy(d.IntN(3)) }
 func (d dice) some(most int, f func(i int)) { d.times(d.IntN(most+1), f) }
 func (d dice) times(n int, f func(i int)) {
 	for i := range n {
@@ -66,16 +66,16 @@ func (d dice) source() string {
 	return d.place()
 }
 
-func (d dice) scopes() (out []provider.Scope) {
+func (d dice) scopes() (out []policy.Scope) {
 	d.some(2, func(int) {
-		out = append(out, provider.Scope{Name: d.source(), Origin: d.origin("image")})
+		out = append(out, policy.Scope{Name: d.source(), Origin: d.origin("image")})
 	})
 	return out
 }
 
-func (d dice) mirrors(source string) (out []provider.Mirror) {
+func (d dice) mirrors(source string) (out []policy.Mirror) {
 	d.some(3, func(int) {
-		m := provider.Mirror{Location: d.place()}
+		m := policy.Mirror{Location: d.place()}
 		if d.chance(8) {
 			m.Location = source // among its own mirrors
 		}
@@ -84,15 +84,15 @@ func (d dice) mirrors(source string) (out []provider.Mirror) {
 	return out
 }
 
-func (d dice) table() (out []provider.Rule) {
-	r := provider.Rule{Source: d.source(), Literal: true, Pull: provider.PullAny, Origin: d.origin("conf")}
+func (d dice) table() (out []policy.Rule) {
+	r := policy.Rule{Source: d.source(), Literal: true, Pull: policy.PullAny, Origin: d.origin("conf")}
 	r.NeverContactSource, r.Insecure, r.DigestOnly = d.chance(15), d.chance(15), d.chance(5)
 	if d.chance(15) {
 		r.Location = d.source()
 	}
 	if r.DigestOnly {
-		r.Pull, r.Mirrors = provider.PullDigest, d.mirrors(r.Source)
-		return []provider.Rule{r}
+		r.Pull, r.Mirrors = policy.PullDigest, d.mirrors(r.Source)
+		return []policy.Rule{r}
 	}
 	d.times(1+d.IntN(3), func(int) { // pulls in turn: one table
 		next := r
@@ -105,11 +105,11 @@ func (d dice) table() (out []provider.Rule) {
 	return out
 }
 
-func (d dice) policies() (out []provider.Policy) {
+func (d dice) policies() (out []policy.Policy) {
 	d.times(1+d.IntN(3), func(i int) {
-		var p provider.Policy
+		var p policy.Policy
 		d.some(4, func(int) {
-			r := provider.Rule{Source: d.source(), Pull: d.pull(), NeverContactSource: d.chance(20), Origin: d.origin("set")}
+			r := policy.Rule{Source: d.source(), Pull: d.pull(), NeverContactSource: d.chance(20), Origin: d.origin("set")}
 			r.Mirrors = d.mirrors(r.Source)
 			p.Rules = append(p.Rules, r)
 		})
@@ -118,8 +118,8 @@ func (d dice) policies() (out []provider.Policy) {
 		}
 		if d.chance(30) {
 			d.some(2, func(int) {
-				p.Rules = append(p.Rules, provider.Rule{
-					Kind: provider.KindRewrite, Source: d.place(), Mirrors: []provider.Mirror{{Location: d.place()}}, Pull: provider.PullAny, Origin: d.origin("flag"),
+				p.Rules = append(p.Rules, policy.Rule{
+					Kind: policy.KindRewrite, Source: d.place(), Mirrors: []policy.Mirror{{Location: d.place()}}, Pull: policy.PullAny, Origin: d.origin("flag"),
 				})
 			})
 		}
@@ -134,12 +134,12 @@ func (d dice) policies() (out []provider.Policy) {
 	return out
 }
 
-func (d dice) config() provider.RulesConfig {
-	return provider.RulesConfig{TagsFollowDigestRules: d.chance(30), Strict: d.chance(10)}
+func (d dice) config() policy.RulesConfig {
+	return policy.RulesConfig{TagsFollowDigestRules: d.chance(30), Strict: d.chance(10)}
 }
 
 // images are references in, above and beside what policies name.
-func (d dice) images(policies []provider.Policy) (out []imageref.Ref) {
+func (d dice) images(policies []policy.Policy) (out []imageref.Ref) {
 	names := []string{"alpine", "q.io/a", "m.com/a/b", "a.x.io/z", "b.a.x.io:5000/z"}
 	for _, p := range policies {
 		for _, r := range p.Rules {

@@ -8,7 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // confirmAbsent asks discovery whether the cluster does not have the kind. Any
@@ -39,10 +39,10 @@ func (s *source) confirmAbsent(ctx context.Context) error {
 }
 
 // nothing is what a cluster says that does not have the kind.
-func (s *source) nothing() provider.Policy {
+func (s *source) nothing() policy.Policy {
 	what := s.kind.resource.GroupResource().String()
-	return provider.Policy{Warnings: []provider.Warning{{
-		Code:    provider.WarnKindAbsent,
+	return policy.Policy{Warnings: []policy.Warning{{
+		Code:    policy.WarnKindAbsent,
 		Origins: []string{what},
 		Message: fmt.Sprintf("the cluster does not have %s: no rules come from them until they are installed", what),
 	}}}

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube/kubetest"
@@ -125,7 +125,7 @@ func patch(t *testing.T, c *cluster.Cluster, apiService, merge string) {
 // follow resolves ICSP and IDMS until the test ends.
 func follow(t *testing.T, c *cluster.Cluster) *sources.Resolver {
 	t.Helper()
-	var srcs []provider.OverrideSource
+	var srcs []policy.OverrideSource
 	for _, kind := range []kube.Kind{kube.ICSP(), kube.IDMS()} {
 		conn := c.Config()
 		conn.QPS = 10_000

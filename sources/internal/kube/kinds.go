@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/sources/internal/policy"
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
 )
 
 // Kind is a kind of object and what its objects mean.
@@ -19,21 +19,21 @@ type Kind struct {
 	resource     schema.GroupVersionResource
 	only         string // the one object that counts; empty means all of them
 	list         func() runtime.Object
-	convert      func(runtime.Object) (provider.Policy, error)
+	convert      func(runtime.Object) (policy.Policy, error)
 }
 
 // kindOf makes the kind whose lists are of type L with items of type T. Items are
 // added in the order of their names: what a source says must not depend on the
 // order in which the API server lists.
-func kindOf[T any, L runtime.Object](k Kind, empty func() L, items func(L) []T, name func(*T) string, add func(*T, *provider.Policy) error) Kind {
+func kindOf[T any, L runtime.Object](k Kind, empty func() L, items func(L) []T, name func(*T) string, add func(*T, *policy.Policy) error) Kind {
 	k.list = func() runtime.Object { return empty() }
-	k.convert = func(list runtime.Object) (provider.Policy, error) {
-		var p provider.Policy
+	k.convert = func(list runtime.Object) (policy.Policy, error) {
+		var p policy.Policy
 		all := items(list.(L))
 		slices.SortFunc(all, func(a, b T) int { return cmp.Compare(name(&a), name(&b)) })
 		for i := range all {
 			if err := add(&all[i], &p); err != nil {
-				return provider.Policy{}, err
+				return policy.Policy{}, err
 			}
 		}
 		return p, nil
@@ -55,10 +55,10 @@ func ICSP() Kind {
 			return l.Items
 		},
 		func(o *operatorv1alpha1.ImageContentSourcePolicy) string { return o.Name },
-		func(o *operatorv1alpha1.ImageContentSourcePolicy, p *provider.Policy) error {
-			set := policy.ICSP().Set(policy.Object{Name: o.Name})
+		func(o *operatorv1alpha1.ImageContentSourcePolicy, p *policy.Policy) error {
+			set := objects.ICSP().Set(objects.Object{Name: o.Name})
 			for _, e := range o.Spec.RepositoryDigestMirrors {
-				set.Entries = append(set.Entries, policy.Entry{Source: e.Source, Mirrors: e.Mirrors})
+				set.Entries = append(set.Entries, objects.Entry{Source: e.Source, Mirrors: e.Mirrors})
 			}
 			return set.AddTo(p)
 		})
@@ -74,8 +74,8 @@ func IDMS() Kind {
 		func() *configv1.ImageDigestMirrorSetList { return new(configv1.ImageDigestMirrorSetList) },
 		func(l *configv1.ImageDigestMirrorSetList) []configv1.ImageDigestMirrorSet { return l.Items },
 		func(o *configv1.ImageDigestMirrorSet) string { return o.Name },
-		func(o *configv1.ImageDigestMirrorSet, p *provider.Policy) error {
-			set := policy.IDMS().Set(policy.Object{Name: o.Name})
+		func(o *configv1.ImageDigestMirrorSet, p *policy.Policy) error {
+			set := objects.IDMS().Set(objects.Object{Name: o.Name})
 			for _, e := range o.Spec.ImageDigestMirrors {
 				set.Entries = append(set.Entries, entry(e.Source, e.Mirrors, e.MirrorSourcePolicy))
 			}
@@ -93,8 +93,8 @@ func ITMS() Kind {
 		func() *configv1.ImageTagMirrorSetList { return new(configv1.ImageTagMirrorSetList) },
 		func(l *configv1.ImageTagMirrorSetList) []configv1.ImageTagMirrorSet { return l.Items },
 		func(o *configv1.ImageTagMirrorSet) string { return o.Name },
-		func(o *configv1.ImageTagMirrorSet, p *provider.Policy) error {
-			set := policy.ITMS().Set(policy.Object{Name: o.Name})
+		func(o *configv1.ImageTagMirrorSet, p *policy.Policy) error {
+			set := objects.ITMS().Set(objects.Object{Name: o.Name})
 			for _, e := range o.Spec.ImageTagMirrors {
 				set.Entries = append(set.Entries, entry(e.Source, e.Mirrors, e.MirrorSourcePolicy))
 			}
@@ -108,15 +108,15 @@ func ImageConfig() Kind {
 		scheme:   "imageconfig",
 		help:     "imageconfig: - insecure and blocked registries of image.config.openshift.io/cluster",
 		resource: configv1.GroupVersion.WithResource("images"),
-		only:     policy.ImageConfigName,
+		only:     objects.ImageConfigName,
 	},
 		func() *configv1.ImageList { return new(configv1.ImageList) },
 		func(l *configv1.ImageList) []configv1.Image { return l.Items },
 		func(o *configv1.Image) string { return o.Name },
-		func(o *configv1.Image, p *provider.Policy) error {
+		func(o *configv1.Image, p *policy.Policy) error {
 			registries := o.Spec.RegistrySources
-			return policy.ImageConfig{
-				Object:   policy.Object{Kind: "Image", Name: o.Name},
+			return objects.ImageConfig{
+				Object:   objects.Object{Kind: "Image", Name: o.Name},
 				Insecure: values(registries.InsecureRegistries),
 				Blocked:  values(registries.BlockedRegistries),
 				Allowed:  values(registries.AllowedRegistries),
@@ -124,18 +124,18 @@ func ImageConfig() Kind {
 		})
 }
 
-func entry(source string, mirrors []configv1.ImageMirror, sourcePolicy configv1.MirrorSourcePolicy) policy.Entry {
-	e := policy.Entry{Source: source, SourcePolicy: string(sourcePolicy)}
+func entry(source string, mirrors []configv1.ImageMirror, sourcePolicy configv1.MirrorSourcePolicy) objects.Entry {
+	e := objects.Entry{Source: source, SourcePolicy: string(sourcePolicy)}
 	for _, m := range mirrors {
 		e.Mirrors = append(e.Mirrors, string(m))
 	}
 	return e
 }
 
-func values(texts []string) []policy.Value {
-	var out []policy.Value
+func values(texts []string) []objects.Value {
+	var out []objects.Value
 	for _, t := range texts {
-		out = append(out, policy.Value{Text: t})
+		out = append(out, objects.Value{Text: t})
 	}
 	return out
 }

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -29,7 +29,7 @@ func Factory(kind Kind, cfg Config) sources.Factory {
 	return sources.Factory{
 		Scheme: kind.scheme,
 		Help:   kind.help,
-		Open: func(_ context.Context, arg string) (provider.OverrideSource, error) {
+		Open: func(_ context.Context, arg string) (policy.OverrideSource, error) {
 			if arg != "" {
 				return nil, &sources.SpecError{Spec: kind.scheme + ":" + arg, Err: errors.New("it takes no argument; it reads the whole cluster")}
 			}
@@ -103,9 +103,9 @@ func decoders() (serializer.CodecFactory, error) {
 // Name is the scheme: there is one cluster.
 func (s *source) Name() string { return s.kind.scheme }
 
-// Load lists the objects. An error that is no [*provider.InvalidPolicyError] says
+// Load lists the objects. An error that is no [*policy.InvalidPolicyError] says
 // that the cluster is away, which includes that it forbids us to read.
-func (s *source) Load(ctx context.Context) (provider.Policy, error) {
+func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 	list := s.kind.list()
 	err := s.objects.Get().Resource(s.kind.resource.Resource).
 		SpecificallyVersionedParams(&metav1.ListOptions{FieldSelector: s.selector}, metav1.ParameterCodec, metav1.SchemeGroupVersion).
@@ -116,7 +116,7 @@ func (s *source) Load(ctx context.Context) (provider.Policy, error) {
 		}
 	}
 	if err != nil {
-		return provider.Policy{}, s.explain("listing", err)
+		return policy.Policy{}, s.explain("listing", err)
 	}
 	return s.kind.convert(list)
 }

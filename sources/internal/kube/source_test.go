@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -109,7 +110,7 @@ func TestAbsence(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("got %+v and %v, want an error with %q", p, err, c.err)
 				}
-				if _, wrong := errors.AsType[*provider.InvalidPolicyError](err); wrong {
+				if _, wrong := errors.AsType[*policy.InvalidPolicyError](err); wrong {
 					t.Errorf("a cluster that is away is called an invalid policy: %v", err)
 				}
 				return
@@ -117,7 +118,7 @@ func TestAbsence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(p.Rules) != 0 || len(p.Warnings) != 1 || p.Warnings[0].Code != provider.WarnKindAbsent {
+			if len(p.Rules) != 0 || len(p.Warnings) != 1 || p.Warnings[0].Code != policy.WarnKindAbsent {
 				t.Errorf("got %+v, want nothing but a warning", p)
 			}
 		})
@@ -167,7 +168,7 @@ func TestInvalidObject(t *testing.T) {
 		{"metadata":{"name":"a"},"spec":{"imageDigestMirrors":[{"source":"x.example.com","mirrors":["m.example.com"]}]}},
 		{"metadata":{"name":"b"},"spec":{"imageDigestMirrors":[{"source":"y.example.com","mirrors":["m.example.com"],"mirrorSourcePolicy":"Sometimes"}]}}]}`
 	p, err := (&server{answers: map[string]answer{idmsPath: ok(list)}}).open(t, IDMS()).Load(t.Context())
-	wrong, is := errors.AsType[*provider.InvalidPolicyError](err)
+	wrong, is := errors.AsType[*policy.InvalidPolicyError](err)
 	if !is || wrong.Origin != "imagedigestmirrorset/b#1" {
 		t.Errorf("got %+v and %v, want an InvalidPolicyError for imagedigestmirrorset/b#1", p, err)
 	}

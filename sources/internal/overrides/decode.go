@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Is reports whether data is meant to be such a document: a JSON object that says
@@ -48,8 +48,8 @@ func header(data []byte) (kind, version string) {
 
 // Decode reads a document. where says in errors what data is, and in origins where
 // the document names none; with "" such rules have none either. What is wrong is a
-// [*provider.InvalidPolicyError] that names the entry.
-func Decode(where string, data []byte) (provider.Policy, error) {
+// [*policy.InvalidPolicyError] that names the entry.
+func Decode(where string, data []byte) (policy.Policy, error) {
 	r := newReader(data)
 	doc, err := r.document(data)
 	if err != nil {
@@ -57,7 +57,7 @@ func Decode(where string, data []byte) (provider.Policy, error) {
 		if where != "" {
 			at = strings.TrimSpace(where + " " + at)
 		}
-		return provider.Policy{}, &provider.InvalidPolicyError{Origin: at, Err: err}
+		return policy.Policy{}, &policy.InvalidPolicyError{Origin: at, Err: err}
 	}
 	return doc.policy(where), nil
 }

@@ -8,16 +8,16 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Encode writes rules, compact and the same for the same rules. It fails for a name
 // that is not UTF-8, which JSON cannot hold.
-func Encode(rules *provider.Rules) ([]byte, error) { return encode(of(rules.Policy())) }
+func Encode(rules *policy.Rules) ([]byte, error) { return encode(of(rules.Policy())) }
 
 // EncodeBare is Encode without the origins: it says what the rules are and not which
 // objects state them, and so stays the same while these are renamed and reordered.
-func EncodeBare(rules *provider.Rules) ([]byte, error) {
+func EncodeBare(rules *policy.Rules) ([]byte, error) {
 	doc := of(rules.Policy())
 	doc.forgetOrigins()
 	return encode(doc)
@@ -39,10 +39,10 @@ func encode(doc document) ([]byte, error) {
 }
 
 // of makes a document of a policy of Rules.Policy.
-func of(p provider.Policy) document {
+func of(p policy.Policy) document {
 	doc := document{Kind: Kind, Version: Version, Insecure: scopesOf(p.Insecure), Blocked: scopesOf(p.Blocked)}
 	for i, r := range p.Rules {
-		if r.Kind == provider.KindRewrite {
+		if r.Kind == policy.KindRewrite {
 			doc.Rewrites = append(doc.Rewrites, rewrite{Source: r.Source, Target: r.Mirrors[0].Location, Origin: r.Origin})
 			continue
 		}
@@ -61,7 +61,7 @@ func of(p provider.Policy) document {
 	return doc
 }
 
-func registryOf(r provider.Rule) registry {
+func registryOf(r policy.Rule) registry {
 	t := registry{
 		Prefix: r.Source, Location: r.Location, Insecure: r.Insecure, Blocked: r.NeverContactSource, DigestOnly: r.DigestOnly,
 		Origins: r.Provenance.Origins, ScopeOnly: r.Provenance.ScopeOnly,
@@ -74,17 +74,17 @@ func registryOf(r provider.Rule) registry {
 	return t
 }
 
-func pullOf(p provider.PullBy) string {
+func pullOf(p policy.PullBy) string {
 	switch p {
-	case provider.PullDigest:
+	case policy.PullDigest:
 		return pullDigest
-	case provider.PullTag:
+	case policy.PullTag:
 		return pullTag
 	}
 	return "" // all
 }
 
-func scopesOf(scopes []provider.Scope) (out []scope) {
+func scopesOf(scopes []policy.Scope) (out []scope) {
 	for _, s := range scopes {
 		out = append(out, scope{s.Name, s.Origin})
 	}

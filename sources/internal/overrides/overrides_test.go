@@ -8,21 +8,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
 	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
 
-func mustRules(tb testing.TB, policies ...provider.Policy) *provider.Rules {
+func mustRules(tb testing.TB, policies ...policy.Policy) *policy.Rules {
 	tb.Helper()
-	r, err := provider.NewRules(provider.RulesConfig{}, policies...)
+	r, err := policy.NewRules(policy.RulesConfig{}, policies...)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return r
 }
 
-func mustEncode(tb testing.TB, r *provider.Rules) []byte {
+func mustEncode(tb testing.TB, r *policy.Rules) []byte {
 	tb.Helper()
 	data, err := overrides.Encode(r)
 	if err != nil {
@@ -32,19 +32,19 @@ func mustEncode(tb testing.TB, r *provider.Rules) []byte {
 }
 
 // everything has a use for every field.
-func everything() provider.Policy {
-	return provider.Policy{
-		Rules: []provider.Rule{
-			{Source: "q.io/a", Mirrors: []provider.Mirror{{Location: "z.com/a"}, {Location: "m.com/a"}}, Origin: "idms/one#1"},
-			{Source: "q.io/a", Mirrors: []provider.Mirror{{Location: "m.com/a"}}, Origin: "idms/two#1"},
-			{Source: "q.io/a", Mirrors: []provider.Mirror{{Location: "t.com/a"}}, Pull: provider.PullTag, NeverContactSource: true, Origin: "itms/three#1"},
-			{Source: "env.io", Mirrors: []provider.Mirror{{Location: "m.com/e"}}, Pull: provider.PullAny, Origin: "env:X#1"},
-			{Source: "*.w.io", Location: "w.com", Literal: true, Insecure: true, Pull: provider.PullAny, Origin: "file:r.conf:1 $(HOME)"},
-			{Source: "d.io", Literal: true, DigestOnly: true, Mirrors: []provider.Mirror{{Location: "m.com/d", Insecure: true}}, Origin: "file:r.conf:9"},
-			{Kind: provider.KindRewrite, Source: "r.io", Mirrors: []provider.Mirror{{Location: "s.io/r"}}, Pull: provider.PullAny, Origin: "flag#1"},
+func everything() policy.Policy {
+	return policy.Policy{
+		Rules: []policy.Rule{
+			{Source: "q.io/a", Mirrors: []policy.Mirror{{Location: "z.com/a"}, {Location: "m.com/a"}}, Origin: "idms/one#1"},
+			{Source: "q.io/a", Mirrors: []policy.Mirror{{Location: "m.com/a"}}, Origin: "idms/two#1"},
+			{Source: "q.io/a", Mirrors: []policy.Mirror{{Location: "t.com/a"}}, Pull: policy.PullTag, NeverContactSource: true, Origin: "itms/three#1"},
+			{Source: "env.io", Mirrors: []policy.Mirror{{Location: "m.com/e"}}, Pull: policy.PullAny, Origin: "env:X#1"},
+			{Source: "*.w.io", Location: "w.com", Literal: true, Insecure: true, Pull: policy.PullAny, Origin: "file:r.conf:1 $(HOME)"},
+			{Source: "d.io", Literal: true, DigestOnly: true, Mirrors: []policy.Mirror{{Location: "m.com/d", Insecure: true}}, Origin: "file:r.conf:9"},
+			{Kind: policy.KindRewrite, Source: "r.io", Mirrors: []policy.Mirror{{Location: "s.io/r"}}, Pull: policy.PullAny, Origin: "flag#1"},
 		},
-		Insecure: []provider.Scope{{Name: "q.io/a/b", Origin: "image/cluster"}},
-		Blocked:  []provider.Scope{{Name: "b.io", Origin: "image/cluster"}},
+		Insecure: []policy.Scope{{Name: "q.io/a/b", Origin: "image/cluster"}},
+		Blocked:  []policy.Scope{{Name: "b.io", Origin: "image/cluster"}},
 	}
 }
 
@@ -79,7 +79,7 @@ func TestText(t *testing.T) {
 // Reading gives back what the rules say of themselves, to the last origin, whoever
 // has indented the text in between.
 func TestRoundTrip(t *testing.T) {
-	check := func(r *provider.Rules) {
+	check := func(r *policy.Rules) {
 		t.Helper()
 		data := mustEncode(t, r)
 		var indented bytes.Buffer
@@ -104,7 +104,7 @@ func TestRoundTrip(t *testing.T) {
 	loaded := 0
 	for seed := range uint64(1000) {
 		s := testpolicy.New(seed)
-		if r, err := provider.NewRules(s.Config, s.Policies...); err == nil {
+		if r, err := policy.NewRules(s.Config, s.Policies...); err == nil {
 			loaded++
 			check(r)
 		}
@@ -175,11 +175,11 @@ func TestInvalid(t *testing.T) {
 	} {
 		for where, want := range map[string]string{"": tc.origin, "file:o.json": strings.TrimSpace("file:o.json " + tc.origin)} {
 			p, err := overrides.Decode(where, []byte(tc.data))
-			wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+			wrong, ok := errors.AsType[*policy.InvalidPolicyError](err)
 			if !ok || wrong.Origin != want || !strings.Contains(wrong.Err.Error(), tc.message) {
 				t.Errorf("%s\n got %v\nwant an InvalidPolicyError of %q with %q", tc.data, err, want, tc.message)
 			}
-			if !reflect.DeepEqual(p, provider.Policy{}) {
+			if !reflect.DeepEqual(p, policy.Policy{}) {
 				t.Errorf("%s: half a policy comes with the error: %+v", tc.data, p)
 			}
 		}
@@ -190,7 +190,7 @@ func TestInvalid(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	for n := range len(everythingText) {
 		_, err := overrides.Decode("x", []byte(everythingText[:n]))
-		if wrong, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || wrong.Origin == "" {
+		if wrong, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || wrong.Origin == "" {
 			t.Fatalf("cut off after %d bytes: %v", n, err)
 		}
 		if known := n >= len(`{"kind":"MirrorchainOverrides"`); overrides.Is([]byte(everythingText[:n])) != known {
@@ -227,12 +227,12 @@ func TestExtensions(t *testing.T) {
 }
 
 func TestNotUTF8(t *testing.T) {
-	rule := provider.Rule{Source: "a.io", Mirrors: []provider.Mirror{{Location: "m.io"}}, Origin: "file:\xff.yaml"}
-	if data := mustEncode(t, mustRules(t, provider.Policy{Rules: []provider.Rule{rule}})); !bytes.Contains(data, []byte("file:\ufffd.yaml")) {
+	rule := policy.Rule{Source: "a.io", Mirrors: []policy.Mirror{{Location: "m.io"}}, Origin: "file:\xff.yaml"}
+	if data := mustEncode(t, mustRules(t, policy.Policy{Rules: []policy.Rule{rule}})); !bytes.Contains(data, []byte("file:\ufffd.yaml")) {
 		t.Errorf("an origin that is not UTF-8: %s", data)
 	}
 	rule.Mirrors[0].Location = "m\xff.io"
-	if data, err := overrides.Encode(mustRules(t, provider.Policy{Rules: []provider.Rule{rule}})); err == nil {
+	if data, err := overrides.Encode(mustRules(t, policy.Policy{Rules: []policy.Rule{rule}})); err == nil {
 		t.Errorf("a mirror that is not UTF-8 is written as %s", data)
 	}
 }
@@ -245,14 +245,14 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"kind":"MirrorchainOverrides","version":2}`))
 	for seed := range uint64(20) {
 		s := testpolicy.New(seed)
-		if r, err := provider.NewRules(s.Config, s.Policies...); err == nil {
+		if r, err := policy.NewRules(s.Config, s.Policies...); err == nil {
 			f.Add(mustEncode(f, r))
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := overrides.Decode("x", data)
 		if err != nil {
-			if wrong, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || wrong.Origin == "" {
+			if wrong, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || wrong.Origin == "" {
 				t.Fatalf("%v is no InvalidPolicyError that says where", err)
 			}
 			return
@@ -260,7 +260,7 @@ func FuzzDecode(f *testing.F) {
 		if !overrides.Is(data) {
 			t.Fatal("read and not recognised")
 		}
-		r, err := provider.NewRules(provider.RulesConfig{}, p)
+		r, err := policy.NewRules(policy.RulesConfig{}, p)
 		if err != nil {
 			return // read well, and no node would load it
 		}

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // policy is the reverse of of.
-func (d *document) policy(where string) provider.Policy {
-	var p provider.Policy
+func (d *document) policy(where string) policy.Policy {
+	var p policy.Policy
 	unnamed := func(list string, i int) string {
 		if where == "" {
 			return ""
@@ -20,16 +20,16 @@ func (d *document) policy(where string) provider.Policy {
 		p.Rules = append(p.Rules, t.rules(unnamed("registries", i))...)
 	}
 	for i, w := range d.Rewrites {
-		p.Rules = append(p.Rules, provider.Rule{
-			Kind: provider.KindRewrite, Source: w.Source, Mirrors: []provider.Mirror{{Location: w.Target}}, Pull: provider.PullAny,
+		p.Rules = append(p.Rules, policy.Rule{
+			Kind: policy.KindRewrite, Source: w.Source, Mirrors: []policy.Mirror{{Location: w.Target}}, Pull: policy.PullAny,
 			Origin: or(w.Origin, unnamed("rewrites", i)), Merged: true,
 		})
 	}
 	for i, s := range d.Insecure {
-		p.Insecure = append(p.Insecure, provider.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("insecure-registries", i)), Merged: true})
+		p.Insecure = append(p.Insecure, policy.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("insecure-registries", i)), Merged: true})
 	}
 	for i, s := range d.Blocked {
-		p.Blocked = append(p.Blocked, provider.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("blocked-registries", i)), Merged: true})
+		p.Blocked = append(p.Blocked, policy.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("blocked-registries", i)), Merged: true})
 	}
 	return p
 }
@@ -43,14 +43,14 @@ func or(s, otherwise string) string {
 
 // rules are t as Literal rules, one for each run of mirrors that serve the same
 // pulls.
-func (t registry) rules(unnamed string) []provider.Rule {
-	base := provider.Rule{
-		Source: t.Prefix, Location: t.Location, Pull: provider.PullAny, NeverContactSource: t.Blocked, Literal: true,
+func (t registry) rules(unnamed string) []policy.Rule {
+	base := policy.Rule{
+		Source: t.Prefix, Location: t.Location, Pull: policy.PullAny, NeverContactSource: t.Blocked, Literal: true,
 		DigestOnly: t.DigestOnly, Insecure: t.Insecure, Origin: or(strings.Join(t.Origins, ", "), unnamed), Merged: true,
 	}
 	base.Provenance.ScopeOnly, base.Provenance.Inherited = t.ScopeOnly, t.Inherited
-	base.Provenance.BlockedBy = provider.Scope{Name: t.BlockedBy.Scope, Origin: t.BlockedBy.Origin}
-	var out []provider.Rule
+	base.Provenance.BlockedBy = policy.Scope{Name: t.BlockedBy.Scope, Origin: t.BlockedBy.Origin}
+	var out []policy.Rule
 	for start, end := 0, 0; start < len(t.Mirrors) || out == nil; start = end {
 		r := base
 		if len(t.Origins) > 1 {
@@ -60,7 +60,7 @@ func (t registry) rules(unnamed string) []provider.Rule {
 		for end = start; end < len(t.Mirrors) && t.Mirrors[end].pull() == t.Mirrors[start].pull(); end++ {
 			m := t.Mirrors[end]
 			r.Pull = m.pull()
-			r.Mirrors = append(r.Mirrors, provider.Mirror{Location: m.Location, Insecure: m.Insecure})
+			r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m.Location, Insecure: m.Insecure})
 			own = own || m.Origins != nil
 		}
 		for _, m := range t.Mirrors[start:end] {
@@ -77,12 +77,12 @@ func (t registry) rules(unnamed string) []provider.Rule {
 	return out
 }
 
-func (m mirror) pull() provider.PullBy {
+func (m mirror) pull() policy.PullBy {
 	switch m.Pull {
 	case pullDigest:
-		return provider.PullDigest
+		return policy.PullDigest
 	case pullTag:
-		return provider.PullTag
+		return policy.PullTag
 	}
-	return provider.PullAny
+	return policy.PullAny
 }

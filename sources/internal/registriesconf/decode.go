@@ -11,13 +11,13 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Conf is what one file, or a file with its drop-ins, says.
 type Conf struct {
 	tables   map[string]table // by prefix
-	warnings []provider.Warning
+	warnings []policy.Warning
 }
 
 // table is a [[registry]] table.
@@ -62,7 +62,7 @@ type document struct {
 
 // Decode reads one file. where is how origins and errors name it,
 // "file:/etc/containers/registries.conf". What is wrong is a
-// [*provider.InvalidPolicyError] that names the line or the table.
+// [*policy.InvalidPolicyError] that names the line or the table.
 func Decode(where string, data []byte) (Conf, error) {
 	if !utf8.Valid(data) {
 		return Conf{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
@@ -87,7 +87,7 @@ func Decode(where string, data []byte) (Conf, error) {
 		t := &doc.Registry[i]
 		t.origin = origin(where, lines, i)
 		if err := t.check(); err != nil {
-			return Conf{}, &provider.InvalidPolicyError{Origin: t.origin, Err: err}
+			return Conf{}, &policy.InvalidPolicyError{Origin: t.origin, Err: err}
 		}
 		c.warnProxy(t)
 	}
@@ -96,7 +96,7 @@ func Decode(where string, data []byte) (Conf, error) {
 	}
 	for _, t := range doc.Registry {
 		if first, twice := c.tables[t.Prefix]; twice {
-			c.warn(provider.WarnNotEnforced, fmt.Sprintf("%s: the prefix %q has a table already, at %s, and the first one counts",
+			c.warn(policy.WarnNotEnforced, fmt.Sprintf("%s: the prefix %q has a table already, at %s, and the first one counts",
 				t.origin, t.Prefix, first.origin), first.origin, t.origin)
 			continue
 		}
@@ -173,7 +173,7 @@ func headers(text string, want int) []int {
 }
 
 func (c *Conf) warn(code, message string, origins ...string) {
-	c.warnings = append(c.warnings, provider.Warning{Code: code, Origins: origins, Message: message})
+	c.warnings = append(c.warnings, policy.Warning{Code: code, Origins: origins, Message: message})
 }
 
 // warnUndecoded names keys that are ignored, as containers/image ignores them.
@@ -187,7 +187,7 @@ func (c *Conf) warnUndecoded(where string, keys []toml.Key) {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		c.warn(provider.WarnNotEnforced, fmt.Sprintf("%s: the key %q is not known and is ignored, as nodes ignore it", where, name), where)
+		c.warn(policy.WarnNotEnforced, fmt.Sprintf("%s: the key %q is not known and is ignored, as nodes ignore it", where, name), where)
 	}
 }
 
@@ -199,10 +199,10 @@ func (c *Conf) warnProxy(t *table) {
 		set = set || m.NamespaceProxy != ""
 	}
 	if set {
-		c.warn(provider.WarnNotEnforced, t.origin+": namespace-proxy is ignored: requests carry no \"ns\" parameter", t.origin)
+		c.warn(policy.WarnNotEnforced, t.origin+": namespace-proxy is ignored: requests carry no \"ns\" parameter", t.origin)
 	}
 }
 
 func invalid(origin, format string, args ...any) error {
-	return &provider.InvalidPolicyError{Origin: origin, Err: fmt.Errorf(format, args...)}
+	return &policy.InvalidPolicyError{Origin: origin, Err: fmt.Errorf(format, args...)}
 }

@@ -8,21 +8,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 const where = "file:registries.conf"
 
-func mirrors(names ...string) (out []provider.Mirror) {
+func mirrors(names ...string) (out []policy.Mirror) {
 	for _, n := range names {
-		out = append(out, provider.Mirror{Location: n})
+		out = append(out, policy.Mirror{Location: n})
 	}
 	return out
 }
 
 func at(line, n int) string { return fmt.Sprintf("%s:%d [[registry]]#%d", where, line, n) }
 
-func decode(t *testing.T, texts ...string) provider.Policy {
+func decode(t *testing.T, texts ...string) policy.Policy {
 	t.Helper()
 	var merged Conf
 	for _, text := range texts {
@@ -32,7 +32,7 @@ func decode(t *testing.T, texts ...string) provider.Policy {
 		}
 		merged.Apply(c)
 	}
-	var p provider.Policy
+	var p policy.Policy
 	merged.AddTo(&p)
 	return p
 }
@@ -41,7 +41,7 @@ func TestRules(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		texts    []string
-		want     []provider.Rule
+		want     []policy.Rule
 		warnings int
 	}{
 		{"nothing", []string{""}, nil, 0},
@@ -54,13 +54,13 @@ additional-layer-store-auth-helper = "x"
 "fedora" = "registry.fedoraproject.org/fedora"
 `}, nil, 0},
 		{"a table without mirrors", []string{"[[registry]]\nlocation = \"a.io/\"\ninsecure = true\nblocked = true\n"},
-			[]provider.Rule{{Source: "a.io", Pull: provider.PullAny, Literal: true, Insecure: true, NeverContactSource: true, Origin: at(1, 1)}}, 0},
+			[]policy.Rule{{Source: "a.io", Pull: policy.PullAny, Literal: true, Insecure: true, NeverContactSource: true, Origin: at(1, 1)}}, 0},
 		{"prefix and location", []string{"[[registry]]\nprefix = \"a.io/x\"\nlocation = \"b.io/y\"\n"},
-			[]provider.Rule{{Source: "a.io/x", Location: "b.io/y", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
+			[]policy.Rule{{Source: "a.io/x", Location: "b.io/y", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
 		{"wildcard without location", []string{"[[registry]]\nprefix = \"*.a.io\"\n[[registry.mirror]]\nlocation = \"m.io/a\"\ninsecure = true\n"},
-			[]provider.Rule{{Source: "*.a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1), Mirrors: []provider.Mirror{{Location: "m.io/a", Insecure: true}}}}, 0},
+			[]policy.Rule{{Source: "*.a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1), Mirrors: []policy.Mirror{{Location: "m.io/a", Insecure: true}}}}, 0},
 		{"wildcard as location", []string{"[[registry]]\nlocation = \"*.a.io\"\n"},
-			[]provider.Rule{{Source: "*.a.io", Location: "*.a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
+			[]policy.Rule{{Source: "*.a.io", Location: "*.a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
 		{"digest only", []string{`
 [[registry]]
 location = "a.io"
@@ -69,7 +69,7 @@ mirror-by-digest-only = true
   location = "z.io"
   [[registry.mirror]]
   location = "m.io"
-`}, []provider.Rule{{Source: "a.io", Mirrors: mirrors("z.io", "m.io"), Pull: provider.PullDigest, Literal: true, DigestOnly: true, Origin: at(2, 1)}}, 0},
+`}, []policy.Rule{{Source: "a.io", Mirrors: mirrors("z.io", "m.io"), Pull: policy.PullDigest, Literal: true, DigestOnly: true, Origin: at(2, 1)}}, 0},
 		{"mirrors of several kinds, in order", []string{`
 [[registry]] # of the site
 location = "a.io"
@@ -87,11 +87,11 @@ pull-from-mirror = "tag-only"
 [[registry.mirror]]
 location = "5.io"
 pull-from-mirror = "digest-only"
-`}, []provider.Rule{
-			{Source: "a.io", Mirrors: mirrors("1.io", "2.io"), Pull: provider.PullAny, Literal: true, Origin: at(2, 1)},
-			{Source: "a.io", Mirrors: mirrors("3.io"), Pull: provider.PullDigest, Literal: true, Origin: at(2, 1)},
-			{Source: "a.io", Mirrors: mirrors("4.io"), Pull: provider.PullTag, Literal: true, Origin: at(2, 1)},
-			{Source: "a.io", Mirrors: mirrors("5.io"), Pull: provider.PullDigest, Literal: true, Origin: at(2, 1)},
+`}, []policy.Rule{
+			{Source: "a.io", Mirrors: mirrors("1.io", "2.io"), Pull: policy.PullAny, Literal: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("3.io"), Pull: policy.PullDigest, Literal: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("4.io"), Pull: policy.PullTag, Literal: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("5.io"), Pull: policy.PullDigest, Literal: true, Origin: at(2, 1)},
 		}, 0},
 		{"sorted, the first of a prefix counts", []string{`
 [[registry]]
@@ -101,30 +101,30 @@ location = "a.io"
 [[registry]]
 prefix = "b.io"
 location = "c.io"
-`}, []provider.Rule{
-			{Source: "a.io", Pull: provider.PullAny, Literal: true, Origin: at(4, 2)},
-			{Source: "b.io", Pull: provider.PullAny, Literal: true, Origin: at(2, 1)},
+`}, []policy.Rule{
+			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(4, 2)},
+			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(2, 1)},
 		}, 1},
 		{"a drop-in replaces the whole table", []string{
 			"[[registry]]\nlocation = \"a.io\"\nblocked = true\n[[registry.mirror]]\nlocation = \"m.io\"\n[[registry]]\nlocation = \"b.io\"\n",
 			"\n[[registry]]\nlocation = \"a.io\"\n",
-		}, []provider.Rule{
-			{Source: "a.io", Pull: provider.PullAny, Literal: true, Origin: at(2, 1)},
-			{Source: "b.io", Pull: provider.PullAny, Literal: true, Origin: at(6, 2)},
+		}, []policy.Rule{
+			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(2, 1)},
+			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(6, 2)},
 		}, 0},
 		{"inline tables have no lines", []string{`registry = [{location = "a.io", mirror = [{location = "m.io"}]}]`},
-			[]provider.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: provider.PullAny, Literal: true, Origin: where + " [[registry]]#1"}}, 0},
-		{"a byte order mark", []string{"\ufeff[[registry]]\nlocation = \"a.io\"\n[[registry]]\nlocation = \"b.io\"\n"}, []provider.Rule{
-			{Source: "a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)},
-			{Source: "b.io", Pull: provider.PullAny, Literal: true, Origin: at(3, 2)},
+			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, Literal: true, Origin: where + " [[registry]]#1"}}, 0},
+		{"a byte order mark", []string{"\ufeff[[registry]]\nlocation = \"a.io\"\n[[registry]]\nlocation = \"b.io\"\n"}, []policy.Rule{
+			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)},
+			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(3, 2)},
 		}, 0},
 		{"keys that nothing knows", []string{"surprise = 1\n[[registry]]\nlocation = \"a.io\"\nbloked = true\n[[registry.mirror]]\nlocation = \"m.io\"\ndigest-only = true\n"},
-			[]provider.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: provider.PullAny, Literal: true, Origin: at(2, 1)}}, 3},
+			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, Literal: true, Origin: at(2, 1)}}, 3},
 		{"namespace-proxy", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry.mirror]]\nlocation = \"m.io\"\nnamespace-proxy = \"a.io\"\n"},
-			[]provider.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: provider.PullAny, Literal: true, Origin: at(1, 1)}}, 1},
-		{"spellings of two tables", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry]]\nLocation = \"b.io\"\n"}, []provider.Rule{
-			{Source: "a.io", Pull: provider.PullAny, Literal: true, Origin: at(1, 1)},
-			{Source: "b.io", Pull: provider.PullAny, Literal: true, Origin: at(3, 2)},
+			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, Literal: true, Origin: at(1, 1)}}, 1},
+		{"spellings of two tables", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry]]\nLocation = \"b.io\"\n"}, []policy.Rule{
+			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)},
+			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(3, 2)},
 		}, 0},
 		{"an empty section of version 1", []string{"[registries.search]\n"}, nil, 0},
 	} {
@@ -169,7 +169,7 @@ func TestInvalid(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Decode(where, []byte(tc.text))
-			wrong, ok := errors.AsType[*provider.InvalidPolicyError](err)
+			wrong, ok := errors.AsType[*policy.InvalidPolicyError](err)
 			if !ok {
 				t.Fatalf("got %v, want an InvalidPolicyError", err)
 			}
@@ -180,7 +180,7 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// FuzzDecode checks that whatever is accepted is accepted by provider.NewRules
+// FuzzDecode checks that whatever is accepted is accepted by policy.NewRules
 // too, which judges the tables once more.
 func FuzzDecode(f *testing.F) {
 	f.Add("[[registry]]\nlocation = \"a.io\"\n[[registry.mirror]]\nlocation = \"m.io\"\npull-from-mirror = \"tag-only\"\n")
@@ -190,19 +190,19 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Decode(where, []byte(text))
 		if err != nil {
-			if wrong, ok := errors.AsType[*provider.InvalidPolicyError](err); !ok || !strings.HasPrefix(wrong.Origin, where) {
+			if wrong, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || !strings.HasPrefix(wrong.Origin, where) {
 				t.Fatalf("%q: %v says not where", text, err)
 			}
 			return
 		}
-		var p provider.Policy
+		var p policy.Policy
 		c.AddTo(&p)
 		for _, r := range p.Rules {
 			if r.Source == "" || !r.Literal || !strings.HasPrefix(r.Origin, where) {
 				t.Fatalf("%q: rule %+v", text, r)
 			}
 		}
-		if _, err := provider.NewRules(provider.RulesConfig{}, p); err != nil {
+		if _, err := policy.NewRules(policy.RulesConfig{}, p); err != nil {
 			t.Fatalf("%q: accepted, and NewRules says %v", text, err)
 		}
 	})

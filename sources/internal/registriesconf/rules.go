@@ -5,24 +5,24 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // AddTo appends c's tables to p as Literal rules, sorted by prefix, in which
 // order containers/image scans them. A table whose mirrors differ in
 // pull-from-mirror becomes consecutive rules of one source, in the mirrors'
 // order; a table without mirrors is one rule without mirrors.
-func (c Conf) AddTo(p *provider.Policy) {
+func (c Conf) AddTo(p *policy.Policy) {
 	for _, prefix := range slices.Sorted(maps.Keys(c.tables)) {
 		p.Rules = append(p.Rules, c.tables[prefix].rules()...)
 	}
 	p.Warnings = append(p.Warnings, c.warnings...)
 }
 
-func (t table) rules() []provider.Rule {
-	base := provider.Rule{
+func (t table) rules() []policy.Rule {
+	base := policy.Rule{
 		Source:             t.Prefix,
-		Pull:               provider.PullAny,
+		Pull:               policy.PullAny,
 		NeverContactSource: t.Blocked,
 		Literal:            true,
 		DigestOnly:         t.MirrorByDigestOnly,
@@ -35,9 +35,9 @@ func (t table) rules() []provider.Rule {
 		base.Location = t.Location
 	}
 	if len(t.Mirrors) == 0 {
-		return []provider.Rule{base}
+		return []policy.Rule{base}
 	}
-	var rules []provider.Rule
+	var rules []policy.Rule
 	for i, m := range t.Mirrors {
 		pull := t.pull(m)
 		if i == 0 || rules[len(rules)-1].Pull != pull {
@@ -46,17 +46,17 @@ func (t table) rules() []provider.Rule {
 			rules = append(rules, next)
 		}
 		last := &rules[len(rules)-1]
-		last.Mirrors = append(last.Mirrors, provider.Mirror{Location: m.Location, Insecure: m.Insecure})
+		last.Mirrors = append(last.Mirrors, policy.Mirror{Location: m.Location, Insecure: m.Insecure})
 	}
 	return rules
 }
 
-func (t table) pull(m mirror) provider.PullBy {
+func (t table) pull(m mirror) policy.PullBy {
 	switch {
 	case t.MirrorByDigestOnly, m.PullFromMirror == pullDigest:
-		return provider.PullDigest
+		return policy.PullDigest
 	case m.PullFromMirror == pullTag:
-		return provider.PullTag
+		return policy.PullTag
 	}
-	return provider.PullAny
+	return policy.PullAny
 }

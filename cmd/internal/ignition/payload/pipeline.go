@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -23,7 +24,7 @@ type Config struct {
 	// mirror to the next is its business.
 	Images provider.ImageProvider
 	// Rules are the current ones. They are read once for each payload.
-	Rules func() *provider.Rules
+	Rules func() *policy.Rules
 	// Files keeps what was read from images.
 	Files *filecache.Cache
 	// WorkDir is where payloads have their directories. Programs are run from there.

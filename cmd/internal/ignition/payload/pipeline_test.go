@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
@@ -215,7 +216,7 @@ func TestFailures(t *testing.T) {
 		"version":           {options{version: "latest"}, `the release states version "latest", which is no semantic version`},
 		"no feature gate":   {options{cfg: func(c *payload.Config) { c.FeatureGate = "/does/not/exist" }}, "rendering the feature gate: open /does/not/exist"},
 		"no system":         {options{cfg: func(c *payload.Config) { c.OSRelease = "/does/not/exist" }}, "what system this runs on: open /does/not/exist"},
-		"no rules":          {options{cfg: func(c *payload.Config) { c.Rules = func() *provider.Rules { return nil } }}, "looking up the release: the mirror policies have not been read yet"},
+		"no rules":          {options{cfg: func(c *payload.Config) { c.Rules = func() *policy.Rules { return nil } }}, "looking up the release: the mirror policies have not been read yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, c.options)

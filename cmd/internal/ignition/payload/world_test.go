@@ -15,7 +15,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -51,7 +51,7 @@ type world struct {
 	mirrors       [2]*testregistry.Registry
 	release       testpayload.Image
 	digests       map[string]string // of component images
-	rules         *provider.Rules
+	rules         *policy.Rules
 	workDir       string
 	files         *filecache.Cache
 	in            payload.Inputs
@@ -132,20 +132,20 @@ func (w *world) pushRelease(o options) {
 }
 
 func (w *world) makeRules(rewrite bool) {
-	mirrors := func(repository string) []provider.Mirror {
-		return []provider.Mirror{{Location: w.mirrors[0].Host() + "/" + repository}, {Location: w.mirrors[1].Host() + "/" + repository}}
+	mirrors := func(repository string) []policy.Mirror {
+		return []policy.Mirror{{Location: w.mirrors[0].Host() + "/" + repository}, {Location: w.mirrors[1].Host() + "/" + repository}}
 	}
-	p := provider.Policy{Rules: []provider.Rule{
-		{Kind: provider.KindMirror, Source: w.source.Host() + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease), Pull: provider.PullDigest, NeverContactSource: true},
-		{Kind: provider.KindMirror, Source: w.source.Host() + "/" + componentRepository, Mirrors: mirrors(mirroredComponents), Pull: provider.PullDigest, NeverContactSource: true},
+	p := policy.Policy{Rules: []policy.Rule{
+		{Kind: policy.KindMirror, Source: w.source.Host() + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease), Pull: policy.PullDigest, NeverContactSource: true},
+		{Kind: policy.KindMirror, Source: w.source.Host() + "/" + componentRepository, Mirrors: mirrors(mirroredComponents), Pull: policy.PullDigest, NeverContactSource: true},
 	}}
 	if rewrite {
-		p.Rules = []provider.Rule{
-			{Kind: provider.KindRewrite, Source: w.source.Host() + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease)[:1]},
-			{Kind: provider.KindRewrite, Source: w.source.Host() + "/" + componentRepository, Mirrors: mirrors(mirroredComponents)[:1]},
+		p.Rules = []policy.Rule{
+			{Kind: policy.KindRewrite, Source: w.source.Host() + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease)[:1]},
+			{Kind: policy.KindRewrite, Source: w.source.Host() + "/" + componentRepository, Mirrors: mirrors(mirroredComponents)[:1]},
 		}
 	}
-	rules, err := provider.NewRules(provider.RulesConfig{}, p)
+	rules, err := policy.NewRules(policy.RulesConfig{}, p)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func (w *world) makePipeline(o options) {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { base.Close() })
-	current := func() *provider.Rules { return w.rules }
+	current := func() *policy.Rules { return w.rules }
 	releases, err := chain.New(base, current, chain.Translate(chain.TranslateConfig{Live: true}), chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{}))
 	if err != nil {
 		w.t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // memory is what a replica knows of its own work on token Secrets. It keeps replicas
@@ -36,7 +36,7 @@ func tellingOf(s *corev1.Secret) telling {
 // setback is a failure that is to be tried again later.
 type setback struct {
 	of    *corev1.Secret // what it asked for
-	rules *provider.Rules
+	rules *policy.Rules
 	tries int
 	until time.Time
 }
@@ -69,7 +69,7 @@ func (m *memory) begin() (inputs int) {
 
 // failure notes that there is no payload. It is tried again at once if something that
 // payloads are made of has changed since begin.
-func (m *memory) failure(s *corev1.Secret, rules *provider.Rules, inputs int, now time.Time) {
+func (m *memory) failure(s *corev1.Secret, rules *policy.Rules, inputs int, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil {
@@ -90,7 +90,7 @@ func (m *memory) failure(s *corev1.Secret, rules *provider.Rules, inputs int, no
 
 // wait is how long to leave the Secret alone: while it asks for what failed, with the
 // same rules, and the pause is not over.
-func (m *memory) wait(s *corev1.Secret, rules *provider.Rules, now time.Time) time.Duration {
+func (m *memory) wait(s *corev1.Secret, rules *policy.Rules, now time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f, ok := m.failed[s.Name]

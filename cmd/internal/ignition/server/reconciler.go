@@ -15,7 +15,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Name is the server's: of its logs, its events and its field ownership.
@@ -50,7 +50,7 @@ type Reconciler struct {
 	Log       *zap.Logger
 	// Rules are the current ones: with others a payload that could not be made is tried
 	// at once. Nil is none.
-	Rules func() *provider.Rules
+	Rules func() *policy.Rules
 	// Now is the time; nil is [time.Now].
 	Now func() time.Time
 	// Limit is how long making one payload may take; 0 is 10 min.
@@ -128,7 +128,7 @@ func (r *Reconciler) now() time.Time {
 	return time.Now()
 }
 
-func (r *Reconciler) rules() *provider.Rules {
+func (r *Reconciler) rules() *policy.Rules {
 	if r.Rules != nil {
 		return r.Rules()
 	}

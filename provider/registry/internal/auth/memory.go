@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
@@ -68,7 +69,7 @@ func NewMemory(c Config) *Memory {
 type Caller struct {
 	Credential provider.Credential
 	Repository string
-	Rules      *provider.Rules
+	Rules      *policy.Rules
 }
 
 // Grant is what to send. The zero Grant is nothing.

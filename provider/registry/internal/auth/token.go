@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
@@ -126,7 +127,7 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 }
 
 // permitted asks policy about a realm. One that is no URL is refused later.
-func (m *Memory) permitted(realm string, rules *provider.Rules) error {
+func (m *Memory) permitted(realm string, rules *policy.Rules) error {
 	u, err := url.Parse(realm)
 	if err != nil || !wire.IsHost(u.Host) {
 		return nil
@@ -139,7 +140,7 @@ func (m *Memory) permitted(realm string, rules *provider.Rules) error {
 
 // Forbidden is the error of what leads to a host that policy blocks. Nobody there
 // was asked.
-func Forbidden(what, host string, by provider.Scope) error {
+func Forbidden(what, host string, by policy.Scope) error {
 	why := fmt.Sprintf("%v: %s %s, which %s blocks", provider.ErrForbidden, what, host, by.Name)
 	if by.Origin != "" {
 		why += " (" + by.Origin + ")"

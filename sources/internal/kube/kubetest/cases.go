@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -30,9 +30,9 @@ func Digest() imageref.Ref {
 func Tag() imageref.Ref { return imageref.MustParse("quay.io/acme/app:v1") }
 
 // HasMirror reports whether rules name a mirror on host for image.
-func HasMirror(rules *provider.Rules, image imageref.Ref, host string) bool {
+func HasMirror(rules *policy.Rules, image imageref.Ref, host string) bool {
 	candidates, err := rules.Candidates(image)
-	return err == nil && slices.ContainsFunc(candidates, func(c provider.Candidate) bool {
+	return err == nil && slices.ContainsFunc(candidates, func(c policy.Candidate) bool {
 		return c.Mirror && strings.HasPrefix(c.Ref.String(), host+"/")
 	})
 }

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
@@ -40,7 +40,7 @@ type Case struct {
 	// Object says something about location, which is a host.
 	Object func(name, location string) *unstructured.Unstructured
 	// Says reports whether rules say of location what Object says.
-	Says func(rules *provider.Rules, location string) bool
+	Says func(rules *policy.Rules, location string) bool
 	// Origin is that of what Object says first.
 	Origin func(name string) string
 	// Broken is an object that the API server accepts and that means nothing. Nil
@@ -117,7 +117,7 @@ func (b *bench) clear(t testing.TB) {
 
 // open makes the source on a connection, without the client's own limits, so that
 // tests wait for nothing but the server.
-func (b *bench) open(t testing.TB, conn *rest.Config) provider.OverrideSource {
+func (b *bench) open(t testing.TB, conn *rest.Config) policy.OverrideSource {
 	t.Helper()
 	conn.QPS, conn.Burst = 10_000, 10_000
 	f := b.Factory(kube.Config{REST: conn, AbsentPoll: 20 * time.Millisecond})
@@ -130,7 +130,7 @@ func (b *bench) open(t testing.TB, conn *rest.Config) provider.OverrideSource {
 
 // resolve follows the source until the test ends, and checks that nothing is left
 // then but the connection, which client-go keeps for others.
-func (b *bench) resolve(t testing.TB, src provider.OverrideSource) *follower {
+func (b *bench) resolve(t testing.TB, src policy.OverrideSource) *follower {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	r, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{Retry: 10 * time.Millisecond, Poll: 100 * time.Millisecond}, src)
@@ -176,7 +176,7 @@ func (b *bench) testConformance(t *testing.T) {
 // follower is a resolver with one source.
 type follower struct {
 	*sources.Resolver
-	says func(rules *provider.Rules, location string) bool
+	says func(rules *policy.Rules, location string) bool
 }
 
 func (f *follower) status() sources.SourceStatus { return f.Status()[0] }
@@ -203,7 +203,7 @@ func (f *follower) expect(t testing.TB, locations ...string) {
 	}
 }
 
-func (f *follower) said(rules *provider.Rules) []string {
+func (f *follower) said(rules *policy.Rules) []string {
 	var said []string
 	for _, l := range []string{one, two, three} {
 		if rules != nil && f.says(rules, l) {

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
@@ -53,9 +53,9 @@ func (b *bench) testAbsent(t *testing.T) {
 	f.awaitStatus(t, "the warning to go again", present)
 }
 
-func (b *bench) saysAbsent(warnings []provider.Warning) bool {
+func (b *bench) saysAbsent(warnings []policy.Warning) bool {
 	for _, w := range warnings {
-		if w.Code == provider.WarnKindAbsent && strings.Contains(w.Message, b.crd.GetName()) {
+		if w.Code == policy.WarnKindAbsent && strings.Contains(w.Message, b.crd.GetName()) {
 			return true
 		}
 	}
@@ -96,7 +96,7 @@ func (b *bench) testFollow(t *testing.T) {
 	f.await(t)
 }
 
-func firstOrigin(p provider.Policy) string {
+func firstOrigin(p policy.Policy) string {
 	switch {
 	case len(p.Rules) > 0:
 		return p.Rules[0].Origin

@@ -1,0 +1,166 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// Provenance is what the merge knew about the entries behind a table, for
+// explanations, warnings and errors. It decides about no lookup.
+type Provenance struct {
+	// Origins are the entries, where there are several; [Rule.Origin] joins them.
+	Origins []string
+	// Mirrors are the entries that named each mirror of the rule, in the mirrors'
+	// order. Nil: the entries of the table named all of them.
+	Mirrors [][]string
+	// BlockedBy is what NeverContactSource comes from. Zero: from the table itself.
+	BlockedBy Scope
+	// ScopeOnly: no rule names the source, it is only an insecure or blocked scope,
+	// and therefore not among [Rules.Merged].
+	ScopeOnly bool
+	// Inherited is the source whose mirrors the table was given, "" for its own.
+	Inherited string
+}
+
+// Policy gives the merged rules back as what a source may say, so that another
+// process can be handed all of them. NewRules makes the same rules of this policy
+// alone: the same candidates, refusals, errors and origins for every reference,
+// the same [Rules.Merged], Insecure, Blocked and [Rules.Version].
+//
+// Mirror rules come as Literal tables, one rule for each run of mirrors that serve
+// the same pulls, sorted by source; then Rewrite rules; then the scopes. All are
+// marked Merged. Warnings about single entries are not among it: who merged them
+// has those.
+//
+// Composed with further policies, the tables are what a registries.conf is that
+// API objects edit: mirrors of other entries for the same source come after those
+// of the table, other scopes reach into the tables, and of several tables with one
+// source the first counts, as [NewRules] says. Of the scopes given back the blocked
+// ones reach into everything; the insecure ones into everything that is not Merged.
+// A Rewrite rule that another policy states goes before a Merged one with the same
+// source. [RulesConfig.TagsFollowDigestRules] adds to the mirrors for tags of a
+// Merged table those for digests that are not among them; where it was in force
+// when the table was merged that is none.
+//
+// The result is the caller's.
+func (r *Rules) Policy() Policy {
+	r = r.orNone()
+	var p Policy
+	for _, e := range r.entries {
+		p.Rules = append(p.Rules, e.rules()...)
+	}
+	for _, w := range r.rewrites.sorted {
+		p.Rules = append(p.Rules, Rule{
+			Kind: KindRewrite, Source: w.source, Mirrors: []Mirror{{Location: w.target}}, Pull: PullAny, Origin: w.origin, Merged: true,
+		})
+	}
+	p.Insecure, p.Blocked = r.Insecure(), r.Blocked()
+	for _, scopes := range [][]Scope{p.Insecure, p.Blocked} {
+		for i := range scopes {
+			scopes[i].Merged = true
+		}
+	}
+	return p
+}
+
+// rules are the Literal rules that e is read from again.
+func (e *entry) rules() []Rule {
+	base := Rule{
+		Source: e.prefix, Pull: PullAny, NeverContactSource: e.blocked, Literal: true,
+		DigestOnly: e.digestOnly, Insecure: e.insecure, Origin: strings.Join(e.origins, ", "), Merged: true,
+	}
+	if e.location != e.prefix || isWildcard(e.prefix) {
+		base.Location = e.location
+	}
+	base.Provenance.ScopeOnly, base.Provenance.Inherited = !e.rule, e.inherits
+	if e.blocked && (e.blockedBy.Name != e.prefix || e.blockedBy.Origin != base.Origin) {
+		base.Provenance.BlockedBy = Scope{Name: e.blockedBy.Name, Origin: e.blockedBy.Origin}
+	}
+	runs := e.runs()
+	if len(runs) == 0 {
+		runs = [][]endpoint{nil}
+	}
+	out := make([]Rule, len(runs))
+	for i, run := range runs {
+		r := base
+		if len(e.origins) > 1 {
+			r.Provenance.Origins = slices.Clone(e.origins)
+		}
+		own := false
+		for _, m := range run {
+			r.Pull = m.pull
+			r.Mirrors = append(r.Mirrors, Mirror{Location: m.location, Insecure: m.insecure})
+			own = own || !slices.Equal(m.origins, e.origins)
+		}
+		for _, m := range run {
+			if own {
+				r.Provenance.Mirrors = append(r.Provenance.Mirrors, slices.Clone(m.origins))
+			}
+		}
+		out[i] = r
+	}
+	return out
+}
+
+// runs are the mirrors of e, cut where another kind of pull is served. Mirrors that
+// stand once for digests and in the same way again for tags become one run.
+func (e *entry) runs() [][]endpoint {
+	list := func(other PullBy) []endpoint {
+		return slices.DeleteFunc(slices.Clone(e.mirrors), func(m endpoint) bool { return m.pull == other })
+	}
+	digest, tag := list(PullTag), list(PullDigest)
+	if slices.EqualFunc(digest, tag, func(a, b endpoint) bool {
+		return a.location == b.location && a.insecure == b.insecure && slices.Equal(a.origins, b.origins)
+	}) {
+		for i := range digest {
+			digest[i].pull = PullAny
+		}
+		if len(digest) == 0 {
+			return nil
+		}
+		return [][]endpoint{digest}
+	}
+	var out [][]endpoint
+	for i, m := range e.mirrors {
+		if i == 0 || m.pull != e.mirrors[i-1].pull {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], m)
+	}
+	return out
+}
+
+// origins are the entries behind r.
+func (r *Rule) origins() []string {
+	switch {
+	case r.Merged && len(r.Provenance.Origins) > 0:
+		return slices.Clone(r.Provenance.Origins)
+	case r.Origin != "":
+		return []string{r.Origin}
+	}
+	return nil
+}
+
+// mirrorOrigins are the entries that named mirror i.
+func (r *Rule) mirrorOrigins(i int, table []string) []string {
+	if !r.Merged || i >= len(r.Provenance.Mirrors) {
+		return table
+	}
+	return slices.Clone(r.Provenance.Mirrors[i])
+}
+
+// followDigests lets the mirrors for digests serve tags too, but for those that do.
+func (e *entry) followDigests() {
+	tags := make(map[string]bool, len(e.mirrors))
+	for _, m := range e.mirrors {
+		tags[m.location] = tags[m.location] || m.pull != PullDigest
+	}
+	if !slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return !tags[m.location] && m.location != e.prefix }) {
+		return
+	}
+	for i := range e.mirrors {
+		if m := &e.mirrors[i]; !tags[m.location] {
+			m.pull = PullAny
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// load does to a table what containers/image does when it reads the
+// registries.conf that the table stands for (sysregistriesv2,
+// postProcessRegistries): it trims, refuses, drops all but the first of entries
+// with one prefix, and sorts. Everything that it refuses, nodes do not load.
+func (t *table) load() ([]*entry, error) {
+	for _, e := range t.entries {
+		if err := e.check(); err != nil {
+			return nil, err
+		}
+	}
+	// Files and their drop-ins are judged one by one by who reads them; once nodes
+	// have edited them they are one file.
+	if t.edited {
+		if err := t.checkLocations(); err != nil {
+			return nil, err
+		}
+	}
+	out := slices.Clone(t.entries)
+	slices.SortStableFunc(out, func(a, b *entry) int { return compare(a.prefix, b.prefix) })
+	return slices.CompactFunc(out, func(a, b *entry) bool { return a.prefix == b.prefix }), nil
+}
+
+func (e *entry) check() error {
+	raw := e.prefix
+	e.prefix = strings.TrimRight(e.prefix, "/")
+	e.location = strings.TrimRight(e.location, "/")
+	for _, s := range []string{e.prefix, e.location} {
+		if hasScheme(s) {
+			return invalid(e.origins, "source %q: a URL is no source; write it without the scheme", s)
+		}
+	}
+	switch {
+	case e.prefix == "" && e.location == "":
+		return invalid(e.origins, "the source is empty: %q; name a registry, a namespace or a repository", raw)
+	case isWildcard(e.prefix) && strings.ContainsAny(e.prefix, "/@:"):
+		return invalid(e.origins, "source %q: a wildcard covers whole hosts; write *.HOST without a port or a path", raw)
+	}
+	for i := range e.mirrors {
+		m := &e.mirrors[i]
+		location := strings.TrimRight(m.location, "/")
+		switch {
+		case hasScheme(location):
+			return invalid(m.origins, "mirror %q of %s: a URL is no mirror; write it without the scheme", m.location, e.prefix)
+		case location == "":
+			return invalid(m.origins, "a mirror of %s is empty: %q; name a registry, a namespace or a repository", e.prefix, m.location)
+		case e.digestOnly && m.api:
+			return invalid(slices.Concat(e.origins, m.origins), "%s has mirror-by-digest-only in registries.conf, to which nodes refuse to add mirrors of API objects; set pull-from-mirror = \"digest-only\" on each of its mirrors instead", e.prefix)
+		}
+		m.location = location
+	}
+	return nil
+}
+
+func hasScheme(s string) bool {
+	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
+}
+
+// checkLocations refuses two entries that are pulled from one place under
+// different terms.
+func (t *table) checkLocations() error {
+	first := make(map[string]*entry, len(t.entries))
+	for _, e := range t.entries {
+		at := e.location
+		if at == "" {
+			at = e.prefix
+		}
+		f := first[at]
+		if f == nil {
+			first[at] = e
+			continue
+		}
+		what := ""
+		switch {
+		case f.insecure != e.insecure:
+			what = "insecure"
+		case f.blocked != e.blocked:
+			what = "blocked"
+		default:
+			continue
+		}
+		return invalid(slices.Concat(f.origins, e.origins), "%q and %q are both pulled from %s, and one is %s, the other not; nodes refuse the whole set: make them agree",
+			f.prefix, e.prefix, at, what)
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package policy_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/policy"
+)
+
+// Rules take little memory, and hold on to nothing that only merging needed: not to
+// the policies either. What the garbage collector has to go through slows all lookups
+// down.
+func TestRulesHeap(t *testing.T) {
+	const n, limit = 20_000, 800 // bytes for a source with two mirrors, their texts included
+	build := func() *policy.Rules {
+		p, _ := corpus(n)
+		return mustRules(t, policy.RulesConfig{}, p)
+	}
+	before := heap()
+	r := build()
+	each := (heap() - before) / n
+	t.Logf("rules take %d bytes of heap for each source", each)
+	if each > limit {
+		t.Errorf("%d bytes of heap for each source, want at most %d", each, limit)
+	}
+	runtime.KeepAlive(r)
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // the first may leave finalizers and pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

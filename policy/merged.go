@@ -1,0 +1,54 @@
+package policy
+
+import "iter"
+
+// MergedSource is one source of merged Mirror rules, or one Rewrite rule, for
+// handing rules on.
+type MergedSource struct {
+	Kind   Kind   // of the rules
+	Source string // as rules name it, without a slash at its end
+	// DigestMirrors and TagMirrors in the order they are tried. A Rewrite rule has
+	// its one target in both.
+	DigestMirrors, TagMirrors []Mirror
+	// NeverContactSource: Source is blocked, whatever says so.
+	NeverContactSource bool
+}
+
+// Merged are the sources that rules name, as merged, sorted by kind and source,
+// for handing them on. A source is not listed among its own mirrors, also where
+// it is tried before some of them. Scopes that are only insecure or blocked are
+// not among them, see [Rules.Insecure] and [Rules.Blocked].
+func (r *Rules) Merged() iter.Seq[MergedSource] {
+	r = r.orNone()
+	return func(yield func(MergedSource) bool) {
+		for _, e := range r.entries {
+			if e.rule && !yield(e.mergedSource()) {
+				return
+			}
+		}
+		for _, w := range r.rewrites.sorted {
+			if !yield(MergedSource{
+				Kind: KindRewrite, Source: w.source, DigestMirrors: []Mirror{{Location: w.target}}, TagMirrors: []Mirror{{Location: w.target}},
+			}) {
+				return
+			}
+		}
+	}
+}
+
+func (e *entry) mergedSource() MergedSource {
+	m := MergedSource{Kind: KindMirror, Source: e.prefix, NeverContactSource: e.blocked}
+	for _, ep := range e.mirrors {
+		if ep.location == e.prefix {
+			continue
+		}
+		mirror := Mirror{Location: ep.location, Insecure: ep.insecure}
+		if ep.pull != PullTag {
+			m.DigestMirrors = append(m.DigestMirrors, mirror)
+		}
+		if ep.pull != PullDigest {
+			m.TagMirrors = append(m.TagMirrors, mirror)
+		}
+	}
+	return m
+}

@@ -1,0 +1,146 @@
+package policy
+
+import "fmt"
+
+// Policy is what one source says, as its objects say it: nothing is merged,
+// sorted or dropped yet.
+type Policy struct {
+	// Rules in the order of the objects and their entries.
+	Rules []Rule
+	// Insecure and Blocked are scopes in the sense of
+	// image.config.openshift.io/cluster spec.registrySources: they propagate to
+	// everything nested in them.
+	Insecure, Blocked []Scope
+	// Skipped are objects that are no policies, for counting and naming.
+	Skipped []Object
+	// Warnings are legal and surprising things that only the source can see, such
+	// as a misspelt kind.
+	Warnings []Warning
+}
+
+// Kind says what a rule changes.
+type Kind uint8
+
+const (
+	// KindMirror rules say where to pull from; results stay canonical, because
+	// nodes apply the same rules again.
+	KindMirror Kind = iota
+	// KindRewrite rules (--registry-overrides) replace the source in results too,
+	// for clusters whose runtime does not mirror.
+	KindRewrite
+)
+
+// PullBy says which references a rule's mirrors serve.
+type PullBy uint8
+
+const (
+	// PullDigest serves references with a digest (ICSP, IDMS). It is the zero
+	// value because it is the safe one: a digest names the same content anywhere.
+	PullDigest PullBy = iota
+	// PullTag serves references with a tag and no digest (ITMS).
+	PullTag
+	// PullAny serves both (the env var, flags, registries.conf).
+	PullAny
+)
+
+// Rule is one entry of one policy object, as that object states it.
+type Rule struct {
+	Kind Kind // what it changes
+	// Source is a registry, a namespace, a repository, or a wildcard:
+	// "quay.io", "quay.io/openshift-release-dev", "*.redhat.io".
+	Source string
+	// Mirrors in the admin's order. A KindRewrite rule has exactly one.
+	Mirrors []Mirror
+	Pull    PullBy
+	// NeverContactSource is mirrorSourcePolicy: NeverContactSource, or blocked in
+	// registries.conf.
+	NeverContactSource bool
+	// Literal marks a [[registry]] table of registries.conf: its order is kept as
+	// written instead of being merged topologically, and it exists as an entry
+	// even without mirrors. For several tables of one source see [NewRules].
+	Literal bool
+	// Location is where Source itself is pulled from where that is another place
+	// (location beside prefix in registries.conf); "" is Source. For a wildcard ""
+	// is the reference itself, and a Location that repeats the wildcard is kept,
+	// since nodes cannot pull from there. Literal only.
+	Location string
+	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are
+	// PullDigest, and nodes refuse to add a mirror with a restriction of its own,
+	// as API objects do. Literal only.
+	DigestOnly bool
+	// Insecure is that of the source's own endpoint. Literal only; scopes in
+	// Policy.Insecure do it for the rest.
+	Insecure bool
+	// Origin points at the entry: "imagedigestmirrorset/idms-release-0#2",
+	// "file:policies.yaml:14". It appears in explanations, warnings and errors.
+	Origin string
+	// Merged marks a rule of [Rules.Policy]: a Literal table, or a Rewrite rule,
+	// that other entries were merged into before.
+	Merged bool
+	// Provenance says more about the entries behind a Merged table than Origin can.
+	Provenance Provenance
+}
+
+// Mirror is one mirror of a rule.
+type Mirror struct {
+	Location string // a registry, a namespace or a repository
+	Insecure bool   // plain HTTP or any certificate will do; of registries.conf only
+}
+
+// Scope is a registry, a namespace, a repository or a wildcard that policy calls
+// insecure or blocked.
+type Scope struct {
+	Name   string // "quay.io", "quay.io/openshift-release-dev", "*.redhat.io"
+	Origin string // as [Rule.Origin]
+	// Merged marks a scope of [Rules.Policy]: the Merged rules know already what it
+	// calls insecure, and it has its table among them.
+	Merged bool
+}
+
+// Object names an object that was read and is no policy.
+type Object struct {
+	Kind, Name string // "" where the object has none
+	Origin     string // where it is, as [Rule.Origin]
+}
+
+// Warning is something legal and surprising about policies.
+type Warning struct {
+	// Code is stable, for programs: see the Warn constants.
+	Code string
+	// Origins are the entries concerned, as in [Rule.Origin].
+	Origins []string
+	// Message says what happens, and what to do.
+	Message string
+}
+
+// Codes of [Warning].
+const (
+	WarnSourceFirst       = "source-first"          // conflicting orders put the source before its mirrors
+	WarnNeverNoMirrors    = "never-without-mirrors" // NeverContactSource without a mirror does nothing
+	WarnNeverHidden       = "never-hidden"          // a more specific entry makes a forbidden source reachable again
+	WarnTagHidesDigest    = "tag-hides-digest"      // a tag-only entry hides its parent's digest mirrors
+	WarnStrictConflict    = "strict-conflict"       // the machine-config operator would refuse this set
+	WarnUnparsableRewrite = "unparsable-rewrite"    // a mirror that no image can be rewritten to
+	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
+	WarnNoRules           = "no-rules"              // a document that yields no rule
+	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
+	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
+	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
+	WarnOddScope          = "odd-scope"             // an insecure or blocked scope that covers less than it seems to
+)
+
+// InvalidPolicyError says that a policy cannot become right by waiting: it has
+// to be edited. Rules already in force stay so.
+type InvalidPolicyError struct {
+	Origin string // file, object and entry
+	Err    error  // what is wrong and what to do
+}
+
+func (e *InvalidPolicyError) Error() string {
+	if e.Origin == "" {
+		return "invalid policy: " + e.Err.Error()
+	}
+	return fmt.Sprintf("invalid policy %s: %v", e.Origin, e.Err)
+}
+
+func (e *InvalidPolicyError) Unwrap() error { return e.Err }

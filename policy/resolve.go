@@ -1,0 +1,193 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// RewriteError says that a rule makes no reference out of an image. Nodes fail
+// such a pull before they contact anything, and so do lookups here.
+type RewriteError struct {
+	Image    imageref.Ref // normalized
+	Source   string       // of the rule that matches
+	Location string       // the mirror, or the target of a Rewrite rule
+	Origins  []string     // the entries that name Location
+	Err      error        // what is wrong with the result
+}
+
+func (e *RewriteError) Error() string {
+	from := ""
+	if len(e.Origins) > 0 {
+		from = " (" + strings.Join(e.Origins, ", ") + ")"
+	}
+	return fmt.Sprintf("%s cannot be moved from %s to %s%s: %v", e.Image, e.Source, e.Location, from, e.Err)
+}
+
+// Unwrap is the cause.
+func (e *RewriteError) Unwrap() error { return e.Err }
+
+// Candidates are Resolve's, without the explanation: the hot path. The slice is
+// the caller's; it is empty where policy blocks every endpoint. At most two
+// allocations. Errors are Resolve's.
+func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
+	if ref.IsZero() {
+		return nil, ErrNoImage
+	}
+	r = r.orNone()
+	if len(r.rewrites.bySource) > 0 {
+		e, err := r.endpoints(ref.Normalize())
+		return r.permitted(e), err
+	}
+	at, end := r.index.find(ref.Name(), len(ref.Registry()), 0)
+	if at == 0 {
+		return []Candidate{{Ref: ref.Normalize()}}, nil
+	}
+	// Room for most on the stack.
+	var (
+		someBases [8]imageref.Base
+		someKnown [8]known
+		someRefs  [8]imageref.Ref
+	)
+	rec, digest := r.index.record(at), ref.Digest() != ""
+	bases, all := rec.endpoints(someBases[:0], someKnown[:0], digest)
+	refs := someRefs[:]
+	if len(bases) > len(refs) {
+		refs = make([]imageref.Ref, len(bases))
+	}
+	if i, err := imageref.Rebase(refs, ref, end, bases); err != nil {
+		return nil, r.rewriteError(ref, at, bases[i], all[i], err)
+	}
+	out := make([]Candidate, len(all))
+	for i := range out {
+		k, c := all[i], &out[i] // by field: a whole Candidate would be copied through memory
+		c.Ref = refs[i]
+		c.Mirror, c.Insecure = k.mirror, k.insecure
+		c.Origins = r.index.originsOf(k)
+	}
+	if isWildcard(rec.prefix) {
+		unmirror(out, bases, ref.Name()[:end])
+	}
+	if rec.judge(digest) {
+		out = r.permitted(out)
+	}
+	return out, nil
+}
+
+// unmirror marks the mirrors of a wildcard that happen to be the source: those of
+// the host that the wildcard stood for.
+func unmirror(out []Candidate, bases []imageref.Base, host string) {
+	for i := range out {
+		out[i].Mirror = out[i].Mirror && bases[i].String() != host
+	}
+}
+
+// permitted removes what lies in something blocked, in place.
+func (r *Rules) permitted(all []Candidate) []Candidate {
+	out := all[:0]
+	for _, c := range all {
+		if r.index.blocks(c.Ref) == nil {
+			out = append(out, c)
+		}
+	}
+	clear(all[len(out):])
+	return out
+}
+
+// endpoints are all endpoints for a normalized reference, blocked or not, with
+// Rewrite rules applied.
+func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
+	moved, rule, err := r.rewrites.apply(ref)
+	if err != nil {
+		return nil, err
+	}
+	source := Candidate{Ref: ref}
+	if rule != nil {
+		source = Candidate{Ref: moved, Origins: []string{rule.origin}}
+		if c := r.index.of(moved); c != nil {
+			source.Insecure = c.insecure
+		}
+	}
+	at, end := r.index.find(ref.Name(), len(ref.Registry()), 0)
+	if at == 0 {
+		return []Candidate{source}, nil
+	}
+	rec := r.index.record(at)
+	bases, all := rec.endpoints(nil, nil, ref.Digest() != "")
+	out := make([]Candidate, len(all))
+	for i, k := range all {
+		out[i] = Candidate{Mirror: k.mirror, Insecure: k.insecure, Origins: r.index.originsOf(k)}
+	}
+	if isWildcard(rec.prefix) {
+		unmirror(out, bases, ref.Name()[:end])
+	}
+	for i := range out {
+		if rule != nil && !out[i].Mirror {
+			out[i] = source
+			continue
+		}
+		var one [1]imageref.Ref
+		if _, err := imageref.Rebase(one[:], ref, end, bases[i:i+1]); err != nil {
+			return nil, r.rewriteError(ref, at, bases[i], all[i], err)
+		}
+		out[i].Ref = one[0]
+	}
+	return out, nil
+}
+
+func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k known, err error) error {
+	c := r.index.entries[r.index.number(at)]
+	origins := r.index.originsOf(k)
+	if len(origins) == 0 {
+		origins = c.origins
+	}
+	return &RewriteError{Image: ref.Normalize(), Source: c.prefix, Location: b.String(), Origins: origins, Err: err}
+}
+
+// Resolve says where ref may be pulled from, and why. A mirror that ref cannot be
+// put onto is a [*RewriteError], even if other endpoints are sound. The zero Ref is
+// [ErrNoImage].
+func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
+	if ref.IsZero() {
+		return Resolution{}, ErrNoImage
+	}
+	r = r.orNone()
+	res := Resolution{Normalized: ref.Normalize()}
+	name, host := ref.Name(), len(ref.Registry())
+	for skip := 0; ; skip++ {
+		c := r.index.nth(name, host, skip)
+		if c == nil {
+			break
+		}
+		if skip == 0 {
+			res.Source, res.Inherited = c.prefix, r.inherited(c.prefix)
+			res.InsecureScopes, res.BlockedScopes = r.scopes.insecure.around(c.prefix), r.scopes.blocked.around(c.prefix)
+		} else {
+			res.Losing = append(res.Losing, c.prefix)
+		}
+	}
+	all, err := r.endpoints(res.Normalized)
+	if err != nil {
+		return res, err
+	}
+	for _, c := range all {
+		if by := r.index.blocks(c.Ref); by != nil {
+			why := by.blockedBy
+			res.Refused = append(res.Refused, Refusal{Ref: c.Ref, Mirror: c.Mirror, By: why.Name, Origin: why.Origin})
+		} else {
+			res.Candidates = append(res.Candidates, c)
+		}
+	}
+	return res, nil
+}
+
+// inherited is the source whose mirrors the entry for prefix was given, "" for none.
+func (r *Rules) inherited(prefix string) string {
+	i, ok := slices.BinarySearchFunc(r.entries, prefix, func(e *entry, p string) int { return compare(e.prefix, p) })
+	if !ok {
+		return ""
+	}
+	return r.entries[i].inherits
+}

@@ -1,0 +1,144 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// ErrNoImage says that a reference is zero: there is nothing to look up.
+var ErrNoImage = errors.New("the request names no image")
+
+// RulesConfig chooses between readings of the same policies. The zero value is
+// what nodes do.
+type RulesConfig struct {
+	// Strict refuses what the machine-config operator refuses to render.
+	Strict bool
+	// TagsFollowDigestRules lets digest rules (ICSP, IDMS) serve tags too, as
+	// HyperShift's release lookups do.
+	TagsFollowDigestRules bool
+}
+
+// Rules are all policies in force, merged. They are immutable and safe to share;
+// all methods may be called on one value from many goroutines.
+//
+// The zero Rules are those of no policies: every reference is its own and only
+// candidate. The methods take a nil *Rules for that too; to a chain, though, nil
+// says that the policies have not been read yet.
+type Rules struct {
+	version  string
+	index    *index
+	entries  []*entry // for Policy; lookups have the index
+	rewrites rewrites
+	insecure []Scope
+	blocked  []Scope
+	within   map[string]Scope                            // hosts of which anything is blocked
+	scopes   struct{ insecure, blocked scopeMap[Scope] } // the same, by name
+	warnings []Warning
+}
+
+// Candidate is an endpoint that an image may be pulled from.
+type Candidate struct {
+	Ref      imageref.Ref // the image there
+	Mirror   bool         // false for the source itself
+	Insecure bool         // plain HTTP or any certificate will do
+	// Origins are the entries that named it: none for the source, except where a
+	// table's location or a Rewrite rule puts another place there. Shared: do not
+	// modify.
+	Origins []string
+}
+
+// Resolution is what the rules say about one reference.
+type Resolution struct {
+	Normalized imageref.Ref // what was looked up, as [imageref.Ref.Normalize] has it
+	// Source is the policy source that won, "" if none matched.
+	Source string
+	// Candidates in the order they are tried. The source may stand in the middle
+	// or be absent.
+	Candidates []Candidate
+	// Refused are endpoints that would have been candidates and that policy blocks.
+	Refused []Refusal
+	// Losing are sources that match too and are less specific, longest first. Two
+	// things of theirs reach Source all the same: mirrors that it inherits, and what
+	// they call insecure or blocked.
+	Losing []string
+	// Inherited is the source whose mirrors are those of Source, moved down to it,
+	// because nodes give an entry without mirrors those of an enclosing one; "" for
+	// mirrors of its own, or none. Insecure and blocked scopes make such entries.
+	Inherited string
+	// InsecureScopes and BlockedScopes are those that Source lies in, itself among
+	// them, longest first, wildcards last.
+	InsecureScopes, BlockedScopes []Scope
+}
+
+// Refusal is an endpoint that policy blocks.
+type Refusal struct {
+	Ref    imageref.Ref // the image there
+	Mirror bool         // false for the source itself
+	By     string       // the scope that blocks it
+	Origin string       // where that scope comes from
+}
+
+// NewRules merges policies. It fails with an [*InvalidPolicyError] that names the
+// entry for what no node would load; in strict mode also for what the
+// machine-config operator refuses to render. Several such errors are joined.
+//
+// The order of policies matters only where tables of registries.conf share a
+// prefix: the first one counts, with its mirrors, its location and whether it is
+// insecure, and the others are dropped with a warning (WarnDuplicateTable). Only a
+// NeverContactSource (blocked) of theirs stays in force, so that no order of
+// sources makes a forbidden one reachable. No node has several registries.conf;
+// the drop-ins of one are merged by who reads them.
+func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
+	s := sortOut(policies)
+	if cfg.Strict {
+		if err := joinProblems(validate(s)); err != nil {
+			return nil, err
+		}
+	}
+	t, sets, err := merge(cfg, s)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := t.load()
+	if err != nil {
+		return nil, err
+	}
+	r := &Rules{entries: entries, insecure: once(s.insecure), blocked: once(s.blocked)}
+	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
+		return nil, err
+	}
+	if r.index, err = newIndex(entries); err != nil {
+		return nil, err
+	}
+	r.within = blockedWithin(entries)
+	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
+	r.version = versionOf(entries, r.rewrites)
+	r.warnings = warn(s, t, sets, entries, r.rewrites, r.index)
+	return r, nil
+}
+
+// once keeps the first of equal names. scopes are sorted.
+func once(scopes []Scope) []Scope {
+	out := slices.CompactFunc(slices.Clone(scopes), func(a, b Scope) bool { return a.Name == b.Name })
+	for i := range out {
+		out[i].Merged = false // a matter of what they were read from
+	}
+	return out
+}
+
+// Version is a hash of what matters to lookups: the same rules have the same
+// version in any process, whatever objects and files they come from.
+func (r *Rules) Version() string { return r.orNone().version }
+
+// Warnings are things legal and surprising about the policies, sorted.
+func (r *Rules) Warnings() []Warning { return slices.Clone(r.orNone().warnings) }
+
+// Insecure are the scopes whose endpoints may be plain HTTP or unverified, sorted.
+func (r *Rules) Insecure() []Scope { return slices.Clone(r.orNone().insecure) }
+
+// Blocked are the scopes that nothing may be pulled from, sorted.
+// NeverContactSource is not among them: it does not reach into more specific
+// sources.
+func (r *Rules) Blocked() []Scope { return slices.Clone(r.orNone().blocked) }

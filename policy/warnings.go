@@ -1,0 +1,173 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// warner collects what is legal and surprising about merged policies
+// (semantics.md section 8, point 3).
+type warner struct {
+	index *index
+	out   []Warning
+}
+
+func warn(s statements, t *table, sets []*group, entries []*entry, rw rewrites, x *index) []Warning {
+	w := &warner{index: x}
+	for _, g := range sets {
+		w.sourceFirst(g)
+	}
+	for _, r := range s.mirror {
+		w.neverWithoutMirrors(r)
+	}
+	for i := range t.dropped {
+		w.duplicate(&t.dropped[i])
+	}
+	w.oddScopes(s)
+	for _, e := range entries {
+		w.hidden(e)
+		w.unparsable(e)
+	}
+	for _, r := range rw.sorted {
+		if err := rewriteProblem(r); err != nil {
+			w.add(WarnUnparsableRewrite, []string{r.origin}, "no image of %s can be rewritten to %s, so every lookup of one fails: %v", r.source, r.target, err)
+		}
+	}
+	for _, p := range validate(s) {
+		w.add(WarnStrictConflict, p.origins, "the machine-config operator refuses to render this, and nodes keep what they have: %v", p.err)
+	}
+	return w.sorted()
+}
+
+// sorted are the warnings, of which equal ones are one with the origins of all.
+func (w *warner) sorted() []Warning {
+	slices.SortStableFunc(w.out, func(a, b Warning) int {
+		return cmp.Or(compare(a.Code, b.Code), compare(a.Message, b.Message))
+	})
+	out := w.out[:0]
+	for _, x := range w.out {
+		if n := len(out); n > 0 && out[n-1].Code == x.Code && out[n-1].Message == x.Message {
+			out[n-1].Origins = distinct(append(out[n-1].Origins, x.Origins...))
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func (w *warner) add(code string, origins []string, format string, args ...any) {
+	w.out = append(w.out, Warning{Code: code, Origins: distinct(origins), Message: fmt.Sprintf(format, args...)})
+}
+
+// distinct are origins in their order, each once.
+func distinct(origins []string) []string {
+	out := make([]string, 0, len(origins))
+	seen := make(map[string]bool, len(origins))
+	for _, o := range origins {
+		if o != "" && !seen[o] {
+			seen[o] = true
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// sourceFirst: a contradiction in the orders was broken at the source.
+func (w *warner) sourceFirst(g *group) {
+	if !g.broken {
+		return
+	}
+	at := slices.IndexFunc(g.mirrors, func(m endpoint) bool { return m.location == g.source })
+	if at < 0 {
+		return
+	}
+	var behind []string
+	for _, m := range g.mirrors[at+1:] {
+		behind = append(behind, m.location)
+	}
+	w.add(WarnSourceFirst, g.origins(), "the orders of the mirrors of %s contradict each other, and nodes then try %s itself before %s: state the mirrors in one order everywhere, each of them once",
+		g.source, g.source, strings.Join(behind, ", "))
+}
+
+// neverWithoutMirrors: nodes drop such an entry, its policy included.
+func (w *warner) neverWithoutMirrors(r *Rule) {
+	if !r.NeverContactSource || hasMirror(r) {
+		return
+	}
+	if e := w.index.entry(r.Source); e != nil && e.blocked {
+		return
+	}
+	w.add(WarnNeverNoMirrors, []string{r.Origin}, "NeverContactSource on %s does nothing, because the entry has no mirror: %s is contacted; add a mirror, or block %s with registrySources.blockedRegistries",
+		r.Source, r.Source, r.Source)
+}
+
+// hidden: an entry takes the images below it away from a less specific one, with
+// all that this says.
+func (w *warner) hidden(c *entry) {
+	parent := w.index.parent(c)
+	if parent == nil {
+		return
+	}
+	origins := slices.Concat(parent.origins, c.origins)
+	if parent.blocked && !c.blocked && !c.moved() {
+		w.add(WarnNeverHidden, origins, "%s is not to be contacted, but the more specific %s (%s) does not say so, and images in %s are pulled from there all the same: forbid %s too, or block %s with registrySources.blockedRegistries",
+			parent.prefix, c.prefix, strings.Join(c.origins, ", "), c.prefix, c.prefix, parent.prefix)
+	}
+	if c.serves(PullTag) && !c.serves(PullDigest) && parent.serves(PullDigest) {
+		w.add(WarnTagHidesDigest, origins, "%s has mirrors for tags only (%s), and being more specific than %s it hides the mirrors for digests there: images in %s are pulled by digest without a mirror; repeat those mirrors for %s in an ImageDigestMirrorSet",
+			c.prefix, strings.Join(c.origins, ", "), parent.prefix, c.prefix, c.prefix)
+	}
+}
+
+// unparsable: a location that no image of the entry can be put onto.
+func (w *warner) unparsable(e *entry) {
+	check := func(location string, origins []string) {
+		base := imageref.NewBase(location)
+		if base.IsPlain() {
+			return
+		}
+		if err := baseProblem(e.prefix, base); err != nil {
+			w.add(WarnUnparsableRewrite, origins, "no image of %s can be pulled from %s, so every pull that would try it fails, whatever other mirrors there are: %v", e.prefix, location, err)
+		}
+	}
+	for _, m := range e.mirrors {
+		check(m.location, m.origins)
+	}
+	if e.moved() {
+		check(e.location, e.origins)
+	}
+}
+
+// baseProblem puts images of a source onto base and returns why none fits.
+func baseProblem(source string, base imageref.Base) error {
+	if isWildcard(source) {
+		source = "a" + source[1:]
+	}
+	var problem error
+	for _, tail := range []string{"", "/a", "/a/a"} {
+		ref, err := imageref.Parse(source + tail + ":a")
+		if err != nil || !strings.HasPrefix(ref.Name(), source) {
+			continue // not an image of source
+		}
+		var one [1]imageref.Ref
+		_, err = imageref.Rebase(one[:], ref, len(source), []imageref.Base{base})
+		if err == nil {
+			return nil
+		}
+		problem = err
+	}
+	return problem
+}
+
+func rewriteProblem(r *rewrite) (err error) {
+	for _, tail := range []string{":a", "/a:a", "/a/a:a"} {
+		if _, err = imageref.ParseCanonical(r.target + tail); err == nil {
+			return nil
+		}
+	}
+	return err
+}

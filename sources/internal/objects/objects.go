@@ -1,0 +1,218 @@
+package objects
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/mirrorchain/mirrorchain/policy"
+)
+
+// object reads a mapping by its kind. implied is what an item of a List kind is
+// that does not say so itself, as the API server writes them.
+func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
+	o := Object{Where: r.where, Line: r.line(n)}
+	fields, err := r.fields(o, "the document", n)
+	if err != nil {
+		return err
+	}
+	apiVersion, err := r.text(o.String(), "apiVersion", get(fields, "apiVersion"))
+	if err != nil {
+		return err
+	}
+	if o.Kind, err = r.text(o.String(), "kind", get(fields, "kind")); err != nil {
+		return err
+	}
+	if o.Kind == "" {
+		if o.Kind = implied.Name; apiVersion == "" {
+			apiVersion = implied.APIVersion
+		}
+	}
+	if meta := follow(get(fields, "metadata")); meta != nil && meta.Kind == yaml.MappingNode {
+		fields, err := r.fields(o, "metadata", meta)
+		if err != nil {
+			return err
+		}
+		if o.Name, err = r.text(o.String(), "metadata.name", get(fields, "name")); err != nil {
+			return err
+		}
+	}
+
+	if k, ok := mirrorKind(o.Kind); ok {
+		return r.mirrorSet(o, k, apiVersion, fields)
+	}
+	group, _, _ := strings.Cut(apiVersion, "/")
+	item, isList := strings.CutSuffix(o.Kind, "List")
+	listed, ofMirrors := mirrorKind(item)
+	switch {
+	case o.Kind == "List" && apiVersion == "v1", isList && ofMirrors, isList && item == imageKind && apiVersion == imageAPIVersion:
+		if item == imageKind {
+			listed = Kind{Name: imageKind, APIVersion: imageAPIVersion}
+		}
+		return r.items(o, listed, fields, depth)
+	case o.Kind == contentPolicyKind:
+		return invalid(o.String(), "nothing reads the kind %s, nodes included; state it as %s, and as %s where tags are mirrored",
+			contentPolicyKind, IDMS().Name, ITMS().Name)
+	case o.Kind == imageKind && group == "config.openshift.io":
+		return r.imageConfig(o, apiVersion, fields)
+	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":
+		return r.hosted(o, fields)
+	case o.Kind == "InstallConfig", o.Kind == "" && looksLikeInstallConfig(fields):
+		return r.installConfig(o, fields)
+	}
+	return r.skip(o, fields)
+}
+
+func (r *reader) items(o Object, implied Kind, fields []field, depth int) error {
+	if depth >= maxDepth {
+		return invalid(o.String(), "lists are nested more than %d deep", maxDepth)
+	}
+	items, err := r.list(o, "items", get(fields, "items"))
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		if item = follow(item); isNull(item) {
+			continue
+		}
+		if err := r.object(item, implied, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mirrorSet reads an ICSP, IDMS or ITMS, strictly: what it does not have would
+// be dropped by the API server, and with it perhaps the policy's point.
+func (r *reader) mirrorSet(o Object, k Kind, apiVersion string, fields []field) error {
+	if apiVersion != k.APIVersion {
+		return invalid(o.String(), "%s has the apiVersion %s, not %q", k.Name, k.APIVersion, apiVersion)
+	}
+	for _, f := range fields {
+		switch f.name {
+		case "apiVersion", "kind", "metadata", "spec", "status":
+		case k.List:
+			return invalid(o.at(f.line, 0), "%s belongs under spec", f.name)
+		default:
+			return unknown(o.at(f.line, 0), k.Name, f.name, []string{"apiVersion", "kind", "metadata", "spec"})
+		}
+	}
+	spec, err := r.fields(o, "spec", get(fields, "spec"))
+	if err != nil {
+		return err
+	}
+	for _, f := range spec {
+		if f.name == k.List {
+			continue
+		}
+		for _, other := range mirrorKinds() {
+			if f.name == other.List {
+				return invalid(o.at(f.line, 0), "%s belongs into the kind %s; %s has %s", f.name, other.Name, k.Name, k.List)
+			}
+		}
+		return unknown(o.at(f.line, 0), "spec of "+k.Name, f.name, []string{k.List})
+	}
+	set := k.Set(o)
+	if set.Entries, err = r.entries(o, get(spec, k.List), k.PolicyField, nil); err != nil {
+		return err
+	}
+	return set.AddTo(&r.out)
+}
+
+// entries reads a list of source and mirrors. policyField is the name of the
+// source policy in it, or "". check, if not nil, judges each name.
+func (r *reader) entries(o Object, n *yaml.Node, policyField string, check func(name string) error) ([]Entry, error) {
+	items, err := r.list(o, "the list of sources", n)
+	if err != nil {
+		return nil, err
+	}
+	known := []string{"source", "mirrors"}
+	if policyField != "" {
+		known = append(known, policyField)
+	}
+	entries := make([]Entry, 0, len(items))
+	for i, item := range items {
+		e := Entry{Line: r.line(item)}
+		origin := o.Entry(e.Line, i+1)
+		if isNull(follow(item)) {
+			return nil, invalid(origin, "the entry is empty; remove it or give it a source and mirrors")
+		}
+		fields, err := r.fields(o, "the entry", item)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range fields {
+			at := o.Entry(f.line, i+1)
+			switch f.name {
+			case "source":
+				e.Source, err = r.text(at, "source", f.value)
+			case "mirrors":
+				e.Mirrors, err = r.texts(at, o, f.value)
+			case policyField:
+				e.SourcePolicy, err = r.text(at, policyField, f.value)
+			default:
+				err = unknown(at, "the entry", f.name, known)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		if check != nil {
+			for _, name := range append([]string{e.Source}, e.Mirrors...) {
+				if err := check(name); err != nil {
+					return nil, invalid(origin, "%w", err)
+				}
+			}
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+func (r *reader) texts(origin string, o Object, n *yaml.Node) ([]string, error) {
+	items, err := r.list(o, "mirrors", n)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for i, item := range items {
+		s, err := r.text(origin, fmt.Sprintf("mirror %d", i+1), item)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// skip records an object that is no policy, and warns if it was meant as one.
+func (r *reader) skip(o Object, fields []field) error {
+	place := o
+	place.Kind, place.Name = "", ""
+	r.out.Skipped = append(r.out.Skipped, policy.Object{Kind: o.Kind, Name: o.Name, Origin: place.String()})
+
+	meant, warn := Kind{}, false
+	if o.Kind != "" {
+		meant, warn = misspelt(o.Kind)
+	}
+	if spec := follow(get(fields, "spec")); !warn && spec != nil && spec.Kind == yaml.MappingNode {
+		spec, err := r.fields(o, "spec", spec)
+		if err != nil {
+			return err
+		}
+		for _, k := range mirrorKinds() {
+			if get(spec, k.List) != nil {
+				meant, warn = k, true
+			}
+		}
+	}
+	if warn {
+		r.out.Warnings = append(r.out.Warnings, policy.Warning{
+			Code:    policy.WarnMisspeltKind,
+			Origins: []string{o.String()},
+			Message: fmt.Sprintf("%s: the kind %q is not known and is skipped; did you mean %s (%s)?", o, o.Kind, meant.Name, meant.APIVersion),
+		})
+	}
+	return nil
+}

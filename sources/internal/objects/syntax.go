@@ -1,0 +1,66 @@
+package objects
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// syntaxError is what a person needs to mend YAML that does not parse.
+func syntaxError(where string, data []byte, err error) error {
+	problem := yamlProblem(err)
+	line, text := problemLine(data, problem)
+	hint := "correct the YAML there, often its indentation or a quote"
+	if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') {
+		hint = "indent with spaces, YAML allows no tabs there"
+	}
+	return invalid(fmt.Sprintf("%s:%d", where, line), "%s; %s", problem, hint)
+}
+
+// problemLine finds the line where a problem begins to show. The parser names a
+// line near it, or none: its parts count from 0 or from 1, and name now the place
+// and now what it belongs to. So the text is cut off after ever more lines until
+// the same problem comes of it.
+func problemLine(data []byte, problem string) (n int, text []byte) {
+	ends := []int{0}
+	for i, b := range data {
+		if b == '\n' {
+			ends = append(ends, i+1)
+		}
+	}
+	if ends[len(ends)-1] < len(data) {
+		ends = append(ends, len(data))
+	}
+	lines := len(ends) - 1
+	if lines == 0 {
+		return 1, nil
+	}
+	n = 1 + sort.Search(lines-1, func(i int) bool { return parseProblem(data[:ends[i+1]]) == problem })
+	return n, data[ends[n-1]:ends[n]]
+}
+
+// parseProblem is why data does not parse as YAML, "" if it does.
+func parseProblem(data []byte) string {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var doc yaml.Node
+		if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+			return ""
+		} else if err != nil {
+			return yamlProblem(err)
+		}
+	}
+}
+
+var yamlPrefix = regexp.MustCompile(`^(yaml: )?(line \d+: )?`)
+
+// yamlProblem is a parser's error without its line.
+func yamlProblem(err error) string {
+	return strings.TrimSpace(yamlPrefix.ReplaceAllString(err.Error(), ""))
+}
