@@ -119,18 +119,18 @@ func (c *cached) answer(req *provider.Request) (*provider.Release, error) {
 	if c.release == nil {
 		return nil, c.err
 	}
-	s := c.release.Served()
+	s := c.release.Answer()
 	if s.Image = req.Image; !s.Stale {
 		s.Attempts = nil // none were made for this request
 	}
-	return c.release.Serve(s), nil
+	return c.release.WithAnswer(s), nil
 }
 
 // landed is c for a request that waited for it.
 func (c *cached) landed(req *provider.Request) (*provider.Release, error) {
-	s := c.release.Served()
+	s := c.release.Answer()
 	s.Image = req.Image
-	return c.release.Serve(s), nil
+	return c.release.WithAnswer(s), nil
 }
 
 func (c *cache) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
@@ -244,9 +244,9 @@ func (c *cache) gaveUp(ctx context.Context, k *cacheKey, req *provider.Request, 
 }
 
 func stale(r *provider.Release, attempts []provider.Attempt, why error) *cached {
-	s := r.Served()
+	s := r.Answer()
 	s.Stale, s.Attempts = true, attempts
-	return &cached{release: r.Serve(s), err: why}
+	return &cached{release: r.WithAnswer(s), err: why}
 }
 
 func attemptsOf(err error) []provider.Attempt {

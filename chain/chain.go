@@ -120,7 +120,7 @@ func (c *Chain) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	if c == nil || c.top == nil {
 		return nil, errors.New("chain: this Chain was not made by New")
 	}
-	if err := req.Check(); err != nil {
+	if err := req.Validate(); err != nil {
 		return nil, err
 	}
 	if req.Rules == nil {

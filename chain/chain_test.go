@@ -20,7 +20,7 @@ func pass(name string, above ...string) chain.Layer {
 }
 
 func base() provider.ReleaseProvider {
-	return provider.Func(func(_ context.Context, req provider.Request) (*provider.Release, error) {
+	return provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {
 		return provider.NewRelease(provider.ReleaseData{Image: req.Image, Version: "4.17.3", Digest: req.Image.Digest()})
 	})
 }
@@ -71,7 +71,7 @@ func TestNoRulesYet(t *testing.T) {
 func TestRulesArePinned(t *testing.T) {
 	reads := 0
 	var seen []*policy.Rules
-	see := provider.Func(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	see := provider.ReleaseFunc(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 		seen = append(seen, req.Rules)
 		return base().Lookup(ctx, req)
 	})

@@ -21,14 +21,14 @@ import (
 func ExampleNew() {
 	say := func(name string) chain.Layer {
 		return chain.Layer{Name: name, Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return provider.Func(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
+			return provider.ReleaseFunc(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 				fmt.Println("into", name)
 				defer fmt.Println("out of", name)
 				return next.Lookup(ctx, req)
 			})
 		}}
 	}
-	base := provider.Func(func(_ context.Context, req provider.Request) (*provider.Release, error) {
+	base := provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {
 		return provider.NewRelease(provider.ReleaseData{Image: req.Image, Version: "4.17.3"})
 	})
 	current := func() *policy.Rules { return noRules }

@@ -38,7 +38,7 @@ func newRules(t testing.TB, rules ...policy.Rule) *policy.Rules {
 
 // mirrored is a rule that sends source to mirrors first, digests and tags alike.
 func mirrored(source string, mirrors ...string) policy.Rule {
-	r := policy.Rule{Source: source, Pull: policy.PullAny, Origin: "test/" + source + "#1", Literal: true}
+	r := policy.Rule{Source: source, Pull: policy.PullAny, Origin: "test/" + source + "#1", ConfTable: true}
 	for _, m := range mirrors {
 		r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m})
 	}
@@ -110,7 +110,7 @@ func (f *fakes) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	if err := e(ctx, req, n); err != nil {
 		return nil, err
 	}
-	return f.content.Serve(provider.Served{Image: req.Image, PulledFrom: req.Image}), nil
+	return f.content.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil
 }
 
 // become changes how the endpoints answer.

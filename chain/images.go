@@ -42,7 +42,7 @@ type images struct {
 }
 
 func (p *images) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
-	if err := req.Check(); err != nil {
+	if err := req.Validate(); err != nil {
 		return nil, err
 	}
 	if req.Rules == nil {

@@ -138,7 +138,7 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	if err != nil {
 		return nil, err
 	}
-	return a.value.Serve(provider.Served{
+	return a.value.WithAnswer(provider.Answer{
 		Image: req.Image, PulledFrom: a.from.Ref, Stale: a.value.Stale(), Attempts: a.attempts,
 	}), nil
 }

@@ -23,7 +23,7 @@ type ProbesConfig struct {
 // is safe for concurrent use.
 type Probes struct {
 	engine  *engine
-	base    provider.Prober
+	base    provider.HeadProvider
 	current func() *policy.Rules
 	only    bool
 }
@@ -40,7 +40,7 @@ type Found struct {
 
 // NewProbes has base ask the candidates that the current rules name, in order, one
 // after another. A nil base or current is an error.
-func NewProbes(base provider.Prober, current func() *policy.Rules, cfg ProbesConfig) (*Probes, error) {
+func NewProbes(base provider.HeadProvider, current func() *policy.Rules, cfg ProbesConfig) (*Probes, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")
 	}
@@ -54,7 +54,7 @@ func NewProbes(base provider.Prober, current func() *policy.Rules, cfg ProbesCon
 // [New] does it. Errors are those of a lookup through [Mirrors]: an [*Error] lists
 // every endpoint and why it failed.
 func (p *Probes) Find(ctx context.Context, req provider.Request) (Found, error) {
-	if err := req.Check(); err != nil {
+	if err := req.Validate(); err != nil {
 		return Found{}, err
 	}
 	if req.Rules == nil {
@@ -67,7 +67,7 @@ func (p *Probes) Find(ctx context.Context, req provider.Request) (Found, error) 
 	if p.only && slices.ContainsFunc(cands, isMirror) {
 		cands = slices.DeleteFunc(cands, func(c policy.Candidate) bool { return !c.Mirror })
 	}
-	s := search[string]{engine: p.engine, req: req, ask: p.base.Probe, limit: p.engine.Attempt}
+	s := search[string]{engine: p.engine, req: req, ask: p.base.Head, limit: p.engine.Attempt}
 	a, err := s.over(ctx, cands)
 	if err != nil {
 		return Found{}, err

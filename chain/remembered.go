@@ -56,9 +56,9 @@ func (c *cache) last(ctx context.Context, k *cacheKey, req *provider.Request) (*
 	if err != nil {
 		return nil, false
 	}
-	s := r.Served()
+	s := r.Answer()
 	s.PulledFrom = n.from
-	e = &cached{release: r.Serve(s), noted: n.asked, expires: time.Now()}
+	e = &cached{release: r.WithAnswer(s), noted: n.asked, expires: time.Now()}
 	if !ok {
 		c.keep(k, e) // expired, so that it is asked for all the same
 		if _, noted = noteOf(c.Notes, k.note()); !noted {

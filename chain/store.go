@@ -222,7 +222,7 @@ func (s *store) held(ctx context.Context, req *provider.Request, r *provider.Rel
 
 // serve is held content as the answer to req.
 func serve(req *provider.Request, r *provider.Release) *provider.Release {
-	return r.Serve(provider.Served{Image: req.Image, PulledFrom: req.Image})
+	return r.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image})
 }
 
 func mismatch(req *provider.Request, got string) error {

@@ -20,8 +20,8 @@ func rewriting(source, target string) policy.Rule {
 
 // content is a base that always answers with one release.
 func content(r *provider.Release) provider.ReleaseProvider {
-	return provider.Func(func(_ context.Context, req provider.Request) (*provider.Release, error) {
-		return r.Serve(provider.Served{Image: req.Image, PulledFrom: req.Image}), nil
+	return provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {
+		return r.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil
 	})
 }
 

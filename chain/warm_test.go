@@ -179,8 +179,8 @@ func TestLookupsUnderReloads(t *testing.T) {
 	})
 
 	shared := release(t, 3)
-	base := provider.Func(func(_ context.Context, req provider.Request) (*provider.Release, error) {
-		return shared.Serve(provider.Served{Image: req.Image, PulledFrom: req.Image}), nil
+	base := provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {
+		return shared.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil
 	})
 	inner := fullChain(t, base, current.Load)
 	c, err := chain.New(inner, current.Load, chain.Translate(chain.TranslateConfig{}))

@@ -107,7 +107,7 @@ func TestPolicyIsStable(t *testing.T) {
 		var policies []policy.Policy
 		for _, p := range testpolicy.New(seed).Policies {
 			for _, r := range p.Rules {
-				if !r.Literal {
+				if !r.ConfTable {
 					policies = append(policies, policyOf(r))
 				}
 			}

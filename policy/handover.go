@@ -27,19 +27,19 @@ type Provenance struct {
 // alone: the same candidates, refusals, errors and origins for every reference,
 // the same [Rules.Merged], Insecure, Blocked and [Rules.Version].
 //
-// Mirror rules come as Literal tables, one rule for each run of mirrors that serve
+// Mirror rules come as ConfTables, one rule for each run of mirrors that serve
 // the same pulls, sorted by source; then Rewrite rules; then the scopes. All are
-// marked Merged. Warnings about single entries are not among it: who merged them
+// marked FromExport. Warnings about single entries are not among it: who merged them
 // has those.
 //
 // Composed with further policies, the tables are what a registries.conf is that
 // API objects edit: mirrors of other entries for the same source come after those
 // of the table, other scopes reach into the tables, and of several tables with one
 // source the first counts, as [NewRules] says. Of the scopes given back the blocked
-// ones reach into everything; the insecure ones into everything that is not Merged.
-// A Rewrite rule that another policy states goes before a Merged one with the same
+// ones reach into everything; the insecure ones into everything that is not FromExport.
+// A Rewrite rule that another policy states goes before an exported one with the same
 // source. [RulesConfig.TagsFollowDigestRules] adds to the mirrors for tags of a
-// Merged table those for digests that are not among them; where it was in force
+// exported table those for digests that are not among them; where it was in force
 // when the table was merged that is none.
 //
 // The result is the caller's.
@@ -51,23 +51,23 @@ func (r *Rules) Policy() Policy {
 	}
 	for _, w := range r.rewrites.sorted {
 		p.Rules = append(p.Rules, Rule{
-			Kind: KindRewrite, Source: w.source, Mirrors: []Mirror{{Location: w.target}}, Pull: PullAny, Origin: w.origin, Merged: true,
+			Kind: KindRewrite, Source: w.source, Mirrors: []Mirror{{Location: w.target}}, Pull: PullAny, Origin: w.origin, FromExport: true,
 		})
 	}
 	p.Insecure, p.Blocked = r.Insecure(), r.Blocked()
 	for _, scopes := range [][]Scope{p.Insecure, p.Blocked} {
 		for i := range scopes {
-			scopes[i].Merged = true
+			scopes[i].FromExport = true
 		}
 	}
 	return p
 }
 
-// rules are the Literal rules that e is read from again.
+// rules are the ConfTable rules that e is read from again.
 func (e *entry) rules() []Rule {
 	base := Rule{
-		Source: e.prefix, Pull: PullAny, NeverContactSource: e.blocked, Literal: true,
-		DigestOnly: e.digestOnly, Insecure: e.insecure, Origin: strings.Join(e.origins, ", "), Merged: true,
+		Source: e.prefix, Pull: PullAny, NeverContactSource: e.blocked, ConfTable: true,
+		DigestOnly: e.digestOnly, Insecure: e.insecure, Origin: strings.Join(e.origins, ", "), FromExport: true,
 	}
 	if e.location != e.prefix || isWildcard(e.prefix) {
 		base.Location = e.location
@@ -133,7 +133,7 @@ func (e *entry) runs() [][]endpoint {
 // origins are the entries behind r.
 func (r *Rule) origins() []string {
 	switch {
-	case r.Merged && len(r.Provenance.Origins) > 0:
+	case r.FromExport && len(r.Provenance.Origins) > 0:
 		return slices.Clone(r.Provenance.Origins)
 	case r.Origin != "":
 		return []string{r.Origin}
@@ -143,7 +143,7 @@ func (r *Rule) origins() []string {
 
 // mirrorOrigins are the entries that named mirror i.
 func (r *Rule) mirrorOrigins(i int, table []string) []string {
-	if !r.Merged || i >= len(r.Provenance.Mirrors) {
+	if !r.FromExport || i >= len(r.Provenance.Mirrors) {
 		return table
 	}
 	return slices.Clone(r.Provenance.Mirrors[i])

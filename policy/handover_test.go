@@ -85,7 +85,7 @@ func handedOn(t *testing.T, s testpolicy.Set) bool {
 	// Beside a policy of nothing, and beside itself, nothing changes.
 	same(t, "composed", r, mustRules(t, policy.RulesConfig{}, policy.Policy{}, p, p), images)
 	for _, rule := range p.Rules {
-		if !rule.Merged || rule.Kind == policy.KindMirror && !rule.Literal {
+		if !rule.FromExport || rule.Kind == policy.KindMirror && !rule.ConfTable {
 			t.Errorf("not marked: %+v", rule)
 		}
 	}

@@ -24,7 +24,7 @@ func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
 			current = newLiteral(strings.TrimRight(r.Source, "/"), r)
 		}
 		pull := r.Pull
-		if pull == PullDigest && cfg.TagsFollowDigestRules && !r.Merged {
+		if pull == PullDigest && cfg.TagsFollowDigestRules && !r.FromExport {
 			pull = PullAny
 		}
 		for i, m := range r.Mirrors {
@@ -35,7 +35,7 @@ func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
 		if i < len(rules)-1 && continues(r, rules[i+1]) {
 			continue
 		}
-		if cfg.TagsFollowDigestRules && r.Merged {
+		if cfg.TagsFollowDigestRules && r.FromExport {
 			current.followDigests()
 		}
 		if first := t.byPrefix[current.prefix]; first != nil {
@@ -80,14 +80,14 @@ func newLiteral(prefix string, r *Rule) *entry {
 	e := &entry{
 		prefix: prefix, location: strings.TrimRight(r.Location, "/"),
 		insecure: r.Insecure, digestOnly: r.DigestOnly, origins: r.origins(),
-		rule: !r.Merged || !r.Provenance.ScopeOnly, merged: r.Merged, inherits: r.Provenance.Inherited,
+		rule: !r.FromExport || !r.Provenance.ScopeOnly, merged: r.FromExport, inherits: r.Provenance.Inherited,
 	}
 	if e.location == "" && !isWildcard(prefix) {
 		e.location = prefix
 	}
 	if r.NeverContactSource {
 		by := Scope{Name: prefix, Origin: r.Origin}
-		if r.Merged && r.Provenance.BlockedBy.Name != "" {
+		if r.FromExport && r.Provenance.BlockedBy.Name != "" {
 			by = r.Provenance.BlockedBy
 		}
 		e.block(by)

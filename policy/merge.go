@@ -66,7 +66,7 @@ func sortOut(policies []Policy) statements {
 			switch r := &p.Rules[i]; {
 			case r.Kind == KindRewrite:
 				s.rewrite = append(s.rewrite, r)
-			case r.Literal:
+			case r.ConfTable:
 				literal = append(literal, r)
 			default:
 				s.mirror = append(s.mirror, r)
@@ -135,7 +135,7 @@ func (e *entry) block(by Scope) {
 // would make of them now, since mirrors have been handed down in between.
 func (t *table) propagate(insecure, blocked []Scope) {
 	for _, s := range slices.Concat(blocked, insecure) {
-		if s.Merged {
+		if s.FromExport {
 			continue // its table is there
 		}
 		e := t.entry(s.Name)
@@ -145,8 +145,8 @@ func (t *table) propagate(insecure, blocked []Scope) {
 	}
 	all, forbidden := scopeSet(insecure), scopeSet(blocked)
 	news := all
-	if slices.ContainsFunc(insecure, func(s Scope) bool { return s.Merged }) {
-		news = scopeSet(slices.DeleteFunc(slices.Clone(insecure), func(s Scope) bool { return s.Merged }))
+	if slices.ContainsFunc(insecure, func(s Scope) bool { return s.FromExport }) {
+		news = scopeSet(slices.DeleteFunc(slices.Clone(insecure), func(s Scope) bool { return s.FromExport }))
 	}
 	for _, e := range t.entries {
 		unsafe := all

@@ -5,8 +5,8 @@ import "iter"
 // MergedSource is one source of merged Mirror rules, or one Rewrite rule, for
 // handing rules on.
 type MergedSource struct {
-	Kind   Kind   // of the rules
-	Source string // as rules name it, without a slash at its end
+	Kind   RuleKind // of the rules
+	Source string   // as rules name it, without a slash at its end
 	// DigestMirrors and TagMirrors in the order they are tried. A Rewrite rule has
 	// its one target in both.
 	DigestMirrors, TagMirrors []Mirror

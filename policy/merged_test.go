@@ -103,7 +103,7 @@ func TestVersion(t *testing.T) {
 	elsewhere := base
 	elsewhere.Rules = slices.Clone(base.Rules)
 	elsewhere.Rules[0].Origin = "another file"
-	elsewhere.Skipped = []policy.Object{{Kind: "ConfigMap"}}
+	elsewhere.Skipped = []policy.SkippedObject{{Kind: "ConfigMap"}}
 	if got := mustRules(t, policy.RulesConfig{}, elsewhere, policyOf()).Version(); got != r.Version() {
 		t.Error("the version depends on where rules come from")
 	}

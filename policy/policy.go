@@ -12,19 +12,19 @@ type Policy struct {
 	// everything nested in them.
 	Insecure, Blocked []Scope
 	// Skipped are objects that are no policies, for counting and naming.
-	Skipped []Object
+	Skipped []SkippedObject
 	// Warnings are legal and surprising things that only the source can see, such
 	// as a misspelt kind.
 	Warnings []Warning
 }
 
-// Kind says what a rule changes.
-type Kind uint8
+// RuleKind says what a rule changes.
+type RuleKind uint8
 
 const (
 	// KindMirror rules say where to pull from; results stay canonical, because
 	// nodes apply the same rules again.
-	KindMirror Kind = iota
+	KindMirror RuleKind = iota
 	// KindRewrite rules (--registry-overrides) replace the source in results too,
 	// for clusters whose runtime does not mirror.
 	KindRewrite
@@ -45,7 +45,7 @@ const (
 
 // Rule is one entry of one policy object, as that object states it.
 type Rule struct {
-	Kind Kind // what it changes
+	Kind RuleKind // what it changes
 	// Source is a registry, a namespace, a repository, or a wildcard:
 	// "quay.io", "quay.io/openshift-release-dev", "*.redhat.io".
 	Source string
@@ -55,29 +55,29 @@ type Rule struct {
 	// NeverContactSource is mirrorSourcePolicy: NeverContactSource, or blocked in
 	// registries.conf.
 	NeverContactSource bool
-	// Literal marks a [[registry]] table of registries.conf: its order is kept as
+	// ConfTable marks a [[registry]] table of registries.conf: its order is kept as
 	// written instead of being merged topologically, and it exists as an entry
 	// even without mirrors. For several tables of one source see [NewRules].
-	Literal bool
+	ConfTable bool
 	// Location is where Source itself is pulled from where that is another place
 	// (location beside prefix in registries.conf); "" is Source. For a wildcard ""
 	// is the reference itself, and a Location that repeats the wildcard is kept,
-	// since nodes cannot pull from there. Literal only.
+	// since nodes cannot pull from there. ConfTable only.
 	Location string
 	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are
 	// PullDigest, and nodes refuse to add a mirror with a restriction of its own,
-	// as API objects do. Literal only.
+	// as API objects do. ConfTable only.
 	DigestOnly bool
-	// Insecure is that of the source's own endpoint. Literal only; scopes in
+	// Insecure is that of the source's own endpoint. ConfTable only; scopes in
 	// Policy.Insecure do it for the rest.
 	Insecure bool
 	// Origin points at the entry: "imagedigestmirrorset/idms-release-0#2",
 	// "file:policies.yaml:14". It appears in explanations, warnings and errors.
 	Origin string
-	// Merged marks a rule of [Rules.Policy]: a Literal table, or a Rewrite rule,
+	// FromExport marks a rule of [Rules.Policy]: a ConfTable table, or a Rewrite rule,
 	// that other entries were merged into before.
-	Merged bool
-	// Provenance says more about the entries behind a Merged table than Origin can.
+	FromExport bool
+	// Provenance says more about the entries behind a table of an export than Origin can.
 	Provenance Provenance
 }
 
@@ -92,13 +92,13 @@ type Mirror struct {
 type Scope struct {
 	Name   string // "quay.io", "quay.io/openshift-release-dev", "*.redhat.io"
 	Origin string // as [Rule.Origin]
-	// Merged marks a scope of [Rules.Policy]: the Merged rules know already what it
+	// FromExport marks a scope of [Rules.Policy]: the exported rules know already what it
 	// calls insecure, and it has its table among them.
-	Merged bool
+	FromExport bool
 }
 
-// Object names an object that was read and is no policy.
-type Object struct {
+// SkippedObject names an object that was read and is no policy.
+type SkippedObject struct {
 	Kind, Name string // "" where the object has none
 	Origin     string // where it is, as [Rule.Origin]
 }

@@ -51,7 +51,7 @@ func TestTables(t *testing.T) {
 // the source; who loses is told.
 func TestDuplicateTables(t *testing.T) {
 	table := func(origin string, r policy.Rule) policy.Policy {
-		r.Literal, r.Origin = true, origin
+		r.ConfTable, r.Origin = true, origin
 		return policyOf(r)
 	}
 	insecure := func(r policy.Rule) policy.Rule {

@@ -37,7 +37,7 @@ func newRewrites(rules []*Rule) (rewrites, error) {
 		case hasScheme(target) || hasScheme(source):
 			return rewrites{}, invalid(origins, "rewriting %s to %s: write both without a scheme", source, target)
 		}
-		n := &rewrite{source, target, r.Origin, r.Merged}
+		n := &rewrite{source, target, r.Origin, r.FromExport}
 		switch old := w.bySource[source]; {
 		case old == nil:
 			w.bySource[source] = n

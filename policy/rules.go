@@ -123,7 +123,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 func once(scopes []Scope) []Scope {
 	out := slices.CompactFunc(slices.Clone(scopes), func(a, b Scope) bool { return a.Name == b.Name })
 	for i := range out {
-		out[i].Merged = false // a matter of what they were read from
+		out[i].FromExport = false // a matter of what they were read from
 	}
 	return out
 }

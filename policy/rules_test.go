@@ -38,7 +38,7 @@ func never(r policy.Rule) policy.Rule {
 }
 
 func literal(r policy.Rule) policy.Rule {
-	r.Literal = true
+	r.ConfTable = true
 	return r
 }
 

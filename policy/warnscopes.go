@@ -27,7 +27,7 @@ func (w *warner) duplicate(d *dropped) {
 func (w *warner) oddScopes(s statements) {
 	check := func(word string, scopes []Scope) {
 		for _, scope := range scopes {
-			if why := oddScope(scope.Name); why != "" && !scope.Merged {
+			if why := oddScope(scope.Name); why != "" && !scope.FromExport {
 				w.add(WarnOddScope, []string{scope.Origin}, "the %s scope %q %s", word, scope.Name, why)
 			}
 		}
@@ -36,7 +36,7 @@ func (w *warner) oddScopes(s statements) {
 	check("blocked", s.blocked)
 	for _, rules := range s.literal {
 		for _, r := range rules {
-			if why := oddScope(strings.TrimRight(r.Source, "/")); why != "" && !r.Merged {
+			if why := oddScope(strings.TrimRight(r.Source, "/")); why != "" && !r.FromExport {
 				w.add(WarnOddScope, []string{r.Origin}, "the prefix %q of a [[registry]] table %s", r.Source, why)
 			}
 		}

@@ -73,9 +73,9 @@ func BenchmarkRelease(b *testing.B) {
 	})
 	b.Run("Serve", func(b *testing.B) {
 		b.ReportAllocs()
-		s := provider.Served{Image: r.Image()}
+		s := provider.Answer{Image: r.Image()}
 		for b.Loop() {
-			r.Serve(s)
+			r.WithAnswer(s)
 		}
 	})
 }

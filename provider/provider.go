@@ -14,11 +14,11 @@ type ReleaseProvider interface {
 	Lookup(ctx context.Context, req Request) (*Release, error)
 }
 
-// Func is a function that is a [ReleaseProvider].
-type Func func(ctx context.Context, req Request) (*Release, error)
+// ReleaseFunc is a function that is a [ReleaseProvider].
+type ReleaseFunc func(ctx context.Context, req Request) (*Release, error)
 
 // Lookup calls f.
-func (f Func) Lookup(ctx context.Context, req Request) (*Release, error) { return f(ctx, req) }
+func (f ReleaseFunc) Lookup(ctx context.Context, req Request) (*Release, error) { return f(ctx, req) }
 
 // ImageProvider reads any image the way releases are read: through the same
 // rules and mirrors. Its contract on concurrency, contexts and errors is that of
@@ -76,21 +76,21 @@ type Opened interface {
 	Release(ctx context.Context) (*Release, error)
 }
 
-// Prober asks whether an image is there, without reading it. Its contract on
+// HeadProvider asks whether an image is there, without reading it. Its contract on
 // concurrency, contexts and errors is that of [ReleaseProvider]; an error of class
 // [ClassNotFound] says that the registry has no such image.
-type Prober interface {
-	// Probe is the digest of what req.Image names, an index itself where that is one:
+type HeadProvider interface {
+	// Head is the digest of what req.Image names, an index itself where that is one:
 	// req.Platform does not matter. It asks for the manifest, and not for what that
 	// names: that a registry has lost a layer shows when the image is read.
-	Probe(ctx context.Context, req Request) (digest string, err error)
+	Head(ctx context.Context, req Request) (digest string, err error)
 }
 
-// ProbeFunc is a function that is a [Prober].
-type ProbeFunc func(ctx context.Context, req Request) (digest string, err error)
+// HeadFunc is a function that is a [HeadProvider].
+type HeadFunc func(ctx context.Context, req Request) (digest string, err error)
 
-// Probe calls f.
-func (f ProbeFunc) Probe(ctx context.Context, req Request) (string, error) { return f(ctx, req) }
+// Head calls f.
+func (f HeadFunc) Head(ctx context.Context, req Request) (string, error) { return f(ctx, req) }
 
 // Reopener is an optional capability of an [Opener]: to ask a registry whether a
 // reference still names what it named, which costs one small request and no body.

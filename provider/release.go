@@ -21,11 +21,11 @@ import (
 // so [Release.With] and [Release.Derive] panic unless the change makes it one.
 type Release struct {
 	content *content // nil in the zero Release; see held
-	served  Served
+	served  Answer
 }
 
-// Served is the part of a [Release] that belongs to one request.
-type Served struct {
+// Answer is the part of a [Release] that belongs to one request.
+type Answer struct {
 	Image      imageref.Ref // what was asked for
 	PulledFrom imageref.Ref // where it came from
 	Stale      bool         // an old answer, because no candidate answered
@@ -101,11 +101,11 @@ func newRelease(data ReleaseData, like *content) (*Release, error) {
 	return &Release{content: c, served: servedOf(data)}, nil
 }
 
-func servedOf(d ReleaseData) Served {
+func servedOf(d ReleaseData) Answer {
 	if d.PulledFrom.IsZero() {
 		d.PulledFrom = d.Image
 	}
-	return Served{Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts))}
+	return Answer{Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts))}
 }
 
 // Image is what was asked for.
@@ -122,9 +122,9 @@ func (r *Release) Stale() bool { return r.served.Stale }
 // where a cache answered.
 func (r *Release) Attempts() iter.Seq[Attempt] { return slices.Values(r.served.Attempts) }
 
-// Served is the part of r that belongs to its request. Its Attempts are not to
+// Answer is the part of r that belongs to its request. Its Attempts are not to
 // be modified.
-func (r *Release) Served() Served { return r.served }
+func (r *Release) Answer() Answer { return r.served }
 
 // held is r's content, to read.
 func (r *Release) held() *content {
@@ -134,9 +134,9 @@ func (r *Release) held() *content {
 	return r.content
 }
 
-// Serve is r's content as the answer to another request. It costs one small
+// WithAnswer is r's content as the answer to another request. It costs one small
 // allocation, whatever the release's size.
-func (r *Release) Serve(s Served) *Release {
+func (r *Release) WithAnswer(s Answer) *Release {
 	s.Attempts = slices.Clip(s.Attempts)
 	return &Release{content: r.content, served: s}
 }

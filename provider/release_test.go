@@ -196,7 +196,7 @@ func TestReleaseIsImmutable(t *testing.T) {
 		}
 	}
 	r := newRelease(t, d)
-	other := r.Serve(provider.Served{Image: r.Image()})
+	other := r.WithAnswer(provider.Answer{Image: r.Image()})
 	derived := r.Derive("k", func(d *provider.ReleaseData) { d.Components[0].PullFrom = []imageref.Ref{d.Image} })
 	before, beforeOther, beforeDerived := showRelease(r), showRelease(other), showRelease(derived)
 	for _, x := range []*provider.Release{r, other, derived} {
@@ -253,19 +253,19 @@ func TestWith(t *testing.T) {
 
 func TestServe(t *testing.T) {
 	r := newRelease(t, small())
-	s := provider.Served{
+	s := provider.Answer{
 		Image:      imageref.MustParse("example.com/x:1"),
 		PulledFrom: imageref.MustParse("example.com/y:1"),
 		Attempts:   make([]provider.Attempt, 1, 5),
 	}
-	o := r.Serve(s)
+	o := r.WithAnswer(s)
 	if o.Image() != s.Image || o.PulledFrom() != s.PulledFrom || o.Stale() || len(slices.Collect(o.Attempts())) != 1 {
 		t.Errorf("got %s", showRelease(o))
 	}
 	if o.Version() != r.Version() || r.Image() == o.Image() {
 		t.Error("the content is not shared, or the request's part is")
 	}
-	if got := o.Served(); got.Image != s.Image || cap(got.Attempts) != 1 {
+	if got := o.Answer(); got.Image != s.Image || cap(got.Attempts) != 1 {
 		t.Errorf("served %+v with room for %d attempts", got, cap(got.Attempts))
 	}
 }
@@ -274,13 +274,13 @@ func TestServe(t *testing.T) {
 func TestReleaseAllocations(t *testing.T) {
 	for _, components := range []int{10, 190} {
 		r := newRelease(t, decoded(t, testpayload.Release{Components: components}))
-		s := provider.Served{Image: r.Image(), PulledFrom: r.Image()}
+		s := provider.Answer{Image: r.Image(), PulledFrom: r.Image()}
 		type key struct{ rules string }
 		var k any = key{"v1"}
 		change := func(d *provider.ReleaseData) { d.Components[0].Image = d.Image }
 		r.Derive(k, change)
 		for name, f := range map[string]func(){
-			"Serve":  func() { r.Serve(s) },
+			"Serve":  func() { r.WithAnswer(s) },
 			"Derive": func() { r.Derive(k, change) },
 		} {
 			if n := testing.AllocsPerRun(100, f); n > 1 {
@@ -316,7 +316,7 @@ func TestDerive(t *testing.T) {
 		t.Errorf("worked out %d times, want 2", calls)
 	}
 	// What was derived belongs to the content, not to the request.
-	other := r.Serve(provider.Served{Image: imageref.MustParse("example.com/x:1")})
+	other := r.WithAnswer(provider.Answer{Image: imageref.MustParse("example.com/x:1")})
 	if d := derive(other, "a"); calls != 2 || d.Image() != other.Image() || d.Stale() {
 		t.Errorf("worked out %d times, derived %s", calls, showRelease(d))
 	}

@@ -29,10 +29,10 @@ type Request struct {
 	Insecure bool
 }
 
-// Check is nil, or says what is wrong with r itself: an [*Error] of [ClassInvalid]
+// Validate is nil, or says what is wrong with r itself: an [*Error] of [ClassInvalid]
 // that matches [policy.ErrNoImage] or [ErrInvalidPlatform]. Providers call it before they
 // ask anybody.
-func (r *Request) Check() error {
+func (r *Request) Validate() error {
 	switch p := r.Platform; {
 	case r.Image.IsZero():
 		return &Error{Class: ClassInvalid, Err: policy.ErrNoImage}

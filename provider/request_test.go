@@ -56,7 +56,7 @@ func TestRequestCheck(t *testing.T) {
 		{provider.Request{Image: image, Platform: provider.Platform{OS: " "}}, provider.ErrInvalidPlatform},
 		{provider.Request{Image: image, Platform: provider.Platform{Variant: "v8\n"}}, provider.ErrInvalidPlatform},
 	} {
-		err := tt.req.Check()
+		err := tt.req.Validate()
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%+v: %v; want %v", tt.req, err, tt.want)
 		}

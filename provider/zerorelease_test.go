@@ -25,7 +25,7 @@ func TestZeroRelease(t *testing.T) {
 	if _, ok := r.Component("cli"); ok || r.Version() != "" || len(r.ComponentVersions()) != 0 || r.BootImages() != nil {
 		t.Errorf("%+v", r)
 	}
-	if s := r.Serve(provider.Served{Stale: true}); s.Version() != "" || !s.Stale() {
+	if s := r.WithAnswer(provider.Answer{Stale: true}); s.Version() != "" || !s.Stale() {
 		t.Errorf("served: %+v", s)
 	}
 	version := func(d *provider.ReleaseData) { d.Version = "4.17.3" }

@@ -16,13 +16,13 @@ func full() policy.Policy {
 			{Source: "a.io", Mirrors: []policy.Mirror{{Location: "m.io"}, {Location: "n.io"}}, Origin: "o#1"},
 			{Source: "b.io", Pull: policy.PullTag, Origin: "o#2"},
 			{
-				Source: "c.io", Mirrors: []policy.Mirror{{Location: "m.io"}}, Literal: true, Merged: true, Origin: "o#7, o#8",
+				Source: "c.io", Mirrors: []policy.Mirror{{Location: "m.io"}}, ConfTable: true, FromExport: true, Origin: "o#7, o#8",
 				Provenance: policy.Provenance{Origins: []string{"o#7", "o#8"}, Mirrors: [][]string{{"o#7"}}},
 			},
 		},
 		Insecure: []policy.Scope{{Name: "i.io", Origin: "o#3"}},
 		Blocked:  []policy.Scope{{Name: "b.io", Origin: "o#4"}},
-		Skipped:  []policy.Object{{Kind: "ConfigMap", Name: "c", Origin: "o#5"}},
+		Skipped:  []policy.SkippedObject{{Kind: "ConfigMap", Name: "c", Origin: "o#5"}},
 		Warnings: []policy.Warning{{Code: policy.WarnNoRules, Origins: []string{"o#6"}, Message: "m"}},
 	}
 }

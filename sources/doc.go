@@ -1,7 +1,7 @@
 // Package sources finds out which mirror policies are in force, and keeps
 // finding out.
 //
-// A [Registry] opens sources by spec ("file:policies.yaml", "env:NAME"); its
+// A [Schemes] opens sources by spec ("file:policies.yaml", "env:NAME"); its
 // plugins are [Factory] values that a program lists itself, so a plugin can be
 // given what it needs and a duplicate is an error. A [Resolver] loads the
 // sources, merges what they say into one [policy.Rules] and follows them.

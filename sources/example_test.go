@@ -38,7 +38,7 @@ spec:
 	}
 	environment := func(string) (string, bool) { return "registry.redhat.io=mirror.example.com/redhat", true }
 
-	registry, err := sources.NewRegistry(file.Factory(file.Config{}), env.Factory(environment))
+	registry, err := sources.NewSchemes(file.Factory(file.Config{}), env.Factory(environment))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -18,12 +18,12 @@ import (
 type ResolverConfig struct {
 	// Rules chooses between readings of the policies; zero is what nodes do.
 	Rules policy.RulesConfig
-	// InvalidWaits makes an invalid policy at the start a state and no error: it is not
+	// TolerateInvalid makes an invalid policy at the start a state and no error: it is not
 	// loaded yet, and [Resolver.Current] is nil until it is mended. It is for a process
 	// that follows policies which others edit while it runs, as in a cluster: one that is
 	// wrong must not keep it from starting, when it would go on had it started before.
 	// The zero value is for what whoever starts the process names, and can mend.
-	InvalidWaits bool
+	TolerateInvalid bool
 	// Log is told of new rules, of their warnings and of failing sources, when
 	// any of that changes. Nil is silent.
 	Log *zap.Logger
@@ -79,7 +79,7 @@ func NewResolver(ctx context.Context, log *zap.Logger, srcs ...policy.OverrideSo
 // [*policy.InvalidPolicyError] is in the error's tree), policies that cannot be
 // merged, a ctx that ended. A source that is merely away does not fail it: then
 // [Resolver.Current] is nil until [Resolver.Start] has loaded every source once. With
-// [ResolverConfig.InvalidWaits] nor does an invalid policy, or one that does not merge.
+// [ResolverConfig.TolerateInvalid] nor does an invalid policy, or one that does not merge.
 func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...policy.OverrideSource) (*Resolver, error) {
 	r := &Resolver{cfg: cfg.withDefaults(), swapped: make(chan struct{})}
 	for i, src := range srcs {
@@ -100,14 +100,14 @@ func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...policy.Ove
 	}
 	var wrong []error
 	for i, err := range errs {
-		if permanent(err) && !(r.cfg.InvalidWaits && invalid(err)) {
+		if permanent(err) && !(r.cfg.TolerateInvalid && invalid(err)) {
 			wrong = append(wrong, fmt.Errorf("source %s: %w", r.srcs[i].src.Name(), err))
 		}
 	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
-	if err := r.merge(); err != nil && !r.cfg.InvalidWaits {
+	if err := r.merge(); err != nil && !r.cfg.TolerateInvalid {
 		return nil, fmt.Errorf("merging the sources: %w", err)
 	}
 	return r, nil

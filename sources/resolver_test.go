@@ -102,7 +102,7 @@ func TestNewResolverFails(t *testing.T) {
 	}
 }
 
-// With InvalidWaits a policy that is invalid at the start, or merges with no other, is not
+// With TolerateInvalid a policy that is invalid at the start, or merges with no other, is not
 // loaded yet; there are rules when it is mended. A source that cannot be is an error still.
 func TestInvalidWaits(t *testing.T) {
 	for name, wrong := range map[string]func(*watched){
@@ -115,7 +115,7 @@ func TestInvalidWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWatched("wrong", rules("b.io", "n.io"))
 				wrong(w)
-				r, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{InvalidWaits: true}, newFake("good", rules("*.a.io", "m.io")), w)
+				r, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{TolerateInvalid: true}, newFake("good", rules("*.a.io", "m.io")), w)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -138,7 +138,7 @@ func TestInvalidWaits(t *testing.T) {
 	}
 	none := newFake("none", policy.Policy{})
 	none.fail(&sources.SpecError{Spec: "x:", Err: errors.New("no such kind")})
-	if _, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{InvalidWaits: true}, none); err == nil {
+	if _, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{TolerateInvalid: true}, none); err == nil {
 		t.Error("a source that cannot be is waited for")
 	}
 }
@@ -300,7 +300,7 @@ func TestResolverOneBadEdit(t *testing.T) {
 	}
 	// Two that are pulled from one place have to agree on whether it is forbidden.
 	at := func(never bool) policy.Policy {
-		return policy.Policy{Rules: []policy.Rule{{Source: "p.io", Location: "r.io", Literal: true, NeverContactSource: never, Origin: "table"}}}
+		return policy.Policy{Rules: []policy.Rule{{Source: "p.io", Location: "r.io", ConfTable: true, NeverContactSource: never, Origin: "table"}}}
 	}
 	place := func(never bool) policy.Policy {
 		p := rules("r.io", "m.io")

@@ -22,7 +22,7 @@ type SourceStatus struct {
 	// Rules, Insecure and Blocked count what the source said when it last loaded.
 	Rules, Insecure, Blocked int
 	// Skipped and Warnings are those of the last good load. Shared: do not modify.
-	Skipped  []policy.Object
+	Skipped  []policy.SkippedObject
 	Warnings []policy.Warning
 }
 

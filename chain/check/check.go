@@ -19,7 +19,7 @@ import (
 // Config configures [Run].
 type Config struct {
 	// Prober asks one endpoint, a provider/registry Provider for example. Required.
-	Prober provider.Prober
+	Prober provider.HeadProvider
 	// Rules name the candidates. Required.
 	Rules *policy.Rules
 	// Credentials are those of every request.

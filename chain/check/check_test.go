@@ -34,7 +34,7 @@ type answers struct {
 	when    []time.Time
 }
 
-func (a *answers) Probe(ctx context.Context, req provider.Request) (string, error) {
+func (a *answers) Head(ctx context.Context, req provider.Request) (string, error) {
 	host := req.Image.Registry()
 	a.mu.Lock()
 	if a.now == nil {

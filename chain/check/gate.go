@@ -13,7 +13,7 @@ import (
 // gates is a Prober that asks each registry for a bounded number of images at once,
 // and again where it was only busy.
 type gates struct {
-	next    provider.Prober
+	next    provider.HeadProvider
 	size    int
 	request time.Duration
 
@@ -21,7 +21,7 @@ type gates struct {
 	all map[string]*gate
 }
 
-func newGates(next provider.Prober, size int, request time.Duration) *gates {
+func newGates(next provider.HeadProvider, size int, request time.Duration) *gates {
 	return &gates{next: next, size: size, request: request, all: make(map[string]*gate)}
 }
 
@@ -41,8 +41,8 @@ const (
 	backoff = 200 * time.Millisecond // before the second, after an error of the registry's own; doubles
 )
 
-// Probe asks when it is the request's turn, and again where asking again may help.
-func (g *gates) Probe(ctx context.Context, req provider.Request) (string, error) {
+// Head asks when it is the request's turn, and again where asking again may help.
+func (g *gates) Head(ctx context.Context, req provider.Request) (string, error) {
 	t := g.of(req.Image.Registry())
 	for try := 1; ; try++ {
 		period, err := t.enter(ctx)
@@ -65,7 +65,7 @@ func (g *gates) Probe(ctx context.Context, req provider.Request) (string, error)
 func (g *gates) ask(ctx context.Context, req provider.Request) (string, error) {
 	limited, cancel := context.WithTimeout(ctx, g.request)
 	defer cancel()
-	digest, err := g.next.Probe(limited, req)
+	digest, err := g.next.Head(limited, req)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		err = &provider.Error{Ref: req.Image, Class: provider.ClassTimeout, Err: fmt.Errorf("no answer within %s", g.request)}
 	}

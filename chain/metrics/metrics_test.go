@@ -45,7 +45,7 @@ func start(t *testing.T, w *world, reg prometheus.Registerer) *chain.Chain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := chain.New(provider.Func(w.lookup), func() *policy.Rules { return rules },
+	c, err := chain.New(provider.ReleaseFunc(w.lookup), func() *policy.Rules { return rules },
 		chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{o}}), chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}))
 	if err != nil {
 		t.Fatal(err)

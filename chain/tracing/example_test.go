@@ -22,7 +22,7 @@ func Example() {
 	exporter := tracetest.NewInMemoryExporter()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter))
 
-	base := provider.Func(func(_ context.Context, req provider.Request) (*provider.Release, error) {
+	base := provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {
 		if req.Image.Registry() == "away.example.com" {
 			return nil, &provider.Error{Op: "reading", Class: provider.ClassUnreachable}
 		}

@@ -185,13 +185,13 @@ func (l *lookups) hintsFor(ref refArg, results []check.Result, found pullsecret.
 }
 
 // prober asks the registries, insecurely where the user calls them all insecure.
-func (l *lookups) prober() provider.Prober {
+func (l *lookups) prober() provider.HeadProvider {
 	if !l.policies.insecureAll {
 		return l.base
 	}
-	return provider.ProbeFunc(func(ctx context.Context, req provider.Request) (string, error) {
+	return provider.HeadFunc(func(ctx context.Context, req provider.Request) (string, error) {
 		req.Insecure = true
-		return l.base.Probe(ctx, req)
+		return l.base.Head(ctx, req)
 	})
 }
 

@@ -44,8 +44,8 @@ func (e explained) text(w io.Writer) {
 		case len(c.Origins) > 0:
 			say("     from %s", strings.Join(c.Origins, ", "))
 		}
-		if c.Probe != nil {
-			say("     %s", c.Probe.words())
+		if c.Head != nil {
+			say("     %s", c.Head.words())
 		}
 	}
 	if len(e.Refused) > 0 {

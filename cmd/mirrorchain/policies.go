@@ -66,7 +66,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 
 // openSources are the -s flags in order, then what the other flags say.
 func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) {
-	registry, err := sources.NewRegistry(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster())...)
+	registry, err := sources.NewSchemes(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster())...)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func unlessNamed(prefix string, err error) string {
 
 // withScheme makes a bare path a file: spec. What looks like a scheme and is
 // none is taken for a path only if there is such a file.
-func withScheme(spec string, registry *sources.Registry) string {
+func withScheme(spec string, registry *sources.Schemes) string {
 	scheme, _, ok := strings.Cut(spec, ":")
 	if !ok || strings.ContainsAny(scheme, "/.") {
 		return "file:" + spec
@@ -153,7 +153,7 @@ func sayPolicy(p policy.Policy) string {
 }
 
 // saySkipped counts objects by kind: "3 that are no policies (2 CatalogSource, 1 UpdateService)".
-func saySkipped(objects []policy.Object) string {
+func saySkipped(objects []policy.SkippedObject) string {
 	var kinds []string
 	count := make(map[string]int)
 	for _, o := range objects {

@@ -56,7 +56,7 @@ func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, pla
 	g.SetLimit(probesAtOnce)
 	for i, c := range res.Candidates {
 		x := &probe{ref: c.Ref}
-		e.Candidates[i].Probe = x
+		e.Candidates[i].Head = x
 		g.Go(func() error {
 			start := time.Now()
 			img, err := base.Image(traced, provider.Request{
@@ -80,10 +80,10 @@ func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, pla
 
 	var attempts []provider.Attempt
 	for _, c := range e.Candidates {
-		if c.Probe.OK {
+		if c.Head.OK {
 			return nil, nil
 		}
-		attempts = append(attempts, provider.Attempt{Ref: c.Probe.ref, Err: c.Probe.err, Took: c.Probe.took})
+		attempts = append(attempts, provider.Attempt{Ref: c.Head.ref, Err: c.Head.err, Took: c.Head.took})
 	}
 	attempts = append(attempts, refusedAttempts(res)...)
 	return &failedLookup{

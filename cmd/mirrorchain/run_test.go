@@ -177,7 +177,7 @@ func TestCovers(t *testing.T) {
 func TestWithScheme(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	reg, err := sources.NewRegistry(sources.Factory{Scheme: "env", Open: func(context.Context, string) (policy.OverrideSource, error) { return nil, nil }})
+	reg, err := sources.NewSchemes(sources.Factory{Scheme: "env", Open: func(context.Context, string) (policy.OverrideSource, error) { return nil, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func atLeast(minimum string) chain.Layer {
 		Name:  "at-least",
 		Above: []string{"cache", "mirrors", "store"},
 		Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return provider.Func(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
+			return provider.ReleaseFunc(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 				release, err := next.Lookup(ctx, req)
 				if err != nil {
 					return nil, err

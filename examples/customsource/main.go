@@ -70,7 +70,7 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, args []string) error {
-	registry, err := sources.NewRegistry(factory, env.Factory(os.LookupEnv))
+	registry, err := sources.NewSchemes(factory, env.Factory(os.LookupEnv))
 	if err != nil {
 		return err
 	}

@@ -21,14 +21,14 @@ import (
 // A broken provider and the part of the suite that must notice.
 var broken = map[string]struct {
 	part string
-	wrap func(provider.ReleaseProvider) provider.Func
+	wrap func(provider.ReleaseProvider) provider.ReleaseFunc
 }{
-	"ignores the context": {"Cancel", func(next provider.ReleaseProvider) provider.Func {
+	"ignores the context": {"Cancel", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			return next.Lookup(context.WithoutCancel(ctx), req)
 		}
 	}},
-	"remembers without credentials": {"Unauthorized", func(next provider.ReleaseProvider) provider.Func {
+	"remembers without credentials": {"Unauthorized", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		var known sync.Map
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			if r, ok := known.Load(req.Image); ok {
@@ -41,7 +41,7 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
-	"remembers without platform": {"Platform", func(next provider.ReleaseProvider) provider.Func {
+	"remembers without platform": {"Platform", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		var known sync.Map
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			if r, ok := known.Load(req.Image); ok {
@@ -54,7 +54,7 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
-	"hides what went wrong": {"NotFound", func(next provider.ReleaseProvider) provider.Func {
+	"hides what went wrong": {"NotFound", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if err != nil {
@@ -63,7 +63,7 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
-	"tells the password": {"Unauthorized", func(next provider.ReleaseProvider) provider.Func {
+	"tells the password": {"Unauthorized", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if cred, ok := req.Credentials.For(req.Image); ok && err != nil {
@@ -73,25 +73,25 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
-	"answers for another image": {"Reads", func(next provider.ReleaseProvider) provider.Func {
+	"answers for another image": {"Reads", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if err == nil {
-				r = r.Serve(provider.Served{Image: imageref.MustParse("example.com/other"), PulledFrom: r.PulledFrom()})
+				r = r.WithAnswer(provider.Answer{Image: imageref.MustParse("example.com/other"), PulledFrom: r.PulledFrom()})
 			}
 			return r, err
 		}
 	}},
-	"forgets where it came from": {"Reads", func(next provider.ReleaseProvider) provider.Func {
+	"forgets where it came from": {"Reads", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if err == nil {
-				r = r.Serve(provider.Served{Image: req.Image})
+				r = r.WithAnswer(provider.Answer{Image: req.Image})
 			}
 			return r, err
 		}
 	}},
-	"believes anything": {"Tampered", func(next provider.ReleaseProvider) provider.Func {
+	"believes anything": {"Tampered", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if errors.Is(err, provider.ErrDigest) {
@@ -100,7 +100,7 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
-	"mixes up concurrent lookups": {"Concurrent", func(next provider.ReleaseProvider) provider.Func {
+	"mixes up concurrent lookups": {"Concurrent", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		var (
 			mu   sync.Mutex
 			last provider.Request
@@ -115,13 +115,13 @@ var broken = map[string]struct {
 			return next.Lookup(ctx, asked)
 		}
 	}},
-	"leaves a goroutine": {"Reads", func(next provider.ReleaseProvider) provider.Func {
+	"leaves a goroutine": {"Reads", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			go func() { select {} }()
 			return next.Lookup(ctx, req)
 		}
 	}},
-	"returns nothing": {"NotFound", func(next provider.ReleaseProvider) provider.Func {
+	"returns nothing": {"NotFound", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if errors.Is(err, provider.ErrNotFound) {
@@ -130,7 +130,7 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
-	"calls mistakes an outage": {"Invalid", func(next provider.ReleaseProvider) provider.Func {
+	"calls mistakes an outage": {"Invalid", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if errors.Is(err, provider.ErrInvalidRequest) {
@@ -139,7 +139,7 @@ var broken = map[string]struct {
 			return r, err
 		}
 	}},
-	"calls everything unknown": {"Errors", func(next provider.ReleaseProvider) provider.Func {
+	"calls everything unknown": {"Errors", func(next provider.ReleaseProvider) provider.ReleaseFunc {
 		return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 			r, err := next.Lookup(ctx, req)
 			if err != nil {

@@ -49,17 +49,17 @@ func Release(change ...func(*provider.ReleaseData)) *provider.Release {
 
 // Always answers every lookup with r, as the answer to what was asked for. A
 // context that has ended is honoured.
-func Always(r *provider.Release) provider.Func {
+func Always(r *provider.Release) provider.ReleaseFunc {
 	return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		return r.Serve(provider.Served{Image: req.Image, PulledFrom: req.Image}), nil
+		return r.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil
 	}
 }
 
 // Fails answers every lookup with err.
-func Fails(err error) provider.Func {
+func Fails(err error) provider.ReleaseFunc {
 	return func(context.Context, provider.Request) (*provider.Release, error) { return nil, err }
 }
 

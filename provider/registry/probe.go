@@ -11,13 +11,13 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// Probe asks for the digest of what req.Image names: one HEAD of the manifest.
+// Head asks for the digest of what req.Image names: one HEAD of the manifest.
 //
 // A registry that denies by HEAD what it has (some proxy caches answer 404 until a
 // GET has made them fetch it) is asked again by GET before it is believed, and from
 // then on by GET alone. An answer to HEAD that names no digest, or for a digest
 // another one, proves nothing either: a GET, verified, does.
-func (p *Provider) Probe(ctx context.Context, req provider.Request) (digest string, err error) {
+func (p *Provider) Head(ctx context.Context, req provider.Request) (digest string, err error) {
 	if err := p.check(&req); err != nil {
 		return "", err
 	}

@@ -51,7 +51,7 @@ func TestProbe(t *testing.T) {
 			if name == "another manifest" {
 				reg.Fail(head, testregistry.Status(404))
 			}
-			digest, err := open(t, reg).Probe(t.Context(), request(ref))
+			digest, err := open(t, reg).Head(t.Context(), request(ref))
 			if c.class != provider.ClassUnknown {
 				wantError(t, err, c.class, "")
 			} else if err != nil || digest != img.Digest {
@@ -79,7 +79,7 @@ func TestProbeRemembersRefusedHead(t *testing.T) {
 	p := open(t, reg)
 	ask := func(ref imageref.Ref, want provider.Class) {
 		t.Helper()
-		if _, err := p.Probe(t.Context(), request(ref)); provider.ClassOf(err) != want && (err != nil || want != provider.ClassUnknown) {
+		if _, err := p.Head(t.Context(), request(ref)); provider.ClassOf(err) != want && (err != nil || want != provider.ClassUnknown) {
 			t.Fatalf("%v, want class %s", err, want)
 		}
 	}
@@ -105,6 +105,6 @@ func TestProbeCanceled(t *testing.T) {
 	reg.Fail(manifests, testregistry.Hang())
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { defer cancel(); _ = reg.Wait(ctx, 1, manifests) }()
-	_, err := open(t, reg).Probe(ctx, request(ref))
+	_, err := open(t, reg).Head(ctx, request(ref))
 	wantError(t, err, provider.ClassCanceled, "")
 }

@@ -24,7 +24,7 @@ var (
 	_ provider.Reopener      = (*Provider)(nil)
 	_ provider.Restorer      = (*Provider)(nil)
 	_ provider.ImageProvider = (*Provider)(nil)
-	_ provider.Prober        = (*Provider)(nil)
+	_ provider.HeadProvider  = (*Provider)(nil)
 )
 
 // New makes a Provider. It contacts nobody; an error is one of cfg.
@@ -46,7 +46,7 @@ func (p *Provider) check(req *provider.Request) error {
 	if p == nil || p.endpoints == nil {
 		return errZero
 	}
-	return req.Check()
+	return req.Validate()
 }
 
 // Lookup reads the release at req.Image, and nowhere else.

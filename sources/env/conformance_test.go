@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 			sourcetest.Test(t, func(t *testing.T) sourcetest.Fixture {
 				var value atomic.Value
 				value.Store("=,b=m,a=n,b=o,broken")
-				registry, err := sources.NewRegistry(env.Factory(func(string) (string, bool) { return value.Load().(string), true }))
+				registry, err := sources.NewSchemes(env.Factory(func(string) (string, bool) { return value.Load().(string), true }))
 				if err != nil {
 					t.Fatal(err)
 				}

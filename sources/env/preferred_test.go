@@ -188,7 +188,7 @@ func TestPreferredNames(t *testing.T) {
 func TestPreferredConformance(t *testing.T) {
 	sourcetest.Test(t, func(t *testing.T) sourcetest.Fixture {
 		v := &variables{all: handedOn(t, forbidding("m.com/a", "n.com/a"))}
-		registry, err := sources.NewRegistry(env.Factory(v.lookup))
+		registry, err := sources.NewSchemes(env.Factory(v.lookup))
 		if err != nil {
 			t.Fatal(err)
 		}

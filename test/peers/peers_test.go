@@ -104,7 +104,7 @@ func shuffled(s *policySet, policies []policy.Policy) *policy.Rules {
 	var tables, rest policy.Policy
 	for _, p := range policies {
 		for _, r := range p.Rules {
-			if r.Literal {
+			if r.ConfTable {
 				tables.Rules = append(tables.Rules, r)
 			} else {
 				r.Origin = "elsewhere"

@@ -132,7 +132,7 @@ func HypershiftOperator(d Deps) Row {
 
 // Open opens what row reads, in order.
 func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
-	reg, err := sources.NewRegistry(r.Sources...)
+	reg, err := sources.NewSchemes(r.Sources...)
 	if err != nil {
 		return nil, err
 	}

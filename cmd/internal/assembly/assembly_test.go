@@ -12,7 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-type base struct{ provider.Func }
+type base struct{ provider.ReleaseFunc }
 
 func (base) Name() string { return "registry" }
 
@@ -77,7 +77,7 @@ func TestRows(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reg, err := sources.NewRegistry(c.row.Sources...)
+			reg, err := sources.NewSchemes(c.row.Sources...)
 			if err != nil {
 				t.Fatal(err)
 			}

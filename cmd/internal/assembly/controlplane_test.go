@@ -13,7 +13,7 @@ import (
 
 func TestControlPlaneOperator(t *testing.T) {
 	row := ControlPlaneOperator(Deps{}, nil)
-	reg, err := sources.NewRegistry(row.Sources...)
+	reg, err := sources.NewSchemes(row.Sources...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func IgnitionServer(d Deps) Row {
 // mounted, a file, if that is not ""; else that in its environment, or the variable
 // that HyperShift's binaries read. flag are the rules of --registry-overrides.
 func (r Row) HandedOver(ctx context.Context, mounted string, flag []policy.Rule) ([]policy.OverrideSource, error) {
-	reg, err := sources.NewRegistry(r.Sources...)
+	reg, err := sources.NewSchemes(r.Sources...)
 	if err != nil {
 		return nil, err
 	}

@@ -272,7 +272,7 @@ func TestCNTRLPLANE2842AttemptsEnd(t *testing.T) {
 	const mirrors = 50
 	var mu sync.Mutex
 	var attempts []context.Context
-	base := provider.Func(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
+	base := provider.ReleaseFunc(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		for i, earlier := range attempts {

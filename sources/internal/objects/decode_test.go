@@ -78,14 +78,14 @@ spec:
 				`{"apiVersion":"config.openshift.io/v1","kind":"ImageTagMirrorSet","spec":{"imageTagMirrors":[{"source":"a.io","mirrors":["b.io"]}]}}` + "\n",
 			policy.Policy{
 				Rules:   []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: policy.PullTag, Origin: "file:p.yaml:2 imagetagmirrorset#1"}},
-				Skipped: []policy.Object{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
+				Skipped: []policy.SkippedObject{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
 			}, nil},
 		{"json that is no yaml", "{\"kind\":\"ConfigMap\",\"data\":{\"a\":\"\\ud83d\\ude00 \\/ \u0080\",\"<<\":1}}\n[{\"source\":\n\"a.io\",\"mirrors\":[\"b\\u002eio\"]}]",
 			policy.Policy{
 				Rules:   []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:2 imagecontentsources#1"}},
-				Skipped: []policy.Object{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
+				Skipped: []policy.SkippedObject{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
 			}, nil},
-		{"byte order mark, json that is no yaml", "\ufeff{\"a\": \"\\/\"}\n{\"b\": 1}", policy.Policy{Skipped: []policy.Object{{Origin: "file:p.yaml:1"}, {Origin: "file:p.yaml:2"}}}, nil},
+		{"byte order mark, json that is no yaml", "\ufeff{\"a\": \"\\/\"}\n{\"b\": 1}", policy.Policy{Skipped: []policy.SkippedObject{{Origin: "file:p.yaml:1"}, {Origin: "file:p.yaml:2"}}}, nil},
 		{"flow-style yaml", `{apiVersion: config.openshift.io/v1, kind: ImageTagMirrorSet, spec: {imageTagMirrors: [{source: a.io, mirrors: [b.io]}]}}`,
 			policy.Policy{Rules: []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: policy.PullTag, Origin: "file:p.yaml:1 imagetagmirrorset#1"}}}, nil},
 		{"same name twice", idms + "---\n" + idms, policy.Policy{Rules: slices.Concat(idmsRules, []policy.Rule{
@@ -108,7 +108,7 @@ items:
   metadata: {name: s}
 `, policy.Policy{
 			Rules:   []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:10 imagedigestmirrorset/d#1"}},
-			Skipped: []policy.Object{{Kind: "Secret", Name: "s", Origin: "file:p.yaml:12"}},
+			Skipped: []policy.SkippedObject{{Kind: "Secret", Name: "s", Origin: "file:p.yaml:12"}},
 		}, nil},
 		{"a kind's own list, items without kind", `
 apiVersion: config.openshift.io/v1
@@ -135,7 +135,7 @@ items:
 			{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:1 imagecontentsources#1"},
 			{Source: "c.io", Origin: "file:p.yaml:4 imagecontentsources#2"},
 		}}, nil},
-		{"some other list", "- hosts: all\n  tasks: []\n", policy.Policy{Skipped: []policy.Object{{Origin: "file:p.yaml:1"}}}, nil},
+		{"some other list", "- hosts: all\n  tasks: []\n", policy.Policy{Skipped: []policy.SkippedObject{{Origin: "file:p.yaml:1"}}}, nil},
 		{"install-config, old", "apiVersion: v1\nbaseDomain: x.y\nplatform: {none: {}}\npullSecret: '{}'\nimageContentSources:\n- source: a.io/b\n  mirrors: [reg:5000/b]\n",
 			policy.Policy{Rules: []policy.Rule{{Source: "a.io/b", Mirrors: mirrors("reg:5000/b"), Origin: "file:p.yaml:6 install-config/imageContentSources#1"}}}, nil},
 		{"install-config, new", "baseDomain: x.y\nimageContentSources: []\nimageDigestSources:\n- source: a.io\n  sourcePolicy: NeverContactSource\n  mirrors: [b.io]\n",
@@ -144,7 +144,7 @@ items:
 		{"hosted cluster", "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: hc, namespace: clusters}\nspec:\n  imageContentSources:\n  - source: a.io\n    mirrors: [b.io]\n",
 			policy.Policy{Rules: []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:6 hostedcluster/hc#1"}}}, nil},
 		{"hosted cluster without", "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: hc}\nspec: {}\n",
-			policy.Policy{Skipped: []policy.Object{{Kind: "HostedCluster", Name: "hc", Origin: "file:p.yaml:1"}}}, nil},
+			policy.Policy{Skipped: []policy.SkippedObject{{Kind: "HostedCluster", Name: "hc", Origin: "file:p.yaml:1"}}}, nil},
 		{"image config", `
 apiVersion: config.openshift.io/v1
 kind: Image
@@ -164,12 +164,12 @@ spec:
 		{"image config of another name", "apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: other}\nspec: {registrySources: {insecureRegistries: [a.io]}}\n",
 			policy.Policy{}, []string{policy.WarnNotEnforced}},
 		{"an image of another group", "apiVersion: image.openshift.io/v1\nkind: Image\nmetadata: {name: sha256:0}\n",
-			policy.Policy{Skipped: []policy.Object{{Kind: "Image", Name: "sha256:0", Origin: "file:p.yaml:1"}}}, nil},
+			policy.Policy{Skipped: []policy.SkippedObject{{Kind: "Image", Name: "sha256:0", Origin: "file:p.yaml:1"}}}, nil},
 		{"no entries", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\n", policy.Policy{}, []string{policy.WarnNoRules}},
 		{"misspelt kind", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorsSet\nmetadata: {name: d}\n",
-			policy.Policy{Skipped: []policy.Object{{Kind: "ImageDigestMirrorsSet", Name: "d", Origin: "file:p.yaml:1"}}}, []string{policy.WarnMisspeltKind}},
+			policy.Policy{Skipped: []policy.SkippedObject{{Kind: "ImageDigestMirrorsSet", Name: "d", Origin: "file:p.yaml:1"}}}, []string{policy.WarnMisspeltKind}},
 		{"kind left out", "apiVersion: config.openshift.io/v1\nspec: {imageTagMirrors: []}\n",
-			policy.Policy{Skipped: []policy.Object{{Origin: "file:p.yaml:1"}}}, []string{policy.WarnMisspeltKind}},
+			policy.Policy{Skipped: []policy.SkippedObject{{Origin: "file:p.yaml:1"}}}, []string{policy.WarnMisspeltKind}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := decode(t, tc.text)

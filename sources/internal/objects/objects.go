@@ -190,7 +190,7 @@ func (r *reader) texts(origin string, o Object, n *yaml.Node) ([]string, error) 
 func (r *reader) skip(o Object, fields []field) error {
 	place := o
 	place.Kind, place.Name = "", ""
-	r.out.Skipped = append(r.out.Skipped, policy.Object{Kind: o.Kind, Name: o.Name, Origin: place.String()})
+	r.out.Skipped = append(r.out.Skipped, policy.SkippedObject{Kind: o.Kind, Name: o.Name, Origin: place.String()})
 
 	meant, warn := Kind{}, false
 	if o.Kind != "" {

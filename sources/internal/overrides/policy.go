@@ -22,14 +22,14 @@ func (d *document) policy(where string) policy.Policy {
 	for i, w := range d.Rewrites {
 		p.Rules = append(p.Rules, policy.Rule{
 			Kind: policy.KindRewrite, Source: w.Source, Mirrors: []policy.Mirror{{Location: w.Target}}, Pull: policy.PullAny,
-			Origin: or(w.Origin, unnamed("rewrites", i)), Merged: true,
+			Origin: or(w.Origin, unnamed("rewrites", i)), FromExport: true,
 		})
 	}
 	for i, s := range d.Insecure {
-		p.Insecure = append(p.Insecure, policy.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("insecure-registries", i)), Merged: true})
+		p.Insecure = append(p.Insecure, policy.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("insecure-registries", i)), FromExport: true})
 	}
 	for i, s := range d.Blocked {
-		p.Blocked = append(p.Blocked, policy.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("blocked-registries", i)), Merged: true})
+		p.Blocked = append(p.Blocked, policy.Scope{Name: s.Scope, Origin: or(s.Origin, unnamed("blocked-registries", i)), FromExport: true})
 	}
 	return p
 }
@@ -45,8 +45,8 @@ func or(s, otherwise string) string {
 // pulls.
 func (t registry) rules(unnamed string) []policy.Rule {
 	base := policy.Rule{
-		Source: t.Prefix, Location: t.Location, Pull: policy.PullAny, NeverContactSource: t.Blocked, Literal: true,
-		DigestOnly: t.DigestOnly, Insecure: t.Insecure, Origin: or(strings.Join(t.Origins, ", "), unnamed), Merged: true,
+		Source: t.Prefix, Location: t.Location, Pull: policy.PullAny, NeverContactSource: t.Blocked, ConfTable: true,
+		DigestOnly: t.DigestOnly, Insecure: t.Insecure, Origin: or(strings.Join(t.Origins, ", "), unnamed), FromExport: true,
 	}
 	base.Provenance.ScopeOnly, base.Provenance.Inherited = t.ScopeOnly, t.Inherited
 	base.Provenance.BlockedBy = policy.Scope{Name: t.BlockedBy.Scope, Origin: t.BlockedBy.Origin}

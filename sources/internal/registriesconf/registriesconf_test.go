@@ -54,13 +54,13 @@ additional-layer-store-auth-helper = "x"
 "fedora" = "registry.fedoraproject.org/fedora"
 `}, nil, 0},
 		{"a table without mirrors", []string{"[[registry]]\nlocation = \"a.io/\"\ninsecure = true\nblocked = true\n"},
-			[]policy.Rule{{Source: "a.io", Pull: policy.PullAny, Literal: true, Insecure: true, NeverContactSource: true, Origin: at(1, 1)}}, 0},
+			[]policy.Rule{{Source: "a.io", Pull: policy.PullAny, ConfTable: true, Insecure: true, NeverContactSource: true, Origin: at(1, 1)}}, 0},
 		{"prefix and location", []string{"[[registry]]\nprefix = \"a.io/x\"\nlocation = \"b.io/y\"\n"},
-			[]policy.Rule{{Source: "a.io/x", Location: "b.io/y", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
+			[]policy.Rule{{Source: "a.io/x", Location: "b.io/y", Pull: policy.PullAny, ConfTable: true, Origin: at(1, 1)}}, 0},
 		{"wildcard without location", []string{"[[registry]]\nprefix = \"*.a.io\"\n[[registry.mirror]]\nlocation = \"m.io/a\"\ninsecure = true\n"},
-			[]policy.Rule{{Source: "*.a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1), Mirrors: []policy.Mirror{{Location: "m.io/a", Insecure: true}}}}, 0},
+			[]policy.Rule{{Source: "*.a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(1, 1), Mirrors: []policy.Mirror{{Location: "m.io/a", Insecure: true}}}}, 0},
 		{"wildcard as location", []string{"[[registry]]\nlocation = \"*.a.io\"\n"},
-			[]policy.Rule{{Source: "*.a.io", Location: "*.a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)}}, 0},
+			[]policy.Rule{{Source: "*.a.io", Location: "*.a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(1, 1)}}, 0},
 		{"digest only", []string{`
 [[registry]]
 location = "a.io"
@@ -69,7 +69,7 @@ mirror-by-digest-only = true
   location = "z.io"
   [[registry.mirror]]
   location = "m.io"
-`}, []policy.Rule{{Source: "a.io", Mirrors: mirrors("z.io", "m.io"), Pull: policy.PullDigest, Literal: true, DigestOnly: true, Origin: at(2, 1)}}, 0},
+`}, []policy.Rule{{Source: "a.io", Mirrors: mirrors("z.io", "m.io"), Pull: policy.PullDigest, ConfTable: true, DigestOnly: true, Origin: at(2, 1)}}, 0},
 		{"mirrors of several kinds, in order", []string{`
 [[registry]] # of the site
 location = "a.io"
@@ -88,10 +88,10 @@ pull-from-mirror = "tag-only"
 location = "5.io"
 pull-from-mirror = "digest-only"
 `}, []policy.Rule{
-			{Source: "a.io", Mirrors: mirrors("1.io", "2.io"), Pull: policy.PullAny, Literal: true, Origin: at(2, 1)},
-			{Source: "a.io", Mirrors: mirrors("3.io"), Pull: policy.PullDigest, Literal: true, Origin: at(2, 1)},
-			{Source: "a.io", Mirrors: mirrors("4.io"), Pull: policy.PullTag, Literal: true, Origin: at(2, 1)},
-			{Source: "a.io", Mirrors: mirrors("5.io"), Pull: policy.PullDigest, Literal: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("1.io", "2.io"), Pull: policy.PullAny, ConfTable: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("3.io"), Pull: policy.PullDigest, ConfTable: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("4.io"), Pull: policy.PullTag, ConfTable: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("5.io"), Pull: policy.PullDigest, ConfTable: true, Origin: at(2, 1)},
 		}, 0},
 		{"sorted, the first of a prefix counts", []string{`
 [[registry]]
@@ -102,29 +102,29 @@ location = "a.io"
 prefix = "b.io"
 location = "c.io"
 `}, []policy.Rule{
-			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(4, 2)},
-			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(2, 1)},
+			{Source: "a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(4, 2)},
+			{Source: "b.io", Pull: policy.PullAny, ConfTable: true, Origin: at(2, 1)},
 		}, 1},
 		{"a drop-in replaces the whole table", []string{
 			"[[registry]]\nlocation = \"a.io\"\nblocked = true\n[[registry.mirror]]\nlocation = \"m.io\"\n[[registry]]\nlocation = \"b.io\"\n",
 			"\n[[registry]]\nlocation = \"a.io\"\n",
 		}, []policy.Rule{
-			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(2, 1)},
-			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(6, 2)},
+			{Source: "a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(2, 1)},
+			{Source: "b.io", Pull: policy.PullAny, ConfTable: true, Origin: at(6, 2)},
 		}, 0},
 		{"inline tables have no lines", []string{`registry = [{location = "a.io", mirror = [{location = "m.io"}]}]`},
-			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, Literal: true, Origin: where + " [[registry]]#1"}}, 0},
+			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, ConfTable: true, Origin: where + " [[registry]]#1"}}, 0},
 		{"a byte order mark", []string{"\ufeff[[registry]]\nlocation = \"a.io\"\n[[registry]]\nlocation = \"b.io\"\n"}, []policy.Rule{
-			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)},
-			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(3, 2)},
+			{Source: "a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(1, 1)},
+			{Source: "b.io", Pull: policy.PullAny, ConfTable: true, Origin: at(3, 2)},
 		}, 0},
 		{"keys that nothing knows", []string{"surprise = 1\n[[registry]]\nlocation = \"a.io\"\nbloked = true\n[[registry.mirror]]\nlocation = \"m.io\"\ndigest-only = true\n"},
-			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, Literal: true, Origin: at(2, 1)}}, 3},
+			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, ConfTable: true, Origin: at(2, 1)}}, 3},
 		{"namespace-proxy", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry.mirror]]\nlocation = \"m.io\"\nnamespace-proxy = \"a.io\"\n"},
-			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, Literal: true, Origin: at(1, 1)}}, 1},
+			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, ConfTable: true, Origin: at(1, 1)}}, 1},
 		{"spellings of two tables", []string{"[[registry]]\nlocation = \"a.io\"\n[[registry]]\nLocation = \"b.io\"\n"}, []policy.Rule{
-			{Source: "a.io", Pull: policy.PullAny, Literal: true, Origin: at(1, 1)},
-			{Source: "b.io", Pull: policy.PullAny, Literal: true, Origin: at(3, 2)},
+			{Source: "a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(1, 1)},
+			{Source: "b.io", Pull: policy.PullAny, ConfTable: true, Origin: at(3, 2)},
 		}, 0},
 		{"an empty section of version 1", []string{"[registries.search]\n"}, nil, 0},
 	} {
@@ -198,7 +198,7 @@ func FuzzDecode(f *testing.F) {
 		var p policy.Policy
 		c.AddTo(&p)
 		for _, r := range p.Rules {
-			if r.Source == "" || !r.Literal || !strings.HasPrefix(r.Origin, where) {
+			if r.Source == "" || !r.ConfTable || !strings.HasPrefix(r.Origin, where) {
 				t.Fatalf("%q: rule %+v", text, r)
 			}
 		}

@@ -24,7 +24,7 @@ func (t table) rules() []policy.Rule {
 		Source:             t.Prefix,
 		Pull:               policy.PullAny,
 		NeverContactSource: t.Blocked,
-		Literal:            true,
+		ConfTable:          true,
 		DigestOnly:         t.MirrorByDigestOnly,
 		Insecure:           t.Insecure,
 		Origin:             t.origin,

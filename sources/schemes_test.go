@@ -23,7 +23,7 @@ func factory(scheme string) sources.Factory {
 }
 
 func TestRegistry(t *testing.T) {
-	r, err := sources.NewRegistry(factory("file"), factory("env"), factory("x-1.y+z"))
+	r, err := sources.NewSchemes(factory("file"), factory("env"), factory("x-1.y+z"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +66,11 @@ func TestNewRegistryRefuses(t *testing.T) {
 		"a space":       {factory("a b")},
 		"no Open":       {{Scheme: "a"}},
 	} {
-		if _, err := sources.NewRegistry(factories...); err == nil {
+		if _, err := sources.NewSchemes(factories...); err == nil {
 			t.Errorf("%s: want an error", name)
 		}
 	}
-	r, err := sources.NewRegistry()
+	r, err := sources.NewSchemes()
 	if err != nil {
 		t.Fatal(err)
 	}

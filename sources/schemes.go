@@ -25,8 +25,8 @@ type Factory struct {
 	Open func(ctx context.Context, arg string) (policy.OverrideSource, error)
 }
 
-// Registry opens sources by spec. It is immutable and safe for concurrent use.
-type Registry struct {
+// Schemes opens sources by spec. It is immutable and safe for concurrent use.
+type Schemes struct {
 	factories map[string]Factory
 }
 
@@ -42,10 +42,10 @@ func (e *SpecError) Error() string { return fmt.Sprintf("source %q: %v", e.Spec,
 // Unwrap is the cause.
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// NewRegistry makes a registry of the given factories. A scheme that is
+// NewSchemes makes a registry of the given factories. A scheme that is
 // malformed or given twice is an error, and so is a factory without Open.
-func NewRegistry(factories ...Factory) (*Registry, error) {
-	r := &Registry{factories: make(map[string]Factory, len(factories))}
+func NewSchemes(factories ...Factory) (*Schemes, error) {
+	r := &Schemes{factories: make(map[string]Factory, len(factories))}
 	for _, f := range factories {
 		switch _, dup := r.factories[f.Scheme]; {
 		case !validScheme(f.Scheme):
@@ -63,7 +63,7 @@ func NewRegistry(factories ...Factory) (*Registry, error) {
 // Open opens the source that spec, "SCHEME:ARGUMENT", names. A spec without a
 // scheme or with an unknown one is a [*SpecError] that lists the known schemes;
 // other errors are the factory's own.
-func (r *Registry) Open(ctx context.Context, spec string) (policy.OverrideSource, error) {
+func (r *Schemes) Open(ctx context.Context, spec string) (policy.OverrideSource, error) {
 	scheme, arg, ok := strings.Cut(spec, ":")
 	if !ok {
 		return nil, &SpecError{Spec: spec, Err: fmt.Errorf("no scheme; write SCHEME:ARGUMENT with one of %s", r.known())}
@@ -84,7 +84,7 @@ func (r *Registry) Open(ctx context.Context, spec string) (policy.OverrideSource
 
 // Factories are the registered factories, sorted by scheme, for help texts. The
 // slice is the caller's own.
-func (r *Registry) Factories() []Factory {
+func (r *Schemes) Factories() []Factory {
 	out := make([]Factory, 0, len(r.factories))
 	for _, scheme := range slices.Sorted(maps.Keys(r.factories)) {
 		out = append(out, r.factories[scheme])
@@ -92,7 +92,7 @@ func (r *Registry) Factories() []Factory {
 	return out
 }
 
-func (r *Registry) known() string {
+func (r *Schemes) known() string {
 	if len(r.factories) == 0 {
 		return "none"
 	}
