@@ -78,7 +78,7 @@ func policies(t *testing.T, c *cluster.Cluster) *policy.Rules {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := sources.NewResolver(t.Context(), nil, srcs...)
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestD33KindsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := sources.NewResolver(ctx, nil, srcs...)
+	r, err := sources.NewResolver(ctx, sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func follow(t *testing.T, c *cluster.Cluster) *sources.Resolver {
 		srcs = append(srcs, src)
 	}
 	cfg := sources.ResolverConfig{Retry: 10 * time.Millisecond, Poll: 100 * time.Millisecond, LoadTimeout: time.Second}
-	r, err := sources.NewResolverWith(t.Context(), cfg, srcs...)
+	r, err := sources.NewResolver(t.Context(), cfg, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,7 +195,7 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	if err != nil {
 		return nil, nil, err
 	}
-	resolver, err := sources.NewResolver(ctx, p.Log, srcs...)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: p.Log}, srcs...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the mirror rules: %w", err)
 	}

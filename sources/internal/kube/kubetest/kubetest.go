@@ -133,7 +133,7 @@ func (b *bench) open(t testing.TB, conn *rest.Config) policy.OverrideSource {
 func (b *bench) resolve(t testing.TB, src policy.OverrideSource) *follower {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	r, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{Retry: 10 * time.Millisecond, Poll: 100 * time.Millisecond}, src)
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{Retry: 10 * time.Millisecond, Poll: 100 * time.Millisecond}, src)
 	if err != nil {
 		t.Fatal(err)
 	}
