@@ -1,4 +1,4 @@
-// Package server is the ignition server of a hosted control plane: it follows the
+// Package controller is the ignition server of a hosted control plane: it follows the
 // token Secrets of its namespace, has a payload made for each, serves it to booting
 // nodes, rotates tokens, and says in the Secret and on the HostedControlPlane how that
 // went.
@@ -12,4 +12,4 @@
 // the new token and, as the old one, the one it has a payload for. A node that asks the
 // slower one gets 511 for a moment, and asks again. Secrets and their content are read
 // from the API server and never cached; only metadata is watched.
-package server
+package controller

@@ -1,8 +1,7 @@
-package endpoint
+package httpserver
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"io"
 	"log"
 	"net/http"
@@ -53,8 +52,8 @@ func (h *handler) ignition(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Token not found", http.StatusNetworkAuthenticationRequired)
 		return
 	}
-	if !isIgnition(p.Body) {
-		h.log.Error("what is stored for a token secret is no Ignition config", zap.String("secret", p.Secret))
+	if !p.Valid {
+		h.log.Error("the payload stored for a token secret is not an Ignition config", zap.String("secret", p.Secret))
 		http.Error(w, "Invalid ignition payload", http.StatusInternalServerError)
 		return
 	}
@@ -69,7 +68,7 @@ func (h *handler) ignition(w http.ResponseWriter, r *http.Request) {
 	h.hooks.served(Secret{p.Secret, p.UID})
 }
 
-// bearer is the token of a request.
+// bearer returns the token of a request.
 func bearer(r *http.Request) (string, bool) {
 	encoded, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -79,17 +78,7 @@ func bearer(r *http.Request) (string, bool) {
 	return string(token), err == nil
 }
 
-// isIgnition reports whether b is a JSON object with a version of Ignition's.
-func isIgnition(b []byte) bool {
-	var config struct {
-		Ignition struct {
-			Version string `json:"version"`
-		} `json:"ignition"`
-	}
-	return json.Unmarshal(b, &config) == nil && config.Ignition.Version != ""
-}
-
-// debugLog passes what net/http has to say to l, as details.
+// debugLog passes the messages of net/http to l, at debug level.
 func debugLog(l *zap.Logger) *log.Logger {
 	std, err := zap.NewStdLogAt(l, zap.DebugLevel)
 	if err != nil { // only for a level that does not exist

@@ -1,4 +1,4 @@
-package endpoint_test
+package httpserver_test
 
 import (
 	"bufio"
@@ -23,7 +23,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/endpoint"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/httpserver"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
@@ -105,7 +105,7 @@ func (r *rig) writeCert() {
 	}
 }
 
-func start(t *testing.T, change ...func(*endpoint.Config)) *rig {
+func start(t *testing.T, change ...func(*httpserver.Config)) *rig {
 	t.Helper()
 	ca, err := testregistry.NewCA()
 	if err != nil {
@@ -127,18 +127,18 @@ func start(t *testing.T, change ...func(*endpoint.Config)) *rig {
 		addr: l.Addr().String(), url: "https://" + l.Addr().String(),
 	}
 	r.writeCert()
-	cfg := endpoint.Config{
+	cfg := httpserver.Config{
 		Listener: l, CertFile: r.cert, KeyFile: r.key, CertPoll: 10 * time.Millisecond,
 		Payloads: store, Metrics: r, Log: zap.New(core),
-		Hooks: endpoint.Hooks{
-			Served:  func(_ context.Context, s endpoint.Secret) { r.note("served " + s.Name) },
-			Reached: func(_ context.Context, s endpoint.Secret) error { r.note("reached " + s.Name); return nil },
+		Hooks: httpserver.Hooks{
+			Served:  func(_ context.Context, s httpserver.Secret) { r.note("served " + s.Name) },
+			Reached: func(_ context.Context, s httpserver.Secret) error { r.note("reached " + s.Name); return nil },
 		},
 	}
 	for _, c := range change {
 		c(&cfg)
 	}
-	s, err := endpoint.New(cfg)
+	s, err := httpserver.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,11 +314,11 @@ func TestCertificateIsReloaded(t *testing.T) {
 // A request that has begun when the server stops gets its answer.
 func TestDrain(t *testing.T) {
 	entered, let := make(chan struct{}), make(chan struct{})
-	r := start(t, func(c *endpoint.Config) {
+	r := start(t, func(c *httpserver.Config) {
 		c.Payloads = lookup(func(string) (tokens.Payload, bool) {
 			close(entered)
 			<-let
-			return tokens.Payload{Secret: "s", Body: []byte(config)}, true
+			return tokens.Payload{Secret: "s", Body: []byte(config), Valid: true}, true
 		})
 	})
 	answered := make(chan int, 1)
@@ -358,9 +358,9 @@ func TestDrain(t *testing.T) {
 // What does not end in time is cut off, and said.
 func TestDrainGivesUp(t *testing.T) {
 	calls := &atomic.Int64{}
-	r := start(t, func(c *endpoint.Config) {
+	r := start(t, func(c *httpserver.Config) {
 		c.Drain = 50 * time.Millisecond
-		c.Hooks.Reached = func(ctx context.Context, _ endpoint.Secret) error {
+		c.Hooks.Reached = func(ctx context.Context, _ httpserver.Secret) error {
 			calls.Add(1)
 			<-ctx.Done()
 			return ctx.Err()
@@ -376,10 +376,10 @@ func TestDrainGivesUp(t *testing.T) {
 
 // An API server that is away costs no node anything, and the annotation comes later.
 func TestReachedIsRetried(t *testing.T) {
-	r := start(t, func(c *endpoint.Config) {
+	r := start(t, func(c *httpserver.Config) {
 		var n atomic.Int64
 		note := c.Hooks.Reached
-		c.Hooks.Reached = func(ctx context.Context, s endpoint.Secret) error {
+		c.Hooks.Reached = func(ctx context.Context, s httpserver.Secret) error {
 			if n.Add(1) == 1 {
 				return errors.New("away")
 			}
@@ -473,11 +473,11 @@ func TestStampede(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	if _, err := endpoint.New(endpoint.Config{}); err == nil {
+	if _, err := httpserver.New(httpserver.Config{}); err == nil {
 		t.Error("no payloads: no error")
 	}
 	store, _ := tokens.OpenStore(tokens.StoreConfig{})
-	if _, err := endpoint.New(endpoint.Config{Payloads: store, CertFile: "/does/not/exist", KeyFile: "/nor/this"}); err == nil {
+	if _, err := httpserver.New(httpserver.Config{Payloads: store, CertFile: "/does/not/exist", KeyFile: "/nor/this"}); err == nil {
 		t.Error("no certificate: no error")
 	}
 }

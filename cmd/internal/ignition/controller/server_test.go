@@ -1,4 +1,4 @@
-package server_test
+package controller_test
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/server"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
@@ -142,7 +142,7 @@ func testRestart(p *place) {
 	r.stop()
 	p.delete(gone)
 	requests := p.mirror.Count()
-	again := p.run(func(proc *server.Process) { proc.Options.WorkDir = r.workDir })
+	again := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
 	// At once: the first answer, not one that is waited for.
 	if status, _, err := again.node(string(kept.Data[tokens.KeyToken])); err != nil || status != http.StatusOK {
 		t.Errorf("status %d, %v", status, err)
@@ -237,7 +237,7 @@ func testNeverContactSource(p *place) {
 func testRulesChange(p *place) {
 	wrong := strings.ReplaceAll(p.mirrored(), machineconfig.MirroredComponents, "wrong/repository")
 	file := p.file("policies.yaml", p.mirrored())
-	r := p.run(func(proc *server.Process) { proc.Options.OverridesFile = file })
+	r := p.run(func(proc *controller.Process) { proc.Options.OverridesFile = file })
 	write := func(text string) {
 		p.t.Helper()
 		if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
@@ -284,7 +284,7 @@ func testRulesChange(p *place) {
 
 // Several payloads are made at once: while the downloads of one hang, others are done.
 func testSeveral(p *place) {
-	r := p.run(func(proc *server.Process) { proc.Options.Parallel = 2 })
+	r := p.run(func(proc *controller.Process) { proc.Options.Parallel = 2 })
 	other := machineconfig.Release{Version: "4.16.1", Source: p.source.Host(), Program: program}
 	images, err := other.Images()
 	if err != nil {
@@ -328,7 +328,7 @@ func testReady(p *place) {
 	if status, err := r.status("/healthz"); err != nil || status != http.StatusServiceUnavailable {
 		t.Errorf("/healthz says %d, %v before there is a payload", status, err)
 	}
-	impatient := p.run(func(proc *server.Process) { proc.ReadyWithin = time.Nanosecond })
+	impatient := p.run(func(proc *controller.Process) { proc.ReadyWithin = time.Nanosecond })
 	if err := ready(impatient); err != nil {
 		t.Errorf("patience does not end: %v", err)
 	}
@@ -356,7 +356,7 @@ func testReady(p *place) {
 func testSlowPayloads(p *place) {
 	hung := testregistry.Match{Repository: machineconfig.MirroredRelease}
 	remove := p.mirror.Fail(hung, testregistry.Hang())
-	r := p.run(func(proc *server.Process) { proc.Options.Parallel = 1 })
+	r := p.run(func(proc *controller.Process) { proc.Options.Parallel = 1 })
 	for i := range 8 {
 		p.token(fmt.Sprintf("token-%d", i))
 	}
@@ -412,7 +412,7 @@ func testConditionOfBefore(p *place) {
 	}
 	say()
 	p.delete(p.secret("token-broken"))
-	again := p.run(func(proc *server.Process) { proc.Options.WorkDir = r.workDir })
+	again := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
 	recovers("with what is stored")
 	again.stop()
 	say()
@@ -431,7 +431,7 @@ func testEnvironment(p *place) {
 	p.source.Down()
 	for name, c := range map[string]struct{ env, flag string }{"OPENSHIFT_IMG_OVERRIDES": {both, "="}, "registry-overrides": {"=", both}} {
 		p.t.Run(name, func(t *testing.T) {
-			r := p.run(func(proc *server.Process) {
+			r := p.run(func(proc *controller.Process) {
 				proc.Options.OverridesFile = ""
 				proc.Options.RegistryOverrides = c.flag
 				proc.Options.LookupEnv = func(name string) (string, bool) {
@@ -464,7 +464,7 @@ func TestR8APIServerAway(t *testing.T) {
 	// Away when it starts.
 	r.lossy = true // nobody is there to be told that the token was used
 	r.stop()
-	again := p.run(func(proc *server.Process) { proc.Options.WorkDir = r.workDir })
+	again := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
 	again.await(kept)
 	s.cluster.StartAPI(t)
 	p.token("token-new")
@@ -493,13 +493,13 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for want, o := range map[string]server.Options{
+	for want, o := range map[string]controller.Options{
 		"MY_NAMESPACE":         {WorkDir: "x", CertFile: "x", KeyFile: "x"},
 		"--work-dir":           {Namespace: "x", CertFile: "x", KeyFile: "x"},
 		"--cert-file":          {Namespace: "x", WorkDir: "x"},
 		"--registry-overrides": {Namespace: "x", WorkDir: t.TempDir(), CertFile: "x", KeyFile: "x", RegistryOverrides: "a b=c"},
 	} {
-		if _, err := server.New(t.Context(), server.Process{Options: o, Listener: l}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := controller.New(t.Context(), controller.Process{Options: o, Listener: l}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v; want %s in it", err, want)
 		}
 	}

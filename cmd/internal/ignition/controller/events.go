@@ -1,4 +1,4 @@
-package server
+package controller
 
 import (
 	"context"
@@ -14,11 +14,11 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/endpoint"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/httpserver"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
-// teller tells the cluster what was served: these are [endpoint.Hooks]. Only who had a
+// teller tells the cluster what was served: these are [httpserver.Hooks]. Only who had a
 // token causes anything.
 type teller struct {
 	client    client.Client
@@ -33,7 +33,7 @@ func newTeller(c client.Client, namespace string, log *zap.Logger) *teller {
 
 // secret reads the metadata of a token Secret. It is nil if that is gone, whatever has
 // its name now.
-func (t *teller) secret(ctx context.Context, of endpoint.Secret) (*metav1.PartialObjectMetadata, error) {
+func (t *teller) secret(ctx context.Context, of httpserver.Secret) (*metav1.PartialObjectMetadata, error) {
 	m := new(metav1.PartialObjectMetadata)
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := t.client.Get(ctx, types.NamespacedName{Namespace: t.namespace, Name: of.Name}, m)
@@ -45,13 +45,13 @@ func (t *teller) secret(ctx context.Context, of endpoint.Secret) (*metav1.Partia
 
 // served writes the event of a payload that was served. Events are a help to people;
 // one that cannot be written is lost.
-func (t *teller) served(ctx context.Context, secret endpoint.Secret) {
+func (t *teller) served(ctx context.Context, secret httpserver.Secret) {
 	if err := t.event(ctx, secret); err != nil && ctx.Err() == nil {
 		t.log.Warn("an event is lost", zap.String("secret", secret.Name), zap.Error(err))
 	}
 }
 
-func (t *teller) event(ctx context.Context, secret endpoint.Secret) error {
+func (t *teller) event(ctx context.Context, secret httpserver.Secret) error {
 	s, err := t.secret(ctx, secret)
 	if s == nil || err != nil {
 		return err
@@ -84,7 +84,7 @@ func (t *teller) event(ctx context.Context, secret endpoint.Secret) error {
 }
 
 // reached annotates a token Secret whose payload a node has fetched.
-func (t *teller) reached(ctx context.Context, secret endpoint.Secret) error {
+func (t *teller) reached(ctx context.Context, secret httpserver.Secret) error {
 	s, err := t.secret(ctx, secret)
 	if s == nil || err != nil {
 		return err

@@ -1,4 +1,4 @@
-package server_test
+package controller_test
 
 import (
 	"bytes"
@@ -24,14 +24,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/server"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
 // replica is one server's reconciler, with a generator of the test's own.
 type replica struct {
-	*server.Reconciler
+	*controller.Reconciler
 	place  *place
 	store  *tokens.Store
 	counts counts
@@ -52,9 +52,9 @@ func (p *place) replica() *replica {
 	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
 		return payload.Result{Ignition: []byte(ignition)}, nil
 	}
-	r.Reconciler = &server.Reconciler{
+	r.Reconciler = &controller.Reconciler{
 		Client: c, Platform: "None", Store: store, Generator: r, Log: zap.NewNop(),
-		Release: server.NewReleaseInfo(c, p.namespace), Metrics: server.NewMetrics(store),
+		Release: controller.NewReleaseInfo(c, p.namespace), Metrics: controller.NewMetrics(store),
 	}
 	return r
 }

@@ -1,4 +1,4 @@
-package server_test
+package controller_test
 
 import (
 	"bytes"
@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -32,8 +33,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/server"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
@@ -219,7 +220,7 @@ func (p *place) token(name string, f ...func(*corev1.Secret)) *corev1.Secret {
 		tokens.AnnotationGenerated: time.Now().Format(time.RFC3339Nano),
 	}
 	s.Data = map[string][]byte{
-		tokens.KeyToken: []byte(tokens.NewToken()), tokens.KeyRelease: []byte(p.images.Pullspec),
+		tokens.KeyToken: []byte(uuid.NewString()), tokens.KeyRelease: []byte(p.images.Pullspec),
 		tokens.KeyConfig:   zipped(p.t, "the config of "+name),
 		tokens.KeyPullHash: []byte(payload.Hash(machineconfig.PullSecret(user, password, p.mirror.Host()))),
 		tokens.KeyHCHash:   []byte(machineconfig.ConfigurationHash),
@@ -336,15 +337,15 @@ func (p *place) mirrored() string {
 }
 
 // run starts a server that reads its rules from a file.
-func (p *place) run(change ...func(*server.Process)) *running {
+func (p *place) run(change ...func(*controller.Process)) *running {
 	p.t.Helper()
 	r := &running{place: p, metrics: prometheus.NewRegistry(), workDir: p.t.TempDir()}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	proc := server.Process{
-		Options: server.Options{
+	proc := controller.Process{
+		Options: controller.Options{
 			Namespace: p.namespace, Platform: "None", RegistryOverrides: "=", OverridesFile: p.file("policies.yaml", p.mirrored()),
 			WorkDir: r.workDir, CertFile: p.cert, KeyFile: p.key,
 			FeatureGate: p.file("gate.yaml", "kind: FeatureGate"), OSRelease: p.file("os-release", "VERSION_ID=\"9.6\"\n"),
@@ -355,7 +356,7 @@ func (p *place) run(change ...func(*server.Process)) *running {
 		f(&proc)
 	}
 	r.workDir = proc.Options.WorkDir
-	s, err := server.New(p.t.Context(), proc)
+	s, err := controller.New(p.t.Context(), proc)
 	if err != nil {
 		p.t.Fatal(err)
 	}

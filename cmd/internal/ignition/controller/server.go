@@ -1,4 +1,4 @@
-package server
+package controller
 
 import (
 	"cmp"
@@ -20,8 +20,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	chainmetrics "github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/endpoint"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/httpserver"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
@@ -96,7 +96,7 @@ type Server struct {
 	store    *tokens.Store
 	files    *filecache.Cache
 	manager  manager.Manager
-	endpoint *endpoint.Server
+	endpoint *httpserver.Server
 	metrics  *Metrics
 	registry prometheus.Registerer
 }
@@ -168,10 +168,10 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 		return nil, err
 	}
 	tell := newTeller(c, o.Namespace, p.Log)
-	s.endpoint, err = endpoint.New(endpoint.Config{
+	s.endpoint, err = httpserver.New(httpserver.Config{
 		Address: o.Addr, Listener: p.Listener, CertFile: o.CertFile, KeyFile: o.KeyFile,
 		Payloads: s.store, Metrics: s.metrics, Linger: p.Linger, Drain: drain, Log: p.Log, Ready: r.ready(cmp.Or(p.ReadyWithin, 3*time.Minute)),
-		Hooks: endpoint.Hooks{Served: tell.served, Reached: tell.reached},
+		Hooks: httpserver.Hooks{Served: tell.served, Reached: tell.reached},
 	})
 	return s, err
 }

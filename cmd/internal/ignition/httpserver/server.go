@@ -1,9 +1,8 @@
-package endpoint
+package httpserver
 
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,8 +11,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/servingcert"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
 )
 
 // Limits of one exchange. The first two are HyperShift's.
@@ -23,12 +23,12 @@ const (
 	headerBytes  = 64 << 10
 )
 
-// Server is the endpoint. It listens from New on, and answers from Start on.
+// Server serves payloads over HTTPS. It listens from New on, and answers from Start on.
 type Server struct {
-	cfg      Config
-	listener net.Listener
-	cert     *servingcert.Certificate
-	handler  *handler
+	cfg         Config
+	listener    net.Listener
+	certificate *certificate
+	handler     *handler
 }
 
 // New reads the certificate and listens.
@@ -40,7 +40,8 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = zap.NewNop()
 	}
 	cfg.Drain = cmp.Or(cfg.Drain, 15*time.Second)
-	cert, err := servingcert.New(servingcert.Config{CertFile: cfg.CertFile, KeyFile: cfg.KeyFile, Poll: cfg.CertPoll, Log: cfg.Log})
+	cfg.CertPoll = cmp.Or(cfg.CertPoll, 10*time.Second)
+	cert, err := newCertificate(cfg, certwatcher.New)
 	if err != nil {
 		return nil, fmt.Errorf("ignition endpoint: %w", err)
 	}
@@ -50,21 +51,21 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("ignition endpoint: %w", err)
 		}
 	}
-	return &Server{cfg: cfg, listener: l, cert: cert, handler: newHandler(cfg)}, nil
+	return &Server{cfg: cfg, listener: l, certificate: cert, handler: newHandler(cfg)}, nil
 }
 
-// Addr is where the server listens.
+// Addr returns the address that the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Start serves until ctx ends and Config.Linger after. Then it takes no new connections, lets requests and
-// hooks under way finish within Config.Drain, and returns nil if they did. It is
-// called once. When it returns, nothing of the server is left.
+// Start serves until ctx ends, and for Config.Linger after that. Then it takes no new
+// connections and lets requests and hooks under way finish within Config.Drain; it
+// returns nil if they did. Call it once. When it returns, nothing of the server is left.
 func (s *Server) Start(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	wg.Go(func() { _ = s.cert.Start(running) })
+	wg.Go(func() { s.certificate.Start(running) })
 
 	srv := s.server()
 	failed := make(chan error, 1)
@@ -79,14 +80,14 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.handler.stopping.Store(true)
 	select {
-	case <-time.After(s.cfg.Linger): // who was sent here before nobody is sent here any more
+	case <-time.After(s.cfg.Linger): // clients are still sent here
 	case err := <-failed:
-		failed <- err // the listener is gone; what is under way is drained
+		failed <- err // the listener is gone; requests under way are drained
 	}
 	deadline := time.Now().Add(s.cfg.Drain)
-	patience, cancel := context.WithDeadline(running, deadline)
+	draining, cancel := context.WithDeadline(running, deadline)
 	defer cancel()
-	err := srv.Shutdown(patience)
+	err := srv.Shutdown(draining)
 	if err != nil {
 		err = fmt.Errorf("ignition endpoint: requests were cut off: %w", errors.Join(err, srv.Close()))
 	}
@@ -105,8 +106,8 @@ func (s *Server) server() *http.Server {
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		MaxHeaderBytes: headerBytes,
-		TLSConfig:      &tls.Config{GetCertificate: s.cert.Get, MinVersion: tls.VersionTLS12},
-		// Handshakes that fail are what scanners and probes do.
+		TLSConfig:      pki.ServerConfig(s.certificate.GetCertificate),
+		// Scanners and probes cause handshakes that fail.
 		ErrorLog: debugLog(s.cfg.Log),
 	}
 }

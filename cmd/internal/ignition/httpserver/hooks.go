@@ -1,4 +1,4 @@
-package endpoint
+package httpserver
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// hooks calls Hooks off the request's path. Each secret has at most one goroutine,
-// so there are no more than there are token secrets.
+// hooks calls Hooks while no request waits. Each Secret has at most one goroutine, so
+// there are never more goroutines than token Secrets.
 type hooks struct {
 	Hooks
 	log     *zap.Logger
@@ -18,13 +18,13 @@ type hooks struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	pending map[Secret]int  // payloads served and not yet told of, where a goroutine runs
-	reached map[Secret]bool // secrets that are done with
+	pending map[Secret]int  // payloads served that Served was not called for yet; a goroutine runs for each key
+	reached map[Secret]bool // Secrets that Reached has returned nil for
 	closed  bool
 }
 
-// remembered bounds reached. To annotate a secret again does no harm.
-const remembered = 4096
+// maxReached bounds hooks.reached. Annotating a Secret again does no harm.
+const maxReached = 4096
 
 const (
 	firstPause = time.Second
@@ -36,7 +36,7 @@ func newHooks(h Hooks, log *zap.Logger) *hooks {
 	return &hooks{Hooks: h, log: log, ctx: ctx, stop: stop, pending: make(map[Secret]int), reached: make(map[Secret]bool)}
 }
 
-// served notes that a payload of secret was served.
+// served records that a payload of secret was served.
 func (h *hooks) served(secret Secret) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -46,12 +46,12 @@ func (h *hooks) served(secret Secret) {
 	n, active := h.pending[secret]
 	h.pending[secret] = n + 1
 	if !active {
-		h.running.Go(func() { h.tell(secret) })
+		h.running.Go(func() { h.report(secret) })
 	}
 }
 
-// tell calls the hooks for one secret until there is nothing left to tell.
-func (h *hooks) tell(secret Secret) {
+// report calls the hooks for one Secret until nothing is left to report.
+func (h *hooks) report(secret Secret) {
 	for pause := firstPause; ; {
 		h.mu.Lock()
 		n, reached := h.pending[secret], h.reached[secret] || h.Reached == nil
@@ -74,7 +74,7 @@ func (h *hooks) tell(secret Secret) {
 			h.done(secret)
 			continue
 		}
-		h.log.Warn("noting that a node reached the endpoint failed; it is tried again", zap.String("secret", secret.Name), zap.Error(err))
+		h.log.Warn("annotating a token secret as reached failed; it is tried again", zap.String("secret", secret.Name), zap.Error(err))
 		select {
 		case <-time.After(pause):
 		case <-h.ctx.Done():
@@ -83,24 +83,25 @@ func (h *hooks) tell(secret Secret) {
 	}
 }
 
+// done records that Reached has returned nil for secret.
 func (h *hooks) done(secret Secret) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.reached) >= remembered {
+	if len(h.reached) >= maxReached {
 		clear(h.reached)
 	}
 	h.reached[secret] = true
 }
 
-// drain takes no more, waits for what is under way as long as it may take, and ends
-// the rest. It reports whether nothing was left to end.
-func (h *hooks) drain(ctx context.Context, patience time.Duration) bool {
+// drain takes no more Secrets, waits up to limit for calls under way, and then cancels
+// the rest. It reports whether nothing had to be cancelled.
+func (h *hooks) drain(ctx context.Context, limit time.Duration) bool {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
 	done := make(chan struct{})
 	go func() { h.running.Wait(); close(done) }()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	clean := true
 	select {

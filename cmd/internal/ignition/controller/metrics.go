@@ -1,4 +1,4 @@
-package server
+package controller
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ func NewMetrics(store *tokens.Store) *Metrics {
 	}
 }
 
-// Get counts a payload served: it is [endpoint.Metrics].
+// Get counts a payload served: it is [httpserver.Metrics].
 func (m *Metrics) Get(nodePool string) { m.requests.WithLabelValues(nodePool).Inc() }
 
 func (m *Metrics) all() []prometheus.Collector {
