@@ -53,7 +53,7 @@ spec:
 		fmt.Println(err)
 		return
 	}
-	resolver, err := sources.NewResolver(ctx, nil, policies, handedOn)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{}, policies, handedOn)
 	if err != nil {
 		fmt.Println(err)
 		return

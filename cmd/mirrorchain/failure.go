@@ -69,7 +69,7 @@ func (a *app) failed(ctx context.Context, ref refArg, err error, p *policies, re
 	if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 		f.head = fmt.Sprintf("%s: no endpoint answered within --timeout %s", ref.Text, a.opts.timeout)
 		f.attempts = append(slices.Clone(e.Attempts), unanswered(res, e.Attempts, took)...)
-		f.code = attemptsCode(f.attempts)
+		f.code = attemptsCode(ref.Ref, f.attempts)
 	} else {
 		f.head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, sayAsked(f.attempts, " in "+round(took).String()))
 	}

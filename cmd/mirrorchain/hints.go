@@ -59,7 +59,7 @@ func (a *app) hintsForbidden(ref string, res policy.Resolution) []string {
 		for _, r := range res.Refused {
 			blocked = append(blocked, r.Ref.Name()+" by "+sayScope(r))
 		}
-		what = fmt.Sprintf("policy blocks %s, hence exit code %d; the other endpoints were asked and failed as listed", strings.Join(blocked, ", "), exitForbidden)
+		what = fmt.Sprintf("policy blocks %s, which was not asked", strings.Join(blocked, ", "))
 	}
 	return []string{what + "; to see why: " + a.commandLine("explain", ref)}
 }

@@ -107,7 +107,7 @@ func TestPreferred(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := sources.NewResolver(t.Context(), nil, src)
+			r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, src)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Fatalf("got %v, want %s", err, test.err)
@@ -136,7 +136,7 @@ func TestPreferredIsFollowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := sources.NewResolver(t.Context(), nil, src)
+		r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, src)
 		if err != nil {
 			t.Fatal(err)
 		}

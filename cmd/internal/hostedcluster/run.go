@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	srcs = append(srcs, sources.Static("flags", policy.Policy{Rules: rewrites}))
-	resolver, err := sources.NewResolverWith(ctx, sources.ResolverConfig{Log: o.Log, TolerateInvalid: true}, srcs...)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: o.Log, TolerateInvalid: true}, srcs...)
 	if err != nil {
 		return fmt.Errorf("reading the mirror policies: %w", err)
 	}
