@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
@@ -76,12 +76,12 @@ func (a *app) certDirs() ([]string, error) {
 }
 
 // credentials are those for the given endpoints and for no other.
-func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (pullsecret.Found, error) {
+func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (authfile.Found, error) {
 	refs := make([]imageref.Ref, 0, len(cands))
 	for _, c := range cands {
 		refs = append(refs, c.Ref)
 	}
-	found, err := pullsecret.Find(ctx, pullsecret.Config{
+	found, err := authfile.Find(ctx, authfile.Config{
 		Authfile: a.opts.authfile, LookupEnv: a.sys.LookupEnv, UID: a.sys.UID,
 	}, refs...)
 	if err != nil {
@@ -134,7 +134,7 @@ type lookups struct {
 	policies *policies
 	res      policy.Resolution
 	base     *registry.Provider
-	found    pullsecret.Found
+	found    authfile.Found
 	chain    *chain.Chain
 }
 

@@ -19,11 +19,11 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 // Case is one kind of policy.

@@ -1,10 +1,10 @@
-// Package pullsecret finds the credentials for image references where oc, podman
+// Package authfile finds the credentials for image references where oc, podman
 // and docker keep them: in a list of files, and in the credential helpers that
 // those files name.
 //
 // It reads files and runs helpers; it never asks a registry, and it never writes.
 // What it says about them (files, entries, warnings, errors) holds no secret.
-package pullsecret
+package authfile
 
 import (
 	"context"

@@ -23,7 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/mirrorchain/mirrorchain/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
 )
 
 // kubeconfig is the path of the file in a pod's folder.

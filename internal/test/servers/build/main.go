@@ -9,7 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/mirrorchain/mirrorchain/test/servers"
+	"github.com/mirrorchain/mirrorchain/internal/test/servers"
 )
 
 func main() {

@@ -7,7 +7,7 @@
 // They are built once, into a folder named for what went into them, and kept in
 // .cache/servers of the checkout, which git ignores. [EnvDir] names another place.
 //
-// The package starts nothing; test/cluster does.
+// The package starts nothing; internal/test/cluster does.
 package servers
 
 import (

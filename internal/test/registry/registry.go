@@ -14,9 +14,9 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/servers"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/process"
-	"github.com/mirrorchain/mirrorchain/test/servers"
 )
 
 // Auth is how a registry wants to be authenticated to.

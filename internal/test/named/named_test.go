@@ -2,7 +2,7 @@ package named
 
 import "testing"
 
-const root = "../.."
+const root = "../../.."
 
 func TestSplit(t *testing.T) {
 	for name, want := range map[string][3]string{
@@ -20,14 +20,14 @@ func TestSplit(t *testing.T) {
 func TestCheck(t *testing.T) {
 	s := NewSource(root)
 	for name, there := range map[string]bool{
-		"test/named.TestCheck":                   true,
-		"test/named.TestCheck/a_subtest":         true,  // as a literal, here
-		"test/named.TestSplit/a_subtest":         false, // there
+		"internal/test/named.TestCheck":                   true,
+		"internal/test/named.TestCheck/a_subtest":         true,  // as a literal, here
+		"internal/test/named.TestSplit/a_subtest":         false, // there
 		"chain.BenchmarkWarm":                    true,
 		"test/cli.TestScripts/failures":          true, // a script
-		"test/named.TestNobodyWroteThis":         false,
-		"test/named.NewSource":                   false, // no test
-		"test/named.TestMain":                    false,
+		"internal/test/named.TestNobodyWroteThis":         false,
+		"internal/test/named.NewSource":                   false, // no test
+		"internal/test/named.TestMain":                    false,
 		"chain.TestMirrorFaults/nobody_wrote_it": false,
 		"no/such/folder.TestCheck":               false,
 	} {

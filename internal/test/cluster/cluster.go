@@ -26,8 +26,8 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/mirrorchain/mirrorchain/test/process"
-	"github.com/mirrorchain/mirrorchain/test/servers"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/servers"
 )
 
 // Cluster is an API server with its etcd. Its methods are for one goroutine.

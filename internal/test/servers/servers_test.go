@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/test/servers"
+	"github.com/mirrorchain/mirrorchain/internal/test/servers"
 )
 
 // module makes a checkout with one small module, and makes it the working

@@ -8,12 +8,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/registry"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	client "github.com/mirrorchain/mirrorchain/provider/registry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/registry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
