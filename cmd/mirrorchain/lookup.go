@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -58,21 +57,7 @@ func (a *app) certDirs() ([]string, error) {
 		}
 		return a.opts.certDirs, nil
 	}
-	config := a.sys.getenv("XDG_CONFIG_HOME")
-	if home := a.sys.getenv("HOME"); config == "" && home != "" {
-		config = filepath.Join(home, ".config")
-	}
-	usual := []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}
-	if config != "" {
-		usual = append([]string{filepath.Join(config, "containers", "certs.d")}, usual...)
-	}
-	var dirs []string
-	for _, dir := range usual {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs, nil
+	return registry.FindCertDirs(a.sys.LookupEnv), nil
 }
 
 // credentials are those for the given endpoints and for no other.
