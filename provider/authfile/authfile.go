@@ -60,9 +60,9 @@ type Use struct {
 
 // File is a place that was looked at.
 type File struct {
-	Path   string
+	Path   string // of the file
 	Why    string // what makes it a candidate: "--authfile", "DOCKER_CONFIG", ...
-	Exists bool
+	Exists bool   // false for one that is not there
 	must   bool
 }
 
