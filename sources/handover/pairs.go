@@ -1,32 +1,11 @@
-package env
+package handover
 
 import (
+	"fmt"
 	"iter"
 	"strings"
+	"unicode"
 )
-
-// Variable is the name of HyperShift's environment variable.
-const Variable = "OPENSHIFT_IMG_OVERRIDES"
-
-// none is what the encoder writes for no pairs, and what a leading entry may be.
-const none = "="
-
-// Decode reads the variable's value as HyperShift does, to the letter: entries
-// without a source or a mirror are skipped, the first "=" splits, nothing is
-// trimmed, nothing is dropped for being there twice. "" and "=" are nil; any
-// other value is a map, perhaps empty.
-func Decode(value string) map[string][]string {
-	if value == "" || value == none {
-		return nil
-	}
-	m := map[string][]string{}
-	for _, p := range pairs(value) {
-		if p.ok() {
-			m[p.source] = append(m[p.source], p.mirror)
-		}
-	}
-	return m
-}
 
 // pair is one entry between two commas.
 type pair struct {
@@ -55,4 +34,15 @@ func pairs(value string) iter.Seq2[int, pair] {
 			}
 		}
 	}
+}
+
+// check refuses what cannot be a registry name and would only fail later, at
+// each image, or never match at all. right is what the right half is called.
+func check(p pair, right string) error {
+	for _, half := range []struct{ what, text string }{{"source", p.source}, {right, p.mirror}} {
+		if strings.ContainsFunc(half.text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == unicode.ReplacementChar }) {
+			return fmt.Errorf("%s %q holds white space or a character that no registry name has; remove it", half.what, half.text)
+		}
+	}
+	return nil
 }

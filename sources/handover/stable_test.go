@@ -1,4 +1,4 @@
-package env_test
+package handover_test
 
 import (
 	"math/rand/v2"
@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 )
 
 func shuffled[T any](s []T) []T {
@@ -17,7 +16,7 @@ func shuffled[T any](s []T) []T {
 
 // The same objects in any order give the same bytes, and the admin's order of
 // mirrors survives.
-func TestEncodeRulesIsStable(t *testing.T) {
+func TestImageOverridesAreStable(t *testing.T) {
 	mirrors := func(names ...string) (out []policy.Mirror) {
 		for _, n := range names {
 			out = append(out, policy.Mirror{Location: n})
@@ -39,12 +38,9 @@ func TestEncodeRulesIsStable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := env.EncodeRules(merged)
+		got, err := bundleOf(t, merged).ImageOverrides()
 		if err != nil || got != want {
 			t.Fatalf("got %q, %v, want %q", got, err, want)
 		}
-	}
-	if got, err := env.EncodeRules(nil); got != "=" || err != nil {
-		t.Errorf("nil rules: %q, %v", got, err)
 	}
 }

@@ -1,4 +1,4 @@
-package overrides
+package handover
 
 import (
 	"bytes"
@@ -11,36 +11,26 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// Encode writes rules, compact and the same for the same rules. It fails for a name
-// that is not UTF-8, which JSON cannot hold.
-func Encode(rules *policy.Rules) ([]byte, error) { return encode(of(rules.Policy())) }
-
-// EncodeBare is Encode without the origins: it says what the rules are and not which
-// objects state them, and so stays the same while these are renamed and reordered.
-func EncodeBare(rules *policy.Rules) ([]byte, error) {
-	doc := of(rules.Policy())
-	doc.forgetOrigins()
-	return encode(doc)
-}
-
+// encode writes doc as compact JSON. It fails for a name that is not UTF-8, which JSON
+// cannot hold.
 func encode(doc document) ([]byte, error) {
 	if err := doc.check(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("handing overrides on: %w", err)
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(doc); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("handing overrides on: %w", err)
 	}
 	// A "$" is only ever inside a string, and Kubernetes must not take "$(NAME)" in
 	// the value of a variable for a reference to another one.
 	return bytes.ReplaceAll(bytes.TrimSuffix(b.Bytes(), []byte("\n")), []byte("$"), []byte(`\u0024`)), nil
 }
 
-// of makes a document of a policy of Rules.Policy.
-func of(p policy.Policy) document {
-	doc := document{Kind: Kind, Version: Version, Insecure: scopesOf(p.Insecure), Blocked: scopesOf(p.Blocked)}
+// documentOf makes a document of a policy of Rules.Policy.
+func documentOf(p policy.Policy) document {
+	doc := document{Kind: Kind, Version: version, Insecure: scopesOf(p.Insecure), Blocked: scopesOf(p.Blocked)}
 	for i, r := range p.Rules {
 		if r.Kind == policy.KindRewrite {
 			doc.Rewrites = append(doc.Rewrites, rewrite{Source: r.Source, Target: r.Mirrors[0].Location, Origin: r.Origin})

@@ -1,4 +1,4 @@
-package overrides
+package handover
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// policy is the reverse of of.
+// policy is the reverse of documentOf.
 func (d *document) policy(where string) policy.Policy {
 	var p policy.Policy
 	unnamed := func(list string, i int) string {

@@ -1,4 +1,4 @@
-package overrides_test
+package handover_test
 
 import (
 	"bytes"
@@ -10,21 +10,12 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
-	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
-
-func mustRules(tb testing.TB, policies ...policy.Policy) *policy.Rules {
-	tb.Helper()
-	r, err := policy.NewRules(policy.RulesConfig{}, policies...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return r
-}
 
 func mustEncode(tb testing.TB, r *policy.Rules) []byte {
 	tb.Helper()
-	data, err := overrides.Encode(r)
+	data, err := handover.Encode(r)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -67,7 +58,7 @@ const everythingText = `{"kind":"MirrorchainOverrides","version":1,"registries":
 	`"blocked-registries":[{"scope":"b.io","origin":"image/cluster"}]}`
 
 // The form is pinned: other versions of this program read it.
-func TestText(t *testing.T) {
+func TestDocumentText(t *testing.T) {
 	if got := string(mustEncode(t, mustRules(t, everything()))); got != everythingText {
 		t.Errorf("got\n%s\nwant\n%s", got, everythingText)
 	}
@@ -87,7 +78,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, data := range [][]byte{data, indented.Bytes()} {
-			p, err := overrides.Decode("", data)
+			p, err := handover.Decode("", data)
 			if err != nil {
 				t.Fatalf("%v in\n%s", err, data)
 			}
@@ -95,7 +86,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatalf("got\n%+v\nwant\n%+v\nfrom\n%s", p, want, data)
 			}
 		}
-		p, _ := overrides.Decode("", data)
+		p, _ := handover.Decode("", data)
 		if again := mustEncode(t, mustRules(t, p)); !bytes.Equal(again, data) {
 			t.Fatalf("written again\n%s\nwant\n%s", again, data)
 		}
@@ -117,7 +108,7 @@ func TestRoundTrip(t *testing.T) {
 // Entries without an origin are named by their place where the reader says what it
 // reads.
 func TestUnnamed(t *testing.T) {
-	p, err := overrides.Decode("env:X", []byte(`{"kind":"MirrorchainOverrides","version":1,
+	p, err := handover.Decode("env:X", []byte(`{"kind":"MirrorchainOverrides","version":1,
 		"registries":[{"prefix":"a.io","mirrors":[{"location":"m.io"}]}],"rewrites":[{"source":"r.io","target":"s.io"}],
 		"insecure-registries":[{"scope":"i.io"}],"blocked-registries":[{"scope":"b.io"}]}`))
 	if err != nil {
@@ -130,7 +121,7 @@ func TestUnnamed(t *testing.T) {
 	}
 }
 
-func TestInvalid(t *testing.T) {
+func TestInvalidDocument(t *testing.T) {
 	const head = `{"kind":"MirrorchainOverrides","version":1,`
 	for _, tc := range []struct{ data, origin, message string }{
 		{``, "", "ends too early"},
@@ -174,7 +165,7 @@ func TestInvalid(t *testing.T) {
 		{head + "\"registries\":[{\"prefix\":\"a\xff.io\"}]}", "", "not UTF-8"},
 	} {
 		for where, want := range map[string]string{"": tc.origin, "file:o.json": strings.TrimSpace("file:o.json " + tc.origin)} {
-			p, err := overrides.Decode(where, []byte(tc.data))
+			p, err := handover.Decode(where, []byte(tc.data))
 			wrong, ok := errors.AsType[*policy.InvalidPolicyError](err)
 			if !ok || wrong.Origin != want || !strings.Contains(wrong.Err.Error(), tc.message) {
 				t.Errorf("%s\n got %v\nwant an InvalidPolicyError of %q with %q", tc.data, err, want, tc.message)
@@ -189,17 +180,17 @@ func TestInvalid(t *testing.T) {
 // A document that was cut off anywhere is an error, never a smaller document.
 func TestCutOff(t *testing.T) {
 	for n := range len(everythingText) {
-		_, err := overrides.Decode("x", []byte(everythingText[:n]))
+		_, err := handover.Decode("x", []byte(everythingText[:n]))
 		if wrong, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || wrong.Origin == "" {
 			t.Fatalf("cut off after %d bytes: %v", n, err)
 		}
-		if known := n >= len(`{"kind":"MirrorchainOverrides"`); overrides.Is([]byte(everythingText[:n])) != known {
+		if known := n >= len(`{"kind":"MirrorchainOverrides"`); handover.IsDocument([]byte(everythingText[:n])) != known {
 			t.Fatalf("cut off after %d bytes: recognised %t", n, !known)
 		}
 	}
 }
 
-func TestIs(t *testing.T) {
+func TestIsDocument(t *testing.T) {
 	for data, want := range map[string]bool{
 		everythingText: true,
 		" \n{\"version\": 1, \"x\": {\"kind\": \"A\"}, \"kind\": \"MirrorchainOverrides\"}": true,
@@ -211,7 +202,7 @@ func TestIs(t *testing.T) {
 		``:                                         false,
 		`{"kind":"MirrorchainOverrides" "broken":`: true,
 	} {
-		if got := overrides.Is([]byte(data)); got != want {
+		if got := handover.IsDocument([]byte(data)); got != want {
 			t.Errorf("%s: recognised %t", data, got)
 		}
 	}
@@ -219,7 +210,7 @@ func TestIs(t *testing.T) {
 
 // What readers of this version may pass over.
 func TestExtensions(t *testing.T) {
-	p, err := overrides.Decode("", []byte(`{"kind":"MirrorchainOverrides","x-written-by":{"a":[1,{}]},"version":1,
+	p, err := handover.Decode("", []byte(`{"kind":"MirrorchainOverrides","x-written-by":{"a":[1,{}]},"version":1,
 		"registries":[{"x-note":null,"prefix":"a.io","mirrors":[{"location":"m.io","x-weight":3}]}]}`))
 	if err != nil || len(p.Rules) != 1 || len(p.Rules[0].Mirrors) != 1 {
 		t.Errorf("got %+v, %v", p, err)
@@ -232,7 +223,7 @@ func TestNotUTF8(t *testing.T) {
 		t.Errorf("an origin that is not UTF-8: %s", data)
 	}
 	rule.Mirrors[0].Location = "m\xff.io"
-	if data, err := overrides.Encode(mustRules(t, policy.Policy{Rules: []policy.Rule{rule}})); err == nil {
+	if data, err := handover.Encode(mustRules(t, policy.Policy{Rules: []policy.Rule{rule}})); err == nil {
 		t.Errorf("a mirror that is not UTF-8 is written as %s", data)
 	}
 }
@@ -250,21 +241,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := overrides.Decode("x", data)
+		p, err := handover.Decode("x", data)
 		if err != nil {
 			if wrong, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || wrong.Origin == "" {
 				t.Fatalf("%v is no InvalidPolicyError that says where", err)
 			}
 			return
 		}
-		if !overrides.Is(data) {
+		if !handover.IsDocument(data) {
 			t.Fatal("read and not recognised")
 		}
 		r, err := policy.NewRules(policy.RulesConfig{}, p)
 		if err != nil {
 			return // read well, and no node would load it
 		}
-		again, err := overrides.Decode("x", mustEncode(t, r))
+		again, err := handover.Decode("x", mustEncode(t, r))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,10 @@
-// Package pullsecret finds the credentials for image references where oc, podman
+// Package authfile finds the credentials for image references where oc, podman
 // and docker keep them: in a list of files, and in the credential helpers that
 // those files name.
 //
 // It reads files and runs helpers; it never asks a registry, and it never writes.
 // What it says about them (files, entries, warnings, errors) holds no secret.
-package pullsecret
+package authfile
 
 import (
 	"context"
@@ -60,9 +60,9 @@ type Use struct {
 
 // File is a place that was looked at.
 type File struct {
-	Path   string
+	Path   string // of the file
 	Why    string // what makes it a candidate: "--authfile", "DOCKER_CONFIG", ...
-	Exists bool
+	Exists bool   // false for one that is not there
 	must   bool
 }
 

@@ -1,10 +1,11 @@
-package overrides
+package handover
 
-// Kind and Version are what every document states first. A version is one meaning:
+// Kind and version are what every document states first. A version is one meaning:
 // whatever changes an answer about any image needs the next one.
 const (
+	// Kind is the kind of every document.
 	Kind    = "MirrorchainOverrides"
-	Version = 1
+	version = 1
 )
 
 // document is what is written, its fields in this order.

@@ -1,4 +1,4 @@
-package overrides
+package handover
 
 import (
 	"bytes"
@@ -69,7 +69,7 @@ func (r *reader) object(fields map[string]field, required ...string) error {
 			continue
 		}
 		if !known {
-			return fmt.Errorf("%q is no field of version %d; remove it, or upgrade the program that reads this", name, Version)
+			return fmt.Errorf("%q is no field of version %d; remove it, or upgrade the program that reads this", name, version)
 		}
 		r.path = append(r.path, name)
 		if err := read(); err != nil {

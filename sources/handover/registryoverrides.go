@@ -1,4 +1,4 @@
-package env
+package handover
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// RegistryOverrides reads the value of --registry-overrides, "source=target"
+// ParseRegistryOverrides reads the value of --registry-overrides, "source=target"
 // pairs joined with commas, into Rewrite rules in the order of the value. origin
 // names the value in the rules and in errors.
 //
@@ -16,7 +16,7 @@ import (
 // source given again replaces the one before. An entry without "=" or without a
 // target is a [*policy.InvalidPolicyError] that names it. An empty value, a
 // flag not given, is no rules.
-func RegistryOverrides(value, origin string) ([]policy.Rule, error) {
+func ParseRegistryOverrides(value, origin string) ([]policy.Rule, error) {
 	if value == "" {
 		return nil, nil
 	}
@@ -52,25 +52,23 @@ func RegistryOverrides(value, origin string) ([]policy.Rule, error) {
 	return rules, nil
 }
 
-// EncodeRegistryOverrides writes the Rewrite rules as the value of
-// --registry-overrides: whole pairs sorted, "=" when there are none, for an empty
-// value is one that flag packages refuse. Nil rules are none.
+// encodeRewrites writes the Rewrite rules as the value of --registry-overrides: whole
+// pairs sorted, "=" when there are none, for an empty value is one that flag packages
+// refuse.
 //
 // It fails for a source that holds ',', '=' or '"', or a target that holds ',' or
 // '"', which the form cannot express.
-func EncodeRegistryOverrides(rules *policy.Rules) (string, error) {
+func encodeRewrites(rules *policy.Rules) (string, error) {
 	var pairs []string
-	if rules != nil {
-		for s := range rules.Merged() {
-			if s.Kind != policy.KindRewrite {
-				continue
-			}
-			target := s.DigestMirrors[0].Location
-			if strings.ContainsAny(s.Source, ",=\"") || strings.ContainsAny(target, ",\"") {
-				return "", fmt.Errorf("encoding --registry-overrides: %q to %q holds a character that the format cannot express", s.Source, target)
-			}
-			pairs = append(pairs, s.Source+"="+target)
+	for s := range rules.Merged() {
+		if s.Kind != policy.KindRewrite {
+			continue
 		}
+		target := s.DigestMirrors[0].Location
+		if strings.ContainsAny(s.Source, ",=\"") || strings.ContainsAny(target, ",\"") {
+			return "", fmt.Errorf("encoding --registry-overrides: %q to %q holds a character that the format cannot express", s.Source, target)
+		}
+		pairs = append(pairs, s.Source+"="+target)
 	}
 	if len(pairs) == 0 {
 		return none, nil

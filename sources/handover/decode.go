@@ -1,4 +1,4 @@
-package overrides
+package handover
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// Is reports whether data is meant to be such a document: a JSON object that says
+// IsDocument reports whether data is meant to be a document: a JSON object that says
 // so, whole or not.
-func Is(data []byte) bool {
+func IsDocument(data []byte) bool {
 	kind, _ := header(data)
 	return kind == Kind
 }
@@ -46,9 +46,13 @@ func header(data []byte) (kind, version string) {
 	return kind, version
 }
 
-// Decode reads a document. where says in errors what data is, and in origins where
-// the document names none; with "" such rules have none either. What is wrong is a
-// [*policy.InvalidPolicyError] that names the entry.
+// Decode reads a document. where says in errors what data is, "env:NAME", and is the
+// origin of rules for which the document names none; with "" these have none either.
+//
+// policy.NewRules makes of the policy what the writer's rules were; see
+// [policy.Rules.Policy] for what it means beside other policies. What is wrong is a
+// [*policy.InvalidPolicyError] that names the entry; that includes a version which this
+// program does not know.
 func Decode(where string, data []byte) (policy.Policy, error) {
 	r := newReader(data)
 	doc, err := r.document(data)
@@ -67,13 +71,13 @@ func (r *reader) document(data []byte) (document, error) {
 	if !utf8.Valid(data) {
 		return doc, errors.New("the document is not UTF-8")
 	}
-	if kind, version := header(data); kind == Kind && version != "" && version != fmt.Sprint(Version) {
-		return doc, fmt.Errorf("the document has version %s and this program reads version %d; upgrade the program that reads it", version, Version)
+	if kind, v := header(data); kind == Kind && v != "" && v != fmt.Sprint(version) {
+		return doc, fmt.Errorf("the document has version %s and this program reads version %d; upgrade the program that reads it", v, version)
 	}
-	var version json.Number
+	var judged json.Number // the version, in the header
 	err := r.object(map[string]field{
 		"kind":                r.text(&doc.Kind),
-		"version":             func() error { return scalar(r, &version, "a number") }, // judged above
+		"version":             func() error { return scalar(r, &judged, "a number") },
 		"registries":          r.registries(&doc.Registries),
 		"rewrites":            r.rewrites(&doc.Rewrites),
 		"insecure-registries": r.scopes(&doc.Insecure),
