@@ -15,7 +15,7 @@ import (
 
 // The distribution project's registry says of a tag that did not move just that: one
 // request, 304.
-func TestReopen(t *testing.T) {
+func TestOpenKnown(t *testing.T) {
 	release := testpayload.Release{Components: 3, Manifests: -1, BootImages: testpayload.NoBootImages}
 	img := testpayload.Must(release.Image())
 	r := registry.Start(t, registry.Config{Auth: registry.Basic, User: user})
@@ -31,14 +31,14 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := provider.Request{Image: imageref.MustParse(r.Host() + "/ocp/release:4.17.3"), Credentials: credentials}
-	o, err := base.Open(t.Context(), req)
+	o, err := base.Open(t.Context(), req, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if same, err := base.Reopen(t.Context(), req, o.Named()); same != nil || err != nil {
+	if same, err := base.Open(t.Context(), req, o.Named()); same != nil || err != nil {
 		t.Errorf("%v, %v; want neither", same, err)
 	}
-	if moved, err := base.Reopen(t.Context(), req, img.Top().Digest); err != nil || moved == nil || moved.Digest() != img.Digest {
+	if moved, err := base.Open(t.Context(), req, img.Top().Digest); err != nil || moved == nil || moved.Digest() != img.Digest {
 		t.Errorf("%v, %v; want the manifest", moved, err)
 	}
 	cluster.Await(t, "the log", func(context.Context) error {

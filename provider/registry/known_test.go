@@ -19,14 +19,14 @@ var (
 )
 
 // A tag, or an index, that is as it was costs one request and not a byte of a body.
-func TestReopen(t *testing.T) {
+func TestOpenKnown(t *testing.T) {
 	for name, img := range map[string]testpayload.Image{"manifest": old, "index": testpayload.Index(false, arm, old)} {
 		t.Run(name, func(t *testing.T) {
 			reg := start(t, testregistry.Config{})
 			reg.Push(repo, "v", img)
 			p := open(t, reg)
 			for _, ref := range []provider.Request{request(reg.ByTag(repo, "v")), request(reg.ByDigest(repo, img.Digest))} {
-				first, err := p.Open(t.Context(), ref)
+				first, err := p.Open(t.Context(), ref, "")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -34,7 +34,7 @@ func TestReopen(t *testing.T) {
 					t.Errorf("named %s, digest %s; want %s, %s", first.Named(), first.Digest(), img.Digest, old.Digest)
 				}
 				reg.ResetLog()
-				same, err := p.Reopen(t.Context(), ref, first.Named())
+				same, err := p.Open(t.Context(), ref, first.Named())
 				if same != nil || err != nil {
 					t.Fatalf("%v, %v; want neither", same, err)
 				}
@@ -45,7 +45,7 @@ func TestReopen(t *testing.T) {
 
 			reg.Push(repo, "v", moved)
 			reg.ResetLog()
-			now, err := p.Reopen(t.Context(), request(reg.ByTag(repo, "v")), img.Digest)
+			now, err := p.Open(t.Context(), request(reg.ByTag(repo, "v")), img.Digest)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestReopen(t *testing.T) {
 				t.Errorf("%v after %d requests; want %s after 1", now, reg.Count(), moved.Digest)
 			}
 			reg.Remove(repo, "v")
-			if _, err := p.Reopen(t.Context(), request(reg.ByTag(repo, "v")), moved.Digest); !errors.Is(err, provider.ErrNotFound) {
+			if _, err := p.Open(t.Context(), request(reg.ByTag(repo, "v")), moved.Digest); !errors.Is(err, provider.ErrNotFound) {
 				t.Errorf("a tag that is gone: %v; want ErrNotFound", err)
 			}
 		})
@@ -61,7 +61,7 @@ func TestReopen(t *testing.T) {
 }
 
 // Registries that do not know the question, or answer another one.
-func TestReopenElsewhere(t *testing.T) {
+func TestOpenKnownElsewhere(t *testing.T) {
 	conditional := testregistry.Match{Kind: testregistry.Manifest, If: func(q testregistry.Request) bool { return q.Header.Get("If-None-Match") != "" }}
 	for name, tt := range map[string]struct {
 		answer   testregistry.Action
@@ -77,7 +77,7 @@ func TestReopenElsewhere(t *testing.T) {
 			reg.Push(repo, "v", old)
 			reg.Fail(conditional, tt.answer)
 			p := open(t, reg)
-			o, err := p.Reopen(t.Context(), request(reg.ByTag(repo, "v")), old.Digest)
+			o, err := p.Open(t.Context(), request(reg.ByTag(repo, "v")), old.Digest)
 			if !errors.Is(err, tt.want) || reg.Count() != tt.requests {
 				t.Fatalf("%v after %d requests; want %v after %d", err, reg.Count(), tt.want, tt.requests)
 			}
@@ -89,10 +89,10 @@ func TestReopenElsewhere(t *testing.T) {
 }
 
 // Where the question is not understood the answer is that of Open.
-func TestReopenUnconditional(t *testing.T) {
+func TestOpenKnownUnconditional(t *testing.T) {
 	reg := start(t, testregistry.Config{Unconditional: true})
 	reg.Push(repo, "v", old)
-	o, err := open(t, reg).Reopen(t.Context(), request(reg.ByTag(repo, "v")), old.Digest)
+	o, err := open(t, reg).Open(t.Context(), request(reg.ByTag(repo, "v")), old.Digest)
 	if err != nil || o == nil || o.Digest() != old.Digest || reg.Count() != 1 {
 		t.Errorf("%v, %v after %d requests; want the manifest after one", o, err, reg.Count())
 	}
