@@ -33,7 +33,7 @@ type Rules struct {
 	rewrites rewrites
 	insecure []Scope
 	blocked  []Scope
-	within   map[string]Scope                            // hosts of which anything is blocked
+	led      blockedHosts                                // what a registry may not lead to
 	scopes   struct{ insecure, blocked scopeMap[Scope] } // the same, by name
 	warnings []Warning
 }
@@ -112,7 +112,9 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if r.index, err = newIndex(entries); err != nil {
 		return nil, err
 	}
-	r.within = blockedWithin(entries)
+	if r.led, err = newBlockedHosts(entries); err != nil {
+		return nil, err
+	}
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.version = versionOf(entries, r.rewrites)
 	r.warnings = warn(s, t, sets, entries, r.rewrites, r.index)
