@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/test/deploy"
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
 )
 
 // stage is one FROM of a Containerfile with what follows it.
