@@ -34,7 +34,7 @@ func Command(version string) *cobra.Command {
 				return err
 			}
 			base, err := registry.New(registry.Config{
-				TLS: trust.Registries(bundles, certDirs), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
+				TLS: trust.Registries(bundles, certDirs, log), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
 			})
 			if err != nil {
 				return err
