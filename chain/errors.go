@@ -38,54 +38,72 @@ func (e *Error) Error() string {
 	return "looking up " + e.Image.String() + ": " + e.Errors.Error()
 }
 
-// Class says what to do about e as a whole. Of several classes the first of these
-// counts: forbidden (endpoints that policy blocks are among the attempts), digest,
-// unauthorized, TLS; unreachable, timeout, server and throttled, of which the first
-// attempt's; not found; any other. Where the caller gave up it is
-// [provider.ClassCanceled] whatever came before, and its deadline counts like the
-// timeout of one more attempt.
+// Class returns the class that says what to do about e as a whole. Of several
+// classes the first of these counts: digest, unauthorized, TLS; unreachable, timeout,
+// server and throttled, of which the first attempt's; not found; any other; forbidden.
+// So an endpoint that policy blocks counts only where nothing else failed. A source
+// that is unreachable or times out does not count where every other endpoint says
+// not found: sites without a line to it ask what their mirrors have. Where the caller
+// gave up the class is [provider.ClassCanceled] whatever came before, and its deadline
+// counts like the timeout of one more attempt.
 func (e *Error) Class() provider.Class {
 	if e.ended == provider.ClassCanceled {
 		return e.ended
 	}
-	class := provider.ClassUnknown
-	found := false
-	consider := func(c provider.Class) {
-		if !found || urgency(c) > urgency(class) {
-			class, found = c, true
-		}
-	}
+	source := e.Image.Normalize()
+	var all, elsewhere worst // elsewhere leaves out the source where it is away
 	for _, a := range e.Attempts {
-		if a.Err != nil {
-			consider(provider.ClassOf(a.Err))
+		if a.Err == nil {
+			continue
+		}
+		c := provider.ClassOf(a.Err)
+		all.add(c)
+		if a.Ref != source || c != provider.ClassUnreachable && c != provider.ClassTimeout {
+			elsewhere.add(c)
 		}
 	}
 	if e.ended != provider.ClassUnknown {
-		consider(e.ended)
+		all.add(e.ended)
+		elsewhere.add(e.ended)
 	}
-	if !found && e.Errors != nil {
+	switch {
+	case elsewhere.class == provider.ClassNotFound:
+		return elsewhere.class
+	case !all.found && e.Errors != nil:
 		return provider.ClassOf(e.Errors)
 	}
-	return class
+	return all.class
+}
+
+// worst is the most urgent of some classes, and of equally urgent ones the first.
+type worst struct {
+	class provider.Class
+	found bool
+}
+
+func (w *worst) add(c provider.Class) {
+	if !w.found || urgency(c) > urgency(w.class) {
+		w.class, w.found = c, true
+	}
 }
 
 // urgency orders classes by what a person should hear of first.
 func urgency(c provider.Class) int {
 	switch c {
-	case provider.ClassForbidden:
-		return 6
 	case provider.ClassDigest:
-		return 5
+		return 6
 	case provider.ClassUnauthorized:
-		return 4
+		return 5
 	case provider.ClassTLS:
-		return 3
+		return 4
 	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassServer, provider.ClassThrottled:
-		return 2
+		return 3
 	case provider.ClassNotFound:
-		return 1
+		return 2
+	case provider.ClassForbidden:
+		return 0
 	}
-	return 0
+	return 1
 }
 
 // Unwrap is the *multierror.Error with the errors of all attempts.

@@ -94,7 +94,7 @@ func (r *checkReport) code(results []check.Result) int {
 		if res.Err == nil {
 			continue
 		}
-		if at := attemptsCode(attemptsOf(res)); at != exitOK {
+		if at := attemptsCode(res.Image, attemptsOf(res)); at != exitOK {
 			code = worse(code, at)
 		} else {
 			code = worse(code, exitCode(res.Err))

@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -18,7 +21,7 @@ const (
 	exitUnreachable  = 5 // away, too slow, too busy: trying later may help
 	exitTLS          = 6
 	exitDigest       = 7
-	exitForbidden    = 8 // policy blocks an endpoint, and no other one answered
+	exitForbidden    = 8 // policy blocks every endpoint
 	exitInterrupted  = 130
 	exitBrokenPipe   = 141 // 128 and SIGPIPE, as shells count
 	exitTerminated   = 143
@@ -33,15 +36,15 @@ const exitCodeHelp = `Exit codes:
   5  unreachable: no connection, a time limit, HTTP 429 or 5xx
   6  TLS: the certificate is not trusted or does not fit
   7  the content does not match its digest
-  8  forbidden: policy blocks an endpoint of the image, and no other one answered;
-     the list of failures says which were asked and which were not
+  8  forbidden: policy blocks every endpoint of the image
   130  interrupted (Ctrl-C)
   141  whoever read the output went away (a closed pipe)
   143  terminated (SIGTERM)
-Where endpoints failed in different ways: 8 before 7, 4, 6, 5, 3, 1.`
+Where endpoints failed in different ways the first of 7, 4, 6, 5, 3, 1 counts. A
+source that cannot be reached does not count where every mirror says not found: 3.`
 
 // severity is the order in which codes win over each other.
-var severity = [...]int{exitForbidden, exitDigest, exitUnauthorized, exitTLS, exitUnreachable, exitNotFound, exitUsage, exitFailed}
+var severity = [...]int{exitDigest, exitUnauthorized, exitTLS, exitUnreachable, exitNotFound, exitForbidden, exitUsage, exitFailed}
 
 // worse is the code of a and b that says more about what to do.
 func worse(a, b int) int {
@@ -90,15 +93,12 @@ func exitCode(err error) int {
 	return classCode(provider.ClassOf(err))
 }
 
-// attemptsCode is the worst code of attempts that failed.
-func attemptsCode(attempts []provider.Attempt) int {
-	code := exitOK
-	for _, at := range attempts {
-		if at.Err != nil {
-			code = worse(code, classCode(provider.ClassOf(at.Err)))
-		}
+// attemptsCode returns the code of attempts to find image, exitOK where none failed.
+func attemptsCode(image imageref.Ref, attempts []provider.Attempt) int {
+	if !slices.ContainsFunc(attempts, func(at provider.Attempt) bool { return at.Err != nil }) {
+		return exitOK
 	}
-	return code
+	return classCode((&chain.Error{Image: image, Attempts: attempts}).Class())
 }
 
 // usageError says that the command line is wrong.

@@ -80,7 +80,7 @@ type explainee struct {
 	// LocationOf is the source whose location this is, where it is neither a mirror
 	// nor the image's own place.
 	LocationOf string `json:"locationOf,omitempty"`
-	Head      *probe `json:"probe,omitempty"`
+	Head       *probe `json:"probe,omitempty"`
 }
 
 type refusal struct {

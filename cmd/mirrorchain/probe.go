@@ -88,6 +88,6 @@ func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, pla
 	attempts = append(attempts, refusedAttempts(res)...)
 	return &failedLookup{
 		head: fmt.Sprintf("%s: no endpoint answered with it (%s)", e.Image, sayAsked(attempts, "")), attempts: attempts,
-		code: attemptsCode(attempts), hints: a.hints(refArg{Text: e.Image}, attempts, p, res, found),
+		code: attemptsCode(res.Normalized, attempts), hints: a.hints(refArg{Text: e.Image}, attempts, p, res, found),
 	}, nil
 }
