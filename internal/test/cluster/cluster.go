@@ -189,7 +189,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		if err := c.get(ctx, "/readyz"); err == nil {
+		if status, err := c.status(ctx, "/readyz"); err == nil && status == http.StatusOK {
 			return nil
 		}
 		select {
@@ -204,25 +204,22 @@ func (c *Cluster) ready(ctx context.Context) error {
 	}
 }
 
-func (c *Cluster) get(ctx context.Context, path string) error {
+// status asks for path as the administrator, and returns the status of the answer.
+func (c *Cluster) status(ctx context.Context, path string) (int, error) {
 	// The certificate is the server's own making, so it is not there at once.
 	client, err := rest.HTTPClientFor(c.Config())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.Config().Host+path, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return nil
+	return resp.StatusCode, resp.Body.Close()
 }
 
 func (c *Cluster) close() error {
