@@ -193,16 +193,16 @@ func wantNotFound(err error) error {
 	return err
 }
 
-// Await returns when check does so without an error, and fails the test with the
-// last error if that takes too long.
+// Await returns when check does so without an error, and fails the test with the last
+// error if that takes too long. A check that takes long is made less often, so that it
+// leaves the processor to what is waited for.
 func Await(t testing.TB, what string, check func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
 	var last error
 	for {
+		began := time.Now()
 		err := check(ctx)
 		if err == nil {
 			return
@@ -211,7 +211,7 @@ func Await(t testing.TB, what string, check func(ctx context.Context) error) {
 			last = err
 		}
 		select {
-		case <-ticker.C:
+		case <-time.After(max(20*time.Millisecond, time.Since(began))):
 		case <-ctx.Done():
 			t.Fatalf("waited in vain for %s: %v", what, last)
 		}
