@@ -28,6 +28,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/internal/test/servers"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
 // Cluster is an API server with its etcd. Its methods are for one goroutine.
@@ -85,7 +86,7 @@ func (c *Cluster) Config() *rest.Config {
 	return &rest.Config{
 		Host:            net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)),
 		BearerToken:     c.token,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "apiserver.crt")},
+		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "ca.crt")},
 		QPS:             -1,
 	}
 }
@@ -116,21 +117,36 @@ func (c *Cluster) StartAPI(t testing.TB) {
 	}
 }
 
+// prepare writes the files that the servers read. The API server could make a
+// certificate by itself, but who reads that while it is written gets an empty file, and
+// client-go then trusts nobody for five minutes.
 func (c *Cluster) prepare() error {
-	users := fmt.Sprintf("%s,admin,admin,system:masters\n", c.token)
-	if err := os.WriteFile(filepath.Join(c.dir, "tokens.csv"), []byte(users), 0o600); err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca, err := testregistry.NewCA()
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalECPrivateKey(key)
+	cert, key, err := ca.ClientCertificate("127.0.0.1") // is one for servers, too
 	if err != nil {
 		return err
 	}
-	block := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
-	return os.WriteFile(filepath.Join(c.dir, "accounts.key"), block, 0o600)
+	accounts, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalECPrivateKey(accounts)
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{
+		"ca.crt": ca.PEM(), "tls.crt": cert, "tls.key": key,
+		"accounts.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}),
+		"tokens.csv":   fmt.Appendf(nil, "%s,admin,admin,system:masters\n", c.token),
+	} {
+		if err := os.WriteFile(filepath.Join(c.dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startEtcd has etcd listen on sockets in our folder, which need no free ports.
@@ -174,7 +190,7 @@ func (c *Cluster) runAPI() (*process.Process, error) {
 	return c.start("kube-apiserver",
 		"--etcd-servers=unix://"+c.socket(),
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(c.port),
-		"--cert-dir="+c.dir,
+		"--tls-cert-file="+filepath.Join(c.dir, "tls.crt"), "--tls-private-key-file="+filepath.Join(c.dir, "tls.key"),
 		"--token-auth-file="+filepath.Join(c.dir, "tokens.csv"),
 		"--authorization-mode=RBAC", "--anonymous-auth=false",
 		"--service-account-issuer=https://127.0.0.1", "--service-account-key-file="+key, "--service-account-signing-key-file="+key,
@@ -206,7 +222,6 @@ func (c *Cluster) ready(ctx context.Context) error {
 
 // status asks for path as the administrator, and returns the status of the answer.
 func (c *Cluster) status(ctx context.Context, path string) (int, error) {
-	// The certificate is the server's own making, so it is not there at once.
 	client, err := rest.HTTPClientFor(c.Config())
 	if err != nil {
 		return 0, err
