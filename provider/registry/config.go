@@ -76,6 +76,9 @@ type Limits struct {
 	// Files bounds the files that one call of Files keeps in memory, in bytes
 	// together; 0 is 256 MiB.
 	Files int64
+	// Extract bounds what one call of Extract has on disk at once, in bytes: the layers as
+	// they were transferred and the files wanted; 0 is 4 GiB.
+	Extract int64
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -85,7 +88,7 @@ func (c Config) withDefaults() (Config, error) {
 		"Limits.Config": c.Limits.Config, "Limits.ImageReferences": c.Limits.ImageReferences,
 		"Limits.ReleaseFile": c.Limits.ReleaseFile, "Limits.LayerCompressed": c.Limits.LayerCompressed,
 		"Limits.LayerUnpacked": c.Limits.LayerUnpacked, "Limits.LayerEntries": int64(c.Limits.LayerEntries),
-		"Limits.Files": c.Limits.Files, "Decoders": int64(c.Decoders),
+		"Limits.Files": c.Limits.Files, "Limits.Extract": c.Limits.Extract, "Decoders": int64(c.Decoders),
 	} {
 		if n < 0 {
 			return Config{}, fmt.Errorf("registry: Config.%s is negative", name)
@@ -112,5 +115,6 @@ func (c Config) withDefaults() (Config, error) {
 	l.LayerUnpacked = cmp.Or(l.LayerUnpacked, 8*gib)
 	l.LayerEntries = cmp.Or(l.LayerEntries, 1_000_000)
 	l.Files = cmp.Or(l.Files, 256*mib)
+	l.Extract = cmp.Or(l.Extract, 4*gib)
 	return c, nil
 }

@@ -57,7 +57,7 @@ func (o *opened) layers() source {
 
 // keep keeps what o was read from, if that is all there.
 func (o *opened) keep(read layersRead) {
-	if o.source.blobs == nil || o.source.alone || read.lost {
+	if o.source.blobs == nil || o.source.alone || read.lost || o.manifest.body == nil {
 		return
 	}
 	for _, d := range slices.SortedFunc(maps.Keys(read.raw), func(a, b v1.Hash) int { return strings.Compare(a.Hex, b.Hex) }) {

@@ -16,6 +16,7 @@ type Provider struct {
 	cfg       Config
 	endpoints *endpoints
 	decoders  decoders
+	manifests slots
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -34,7 +35,7 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	base, stop := context.WithCancel(context.Background())
-	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), stop: stop}
+	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), manifests: make(slots, manifestSlots), stop: stop}
 	p.endpoints = &endpoints{cfg: cfg, base: base, running: &p.running, all: make(map[endpointKey]*endpoint)}
 	return p, nil
 }

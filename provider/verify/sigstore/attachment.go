@@ -37,11 +37,11 @@ func Tag(digest string) string {
 
 // Attachment is a layer of a manifest of signatures.
 type Attachment struct {
-	MediaType   string
-	Digest      string // of Payload, verified by who read it
-	Size        int64
-	Annotations map[string]string
-	Payload     []byte
+	MediaType   string            // SignatureMediaType for a signature
+	Digest      string            // of Payload, verified by who read it
+	Size        int64             // of Payload, in bytes, as the manifest says
+	Annotations map[string]string // the signature, and what comes with it
+	Payload     []byte            // what is signed
 }
 
 // ParseManifest returns the layers of the manifest behind a signature's tag, their Payload

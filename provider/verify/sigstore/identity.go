@@ -26,7 +26,7 @@ const (
 
 // Identity is the signedIdentity of a policy. The zero Identity is MatchRepoDigestOrExact.
 type Identity struct {
-	Match        Match
+	Match        Match  // the rule
 	Repository   string // of ExactRepository
 	Prefix       string // of RemapIdentity
 	SignedPrefix string // of RemapIdentity

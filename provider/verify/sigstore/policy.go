@@ -18,12 +18,14 @@ import (
 // ImagePolicy is the part of a ClusterImagePolicy, or of an ImagePolicy, that matters here,
 // as its JSON has it (config.openshift.io/v1 and v1alpha1).
 type ImagePolicy struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Metadata   struct {
+	APIVersion string `json:"apiVersion"` // config.openshift.io/v1 or v1alpha1
+	Kind       string `json:"kind"`       // ClusterImagePolicy or ImagePolicy
+	// Metadata names the object.
+	Metadata struct {
 		Name      string `json:"name"`
 		Namespace string `json:"namespace"`
 	} `json:"metadata"`
+	// Spec says which images have to be signed, and by whom.
 	Spec struct {
 		Scopes []string `json:"scopes"`
 		Policy struct {

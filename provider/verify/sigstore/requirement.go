@@ -22,31 +22,34 @@ type Requirement struct {
 	Rekor     []*ecdsa.PublicKey // of the transparency log; required by Fulcio, optional for PublicKey
 	Fulcio    *Fulcio
 	PKI       *PKI
-	Identity  Identity
-	Origin    string // the policy, for a person
+	Identity  Identity // how the identity in a signature is compared
+	Origin    string   // the policy, for a person
 }
 
 // Fulcio is a root of trust of certificates that live for minutes. A signature counts if it
 // was logged in Rekor while its certificate was valid.
 type Fulcio struct {
-	CAs               []*x509.Certificate
-	OIDCIssuer, Email string
+	CAs        []*x509.Certificate // the authorities that issue the certificates
+	OIDCIssuer string              // who identified the signer, a URL
+	Email      string              // the signer
 }
 
 // PKI is a root of trust of an authority of one's own. Email, Hostname, or both name the
 // subject.
 type PKI struct {
-	Roots, Intermediates []*x509.Certificate
-	Email, Hostname      string
+	Roots         []*x509.Certificate // the authorities that are trusted
+	Intermediates []*x509.Certificate // known ones between a root and a signer
+	Email         string              // the signer, "" for any
+	Hostname      string              // the signer, "" for any
 }
 
 // Error says why an image does not meet a requirement. It matches [ErrNoSignature] or
 // [ErrRejected].
 type Error struct {
-	Image  imageref.Ref
-	Policy string  // the origin of the requirement
-	Errs   []error // why each signature is not accepted
-	Others int     // attachments that are no signatures
+	Image  imageref.Ref // the logical reference
+	Policy string       // the origin of the requirement
+	Errs   []error      // why each signature is not accepted
+	Others int          // attachments that are no signatures
 }
 
 func (e *Error) Error() string {
