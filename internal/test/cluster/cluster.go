@@ -19,8 +19,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +34,7 @@ type Cluster struct {
 	dir   string // etcd's data, certificates, logs
 	bin   string
 	token string // of the administrator
-	port  int
+	addr  string // "127.0.0.1:PORT"
 	etcd  *process.Process
 	api   *process.Process // nil while stopped
 }
@@ -69,6 +67,7 @@ func Start(t testing.TB) *Cluster {
 			t.Error(err)
 		}
 	})
+	c.addr = process.FreeAddress(t)
 	if err := c.prepare(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +83,7 @@ func Start(t testing.TB) *Cluster {
 // Config connects as the administrator, without limits on the client's side.
 func (c *Cluster) Config() *rest.Config {
 	return &rest.Config{
-		Host:            net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)),
+		Host:            c.addr,
 		BearerToken:     c.token,
 		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "ca.crt")},
 		QPS:             -1,
@@ -162,34 +161,27 @@ func (c *Cluster) startEtcd() (*process.Process, error) {
 
 func (c *Cluster) socket() string { return filepath.Join(c.dir, "etcd.sock") }
 
-// startAPI starts the API server and returns when it is ready. The port is
-// chosen once, and chosen again if somebody else was faster.
+// startAPI starts the API server and returns when it is ready. It always has the same
+// address.
 func (c *Cluster) startAPI(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	chosen := c.port != 0
 	var err error
-	for range 3 {
-		if !chosen {
-			if c.port, err = freePort(); err != nil {
-				return err
-			}
-		}
-		if c.api, err = c.runAPI(); err != nil {
-			return err
-		}
-		if err = c.ready(ctx); err == nil || chosen || !strings.Contains(err.Error(), "address already in use") {
-			return err
-		}
+	if c.api, err = c.runAPI(); err != nil {
+		return err
 	}
-	return err
+	return c.ready(ctx)
 }
 
 func (c *Cluster) runAPI() (*process.Process, error) {
+	_, port, err := net.SplitHostPort(c.addr)
+	if err != nil {
+		return nil, err
+	}
 	key := filepath.Join(c.dir, "accounts.key")
 	return c.start("kube-apiserver",
 		"--etcd-servers=unix://"+c.socket(),
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(c.port),
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+port,
 		"--tls-cert-file="+filepath.Join(c.dir, "tls.crt"), "--tls-private-key-file="+filepath.Join(c.dir, "tls.key"),
 		"--token-auth-file="+filepath.Join(c.dir, "tokens.csv"),
 		"--authorization-mode=RBAC", "--anonymous-auth=false",
@@ -255,13 +247,4 @@ func (c *Cluster) start(name string, args ...string) (*process.Process, error) {
 	return process.Start(process.Config{
 		Path: filepath.Join(c.bin, name), Args: args, Dir: c.dir, Log: filepath.Join(c.dir, name+".log"),
 	})
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
