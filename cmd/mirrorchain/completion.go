@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/spf13/cobra"
 )
 
@@ -24,7 +25,7 @@ func (a *app) completionCmd() *cobra.Command {
 		ValidArgs: shells,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(shells, args[0]) {
-				return usagef("want one of bash, zsh, fish, powershell")
+				return failure.Usagef("want one of bash, zsh, fish, powershell")
 			}
 			return nil
 		},
@@ -83,7 +84,7 @@ func helpCmd() *cobra.Command {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("'%s' takes no arguments, got %q", cmd.CommandPath(), args[0])
+		return failure.Usagef("'%s' takes no arguments, got %q", cmd.CommandPath(), args[0])
 	}
 	return nil
 }

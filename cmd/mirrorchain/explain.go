@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/spf13/cobra"
 )
 
@@ -118,7 +119,7 @@ code is then 0 if any of them answered.`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if arch != "" && !ask {
-				return usagef("--arch means nothing without --probe")
+				return failure.Usagef("--arch means nothing without --probe")
 			}
 			return a.explain(cmd.Context(), args[0], arch, ask)
 		},
@@ -155,15 +156,15 @@ func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 	case failed != nil:
 		failed = about(arg, failed)
 	case len(res.Candidates) == 0:
-		failed = errForbidden(res.Refused)
+		failed = failure.Forbidden(res.Refused)
 	case ask:
-		if failed, err = a.probe(ctx, p, res, platform, &e); err != nil {
+		if failed, err = a.probe(ctx, p, ref, res, platform, &e); err != nil {
 			return err
 		}
 	}
-	if f, ok := errors.AsType[*failedLookup](failed); ok {
-		e.Error = f.head // the probes say the rest
-		f.brief = a.opts.output.isText()
+	if f, ok := errors.AsType[*failure.Lookup](failed); ok {
+		e.Error = f.Head // the probes say the rest
+		f.Brief = a.opts.output.IsText()
 	} else if failed != nil {
 		e.Error = failed.Error()
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -46,7 +48,7 @@ func (p *policies) explain(ref refArg, res policy.Resolution) explained {
 	for _, c := range res.Candidates {
 		x := explainee{
 			Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, InsecureBy: p.insecureBy(c),
-			Origin: strings.Join(c.Origins, ", "), Origins: list(c.Origins),
+			Origin: strings.Join(c.Origins, ", "), Origins: output.List(c.Origins),
 		}
 		if !c.Mirror && c.Ref != res.Normalized && x.Image != e.Rewritten {
 			x.LocationOf = res.Source
@@ -129,9 +131,9 @@ func (p *policies) origins(source string) []string {
 func (p *policies) leaveToStderr(e *explained, warnings []policy.Warning) []policy.Warning {
 	var rest []policy.Warning
 	for _, w := range warnings {
-		mine := concerns(w, e.concerned)
+		mine := notices.Concerns(w, e.concerned)
 		if mine {
-			e.Warnings = append(e.Warnings, warning{w.Code, w.Message, list(w.Origins)})
+			e.Warnings = append(e.Warnings, warning{w.Code, w.Message, output.List(w.Origins)})
 		}
 		if !mine || w.Code == policy.WarnStrictConflict {
 			rest = append(rest, w)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -112,7 +113,7 @@ func (e explained) entryText(say func(string, ...any), n entry) {
 		never = ""
 	}
 	if n.Location == "" || len(n.Mirrors) > 0 {
-		say("  %s states %s (%s%s)", n.Origin, plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
+		say("  %s states %s (%s%s)", n.Origin, output.Plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
 	}
 	for _, m := range n.Mirrors {
 		say("    %s", m)
@@ -167,7 +168,7 @@ func (e explained) pullText(say func(string, ...any)) {
 		if e.Pull == "tag" {
 			only = "digests"
 		}
-		say("%s %s %s only and %s skipped for this %s:", plural(n, "mirror"), verb, only, are, e.Pull)
+		say("%s %s %s only and %s skipped for this %s:", output.Plural(n, "mirror"), verb, only, are, e.Pull)
 		for _, s := range e.Skipped {
 			say("  %s", s.Mirror)
 		}

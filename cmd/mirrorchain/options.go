@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 )
 
 const defaultTimeout = 2 * time.Minute
@@ -26,7 +29,7 @@ type options struct {
 	tlsVerify bool
 	timeout   time.Duration
 
-	output  outputFormat
+	output  output.Format
 	junit   bool // the command can write JUnit
 	verbose bool
 }
@@ -73,10 +76,10 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 // check refuses what the flags' own types let through.
 func (o *options) check() error {
 	if o.timeout < 0 {
-		return usagef("--timeout %v: want 0 for none, or more", o.timeout)
+		return failure.Usagef("--timeout %v: want 0 for none, or more", o.timeout)
 	}
-	if o.output == formatJUnit && !o.junit {
-		return errNoJUnit
+	if o.output == output.JUnit && !o.junit {
+		return failure.Usagef("-o junit is for 'mirrorchain release check'; want text, json or yaml")
 	}
 	for _, f := range []struct {
 		flag   string
@@ -84,15 +87,15 @@ func (o *options) check() error {
 	}{{"--insecure-registry", o.insecure}, {"--blocked-registry", o.blocked}} {
 		for _, s := range f.scopes {
 			if err := checkScope(s); err != nil {
-				return usagef("%s %q: %w; want HOST[:PORT][/PATH] or *.DOMAIN", f.flag, s, err)
+				return failure.Usagef("%s %q: %w; want HOST[:PORT][/PATH] or *.DOMAIN", f.flag, s, err)
 			}
 		}
 	}
 	if slices.Contains(o.sources, "") {
-		return usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
+		return failure.Usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
 	}
 	if (o.kubeconfig != "" || o.kubeContext != "") && !slices.ContainsFunc(o.sources, ofCluster) {
-		return usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
+		return failure.Usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
 	}
 	return nil
 }
@@ -104,7 +107,7 @@ func only(cmd *cobra.Command, flags ...string) *cobra.Command {
 		for _, g := range commonFlags() {
 			for _, name := range g.names {
 				if !slices.Contains(flags, name) && cmd.Flags().Changed(name) {
-					return usagef("--%s means nothing to '%s'", name, cmd.CommandPath())
+					return failure.Usagef("--%s means nothing to '%s'", name, cmd.CommandPath())
 				}
 			}
 		}
@@ -120,11 +123,11 @@ func group(cmd *cobra.Command, args []string) error {
 		if err := cmd.Help(); err != nil {
 			return err
 		}
-		return &reported{exitUsage}
+		return &failure.Reported{Code: failure.ExitUsage}
 	}
 	msg := fmt.Sprintf("unknown command %q for '%s'", args[0], cmd.CommandPath())
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		msg += "; did you mean " + strings.Join(s, " or ") + "?"
 	}
-	return usagef("%s", msg)
+	return failure.Usagef("%s", msg)
 }

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -31,16 +33,19 @@ type probe struct {
 }
 
 func (p *probe) words() string {
-	if p.OK {
-		return fmt.Sprintf("answered in %s: %s", round(p.took), p.Digest)
+	switch {
+	case p.OK:
+		return fmt.Sprintf("answered in %s: %s", output.Duration(p.took), p.Digest)
+	case provider.ClassOf(p.err) == provider.ClassCanceled:
+		return fmt.Sprintf("no answer in %s, when it was interrupted", output.Duration(p.took))
 	}
-	return fmt.Sprintf("failed after %s: %s", round(p.took), sayAttempt(p.ref, p.err))
+	return fmt.Sprintf("failed after %s: %s", output.Duration(p.took), failure.Attempt(p.ref, p.err))
 }
 
-// probe asks each candidate of res and notes the answers in e. failed is set
-// where none answered; err is that nothing could be asked.
-func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, platform provider.Platform, e *explained) (failed, err error) {
-	base, err := a.registry(nil)
+// probe asks each candidate of res and notes the answers in e. failed is set where
+// none answered; err says that nothing could be asked.
+func (a *app) probe(ctx context.Context, p *policies, ref refArg, res policy.Resolution, platform provider.Platform, e *explained) (failed, err error) {
+	base, err := a.reader(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,7 @@ func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, pla
 	if err != nil {
 		return nil, err
 	}
-	stop := a.progress("asking %s", plural(len(res.Candidates), "endpoint"))
+	stop := a.progress("asking %s", output.Plural(len(res.Candidates), "endpoint"))
 	defer stop()
 	traced := a.traced(ctx)
 	var g errgroup.Group
@@ -65,7 +70,7 @@ func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, pla
 			x.took = time.Since(start)
 			x.DurationMS = x.took.Milliseconds()
 			if err != nil {
-				x.err, x.Error, x.Class, x.Status = err, err.Error(), provider.ClassOf(err).String(), statusOf(err)
+				x.err, x.Error, x.Class, x.Status = err, err.Error(), provider.ClassOf(err).String(), failure.Status(err)
 				return nil
 			}
 			x.OK, x.Digest = true, img.Digest()
@@ -74,9 +79,6 @@ func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, pla
 	}
 	_ = g.Wait() // each probe keeps its own error
 	stop()
-	if errors.Is(ctx.Err(), context.Canceled) { // interrupted; a --timeout that ran out is a result
-		return nil, context.Cause(ctx)
-	}
 
 	var attempts []provider.Attempt
 	for _, c := range e.Candidates {
@@ -85,9 +87,13 @@ func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, pla
 		}
 		attempts = append(attempts, provider.Attempt{Ref: c.Head.ref, Err: c.Head.err, Took: c.Head.took})
 	}
-	attempts = append(attempts, refusedAttempts(res)...)
-	return &failedLookup{
-		head: fmt.Sprintf("%s: no endpoint answered with it (%s)", e.Image, sayAsked(attempts, "")), attempts: attempts,
-		code: attemptsCode(res.Normalized, attempts), hints: a.hints(refArg{Text: e.Image}, attempts, p, res, found),
+	attempts = append(attempts, failure.Refusals(res.Refused)...)
+	if errors.Is(ctx.Err(), context.Canceled) { // what is known is printed; a --timeout that ran out is a failure
+		return context.Cause(ctx), nil
+	}
+	return &failure.Lookup{
+		Head: fmt.Sprintf("%s: no endpoint answered with it (%s)", e.Image, failure.Asked(attempts, "")), Attempts: attempts,
+		Code:  failure.AttemptsCode(res.Normalized, attempts),
+		Hints: append(hintsSkipped(p, ref, res), a.advice(ctx, e.Image, found).Hints(attempts, res)...),
 	}, nil
 }

@@ -8,10 +8,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// resolved is one element of resolve's JSON.
+// resolution is resolve's JSON.
+type resolution struct {
+	Images []resolved `json:"images"`
+	notices.Notices
+}
+
+// resolved is one image.
 type resolved struct {
 	Image      string      `json:"image"`
 	Normalized string      `json:"normalized"`
@@ -45,11 +54,11 @@ func (a *app) resolveCmd() *cobra.Command {
 that would be contacted, in the order they would be tried, and those that policy
 blocks. It touches no network, except to read policies from a cluster.
 
-With -o json it prints an array with one object per REF, in order. One REF that
-cannot be resolved does not stop the others; its "error" says why. The exit code
-is then 2 for a malformed reference, 8 where policy blocks every endpoint, 1 for a
-mirror that the reference cannot be rewritten to; 8 before 2, 2 before 1. Text leaves
-malformed ones out.`,
+With -o json "images" holds one object per REF, in order, and "warnings" and "skipped"
+what was noticed about the policies. One REF that cannot be resolved does not stop the
+others; its "error" says why. The exit code is then 2 for a malformed reference, 8
+where policy blocks every endpoint, 1 for a mirror that the reference cannot be
+rewritten to; 8 before 2, 2 before 1. Text leaves malformed ones out.`,
 		Example: `  mirrorchain resolve -s idms.yaml quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # a whole oc-mirror workspace, as JSON
@@ -81,21 +90,21 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 		all = append(all, r)
 	}
 	a.warn(p.warnings(errs...), origins)
-	code := exitOK
+	code := failure.ExitOK
 	for _, r := range all {
 		if r.err != nil {
-			code = worse(code, exitCode(r.err))
+			code = failure.Worse(code, failure.Code(r.err))
 			a.tell("mirrorchain: %v", about(r.Image, r.err))
 		}
 		if !r.ref.IsZero() {
 			a.warnUnmirrored(p, r.ref, r.res)
 			a.hintName(r.ref)
-			if a.opts.output.isText() {
-				a.hint(p.hintTag(r.res))
+			for _, h := range hintsSkipped(p, r.ref, r.res) {
+				a.hint(h)
 			}
 		}
 	}
-	err = a.print(all, func(w io.Writer) {
+	err = a.print(resolution{all, p.notices(errs...)}, func(w io.Writer) {
 		first := true
 		for _, r := range all {
 			if r.ref.IsZero() {
@@ -108,8 +117,8 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 			r.text(w)
 		}
 	})
-	if err == nil && code != exitOK {
-		return &reported{code}
+	if err == nil && code != failure.ExitOK {
+		return &failure.Reported{Code: code}
 	}
 	return err
 }
@@ -139,27 +148,28 @@ func (p *policies) resolveArg(arg string) (r resolved) {
 		r.Refused = append(r.Refused, refused{f.Ref.String(), f.By})
 	}
 	if len(res.Candidates) == 0 {
-		r.err = errForbidden(res.Refused)
+		r.err = failure.Forbidden(res.Refused)
 	}
 	return r
 }
 
 func (r resolved) text(w io.Writer) {
-	fmt.Fprintln(w, r.Image)
+	say := func(format string, args ...any) { fmt.Fprint(w, output.Line(format, args...)) }
+	say("%s", r.Image)
 	if r.Normalized != r.Image && r.Normalized != "" {
-		fmt.Fprintf(w, "  means %s\n", r.Normalized)
+		say("  means %s", r.Normalized)
 	}
 	if r.Source != "" {
-		fmt.Fprintf(w, "  matches %s\n", r.Source)
+		say("  matches %s", r.Source)
 	}
 	for i, c := range r.Candidates {
-		fmt.Fprintf(w, "  %d  %s  %s%s\n", i+1, kindWord(c.Mirror), c.Image, notes(c))
+		say("  %d  %s  %s%s", i+1, kindWord(c.Mirror), c.Image, notes(c))
 	}
 	for _, f := range r.Refused {
-		fmt.Fprintf(w, "  -  refused %s  (blocked by %s)\n", f.Image, f.By)
+		say("  -  refused %s  (blocked by %s)", f.Image, f.By)
 	}
 	if len(r.Candidates)+len(r.Refused) == 0 {
-		fmt.Fprintln(w, "  -  no endpoint") // stderr says why
+		say("  -  no endpoint") // stderr says why
 	}
 }
 
