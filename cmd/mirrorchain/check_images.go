@@ -92,10 +92,10 @@ func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []pro
 
 // continueWith goes on with another reference.
 func (l *lookups) continueWith(ctx context.Context, ref refArg) (err error) {
-	if l.res, err = l.policies.resolve(ref); err != nil {
+	if l.x, err = l.policies.explain(ref); err != nil {
 		return about(ref.Text, err)
 	}
-	l.found, err = l.credentials(ctx, l.res.Candidates)
+	l.found, err = l.credentials(ctx, l.x.Candidates)
 	return err
 }
 

@@ -205,11 +205,11 @@ func (c *checker) hints(ctx context.Context, results []checkreport.Result) []str
 			continue
 		}
 		seen[key] = true
-		res, err := c.policies.resolve(refArg{Text: name, Ref: r.Image})
+		x, err := c.policies.explain(refArg{Text: name, Ref: r.Image})
 		if err != nil || r.Missing() {
-			res = policy.Resolution{} // the command above shows what is blocked
+			x.Resolution = policy.Resolution{} // the command above shows what is blocked
 		}
-		hints = append(hints, c.advice(ctx, name, c.found).Hints(attempts, res)...)
+		hints = append(hints, c.advice(ctx, name, c.found).Hints(attempts, x.Resolution)...)
 	}
 	return hints
 }

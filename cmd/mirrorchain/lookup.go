@@ -10,6 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -31,7 +32,7 @@ func (a *app) withTimeout(ctx context.Context) (context.Context, context.CancelF
 type lookups struct {
 	*app
 	policies *policies
-	res      policy.Resolution
+	x        policy.Explanation
 	base     reader
 	found    pullsecret.Found
 	chain    *chain.Chain
@@ -45,21 +46,21 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 	if err != nil {
 		return nil, err
 	}
-	res, err := p.resolve(ref)
-	a.warn(p.warnings(err), p.concerned(res))
+	x, err := p.explain(ref)
+	a.warn(p.warnings(err), x)
 	if err != nil {
 		return nil, about(ref.Text, err)
 	}
-	if len(res.Candidates) == 0 {
+	if len(x.Candidates) == 0 {
 		return nil, &failure.Lookup{
-			Head: ref.Text + ": policy leaves no endpoint to ask", Attempts: failure.Refusals(res.Refused), Code: failure.ExitForbidden,
-			Hints: []string{a.advice(nil, ref.Text, pullsecret.Found{}).Blocked(res)},
+			Head: ref.Text + ": policy leaves no endpoint to ask", Attempts: failure.Refusals(x.Refused), Code: failure.ExitForbidden,
+			Hints: []string{a.advice(nil, ref.Text, pullsecret.Found{}).Blocked(x.Resolution)},
 		}
 	}
-	a.warnUnmirrored(p, ref, res)
+	a.warnUnmirrored(p, ref, x)
 	a.hintName(ref)
-	l := &lookups{app: a, policies: p, res: res}
-	if l.found, err = a.credentials(ctx, res.Candidates); err != nil {
+	l := &lookups{app: a, policies: p, x: x}
+	if l.found, err = a.credentials(ctx, x.Candidates); err != nil {
 		return nil, err
 	}
 	if l.base, err = a.reader(disk); err != nil {
@@ -96,7 +97,7 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 	f := &failure.Lookup{Attempts: e.Attempts, Code: failure.Code(err)}
 	// ended adds the endpoints that were being asked when the time was over.
 	ended := func(class provider.Class, why string) {
-		f.Attempts = append(slices.Clone(e.Attempts), failure.Unanswered(l.res.Candidates, e.Attempts, took, class, why)...)
+		f.Attempts = append(slices.Clone(e.Attempts), failure.Unanswered(l.x.Candidates, e.Attempts, took, class, why)...)
 		f.Code = failure.AttemptsCode(ref.Ref, f.Attempts)
 	}
 	switch {
@@ -109,7 +110,7 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 		f.Head = fmt.Sprintf("%s: no endpoint had answered after %s", ref.Text, output.Duration(took))
 		ended(provider.ClassCanceled, "no answer before the interruption")
 	}
-	f.Hints = append(l.hintsTag(ref), l.advice(ctx, ref.Text, l.found).Hints(f.Attempts, l.res)...)
+	f.Hints = append(notices.Hints(l.x), l.advice(ctx, ref.Text, l.found).Hints(f.Attempts, l.x.Resolution)...)
 	return f
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 const defaultTimeout = 2 * time.Minute
@@ -73,21 +74,23 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	}
 }
 
+var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check'; want text, json or yaml")
+
 // check refuses what the flags' own types let through.
 func (o *options) check() error {
 	if o.timeout < 0 {
 		return failure.Usagef("--timeout %v: want 0 for none, or more", o.timeout)
 	}
 	if o.output == output.JUnit && !o.junit {
-		return failure.Usagef("-o junit is for 'mirrorchain release check'; want text, json or yaml")
+		return errNoJUnit
 	}
 	for _, f := range []struct {
 		flag   string
 		scopes []string
 	}{{"--insecure-registry", o.insecure}, {"--blocked-registry", o.blocked}} {
 		for _, s := range f.scopes {
-			if err := checkScope(s); err != nil {
-				return failure.Usagef("%s %q: %w; want HOST[:PORT][/PATH] or *.DOMAIN", f.flag, s, err)
+			if err := policy.CheckScope(s); err != nil {
+				return failure.Usagef("%s: %w", f.flag, err)
 			}
 		}
 	}

@@ -162,16 +162,13 @@ func (a *app) deps() assembly.Deps {
 	}
 }
 
-// resolve is Rules.Resolve with what --tls-verify=false changes.
-func (p *policies) resolve(ref refArg) (policy.Resolution, error) {
-	res, err := p.rules.Resolve(ref.Ref)
-	if err != nil {
-		return res, err
-	}
+// explain is Rules.Explain with what --tls-verify=false changes.
+func (p *policies) explain(ref refArg) (policy.Explanation, error) {
+	x, err := p.rules.Explain(ref.Ref)
 	if p.insecureAll {
-		for i := range res.Candidates {
-			res.Candidates[i].Insecure = true
+		for i := range x.Candidates {
+			x.Candidates[i].Insecure, x.Candidates[i].InsecureBy = true, &policy.Scope{Name: "--tls-verify=false"}
 		}
 	}
-	return res, nil
+	return x, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/releaseinfo"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -103,7 +104,7 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch string, imageFor []stri
 	if err != nil {
 		return err
 	}
-	for _, h := range l.hintsTag(ref) {
+	for _, h := range notices.Hints(l.x) {
 		a.hint(h)
 	}
 	if rel.Stale() {

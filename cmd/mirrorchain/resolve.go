@@ -29,8 +29,8 @@ type resolved struct {
 	Refused    []refused   `json:"refused"`
 	Error      string      `json:"error"`
 
-	ref refArg            // zero for a malformed one
-	res policy.Resolution // what the rest was made of
+	ref refArg             // zero for a malformed one
+	x   policy.Explanation // what the rest was made of
 	err error
 }
 
@@ -80,16 +80,16 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 	}
 	all := make([]resolved, 0, len(args))
 	var errs []error
-	var origins []string
+	var images []policy.Explanation
 	for _, arg := range args {
 		r := p.resolveArg(arg)
 		errs = append(errs, r.err)
 		if !r.ref.IsZero() {
-			origins = append(origins, p.concerned(r.res)...)
+			images = append(images, r.x)
 		}
 		all = append(all, r)
 	}
-	a.warn(p.warnings(errs...), origins)
+	a.warn(p.warnings(errs...), images...)
 	code := failure.ExitOK
 	for _, r := range all {
 		if r.err != nil {
@@ -97,9 +97,9 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 			a.tell("mirrorchain: %v", about(r.Image, r.err))
 		}
 		if !r.ref.IsZero() {
-			a.warnUnmirrored(p, r.ref, r.res)
+			a.warnUnmirrored(p, r.ref, r.x)
 			a.hintName(r.ref)
-			for _, h := range hintsSkipped(p, r.ref, r.res) {
+			for _, h := range notices.Hints(r.x) {
 				a.hint(h)
 			}
 		}
@@ -135,20 +135,19 @@ func (p *policies) resolveArg(arg string) (r resolved) {
 		return r
 	}
 	r.Normalized = r.ref.Normalize().String()
-	r.res, r.err = p.resolve(r.ref)
-	res := r.res
-	r.Source = res.Source
+	r.x, r.err = p.explain(r.ref)
+	r.Source = r.x.Source
 	if r.err != nil {
 		return r
 	}
-	for _, c := range res.Candidates {
+	for _, c := range r.x.Candidates {
 		r.Candidates = append(r.Candidates, candidate{c.Ref.String(), c.Mirror, c.Insecure, strings.Join(c.Origins, ", ")})
 	}
-	for _, f := range res.Refused {
+	for _, f := range r.x.Refused {
 		r.Refused = append(r.Refused, refused{f.Ref.String(), f.By})
 	}
-	if len(res.Candidates) == 0 {
-		r.err = failure.Forbidden(res.Refused)
+	if len(r.x.Candidates) == 0 {
+		r.err = failure.Forbidden(r.x.Refused)
 	}
 	return r
 }
@@ -163,7 +162,7 @@ func (r resolved) text(w io.Writer) {
 		say("  matches %s", r.Source)
 	}
 	for i, c := range r.Candidates {
-		say("  %d  %s  %s%s", i+1, kindWord(c.Mirror), c.Image, notes(c))
+		say("  %d  %s  %s%s", i+1, output.Kind(c.Mirror), c.Image, remarks(c))
 	}
 	for _, f := range r.Refused {
 		say("  -  refused %s  (blocked by %s)", f.Image, f.By)
@@ -173,14 +172,8 @@ func (r resolved) text(w io.Writer) {
 	}
 }
 
-func kindWord(mirror bool) string {
-	if mirror {
-		return "mirror"
-	}
-	return "source"
-}
-
-func notes(c candidate) string {
+// remarks returns what resolve says of a candidate in parentheses.
+func remarks(c candidate) string {
 	switch {
 	case c.Insecure && c.Origin != "":
 		return "  (insecure; " + c.Origin + ")"

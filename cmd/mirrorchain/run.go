@@ -130,6 +130,9 @@ func (a *app) hint(text string) {
 
 // print writes the result v to stdout, as text by its function.
 func (a *app) print(v any, text func(io.Writer)) error {
+	if a.opts.output == output.JUnit && !a.opts.junit {
+		return errNoJUnit
+	}
 	return output.Write(a.sys.Stdout, a.opts.output, v, text)
 }
 

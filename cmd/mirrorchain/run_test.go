@@ -12,7 +12,6 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -85,21 +84,6 @@ func TestClosest(t *testing.T) {
 	}
 	if distance("", "abc") != 3 || distance("abc", "") != 3 || distance("kitten", "sitting") != 3 {
 		t.Error("distance is wrong")
-	}
-}
-
-func TestCovers(t *testing.T) {
-	for _, c := range []struct {
-		source, ref string
-		want        bool
-	}{
-		{"quay.io", "quay.io/a/b", true}, {"quay.io", "quay.io:443/a/b", true}, {"quay.io", "quay.iox/a/b", false},
-		{"quay.io/a", "quay.io/a/b", true}, {"quay.io/a", "quay.io/ab", false}, {"quay.io/a/b", "quay.io/a/b:1", true},
-		{"*.redhat.io", "registry.redhat.io:5000/a", true}, {"*.redhat.io", "redhat.io/a", false},
-	} {
-		if got := covers(c.source, imageref.MustParse(c.ref)); got != c.want {
-			t.Errorf("%s, %s: %v", c.source, c.ref, got)
-		}
 	}
 }
 

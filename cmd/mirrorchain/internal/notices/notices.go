@@ -62,23 +62,27 @@ func Collect(read []policy.Policy, rules *policy.Rules, errs ...error) []policy.
 	for _, err := range errs {
 		if e, ok := errors.AsType[*policy.RewriteError](err); ok {
 			all = slices.DeleteFunc(all, func(w policy.Warning) bool {
-				return w.Code == policy.WarnUnparsableRewrite && Concerns(w, e.Origins) && strings.Contains(w.Message, " "+e.Location+",")
+				return w.Code == policy.WarnUnparsableRewrite && sharesOrigin(w, e.Origins) && strings.Contains(w.Message, " "+e.Location+",")
 			})
 		}
 	}
 	return all
 }
 
-// Sort tells apart what concerns every image, the most serious first, what concerns
-// the entries named, and the rest.
-func Sort(warnings []policy.Warning, origins []string) (every, these, others []policy.Warning) {
+func sharesOrigin(w policy.Warning, origins []string) bool {
+	return slices.ContainsFunc(w.Origins, func(o string) bool { return slices.Contains(origins, o) })
+}
+
+// Sort tells apart what is shown whatever image is asked about, what concerns one of
+// the images, and the rest. What keeps nodes from taking the policies up comes first.
+func Sort(warnings []policy.Warning, images ...policy.Explanation) (every, these, others []policy.Warning) {
 	for _, w := range warnings {
 		switch {
 		case w.Code == policy.WarnStrictConflict:
 			every = slices.Insert(every, 0, w)
-		case concernsEveryImage(w):
+		case w.IsGeneral():
 			every = append(every, w)
-		case Concerns(w, origins):
+		case slices.ContainsFunc(images, func(x policy.Explanation) bool { return x.Concerns(w) }):
 			these = append(these, w)
 		default:
 			others = append(others, w)
@@ -87,21 +91,32 @@ func Sort(warnings []policy.Warning, origins []string) (every, these, others []p
 	return every, these, others
 }
 
-// Concerns reports whether w is about one of the entries named.
-func Concerns(w policy.Warning, origins []string) bool {
-	return slices.ContainsFunc(w.Origins, func(o string) bool { return slices.Contains(origins, o) })
+// What is done where the mirrors that match serve only the other kind of reference:
+// the most common mistakes at a disconnected site.
+const (
+	MendTag    = "name the release by digest, state an ImageTagMirrorSet, or give --tags-follow-digest-rules"
+	MendDigest = "state an ImageDigestMirrorSet"
+)
+
+// Hints returns what a person may have overlooked.
+func Hints(x policy.Explanation) []string {
+	var hints []string
+	for _, h := range x.Hints {
+		switch h {
+		case policy.HintDigestsOnly:
+			hints = append(hints, skipped(len(x.Skipped), "digests", "tag", MendTag))
+		case policy.HintTagsOnly:
+			hints = append(hints, skipped(len(x.Skipped), "tags", "digest", MendDigest))
+		}
+	}
+	return hints
 }
 
-// concernsEveryImage reports whether w is shown whatever image is asked about: nodes
-// would not take up the set at all, less is in force than its author thinks, or a rule
-// or scope can never match, which concerns no image and so would never be shown.
-func concernsEveryImage(w policy.Warning) bool {
-	switch w.Code {
-	case policy.WarnStrictConflict, policy.WarnNoRules, policy.WarnMisspeltKind, policy.WarnNotEnforced, policy.WarnKindAbsent,
-		policy.WarnOddScope:
-		return true
+func skipped(n int, serves, kind, mend string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 mirror serves %s only and was skipped for this %s; %s", serves, kind, mend)
 	}
-	return false
+	return fmt.Sprintf("%d mirrors serve %s only and were skipped for this %s; %s", n, serves, kind, mend)
 }
 
 // Sentence returns a warning in one line, with the entries that it does not name.

@@ -63,3 +63,11 @@ func Duration(d time.Duration) time.Duration {
 	}
 	return d.Round(10 * time.Microsecond)
 }
+
+// Kind returns what a person calls an endpoint: "mirror" or "source".
+func Kind(mirror bool) string {
+	if mirror {
+		return "mirror"
+	}
+	return "source"
+}
