@@ -32,7 +32,7 @@ export MIRRORCHAIN_TEST_SERVERS ?= $(CURDIR)/.cache/servers
 
 .PHONY: servers
 servers: ## build the servers that tests run against, unless that has been done
-	@$(GO) run ./test/servers/build
+	@$(GO) run ./internal/test/servers/build
 
 .PHONY: test
 test: servers ## run all tests, with the race detector where there is a C compiler

@@ -34,7 +34,7 @@ type Rules struct {
 	insecure []Scope
 	blocked  []Scope
 	stated   []Entry                                     // what the merged rules come from
-	within   map[string]Scope                            // hosts of which anything is blocked
+	led      blockedHosts                                // what a registry may not lead to
 	scopes   struct{ insecure, blocked scopeMap[Scope] } // the same, by name
 	warnings []Warning
 }
@@ -118,7 +118,9 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 		return nil, err
 	}
 	r.stated = entriesOf(policies)
-	r.within = blockedWithin(entries)
+	if r.led, err = newBlockedHosts(entries); err != nil {
+		return nil, err
+	}
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.version = versionOf(entries, r.rewrites)
 	r.warnings = warn(s, t, sets, entries, r.rewrites, r.index)

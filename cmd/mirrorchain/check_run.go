@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/progress"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -22,7 +22,7 @@ type checker struct {
 	*lookups
 	options checkOptions
 	list    *releaseList
-	found   pullsecret.Found // for all endpoints of all images
+	found   authfile.Found // for all endpoints of all images
 
 	done, bad atomic.Int64 // for the progress
 }

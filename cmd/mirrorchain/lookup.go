@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -34,7 +34,7 @@ type lookups struct {
 	policies *policies
 	x        policy.Explanation
 	base     reader
-	found    pullsecret.Found
+	found    authfile.Found
 	chain    *chain.Chain
 }
 
@@ -54,7 +54,7 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 	if len(x.Candidates) == 0 {
 		return nil, &failure.Lookup{
 			Head: ref.Text + ": policy leaves no endpoint to ask", Attempts: failure.Refusals(x.Refused), Code: failure.ExitForbidden,
-			Hints: []string{a.advice(nil, ref.Text, pullsecret.Found{}).Blocked(x.Resolution)},
+			Hints: []string{a.advice(nil, ref.Text, authfile.Found{}).Blocked(x.Resolution)},
 		}
 	}
 	a.warnUnmirrored(p, ref, x)
@@ -115,7 +115,7 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 }
 
 // advice gives hints about lookups of ref. A nil ctx has not ended.
-func (a *app) advice(ctx context.Context, ref string, found pullsecret.Found) failure.Advice {
+func (a *app) advice(ctx context.Context, ref string, found authfile.Found) failure.Advice {
 	dirs, _ := a.certDirs() // an error has been told
 	advice := failure.Advice{CertDirs: dirs, Proxy: a.proxy(), Credentials: found, Explain: a.commandLine("explain", ref)}
 	if ctx != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -135,12 +135,12 @@ func (a *app) proxy() string {
 }
 
 // credentials returns those for the given endpoints and for no other.
-func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (pullsecret.Found, error) {
+func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (authfile.Found, error) {
 	refs := make([]imageref.Ref, 0, len(cands))
 	for _, c := range cands {
 		refs = append(refs, c.Ref)
 	}
-	found, err := pullsecret.Find(ctx, pullsecret.Config{
+	found, err := authfile.Find(ctx, authfile.Config{
 		Authfile: a.opts.authfile, LookupEnv: a.sys.LookupEnv, UID: a.sys.UID,
 	}, refs...)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
@@ -14,7 +13,7 @@ import (
 
 // reader reads registries.
 type reader interface {
-	provider.Reopener
+	provider.Opener
 	provider.Restorer
 	provider.HeadProvider
 	provider.ImageProvider
@@ -52,14 +51,9 @@ func (i insecure) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	return i.Provider.Lookup(ctx, req)
 }
 
-func (i insecure) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
+func (i insecure) Open(ctx context.Context, req provider.Request, known string) (provider.Opened, error) {
 	req.Insecure = true
-	return i.Provider.Open(ctx, req)
-}
-
-func (i insecure) Reopen(ctx context.Context, req provider.Request, named string) (provider.Opened, error) {
-	req.Insecure = true
-	return i.Provider.Reopen(ctx, req, named)
+	return i.Provider.Open(ctx, req, known)
 }
 
 func (i insecure) Head(ctx context.Context, req provider.Request) (string, error) {
@@ -87,19 +81,5 @@ func (a *app) certDirs() ([]string, error) {
 		}
 		return a.opts.certDirs, nil
 	}
-	config := a.sys.getenv("XDG_CONFIG_HOME")
-	if home := a.sys.getenv("HOME"); config == "" && home != "" {
-		config = filepath.Join(home, ".config")
-	}
-	usual := []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}
-	if config != "" {
-		usual = append([]string{filepath.Join(config, "containers", "certs.d")}, usual...)
-	}
-	var dirs []string
-	for _, dir := range usual {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs, nil
+	return registry.FindCertDirs(a.sys.LookupEnv), nil
 }

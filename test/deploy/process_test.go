@@ -18,12 +18,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/scrape"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/deploy"
-	"github.com/mirrorchain/mirrorchain/test/process"
-	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
 var (

@@ -18,8 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
 )
 
 // workDir is what lasts as long as the tests; set once, before they run.

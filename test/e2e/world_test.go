@@ -20,12 +20,12 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
+	"github.com/mirrorchain/mirrorchain/internal/test/kubelet"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/registry"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/deploy"
-	"github.com/mirrorchain/mirrorchain/test/kubelet"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
-	"github.com/mirrorchain/mirrorchain/test/registry"
 )
 
 // Where things are. The control plane's namespace follows from the cluster's name.

@@ -112,7 +112,7 @@ func run(t *testing.T, seed uint64, until, length time.Duration, long bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.resolver, err = sources.NewResolverWith(end, sources.ResolverConfig{Poll: time.Second, Retry: 20 * time.Millisecond}, src); err != nil {
+	if s.resolver, err = sources.NewResolver(end, sources.ResolverConfig{Poll: time.Second, Retry: 20 * time.Millisecond}, src); err != nil {
 		t.Fatal(err)
 	}
 	var background sync.WaitGroup

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -138,7 +137,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 // "none", and the document is a file.
 func (w *workload) overrides() ([]corev1.EnvVar, error) {
 	if w.Handover == HandoverConfigMap {
-		return []corev1.EnvVar{{Name: env.Variable, Value: "="}}, nil
+		return []corev1.EnvVar{{Name: handover.ImageOverridesVariable, Value: "="}}, nil
 	}
 	vars, err := w.rules.vars()
 	var out []corev1.EnvVar

@@ -16,7 +16,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 	"github.com/mirrorchain/mirrorchain/sources"
-	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
 )
 
@@ -63,12 +63,12 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	rewrites, err := env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides")
+	rewrites, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
 		return err
 	}
 	srcs = append(srcs, sources.Static("flags", policy.Policy{Rules: rewrites}))
-	resolver, err := sources.NewResolverWith(ctx, sources.ResolverConfig{Log: o.Log, TolerateInvalid: true}, srcs...)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: o.Log, TolerateInvalid: true}, srcs...)
 	if err != nil {
 		return fmt.Errorf("reading the mirror policies: %w", err)
 	}

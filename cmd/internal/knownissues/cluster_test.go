@@ -13,6 +13,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -21,7 +22,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 // kind is one of the kinds of policy.
@@ -78,7 +78,7 @@ func policies(t *testing.T, c *cluster.Cluster) *policy.Rules {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := sources.NewResolver(t.Context(), nil, srcs...)
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestD33KindsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := sources.NewResolver(ctx, nil, srcs...)
+	r, err := sources.NewResolver(ctx, sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}

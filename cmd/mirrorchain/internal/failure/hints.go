@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 )
 
 // Advice gives hints about what to do. Its fields are what a hint may name.
@@ -22,7 +22,7 @@ type Advice struct {
 	// Proxy is the name of the proxy variable that is set, "" for none.
 	Proxy string
 	// Credentials say which entries were used.
-	Credentials pullsecret.Found
+	Credentials authfile.Found
 	// Explain is the command line that shows why policy blocks an endpoint.
 	Explain string
 }
@@ -137,7 +137,7 @@ func (a Advice) auth(name string) string {
 }
 
 // Use says where credentials come from. It says nothing of what they are.
-func Use(u pullsecret.Use) string {
+func Use(u authfile.Use) string {
 	switch {
 	case u.File == "":
 		return "no credentials, asking anonymously"
