@@ -139,9 +139,9 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	if err != nil {
 		return nil, err
 	}
-	return a.value.WithAnswer(provider.Answer{
-		Image: req.Image, PulledFrom: a.from.Ref, Stale: a.value.Stale(), Attempts: a.attempts,
-	}), nil
+	answer := a.value.Answer() // Stale and the index are those of the endpoint's answer
+	answer.Image, answer.PulledFrom, answer.Attempts = req.Image, a.from.Ref, a.attempts
+	return a.value.WithAnswer(answer), nil
 }
 
 // candidates are those of the request's rules.

@@ -28,11 +28,11 @@ func (c *cache) note(k *cacheKey, e, old *cached) {
 	}
 	e.noted = now
 	r := e.release
-	putNote(c.Notes, k.note(), note{of: contentKey{r.Digest(), r.Platform()}, from: r.PulledFrom(), asked: now})
+	putNote(c.Notes, k.note(), note{of: contentKey{r.Digest(), r.Platform()}, named: r.IndexDigest(), from: r.PulledFrom(), asked: now})
 }
 
 func sameAnswer(a, b *provider.Release) bool {
-	return a.Digest() == b.Digest() && a.Platform() == b.Platform() && a.PulledFrom() == b.PulledFrom()
+	return a.Digest() == b.Digest() && a.IndexDigest() == b.IndexDigest() && a.Platform() == b.Platform() && a.PulledFrom() == b.PulledFrom()
 }
 
 // last is the last answer to k, expired or not: this process's, or that of one before
@@ -57,7 +57,7 @@ func (c *cache) last(ctx context.Context, k *cacheKey, req *provider.Request) (*
 		return nil, false
 	}
 	s := r.Answer()
-	s.PulledFrom = n.from
+	s.PulledFrom, s.IndexDigest = n.from, n.named
 	e = &cached{release: r.WithAnswer(s), noted: n.asked, expires: time.Now()}
 	if !ok {
 		c.keep(k, e) // expired, so that it is asked for all the same

@@ -45,7 +45,7 @@ func (s *store) Unwrap() provider.ReleaseProvider { return s.next }
 func (s *store) Restore(ctx context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
 	of := contentKey{digest, platform}
 	if r, ok := s.content.get(&of); ok {
-		return serve(&req, r), nil
+		return serve(&req, r, ""), nil
 	}
 	return s.kept.restore(ctx, req, of)
 }

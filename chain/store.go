@@ -122,7 +122,7 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	if held != nil {
 		if pk.tag == "" && s.fresh(p) {
 			answeredFromMemory(ctx)
-			return s.held(ctx, &req, held), nil
+			return s.held(ctx, &req, held, p.named), nil
 		}
 		known = p.named
 	}
@@ -136,7 +136,7 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		return nil, err
 	case opened == nil: // it is as it was
 		s.prove(pk, p.of, p.named, asked)
-		return s.held(ctx, &req, held), nil
+		return s.held(ctx, &req, held, p.named), nil
 	}
 	return s.opened(ctx, &req, pk, opened, asked)
 }
@@ -149,7 +149,7 @@ func (s *store) opened(ctx context.Context, req *provider.Request, pk proofKey, 
 	}
 	s.prove(pk, of, opened.Named(), asked)
 	if r, ok := s.content.get(&of); ok {
-		return s.held(ctx, req, r), nil
+		return s.held(ctx, req, r, opened.Named()), nil
 	}
 	if s.observer != nil {
 		s.observer.Observe(ctx, Event{Kind: StoreMiss, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
@@ -158,7 +158,7 @@ func (s *store) opened(ctx context.Context, req *provider.Request, pk proofKey, 
 	if err != nil {
 		return nil, err
 	}
-	return serve(req, r), nil
+	return serve(req, r, opened.Named()), nil
 }
 
 // read gets the rest of an opened release, in one flight with all who opened the
@@ -206,16 +206,25 @@ func concernsCredential(err error) bool {
 	return false
 }
 
-func (s *store) held(ctx context.Context, req *provider.Request, r *provider.Release) *provider.Release {
+func (s *store) held(ctx context.Context, req *provider.Request, r *provider.Release, named string) *provider.Release {
 	if s.observer != nil {
 		s.observer.Observe(ctx, Event{Kind: StoreHit, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
 	}
-	return serve(req, r)
+	return serve(req, r, named)
 }
 
-// serve is held content as the answer to req.
-func serve(req *provider.Request, r *provider.Release) *provider.Release {
-	return r.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image})
+// serve returns held content as the answer to req, which names the digest named, ""
+// for unknown. The content may have been read through another index, of which nothing
+// is said then.
+func serve(req *provider.Request, r *provider.Release, named string) *provider.Release {
+	answer := provider.Answer{Image: req.Image, PulledFrom: req.Image}
+	if named != "" && named != r.Digest() {
+		answer.IndexDigest = named
+		if of := r.Answer(); of.IndexDigest == named {
+			answer.IndexPlatforms = of.IndexPlatforms
+		}
+	}
+	return r.WithAnswer(answer)
 }
 
 func mismatch(req *provider.Request, got string) error {

@@ -29,6 +29,7 @@ type Info struct {
 	Version           string            `json:"version"`
 	Stale             bool              `json:"stale"`              // of an earlier run, because no endpoint answers
 	Platform          string            `json:"platform,omitempty"` // only where it was chosen from an index
+	IndexPlatforms    []string          `json:"indexPlatforms"`     // of that index; empty where there is none, or not known
 	Created           *time.Time        `json:"created"`            // null where image-references does not say
 	Metadata          Metadata          `json:"metadata"`
 	Attempts          []failure.Record  `json:"attempts"`
@@ -60,8 +61,11 @@ func ComponentOf(c provider.Component) Component {
 func New(text string, ref imageref.Ref, rel *provider.Release, n notices.Notices) Info {
 	r := Info{
 		Image: text, Digest: digest(ref, rel), InstanceDigest: rel.Digest(), PulledFrom: rel.PulledFrom().String(),
-		Version: rel.Version(), Stale: rel.Stale(), Platform: rel.Platform().String(),
+		Version: rel.Version(), Stale: rel.Stale(), Platform: rel.Platform().String(), IndexPlatforms: []string{},
 		Attempts: []failure.Record{}, ComponentVersions: rel.ComponentVersions(), Components: []Component{}, Notices: n,
+	}
+	for _, p := range rel.IndexPlatforms() {
+		r.IndexPlatforms = append(r.IndexPlatforms, p.String())
 	}
 	m := rel.Metadata()
 	r.Metadata = Metadata{output.List(m.Previous), output.List(m.Next), m.URL}
@@ -80,7 +84,7 @@ func New(text string, ref imageref.Ref, rel *provider.Release, n notices.Notices
 
 // digest returns the digest of what ref names.
 func digest(ref imageref.Ref, rel *provider.Release) string {
-	return cmp.Or(ref.Digest(), rel.Digest())
+	return cmp.Or(rel.IndexDigest(), ref.Digest(), rel.Digest())
 }
 
 // Text writes the release in the order and words of `oc adm release info`, with who
@@ -97,7 +101,7 @@ func Text(w io.Writer, ref imageref.Ref, rel *provider.Release) {
 		rows = append(rows, []string{"Created:", t.UTC().Format(time.RFC3339)})
 	}
 	if p := rel.Platform(); !p.IsZero() {
-		rows = append(rows, []string{"OS/Arch:", p.String()})
+		rows = append(rows, []string{"OS/Arch:", p.String() + others(rel)})
 	}
 	rows = append(rows,
 		[]string{"Asked For:", ref.Normalize().String()},
@@ -138,6 +142,20 @@ func Text(w io.Writer, ref imageref.Ref, rel *provider.Release) {
 		images = append(images, []string{c.Name, c.Image.String()})
 	}
 	output.Table(w, "  ", images)
+}
+
+// others returns what else the index has, in parentheses.
+func others(rel *provider.Release) string {
+	var names []string
+	for _, p := range rel.IndexPlatforms() {
+		if p != rel.Platform() {
+			names = append(names, p.String())
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (the index also has " + strings.Join(names, ", ") + ")"
 }
 
 // servedBy returns the endpoint that answered, and how many failed before it.
