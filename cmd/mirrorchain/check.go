@@ -123,9 +123,6 @@ func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) erro
 	if !report.Complete {
 		a.warnf("--timeout %s ran out: %s of %d not asked for yet", a.opts.timeout, output.Plural(report.Summary.NotAsked, "image"), report.Summary.Images)
 	}
-	if report.Summary.Missing > 0 && !o.sources {
-		a.hint("sources were not asked for what mirrors lack; --sources asks them too")
-	}
 	for _, h := range c.hints(ctx, results) {
 		a.hint(h)
 	}

@@ -151,6 +151,13 @@ func (c *checker) entries(ctx context.Context, p provider.Platform, results []ch
 	return nil
 }
 
+// hasSource reports whether policy lets image be pulled from its source, and names
+// mirrors for it, so that only --sources asks there.
+func (c *checker) hasSource(image imageref.Ref) bool {
+	cands, err := c.policies.rules.Candidates(image)
+	return err == nil && slices.ContainsFunc(cands, isMirror) && slices.ContainsFunc(cands, func(c policy.Candidate) bool { return !c.Mirror })
+}
+
 // insecureAt reports whether image may be asked for insecurely at an endpoint.
 func (c *checker) insecureAt(image, at imageref.Ref) bool {
 	cands, err := c.policies.rules.Candidates(image)
@@ -182,13 +189,16 @@ func (c *checker) elsewhere(ctx context.Context, image imageref.Ref, p provider.
 // at the same endpoints the first one stands for all.
 func (c *checker) hints(ctx context.Context, results []checkreport.Result) []string {
 	var hints []string
-	missing := false
+	missing, unasked := false, false
 	seen := make(map[string]bool)
 	for _, r := range results {
 		if r.Unfinished || r.Err == nil && r.Lack == nil {
 			continue
 		}
 		name := r.Image.String()
+		if r.Missing() && !c.options.sources && c.hasSource(r.Image) {
+			unasked = true
+		}
 		if r.Missing() && !missing {
 			missing = true
 			hints = append(hints, fmt.Sprintf("to see where %s is looked for, and why: %s", r.Names[0], c.commandLine("explain", name)))
@@ -210,6 +220,9 @@ func (c *checker) hints(ctx context.Context, results []checkreport.Result) []str
 			x.Resolution = policy.Resolution{} // the command above shows what is blocked
 		}
 		hints = append(hints, c.advice(ctx, name, c.found).Hints(attempts, x.Resolution)...)
+	}
+	if unasked {
+		hints = append(hints, "sources were not asked for what mirrors lack; --sources asks them too")
 	}
 	return hints
 }

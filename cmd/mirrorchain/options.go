@@ -61,7 +61,7 @@ func (o *options) register(root *cobra.Command) {
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout", "context"} {
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
 }

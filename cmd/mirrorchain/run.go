@@ -42,6 +42,9 @@ func (s System) getenv(name string) string {
 func Run(ctx context.Context, sys System, args []string) int {
 	a := &app{sys: sys, err: &lockedWriter{w: sys.Stderr}}
 	root := a.root()
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		plainUsages(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(sys.Stdin)
 	out := &firstError{w: sys.Stdout} // cobra drops the errors of writing its help
@@ -177,6 +180,7 @@ image up prints nothing on stdout.
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
+	complete(root, "context", a.contexts)
 	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
