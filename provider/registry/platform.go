@@ -56,12 +56,22 @@ func platformOf(d v1.Descriptor) provider.Platform {
 	return provider.Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant}
 }
 
+// platformsOf returns what entries are for, each platform once. Entries that are no
+// image, such as attestations, say "unknown".
+func platformsOf(entries []v1.Descriptor) []provider.Platform {
+	var there []provider.Platform
+	for _, d := range entries {
+		if p := platformOf(d); p.OS != "" && p.OS != "unknown" && !slices.Contains(there, p) {
+			there = append(there, p)
+		}
+	}
+	return there
+}
+
 func missingPlatform(entries []v1.Descriptor, want provider.Platform) error {
 	var there []string
-	for _, d := range entries {
-		if p := platformOf(d); p.OS != "" && p.OS != "unknown" && !slices.Contains(there, p.String()) {
-			there = append(there, p.String())
-		}
+	for _, p := range platformsOf(entries) {
+		there = append(there, p.String())
 	}
 	if len(there) == 0 {
 		return errors.New("the index names no platform")
