@@ -16,7 +16,7 @@ func (p *Provider) Content(ctx context.Context, req provider.Request) (provider.
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	if err := knownDigest(s.ref.Digest()); err != nil {
 		return nil, located(s.ref, "", fail(provider.ClassInvalid, err))
 	}

@@ -15,7 +15,7 @@ import (
 
 func TestContent(t *testing.T) {
 	img := component()
-	index := testpayload.Must(testpayload.Index(testpayload.IndexSpec{}, img))
+	index := testpayload.Index(false, img)
 	reg := start(t, testregistry.Config{})
 	digest := reg.Push(repo, "v1", index)
 	p := open(t, reg)
@@ -80,7 +80,7 @@ func TestContentIsVerified(t *testing.T) {
 		})
 	}
 	t.Run("tampered", func(t *testing.T) {
-		defer reg.Fail(testregistry.Match{Kind: testregistry.Blob}, testregistry.Action{Body: testregistry.FlipByte})()
+		defer reg.Fail(blobs, testregistry.FlipByte(3))()
 		r, err := c.Blob(t.Context(), top.Digest, top.Size, 0)
 		if err == nil {
 			defer r.Close()
