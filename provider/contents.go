@@ -31,8 +31,8 @@ type Content interface {
 	MediaType() string
 	// Digest returns the digest of Manifest, "sha256:...".
 	Digest() string
-	// Platforms returns the entries of an index that name a platform, in its order; nil
-	// for a manifest of one platform.
+	// Platforms returns the entries of an index, in its order; nil for a manifest of one
+	// platform. The zero Platform is one that the index does not state.
 	Platforms() []PlatformDigest
 	// PulledFrom returns where the manifest came from, and where blobs are read.
 	PulledFrom() imageref.Ref
@@ -47,4 +47,37 @@ type Content interface {
 type PlatformDigest struct {
 	Platform Platform // what the manifest is for
 	Digest   string   // the digest of the manifest, "sha256:..."
+}
+
+// Choose returns the index of the entry for p, -1 for none. Operating system, architecture
+// and variant are compared, each on its own. Without a variant in p, an entry without one
+// comes before the first that has one, as oc's filter by os/arch takes it.
+func (p Platform) Choose(entries []PlatformDigest) int {
+	p = p.OrDefault()
+	best := -1
+	for i, e := range entries {
+		have := e.Platform
+		if have.OS != p.OS || have.Architecture != p.Architecture {
+			continue
+		}
+		switch v := have.variant(); {
+		case p.Variant != "" && v == p.variant():
+			return i
+		case p.Variant != "":
+		case v == "":
+			return i
+		case best < 0:
+			best = i
+		}
+	}
+	return best
+}
+
+// variant is normalized: arm64 is v8 and has been nothing else (OCI image-index.md,
+// "Platform Variants").
+func (p Platform) variant() string {
+	if p.Architecture == "arm64" && p.Variant == "v8" {
+		return ""
+	}
+	return p.Variant
 }

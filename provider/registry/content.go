@@ -25,10 +25,8 @@ func (p *Provider) Content(ctx context.Context, req provider.Request) (provider.
 		return nil, located(s.ref, "reading the manifest", err)
 	}
 	c := &content{p: p, source: s, verified: v, mediaType: string(doc.MediaType)}
-	for _, d := range doc.Manifests {
-		if platform := platformOf(d); platform != (provider.Platform{}) {
-			c.platforms = append(c.platforms, provider.PlatformDigest{Platform: platform, Digest: d.Digest.String()})
-		}
+	if doc.isIndex() {
+		c.platforms = platformDigests(doc.Manifests)
 	}
 	return c, nil
 }
