@@ -170,23 +170,6 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-func TestWithScheme(t *testing.T) {
-	dir := t.TempDir()
-	t.Chdir(dir)
-	reg, err := sources.NewSchemes(sources.Factory{Scheme: "env", Open: func(context.Context, string) (policy.OverrideSource, error) { return nil, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for in, want := range map[string]string{
-		"env:X": "env:X", "idms.yaml": "file:idms.yaml", "dir/": "file:dir/", "./a:b": "file:./a:b", "a.yaml:1": "file:a.yaml:1",
-		"/abs:x": "file:/abs:x", "-": "file:-", "nosuch:x": "nosuch:x",
-	} {
-		if got := withScheme(in, reg); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestProgress(t *testing.T) {
 	show := func(sys System, verbose bool, busy time.Duration) string {
 		var out bytes.Buffer

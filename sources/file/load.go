@@ -19,7 +19,11 @@ import (
 // document of another process, which may hold no rules.
 func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bool, err error) {
 	if l.conf != "" || len(l.dropIns) > 0 {
-		if err := s.addConf(ctx, &p, l.conf, nil, l.dropIns); err != nil {
+		confs, err := s.confs(ctx, append([]string{l.conf}, l.dropIns...))
+		if err == nil {
+			err = addConf(&p, confs...)
+		}
+		if err != nil {
 			return p, false, err
 		}
 	}
@@ -43,7 +47,11 @@ func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bo
 			handed = handed || handover.IsDocument(data)
 			continue
 		}
-		if err := s.addConf(ctx, &p, path, data, drops); err != nil {
+		confs, err := s.confs(ctx, drops)
+		if err == nil {
+			err = addConf(&p, append([]conf{{"file:" + path, data}}, confs...)...)
+		}
+		if err != nil {
 			return p, false, err
 		}
 	}
@@ -82,29 +90,36 @@ func addDocuments(p *policy.Policy, where string, data []byte) error {
 	return nil
 }
 
-// addConf reads a registries.conf, unless its data is given or conf is "", and
-// the drop-ins after it.
-func (s *source) addConf(ctx context.Context, p *policy.Policy, conf string, data []byte, drops []string) error {
-	var merged registriesconf.Conf
-	if data != nil {
-		c, err := registriesconf.Decode("file:"+conf, data)
-		if err != nil {
-			return err
+// conf is a registries.conf or one of its drop-ins.
+type conf struct {
+	where string
+	data  []byte
+}
+
+func (s *source) confs(ctx context.Context, paths []string) ([]conf, error) {
+	var confs []conf
+	for _, path := range paths {
+		if path == "" {
+			continue
 		}
-		merged = c
-	} else if conf != "" {
-		drops = append([]string{conf}, drops...)
-	}
-	for _, path := range drops {
 		data, err := s.read(ctx, path)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		c, err := registriesconf.Decode("file:"+path, data)
+		confs = append(confs, conf{"file:" + path, data})
+	}
+	return confs, nil
+}
+
+// addConf adds a registries.conf and the drop-ins after it.
+func addConf(p *policy.Policy, confs ...conf) error {
+	var merged registriesconf.Conf
+	for _, c := range confs {
+		decoded, err := registriesconf.Decode(c.where, c.data)
 		if err != nil {
 			return err
 		}
-		merged.Apply(c)
+		merged.Apply(decoded)
 	}
 	merged.AddTo(p)
 	return nil

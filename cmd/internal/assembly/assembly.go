@@ -12,12 +12,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/cluster"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/file"
-	"github.com/mirrorchain/mirrorchain/sources/icsp"
-	"github.com/mirrorchain/mirrorchain/sources/idms"
-	"github.com/mirrorchain/mirrorchain/sources/imageconfig"
-	"github.com/mirrorchain/mirrorchain/sources/itms"
 )
 
 // Deps is what the process gives the parts: they take nothing from globals.
@@ -28,7 +25,7 @@ type Deps struct {
 	Stdin io.Reader
 	// Cluster is the cluster that policies are read from. All sources on clusters
 	// have this type.
-	Cluster idms.Config
+	Cluster cluster.Config
 	// Observers are told what happens in the chain.
 	Observers []chain.Observer
 	// Health is what is known of registry hosts; nil is one of the chain's own.
@@ -104,14 +101,14 @@ func Mirrorchain(d Deps) Row {
 // HypershiftOperator looks releases up for every hosted cluster and hands the
 // management cluster's policies on. --registry-overrides is a source beside these.
 func HypershiftOperator(d Deps) Row {
-	cluster := Cluster(d)
+	kinds := Cluster(d)
 	var reads []string
-	for _, f := range cluster {
+	for _, f := range kinds {
 		reads = append(reads, f.Scheme+":")
 	}
 	return Row{
-		Sources: cluster, // those of its own cluster, whose nodes run the control planes
-		Reads:   reads,   // all of them, always: each may come and go while it runs
+		Sources: kinds, // those of its own cluster, whose nodes run the control planes
+		Reads:   reads, // all of them, always: each may come and go while it runs
 		Layers: []chain.Layer{
 			// Outermost, so that metrics and logs tell of everything below.
 			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
@@ -148,11 +145,4 @@ func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
 }
 
 // Cluster is all that the nodes of a cluster read, and no more.
-func Cluster(d Deps) []sources.Factory {
-	return []sources.Factory{
-		icsp.Factory(d.Cluster),        // merged with IDMS, as on nodes since 4.13
-		idms.Factory(d.Cluster),        // digests
-		itms.Factory(d.Cluster),        // tags
-		imageconfig.Factory(d.Cluster), // insecure and blocked registries
-	}
-}
+func Cluster(d Deps) []sources.Factory { return cluster.Kinds(d.Cluster) }
