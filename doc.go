@@ -14,8 +14,9 @@
 // package provider/authfile finds credentials. Every part can be replaced in [Config]; a
 // program that needs another shape puts the packages together itself.
 //
-// Policies of a cluster are not in this package, since a client for Kubernetes more than
-// doubles what it brings along. A program that wants them adds one line:
+// Policies of a cluster are not in this package, since a client for Kubernetes makes a
+// program larger by two thirds (18 MB in place of 11, stripped). A program that wants them
+// adds one line:
 //
-//	mirrorchain.Config{Policies: []string{"cluster:"}, Schemes: cluster.Factories(cluster.Config{})}
+//	cfg.Schemes = append(cfg.Schemes, cluster.Factory(cluster.Config{})) // of sources/cluster: reads "cluster:"
 package mirrorchain

@@ -18,7 +18,11 @@ func TestCluster(t *testing.T) {
 		Factory:  cluster.Factory,
 		CRD:      "config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml",
 		Resource: version.WithResource("imagedigestmirrorsets"),
-		Names:    [2]string{"a", "b"},
+		Also: []schema.GroupVersionResource{
+			version.WithResource("imagetagmirrorsets"), version.WithResource("images"),
+			{Group: "operator.openshift.io", Version: "v1alpha1", Resource: "imagecontentsourcepolicies"},
+		},
+		Names: [2]string{"a", "b"},
 		Object: func(name, location string) *unstructured.Unstructured {
 			return kubetest.Object(version, "ImageDigestMirrorSet", name, map[string]any{
 				"imageDigestMirrors": []any{map[string]any{"source": "quay.io/acme", "mirrors": []any{location + "/acme"}}},
