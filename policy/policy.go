@@ -124,6 +124,7 @@ const (
 	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
+	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
 	WarnOddScope          = "odd-scope"             // an insecure or blocked scope that covers less than it seems to

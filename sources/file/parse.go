@@ -6,22 +6,25 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
-	"github.com/mirrorchain/mirrorchain/sources/handover"
+	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
 )
 
 // Parse reads policies that somebody already holds: data is the content of one file, of
 // any form that [Open] reads. name says in origins and errors what data is, such as
 // "configmap/mirrors". What is wrong is a [*policy.InvalidPolicyError].
 func Parse(name string, data []byte) (policy.Policy, error) {
-	var p policy.Policy
-	if recognise(data) == tables {
-		if err := addConf(&p, conf{name, data}); err != nil {
-			return policy.Policy{}, err
-		}
-	} else if err := addDocuments(&p, name, data); err != nil {
+	set := objects.NewSet("")
+	if err := set.Add(name, data); err != nil {
 		return policy.Policy{}, err
 	}
-	if !handover.IsDocument(data) {
+	p, err := set.Policy()
+	if err != nil {
+		if e, ok := err.(*policy.InvalidPolicyError); ok && e.Origin == "" {
+			e.Origin = name
+		}
+		return policy.Policy{}, err
+	}
+	if !set.HandedOn() {
 		warnNoRules(&p, name, layout{})
 	}
 	return p, nil

@@ -129,8 +129,11 @@ func tomlError(where, text string, err error) error {
 	if message == "" {
 		message = "this is no TOML"
 	}
+	if strings.Contains(message, "got ':'") {
+		message += "; write KEY = VALUE, this is TOML and no YAML"
+	}
 	if pe.LastKey != "" {
-		message = fmt.Sprintf("%s (after the key %q)", message, pe.LastKey)
+		message = fmt.Sprintf("%s (the last key before it is %q)", message, pe.LastKey)
 	}
 	return invalid(at, "%s", message)
 }

@@ -177,4 +177,3 @@ func checkRepository(name string) error {
 	}
 	return nil
 }
-

@@ -89,8 +89,22 @@ func Mistake(text string, n int) string {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
 		return fmt.Sprintf("this is KEY=VALUE, as in the environment of a process; set the variable and name it as env:%s", name)
 	}
-	if c := Character(line); c != "" {
-		return fmt.Sprintf("the line has %s; type a plain character in its place", c)
+	for at := n; at > max(0, n-3); at-- { // a problem may show only on a later line
+		if c := Character(Line(text, at)); c != "" {
+			return fmt.Sprintf("line %d has %s; type a plain character in its place", at, c)
+		}
+	}
+	at := 0
+	for line := range strings.Lines(text) {
+		at++
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "```"):
+			return fmt.Sprintf("line %d is a fence of Markdown; remove it", at)
+		case line == "EOF":
+			return fmt.Sprintf("line %d is the end of a shell's here-document; remove it", at)
+		case strings.HasPrefix(line, "$ "):
+			return fmt.Sprintf("line %d is a command at a prompt; remove it", at)
+		}
 	}
 	return ""
 }
