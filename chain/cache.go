@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -30,8 +31,8 @@ type CacheConfig struct {
 	// has left; 60 s if zero. With callers waiting it goes on for ten times that.
 	Limit time.Duration
 	// Notes remembers answers for the next process, which serves them, stale, while
-	// no candidate answers; nil is none. It takes a base that keeps content on disk
-	// ([provider.Restorer]), with layers between that forward it.
+	// no candidate answers; nil is none. With Notes the provider below must keep
+	// content on disk ([provider.Restorer]); if it does not, [New] fails.
 	Notes Notes
 }
 
@@ -68,15 +69,18 @@ func Cache(cfg CacheConfig) Layer {
 	cfg.NegativeTTL = or(cfg.NegativeTTL, 15*time.Second)
 	cfg.Limit = or(cfg.Limit, 60*time.Second)
 	return layer("cache", []string{"mirrors", "store"}, func(o Observer) Middleware {
-		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			c := &cache{CacheConfig: cfg, next: next, observer: o}
+		return func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
+			c := &cache{CacheConfig: cfg, next: next, kept: keptBy(next), observer: o}
+			if _, err := provider.As[provider.Restorer](next); err != nil && cfg.Notes != nil {
+				return nil, fmt.Errorf("needs, for its Notes, a provider that restores content: %w", err)
+			}
 			c.entries.max = cfg.MaxBytes
 			c.flights.carry = cfg.Carry
 			c.flights.linger, c.flights.limit = cfg.Limit, 10*cfg.Limit
 			c.flights.panicked = func(ctx context.Context, k cacheKey, err *PanicError) {
 				c.report(ctx, Panicked, &k, err)
 			}
-			return c
+			return c, nil
 		}
 	})
 }
@@ -84,6 +88,7 @@ func Cache(cfg CacheConfig) Layer {
 type cache struct {
 	CacheConfig
 	next     provider.ReleaseProvider
+	kept     kept
 	observer Observer
 	entries  bounded[cacheKey, *cached]
 	flights  flights[cacheKey, *cached]

@@ -11,8 +11,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Middleware wraps a provider in another.
-type Middleware func(next provider.ReleaseProvider) provider.ReleaseProvider
+// Middleware wraps a provider in another. It returns an error if next lacks an
+// optional capability that it needs, see [provider.As].
+type Middleware func(next provider.ReleaseProvider) (provider.ReleaseProvider, error)
 
 // Layer is a decorator with a name and a place.
 type Layer struct {
@@ -44,9 +45,9 @@ type Chain struct {
 // request already has rules. While it returns nil, lookups fail with
 // [provider.ErrNoRules].
 //
-// A nil base or current, a layer without a name or Wrap or whose Wrap returns nil, a
-// name that is there twice, and a layer with one outside that its Above names are
-// errors. They are mistakes of the program that assembles the chain, and say which
+// A nil base or current, a layer without a name or Wrap or whose Wrap returns nil or
+// an error, a name that is there twice, and a layer with one outside that its Above
+// names are errors. They are mistakes of the program that assembles the chain, and say which
 // layer is wrong; there is nothing to match and nothing to retry.
 func New(base provider.ReleaseProvider, current func() *policy.Rules, layers ...Layer) (*Chain, error) {
 	if base == nil {
@@ -72,7 +73,11 @@ func New(base provider.ReleaseProvider, current func() *policy.Rules, layers ...
 		if observer != nil && l.Observed != nil {
 			wrap = l.Observed(observer)
 		}
-		if top = wrap(top); top == nil {
+		var err error
+		if top, err = wrap(top); err != nil {
+			return nil, fmt.Errorf("chain: layer %q: %w", l.Name, err)
+		}
+		if top == nil {
 			return nil, fmt.Errorf("chain: layer %q returned no provider", l.Name)
 		}
 	}
@@ -99,14 +104,16 @@ func checkOrder(layers []Layer) error {
 	return nil
 }
 
-// nameOf is what a base calls itself, else the package of its type:
-// "*registry.Provider" is "registry".
+// nameOf returns what a base calls itself, else the package of its type:
+// "*registry.Provider" is "registry". A wrapper without a name has that of what it wraps.
 func nameOf(base provider.ReleaseProvider) string {
 	switch b := base.(type) {
 	case interface{ Name() string }:
 		return b.Name()
 	case *Chain:
 		return "(" + b.text + ")"
+	case interface{ Unwrap() provider.ReleaseProvider }:
+		return nameOf(b.Unwrap())
 	}
 	pkg, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", base), "*"), ".")
 	return pkg
@@ -144,7 +151,7 @@ func (c *Chain) String() string {
 func layer(name string, above []string, build func(Observer) Middleware) Layer {
 	return Layer{
 		Name: name, Above: above,
-		Wrap:     func(next provider.ReleaseProvider) provider.ReleaseProvider { return build(nil)(next) },
+		Wrap:     func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) { return build(nil)(next) },
 		Observed: build,
 	}
 }

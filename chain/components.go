@@ -27,11 +27,11 @@ func Components(cfg ComponentsConfig) Layer {
 	images := maps.Clone(cfg.Images)
 	maps.DeleteFunc(images, func(name string, ref imageref.Ref) bool { return name == "" || ref.IsZero() })
 	return layer("components", []string{"cache", "mirrors", "store"}, func(Observer) Middleware {
-		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
+		return func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
 			if len(images) == 0 {
-				return next
+				return next, nil
 			}
-			return &components{next: next, images: images}
+			return &components{next: next, images: images}, nil
 		}
 	})
 }

@@ -9,13 +9,13 @@ func ReadNote(b []byte) (again []byte, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	var out kept
+	var out memory
 	putNote(&out, "", n)
 	return out.value, true
 }
 
-type kept struct{ value []byte }
+type memory struct{ value []byte }
 
-func (k *kept) Note(string) ([]byte, bool)     { return k.value, k.value != nil }
-func (k *kept) PutNote(_ string, value []byte) { k.value = value }
-func (k *kept) DropNote(string)                { k.value = nil }
+func (k *memory) Note(string) ([]byte, bool)     { return k.value, k.value != nil }
+func (k *memory) PutNote(_ string, value []byte) { k.value = value }
+func (k *memory) DropNote(string)                { k.value = nil }

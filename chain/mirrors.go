@@ -109,8 +109,8 @@ func or[T int | int64 | time.Duration](v, ifZero T) T {
 func Mirrors(cfg MirrorsConfig) Layer {
 	return layer("mirrors", []string{"store"}, func(o Observer) Middleware {
 		e := newEngine(cfg, o)
-		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return &mirrors{engine: e, next: next}
+		return func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
+			return &mirrors{engine: e, next: next, kept: keptBy(next)}, nil
 		}
 	})
 }
@@ -126,6 +126,7 @@ func newEngine(cfg MirrorsConfig, o Observer) *engine {
 type mirrors struct {
 	*engine
 	next provider.ReleaseProvider
+	kept kept
 }
 
 func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {

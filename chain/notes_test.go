@@ -53,8 +53,15 @@ type keeper struct {
 	restored int
 }
 
-func (k *keeper) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
-	o, err := k.opener.Open(ctx, req)
+func (k *keeper) Open(ctx context.Context, req provider.Request, known string) (provider.Opened, error) {
+	if known != "" {
+		d, _, err := k.open(ctx, req)
+		if err == nil && d == known {
+			k.asks++
+			return nil, nil
+		}
+	}
+	o, err := k.opener.Open(ctx, req, "")
 	if err == nil {
 		if k.kept == nil {
 			k.kept = make(map[string]bool)
@@ -62,15 +69,6 @@ func (k *keeper) Open(ctx context.Context, req provider.Request) (provider.Opene
 		k.kept[o.Digest()] = true
 	}
 	return o, err
-}
-
-func (k *keeper) Reopen(ctx context.Context, req provider.Request, named string) (provider.Opened, error) {
-	d, _, err := k.open(ctx, req)
-	if err == nil && d == named {
-		k.asks++
-		return nil, nil
-	}
-	return k.Open(ctx, req)
 }
 
 func (k *keeper) Restore(_ context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {

@@ -28,7 +28,7 @@ func Observe(cfg ObserveConfig) Layer {
 	l := Layer{
 		Name:  "observe",
 		Above: []string{"translate", "components", "cache", "mirrors", "store"},
-		Wrap:  func(next provider.ReleaseProvider) provider.ReleaseProvider { return next },
+		Wrap:  func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) { return next, nil },
 	}
 	switch len(os) {
 	case 0:
@@ -38,8 +38,8 @@ func Observe(cfg ObserveConfig) Layer {
 	default:
 		l.observer = os
 	}
-	l.Wrap = func(next provider.ReleaseProvider) provider.ReleaseProvider {
-		return &observe{next: next, observer: l.observer}
+	l.Wrap = func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
+		return &observe{next: next, observer: l.observer}, nil
 	}
 	return l
 }

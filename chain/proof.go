@@ -101,14 +101,14 @@ func (s *store) find(ctx context.Context, req *provider.Request, of contentKey) 
 	if r, ok := s.content.get(&of); ok {
 		return r
 	}
-	if _, ok := s.next.(provider.Restorer); !ok {
+	if s.kept.by == nil {
 		return nil
 	}
 	l := s.flights.do(ctx, readKey{contentKey: of}, func(ctx context.Context) (readRelease, error) {
 		if r, ok := s.content.get(&of); ok {
 			return readRelease{Release: r}, nil
 		}
-		r, err := restore(ctx, s.next, *req, of)
+		r, err := s.kept.restore(ctx, *req, of)
 		if err == nil {
 			s.content.put(of, r, entryOverhead+sizeHeld(r))
 		}

@@ -52,7 +52,7 @@ func (c *cache) last(ctx context.Context, k *cacheKey, req *provider.Request) (*
 	if d := k.image.Digest(); d != "" && n.of.platform.IsZero() && n.of.digest != d {
 		return nil, false
 	}
-	r, err := restore(ctx, c.next, *req, n.of)
+	r, err := c.kept.restore(ctx, *req, n.of)
 	if err != nil {
 		return nil, false
 	}

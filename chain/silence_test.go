@@ -45,7 +45,10 @@ func TestSilenceAndDeadlines(t *testing.T) {
 // busy keeps content on a disk that has its hands full.
 type busy struct{ opener }
 
-func (b *busy) Reopen(ctx context.Context, req provider.Request, _ string) (provider.Opened, error) {
+func (b *busy) Open(ctx context.Context, req provider.Request, known string) (provider.Opened, error) {
+	if known == "" {
+		return b.opener.Open(ctx, req, "")
+	}
 	_, _, err := b.open(ctx, req)
 	return nil, err
 }

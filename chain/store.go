@@ -37,8 +37,8 @@ type StoreConfig struct {
 // manifest is the secret, not its digest.)
 //
 // Tags are asked for each time, and digests when their proof has expired: whether
-// they are as they were, where the provider below can ask that ([provider.Reopener]),
-// so that the answer is one without a body. Only who has read the bytes before, with
+// they are as they were, where the registry can answer that, so that the answer is one
+// without a body. Only who has read the bytes before, with
 // the same credential at the same place, is proved by such an answer.
 //
 // Where the provider below keeps what it reads ([provider.Restorer]), content that is
@@ -49,8 +49,8 @@ type StoreConfig struct {
 // time, and independently of each of them. If that fails with one caller's
 // credential, those with another try theirs.
 //
-// The layer needs the [provider.Opener] capability of the provider below it.
-// Without that nothing could be proved, and it passes lookups through.
+// The provider below must be a [provider.Opener], as package provider/registry's is.
+// If it is not, [New] fails.
 //
 // It stands directly on the base, below Mirrors, since proofs are per endpoint.
 func Store(cfg StoreConfig) Layer {
@@ -58,12 +58,12 @@ func Store(cfg StoreConfig) Layer {
 	cfg.ProofTTL = or(cfg.ProofTTL, 10*time.Minute)
 	cfg.Limit = or(cfg.Limit, 10*time.Minute)
 	return layer("store", nil, func(o Observer) Middleware {
-		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			opener, ok := next.(provider.Opener)
-			if !ok {
-				return next
+		return func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
+			opener, err := provider.As[provider.Opener](next)
+			if err != nil {
+				return nil, fmt.Errorf("needs a provider that opens manifests alone: %w", err)
 			}
-			s := &store{StoreConfig: cfg, next: opener, observer: o}
+			s := &store{StoreConfig: cfg, next: opener, kept: keptBy(next), observer: o}
 			s.content.max, s.proofs.max = cfg.MaxBytes, cfg.MaxBytes/8
 			s.flights.carry, s.flights.limit = cfg.Carry, cfg.Limit
 			s.flights.panicked = func(ctx context.Context, k readKey, err *PanicError) {
@@ -71,7 +71,7 @@ func Store(cfg StoreConfig) Layer {
 					o.Observe(ctx, Event{Kind: Panicked, Image: k.image, Ref: k.image, Err: err})
 				}
 			}
-			return s
+			return s, nil
 		}
 	})
 }
@@ -79,6 +79,7 @@ func Store(cfg StoreConfig) Layer {
 type store struct {
 	StoreConfig
 	next     provider.Opener
+	kept     kept
 	observer Observer
 	content  bounded[contentKey, *provider.Release]
 	proofs   bounded[proofKey, proof]
@@ -126,7 +127,7 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		known = p.named
 	}
 	asked := time.Now()
-	opened, err := open(ctx, s.next, req, known)
+	opened, err := s.next.Open(ctx, req, known)
 	switch {
 	case err != nil:
 		if denied(nil, err) {
@@ -138,14 +139,6 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		return s.held(ctx, &req, held), nil
 	}
 	return s.opened(ctx, &req, pk, opened, asked)
-}
-
-// open is Open, or Reopen where next has it and there is something to ask about.
-func open(ctx context.Context, next provider.Opener, req provider.Request, named string) (provider.Opened, error) {
-	if r, ok := next.(provider.Reopener); ok && named != "" {
-		return r.Reopen(ctx, req, named)
-	}
-	return next.Open(ctx, req)
 }
 
 // opened goes on with a manifest that has been read.

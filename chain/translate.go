@@ -33,8 +33,8 @@ type TranslateConfig struct {
 func Translate(cfg TranslateConfig) Layer {
 	above := []string{"components", "cache", "mirrors", "store"}
 	return layer("translate", above, func(Observer) Middleware {
-		return func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return &translate{next: next, live: cfg.Live}
+		return func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
+			return &translate{next: next, live: cfg.Live}, nil
 		}
 	})
 }

@@ -127,8 +127,19 @@ const (
 	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
-	WarnOddScope          = "odd-scope"             // an insecure or blocked scope that covers less than it seems to
+	WarnOddScope          = "odd-scope"             // a scope or a source that covers less than it seems to
+	WarnDeadScope         = "dead-scope"            // a scope or a source that no image can lie in
 )
+
+// IsGeneral reports whether w is to be shown whatever image is asked about: it
+// concerns every image, or, as a scope that matches none, no image.
+func (w Warning) IsGeneral() bool {
+	switch w.Code {
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnKindAbsent, WarnDeadScope:
+		return true
+	}
+	return false
+}
 
 // InvalidPolicyError says that a policy cannot become right by waiting: it has
 // to be edited. Rules already in force stay so.

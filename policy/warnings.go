@@ -27,7 +27,7 @@ func warn(s statements, t *table, sets []*group, entries []*entry, rw rewrites, 
 	for i := range t.dropped {
 		w.duplicate(&t.dropped[i])
 	}
-	w.oddScopes(s)
+	w.scopes(s)
 	for _, e := range entries {
 		w.hidden(e)
 		w.unparsable(e)

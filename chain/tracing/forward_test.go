@@ -47,9 +47,13 @@ func TestLayersForward(t *testing.T) {
 			continue // it must not stand below Cache
 		}
 		checked = append(checked, l.Name)
-		r, ok := l.Wrap(restorer{}).(provider.Restorer)
-		if !ok {
-			t.Errorf("%s does not forward Restorer", l.Name)
+		wrapped, err := l.Wrap(restorer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := provider.As[provider.Restorer](wrapped)
+		if err != nil {
+			t.Errorf("%s does not forward Restorer: %v", l.Name, err)
 			continue
 		}
 		req := provider.Request{Image: imageref.MustParse("quay.io/a/b:c"), Rules: rules}

@@ -103,14 +103,9 @@ func (i insecure) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	return i.Provider.Lookup(ctx, req)
 }
 
-func (i insecure) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
+func (i insecure) Open(ctx context.Context, req provider.Request, known string) (provider.Opened, error) {
 	req.Insecure = true
-	return i.Provider.Open(ctx, req)
-}
-
-func (i insecure) Reopen(ctx context.Context, req provider.Request, named string) (provider.Opened, error) {
-	req.Insecure = true
-	return i.Provider.Reopen(ctx, req, named)
+	return i.Provider.Open(ctx, req, known)
 }
 
 // lookups is what the lookups of one command share.

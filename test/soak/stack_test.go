@@ -137,10 +137,10 @@ type landing struct {
 	at     time.Time
 }
 
-func (g *gauge) wrap(next provider.ReleaseProvider) provider.ReleaseProvider {
+func (g *gauge) wrap(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
 	g.next, g.pinned = next, newMarks()
 	g.landed, g.failed = make(map[flight][]landing), make(map[flight]time.Time)
-	return g
+	return g, nil
 }
 
 // Restore forwards the capability of the layers below.

@@ -24,7 +24,8 @@ type Conf struct {
 // registries.conf: "containerd's hosts.toml". It is "" for every other text.
 func Foreign(data []byte) string {
 	var doc map[string]any
-	if syntax.TooDeep(data) || toml.Unmarshal(trimBOM(data), &doc) != nil {
+	data = trimBOM(data)
+	if checkDepth("", string(data)) != nil || toml.Unmarshal(data, &doc) != nil {
 		return ""
 	}
 	has := func(key string) bool { _, ok := doc[key]; return ok }
@@ -52,10 +53,10 @@ func Decode(where string, data []byte) (Conf, error) {
 	if !utf8.Valid(data) {
 		return Conf{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
 	}
-	if syntax.TooDeep(data) {
-		return Conf{}, invalid(where, "values or keys are nested more than %d deep", syntax.MaxDepth)
-	}
 	text := string(trimBOM(data))
+	if err := checkDepth(where, text); err != nil {
+		return Conf{}, err
+	}
 	var raw map[string]any
 	meta, err := toml.Decode(text, &raw)
 	if err != nil {

@@ -10,32 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep values and dotted keys may be nested in TOML. Its decoder has no
-// limit, and a line of dots costs it gigabytes.
-const MaxDepth = 100
-
-// TooDeep reports whether TOML text nests more than [MaxDepth] deep. It counts what may
-// be brackets and dots, in strings as well: no registries.conf has nearly as many.
-func TooDeep(data []byte) bool {
-	depth, dots := 0, 0
-	for _, c := range data {
-		switch c {
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth = max(0, depth-1)
-		case '.':
-			dots++
-		case '\n', '=', ',':
-			dots = 0
-		}
-		if depth > MaxDepth || dots > MaxDepth {
-			return true
-		}
-	}
-	return false
-}
-
 var (
 	template    = regexp.MustCompile(`\{\{|\{%|\$\{|<[A-Za-z][\w .-]*>`)
 	environment = regexp.MustCompile(`^\s*(export\s+)?[A-Z][A-Z0-9_]*=\S`)
