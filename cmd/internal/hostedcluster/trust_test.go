@@ -184,7 +184,7 @@ func TestHostsOfLookups(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer done()
-	failed := health.Report{Host: "m.test", Evidence: health.Failed}
+	failed := health.Report{Host: "m.test", Outcome: health.Failure}
 	state := func(want health.State) {
 		t.Helper()
 		if got := l.Hosts(); len(got) != 1 || got[0].State != want {
@@ -193,7 +193,7 @@ func TestHostsOfLookups(t *testing.T) {
 	}
 	l.shared.hosts.Report(failed)
 	state(health.Suspect)
-	own.hosts.Report(health.Report{Host: "m.test", Evidence: health.Alive})
+	own.hosts.Report(health.Report{Host: "m.test", Outcome: health.Success})
 	state(health.Healthy)
 	own.hosts.Report(failed)
 	state(health.Suspect)
