@@ -140,7 +140,7 @@ const (
 // concerns every image, or, as a scope that matches none, no image.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnKindAbsent, WarnDeadScope:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope:
 		return true
 	}
 	return false

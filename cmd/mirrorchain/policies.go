@@ -153,7 +153,7 @@ func saySkipped(objects []policy.SkippedObject) string {
 
 func (a *app) deps() assembly.Deps {
 	return assembly.Deps{
-		LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, Observers: []chain.Observer{a.observer()},
+		LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, HostedCluster: a.opts.hostedCluster, Observers: []chain.Observer{a.observer()},
 		Cluster: idms.Config{Kubeconfig: a.opts.kubeconfig, Context: a.opts.kubeContext},
 	}
 }

@@ -23,6 +23,8 @@ type Deps struct {
 	LookupEnv func(string) (string, bool)
 	// Stdin is what "-s -" reads.
 	Stdin io.Reader
+	// HostedCluster chooses one of several HostedClusters whose policies files hold.
+	HostedCluster string
 	// Cluster is the cluster that policies are read from. All sources on clusters
 	// have this type.
 	Cluster cluster.Config
@@ -91,7 +93,7 @@ func Mirrorchain(d Deps) Row {
 	}
 	return Row{
 		Sources: append([]sources.Factory{
-			file.Factory(file.Config{Stdin: d.Stdin}), // -s idms.yaml: policies as admins and oc-mirror leave them
+			file.Factory(file.Config{Stdin: d.Stdin, HostedCluster: d.HostedCluster}), // -s idms.yaml: policies as admins and oc-mirror leave them
 			env.Factory(d.LookupEnv),                  // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
 		}, Cluster(d)...), // -s idms: and the like; -s cluster: for all of them
 		Layers: layers,
