@@ -4,16 +4,16 @@ import (
 	"slices"
 )
 
-// groups are the entries of one group, digest or tag, by source.
+// groups are the rules of one group, digest or tag, by source.
 type groups map[string]*group
 
-// group is what all entries of one source say.
+// group is what all rules of one source say.
 type group struct {
-	source  string
-	rules   []*Rule
-	never   *Rule // one that says NeverContactSource
-	mirrors []endpoint
-	broken  bool // the orders contradict each other
+	source      string
+	rules       []*Rule
+	never       *Rule // one that says NeverContactSource
+	mirrors     []endpoint
+	conflicting bool // the orders contradict each other
 }
 
 // endpoint is a mirror as merged.
@@ -79,7 +79,7 @@ func (s *group) order(pull PullBy) {
 		}
 	}
 	var order []string
-	order, s.broken = mergeOrders(s.source, lists)
+	order, s.conflicting = mergeOrders(s.source, lists)
 	s.mirrors = make([]endpoint, len(order))
 	for i, location := range order {
 		if e := named[location]; e != nil {
@@ -108,7 +108,7 @@ func (s *group) orderOne(pull PullBy) bool {
 	return true
 }
 
-// origins are those of all rules of the group.
+// origins returns those of all rules of the group.
 func (s *group) origins() []string {
 	out := make([]string, 0, len(s.rules))
 	for _, r := range s.rules {

@@ -14,7 +14,7 @@ func sortBy[T any](s []T, key func(T) string) {
 
 // versionOf hashes what lookups depend on, and nothing else: no origins, and
 // nothing that the order of objects decides.
-func versionOf(entries []*entry, rw rewrites) string {
+func versionOf(entries []*table, rw rewrites) string {
 	h := digester{h: sha256.New()}
 	h.number(len(entries))
 	for _, e := range entries {
