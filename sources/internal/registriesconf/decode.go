@@ -69,6 +69,9 @@ func Decode(where string, data []byte) (Conf, error) {
 		return Conf{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark is no content
+	if err := checkDepth(where, string(data)); err != nil {
+		return Conf{}, err
+	}
 	var doc document
 	meta, err := toml.Decode(string(data), &doc)
 	if err != nil {
