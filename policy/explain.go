@@ -46,11 +46,11 @@ type Explanation struct {
 
 // Entry is what one entry of a policy object, or a table of registries.conf, states.
 type Entry struct {
-	Source   string
-	Location string // as [Rule.Location]
-	Mirrors  []string
-	Origin   string // as [Rule.Origin]
-	Pull     PullBy
+	Source   string   // as [Rule.Source]
+	Location string   // as [Rule.Location]
+	Mirrors  []string // where they are, in the order of the entry
+	Origin   string   // as [Rule.Origin]
+	Pull     PullBy   // which references its mirrors serve
 	// NeverContactSource is as stated: the entry may be one that is dropped.
 	NeverContactSource bool
 	ConfTable, DropIn  bool // as [Rule.ConfTable] and [Rule.DropIn]
@@ -77,7 +77,7 @@ type UnusedSource struct {
 
 // SkippedMirror is a mirror that does not serve a pull.
 type SkippedMirror struct {
-	Location string
+	Location string // a registry, a namespace or a repository
 	Pull     PullBy // what it serves: PullDigest or PullTag
 }
 
