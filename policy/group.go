@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 )
 
 // groups are the rules of one group, digest or tag, by source.
@@ -14,15 +15,6 @@ type group struct {
 	never       *Rule // one that says NeverContactSource
 	mirrors     []endpoint
 	conflicting bool // the orders contradict each other
-}
-
-// endpoint is a mirror as merged.
-type endpoint struct {
-	location string
-	insecure bool
-	pull     PullBy
-	api      bool // from the API, where nodes write down whom it serves
-	origins  []string
 }
 
 // add puts a rule into its group. An entry without a real mirror is dropped
@@ -53,7 +45,7 @@ func (g groups) merged(pull PullBy) []*group {
 		s.order(pull)
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *group) int { return compare(a.source, b.source) })
+	slices.SortFunc(out, func(a, b *group) int { return strings.Compare(a.source, b.source) })
 	return out
 }
 

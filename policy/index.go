@@ -2,7 +2,6 @@ package policy
 
 import (
 	"hash/maphash"
-	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -50,16 +49,6 @@ func newIndex(entries []*table) (*index, error) {
 	}
 	x.arena, x.origins = w.arena.String(), w.origins
 	return x, nil
-}
-
-// isMoved reports whether the primary location is another place.
-func (e *table) isMoved() bool {
-	return e.location != "" && (e.location != e.prefix || isWildcard(e.prefix))
-}
-
-// hasMirrors reports whether there are mirrors for such pulls.
-func (e *table) hasMirrors(by PullBy) bool {
-	return slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.pull == PullAny || m.pull == by })
 }
 
 func (x *index) insert(prefix string, record uint32) {

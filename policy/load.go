@@ -23,7 +23,7 @@ func (t *conf) load() ([]*table, error) {
 		}
 	}
 	out := slices.Clone(t.tables)
-	slices.SortStableFunc(out, func(a, b *table) int { return compare(a.prefix, b.prefix) })
+	slices.SortStableFunc(out, func(a, b *table) int { return strings.Compare(a.prefix, b.prefix) })
 	return slices.CompactFunc(out, func(a, b *table) bool { return a.prefix == b.prefix }), nil
 }
 
@@ -31,7 +31,7 @@ func (t *conf) load() ([]*table, error) {
 // are sorted. It returns the tables that were replaced, too.
 func override(entries, dropIns []*table) (all, replaced []*table) {
 	all = slices.Concat(dropIns, entries)
-	slices.SortStableFunc(all, func(a, b *table) int { return compare(a.prefix, b.prefix) })
+	slices.SortStableFunc(all, func(a, b *table) int { return strings.Compare(a.prefix, b.prefix) })
 	n := 0
 	for i, e := range all {
 		if i > 0 && all[n-1].prefix == e.prefix {

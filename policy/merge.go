@@ -2,54 +2,9 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
-
-// compare orders texts by their bytes, as all sorting here does.
-func compare(a, b string) int { return cmp.Compare(a, b) }
-
-// table is one [[registry]] table of the registries.conf that a node would have.
-type table struct {
-	prefix     string
-	location   string // "" for a wildcard: where the reference says
-	insecure   bool
-	blocked    bool
-	blockedBy  Scope // why, where blocked
-	digestOnly bool  // mirror-by-digest-only
-	rule       bool  // a rule names it; else it exists for a scope
-	dropIn     bool  // it came last, and replaced what was there
-	exported   bool  // it was merged before, and scopes of then are in it
-	mirrors    []endpoint
-	inherits   string // whose mirrors these are, "" for its own
-	origins    []string
-}
-
-// conf is a registries.conf while it is edited.
-type conf struct {
-	tables   []*table
-	byPrefix map[string]*table
-	edited   bool // by API objects or scopes; otherwise it is as admins wrote it
-	dropped  []dropped
-}
-
-func (t *conf) table(scope string) *table {
-	e := t.byPrefix[scope]
-	if e == nil {
-		e = &table{prefix: scope}
-		if !isWildcard(scope) {
-			e.location = scope
-		}
-		t.put(e)
-	}
-	return e
-}
-
-func (t *conf) put(e *table) {
-	t.tables = append(t.tables, e)
-	t.byPrefix[e.prefix] = e
-}
 
 // statements are policies sorted by what is done with them.
 type statements struct {
@@ -87,7 +42,7 @@ func sortRules(policies []Policy) statements {
 // compareScopes sorts so that of equal names one counts whatever the order of the
 // objects.
 func compareScopes(a, b Scope) int {
-	return cmp.Or(compare(a.Name, b.Name), compare(a.Origin, b.Origin))
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Origin, b.Origin))
 }
 
 // mergeObjects edits the tables of registries.conf as EditRegistriesConfig of
@@ -123,12 +78,6 @@ func mergeObjects(cfg RulesConfig, s statements) (*conf, []*group, error) {
 	t.propagate(s.insecure, s.blocked)
 	t.edited = len(s.mirror)+len(s.insecure)+len(s.blocked) > 0
 	return t, sets, t.inherit(sets)
-}
-
-func (e *table) block(by Scope) {
-	if !e.blocked {
-		e.blocked, e.blockedBy = true, by
-	}
 }
 
 // propagate makes tables of all scopes, and marks what is nested in them: insecure
@@ -210,9 +159,4 @@ func (t *conf) inherit(sets []*group) error {
 		}
 	}
 	return nil
-}
-
-// invalidEntries returns an InvalidPolicyError about entries.
-func invalidEntries(origins []string, format string, args ...any) *InvalidPolicyError {
-	return &InvalidPolicyError{Origin: strings.Join(origins, ", "), Err: fmt.Errorf(format, args...)}
 }

@@ -226,7 +226,7 @@ func (r *Rules) insecureScope(e *table, location string, origins []string) *Scop
 
 // inherited returns the source whose mirrors the table for prefix was given, "" for none.
 func (r *Rules) inherited(prefix string) string {
-	i, ok := slices.BinarySearchFunc(r.tables, prefix, func(e *table, p string) int { return compare(e.prefix, p) })
+	i, ok := slices.BinarySearchFunc(r.tables, prefix, func(e *table, p string) int { return strings.Compare(e.prefix, p) })
 	if !ok {
 		return ""
 	}

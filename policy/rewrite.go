@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -52,7 +53,7 @@ func newRewrites(rules []*Rule) (rewrites, error) {
 			old.origin = min(old.origin, n.origin)
 		}
 	}
-	sortBy(w.sorted, func(r *rewrite) string { return r.source })
+	slices.SortFunc(w.sorted, func(a, b *rewrite) int { return strings.Compare(a.source, b.source) })
 	return w, nil
 }
 

@@ -5,12 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
-	"slices"
 )
-
-func sortBy[T any](s []T, key func(T) string) {
-	slices.SortFunc(s, func(a, b T) int { return compare(key(a), key(b)) })
-}
 
 // versionOf hashes what lookups depend on, and nothing else: no origins, and
 // nothing that the order of objects decides.

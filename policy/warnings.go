@@ -1,20 +1,11 @@
 package policy
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
-
-// warner collects what is legal and surprising about merged policies
-// (docs/semantics.md, "What is legal and surprising").
-type warner struct {
-	index *index
-	out   []Warning
-}
 
 func warningsOf(s statements, t *conf, sets []*group, entries, replaced []*table, rw rewrites, x *index) []Warning {
 	w := &warner{index: x}
@@ -44,39 +35,6 @@ func warningsOf(s statements, t *conf, sets []*group, entries, replaced []*table
 		w.add(WarnStrictConflict, p.origins, "the machine-config operator refuses to render this, and nodes keep what they have: %v", p.err)
 	}
 	return w.sorted()
-}
-
-// sorted returns the warnings; equal ones become one with the origins of all.
-func (w *warner) sorted() []Warning {
-	slices.SortStableFunc(w.out, func(a, b Warning) int {
-		return cmp.Or(compare(a.Code, b.Code), compare(a.Message, b.Message))
-	})
-	out := w.out[:0]
-	for _, x := range w.out {
-		if n := len(out); n > 0 && out[n-1].Code == x.Code && out[n-1].Message == x.Message {
-			out[n-1].Origins = distinct(append(out[n-1].Origins, x.Origins...))
-			continue
-		}
-		out = append(out, x)
-	}
-	return out
-}
-
-func (w *warner) add(code string, origins []string, format string, args ...any) {
-	w.out = append(w.out, Warning{Code: code, Origins: distinct(origins), Message: fmt.Sprintf(format, args...)})
-}
-
-// distinct returns origins in their order, each once.
-func distinct(origins []string) []string {
-	out := make([]string, 0, len(origins))
-	seen := make(map[string]bool, len(origins))
-	for _, o := range origins {
-		if o != "" && !seen[o] {
-			seen[o] = true
-			out = append(out, o)
-		}
-	}
-	return out
 }
 
 // warnSourceFirst warns where a contradiction in the orders was broken at the source.
