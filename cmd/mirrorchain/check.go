@@ -157,7 +157,7 @@ func (l *lookups) check(ctx context.Context, items []check.Item, o checkOptions)
 	})
 	defer stop()
 	results, err := check.Run(l.traced(ctx), check.Config{
-		Prober: l.prober(), Rules: l.policies.rules, Credentials: found.Credentials, Sources: o.sources,
+		Head: l.prober(), Rules: l.policies.rules, Credentials: found.Credentials, Sources: o.sources,
 		PerRegistry: o.perRegistry, Observer: l.observer(),
 		Done: func(r check.Result) {
 			done.Add(1)
