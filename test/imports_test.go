@@ -102,9 +102,10 @@ var inherited = []ban{
 // exact lists packages whose imports from outside the standard library are
 // spelt out in full.
 var exact = map[string][]string{
-	"policy":            {module + "/provider/imageref"}, // others adopt it without anything else
-	"provider":          {module + "/policy", module + "/provider/imageref"},
-	"provider/imageref": {},
+	"policy":                   {module + "/provider/imageref"}, // others adopt it without anything else
+	"provider":                 {module + "/policy", module + "/provider/imageref"},
+	"provider/imageref":        {},
+	"provider/verify/sigstore": {module + "/provider/imageref"},
 	// Who verifies signatures must not inherit a cluster or a registry client.
 	"provider/verify": {"github.com/ProtonMail/go-crypto/openpgp", "github.com/ProtonMail/go-crypto/openpgp/armor", "github.com/ProtonMail/go-crypto/openpgp/packet"},
 	// Who keeps things on disk must not inherit a database.

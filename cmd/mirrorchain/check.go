@@ -11,9 +11,9 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/check"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 )
 
 // checkOptions are the flags of release check.
@@ -138,7 +138,7 @@ func parseArchs(archs []string) ([]provider.Platform, error) {
 
 // check asks for all items. A --timeout that runs out is a result, an interruption an
 // error.
-func (l *lookups) check(ctx context.Context, items []check.Item, o checkOptions) ([]check.Result, pullsecret.Found, error) {
+func (l *lookups) check(ctx context.Context, items []check.Item, o checkOptions) ([]check.Result, authfile.Found, error) {
 	candidates, unmirrored := l.places(items)
 	if unmirrored > 0 && len(l.policies.loaded) > 0 {
 		l.notef("no mirror in these policies for %s of %d; asked for at the source", plural(unmirrored, "image"), len(items))
@@ -174,7 +174,7 @@ func (l *lookups) check(ctx context.Context, items []check.Item, o checkOptions)
 }
 
 // hintsFor are what to do about images that could not be asked for.
-func (l *lookups) hintsFor(ref refArg, results []check.Result, found pullsecret.Found) []string {
+func (l *lookups) hintsFor(ref refArg, results []check.Result, found authfile.Found) []string {
 	var attempts []provider.Attempt
 	for _, r := range results {
 		if r.Err != nil && !r.Missing() {

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -60,7 +60,7 @@ func sameFailure(a, b provider.Attempt) bool {
 }
 
 // failed puts the error of a chain into words.
-func (a *app) failed(ctx context.Context, ref refArg, err error, p *policies, res policy.Resolution, found pullsecret.Found, took time.Duration) error {
+func (a *app) failed(ctx context.Context, ref refArg, err error, p *policies, res policy.Resolution, found authfile.Found, took time.Duration) error {
 	e, ok := errors.AsType[*chain.Error](err)
 	if !ok {
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)

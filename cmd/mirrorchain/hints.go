@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 )
 
 // hints are what to do about failed attempts, once per registry and cause.
-func (a *app) hints(ref refArg, attempts []provider.Attempt, p *policies, res policy.Resolution, found pullsecret.Found) []string {
+func (a *app) hints(ref refArg, attempts []provider.Attempt, p *policies, res policy.Resolution, found authfile.Found) []string {
 	var hints []string
 	add := func(h string) {
 		if h != "" && !slices.Contains(hints, h) {
@@ -114,7 +114,7 @@ func (a *app) hintTLS(host string, err error) string {
 }
 
 // hintAuth says which entry was refused, or where none was found.
-func hintAuth(name string, found pullsecret.Found) string {
+func hintAuth(name string, found authfile.Found) string {
 	for _, u := range found.Uses {
 		if u.Ref.Name() != name {
 			continue
@@ -136,7 +136,7 @@ func hintAuth(name string, found pullsecret.Found) string {
 }
 
 // sayUse is where credentials come from. It says nothing of what they are.
-func sayUse(u pullsecret.Use) string {
+func sayUse(u authfile.Use) string {
 	switch {
 	case u.File == "":
 		return "no credentials, asking anonymously"

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pullsecret"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -58,30 +57,16 @@ func (a *app) certDirs() ([]string, error) {
 		}
 		return a.opts.certDirs, nil
 	}
-	config := a.sys.getenv("XDG_CONFIG_HOME")
-	if home := a.sys.getenv("HOME"); config == "" && home != "" {
-		config = filepath.Join(home, ".config")
-	}
-	usual := []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}
-	if config != "" {
-		usual = append([]string{filepath.Join(config, "containers", "certs.d")}, usual...)
-	}
-	var dirs []string
-	for _, dir := range usual {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs, nil
+	return registry.FindCertDirs(a.sys.LookupEnv), nil
 }
 
 // credentials are those for the given endpoints and for no other.
-func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (pullsecret.Found, error) {
+func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (authfile.Found, error) {
 	refs := make([]imageref.Ref, 0, len(cands))
 	for _, c := range cands {
 		refs = append(refs, c.Ref)
 	}
-	found, err := pullsecret.Find(ctx, pullsecret.Config{
+	found, err := authfile.Find(ctx, authfile.Config{
 		Authfile: a.opts.authfile, LookupEnv: a.sys.LookupEnv, UID: a.sys.UID,
 	}, refs...)
 	if err != nil {
@@ -129,7 +114,7 @@ type lookups struct {
 	policies *policies
 	res      policy.Resolution
 	base     *registry.Provider
-	found    pullsecret.Found
+	found    authfile.Found
 	chain    *chain.Chain
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
-	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
 )
 
@@ -126,7 +126,7 @@ func withScheme(spec string, registry *sources.Schemes) string {
 func (a *app) flagPolicy() (policy.Policy, error) {
 	var p policy.Policy
 	for _, v := range a.opts.registryOverrides {
-		rules, err := env.RegistryOverrides(v, "--registry-overrides")
+		rules, err := handover.ParseRegistryOverrides(v, "--registry-overrides")
 		if err != nil {
 			return p, &usageError{err}
 		}

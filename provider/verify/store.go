@@ -14,7 +14,7 @@ import (
 
 // Signature is one signature as a store has it.
 type Signature struct {
-	Data   []byte
+	Data   []byte // an OpenPGP message
 	Origin string // the place, for a person: a file, a URL, a key of a ConfigMap
 }
 
@@ -123,15 +123,16 @@ const signaturesLabel = "release.openshift.io/verification-signatures"
 
 // ConfigMap is the part of a Kubernetes ConfigMap that matters here, as JSON has it.
 type ConfigMap struct {
+	// Metadata names the object, and has its labels.
 	Metadata struct {
 		Name        string            `json:"name"`
 		Namespace   string            `json:"namespace"`
 		Labels      map[string]string `json:"labels"`
 		Annotations map[string]string `json:"annotations"`
 	} `json:"metadata"`
-	Data       map[string]string `json:"data"`
-	BinaryData map[string][]byte `json:"binaryData"`
-	Origin     string            `json:"-"` // the file, or the cluster
+	Data       map[string]string `json:"data"`       // no place for signatures
+	BinaryData map[string][]byte `json:"binaryData"` // signatures by "sha256-HEX" with any ending
+	Origin     string            `json:"-"`          // the file, or the cluster
 }
 
 // ConfigMapStore returns a store of ConfigMaps, as oc adm release mirror and oc-mirror

@@ -79,22 +79,22 @@ type Signer struct {
 // Error says why a digest is not verified. It matches [ErrNoSignature] or [ErrRejected].
 type Error struct {
 	Digest   string
-	Missing  []string    // the names of keyrings without a good signature
-	Rejected []Rejection // signatures that are no good
-	Stores   []StoreError
+	Missing  []string     // the names of keyrings without a good signature
+	Rejected []Rejection  // signatures that are no good
+	Stores   []StoreError // stores that could not be read
 }
 
 // Rejection is a signature that a keyring does not accept.
 type Rejection struct {
-	Origin  string
-	Keyring string
-	Err     error
+	Origin  string // the signature's
+	Keyring string // its name
+	Err     error  // the reason
 }
 
 // StoreError is a store that could not be read, or not to its end.
 type StoreError struct {
-	Store string
-	Err   error
+	Store string // its name
+	Err   error  // the reason
 }
 
 func (e *Error) Error() string {

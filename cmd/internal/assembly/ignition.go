@@ -28,11 +28,11 @@ func IgnitionServer(d Deps) Row {
 			chain.Translate(chain.TranslateConfig{Live: true}),
 			// No Components: nodes get the release as it is.
 			// Node pools have few releases, and payloads are made again when something changes.
-			chain.Cache(chain.CacheConfig{State: d.State}),
+			chain.Cache(chain.CacheConfig{}),
 			// What is known of hosts is shared with the images that are pulled.
 			chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: d.MaxRetryAfter}),
 			// What changed rules or a rotated pull secret ask for again is mostly here.
-			chain.Store(chain.StoreConfig{State: d.State}),
+			chain.Store(chain.StoreConfig{}),
 		},
 	}
 }
@@ -45,7 +45,7 @@ func (r Row) HandedOver(ctx context.Context, mounted string, flag []policy.Rule)
 	if err != nil {
 		return nil, err
 	}
-	spec := "env:" + handover.Variable + "," + env.Variable
+	spec := "env:" + handover.Variable + "," + handover.ImageOverridesVariable
 	if mounted != "" {
 		spec = "file:" + mounted
 	}

@@ -13,10 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-)
 
-// controlPlaneLabel is on every control plane namespace, HyperShift's too.
-const controlPlaneLabel = "hypershift.openshift.io/hosted-control-plane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+)
 
 // prepare writes into hc what must be there before anything is made for it: the
 // finalizer, and what HyperShift fills in once where it is left out. It is one write,
@@ -53,12 +52,12 @@ func newInfraID(name string) string {
 // errNotOurs says that the control plane namespace is somebody else's.
 var errNotOurs = errors.New("the control plane namespace is taken")
 
-// mayUse fails where the namespace of hc's control plane is there and is no control
+// checkNamespace fails where the namespace of hc's control plane is there and is no control
 // plane namespace, or that of another HostedCluster: two may have names that make one
 // (a/b-c and a-b/c), and one would get the other's pull secret. One that HyperShift
 // made is taken over. exists reports whether it is there.
-func (r *Reconciler) mayUse(ctx context.Context, hc *hyperv1.HostedCluster) (exists bool, err error) {
-	ns, key := new(corev1.Namespace), client.ObjectKey{Name: ControlPlaneNamespace(hc)}
+func (r *Reconciler) checkNamespace(ctx context.Context, hc *hyperv1.HostedCluster) (exists bool, err error) {
+	ns, key := new(corev1.Namespace), client.ObjectKey{Name: hypershift.ControlPlaneNamespace(hc)}
 	err = r.Client.Get(ctx, key, ns)
 	if apierrors.IsNotFound(err) { // the cache has only ours
 		err = r.Live.Get(ctx, key, ns)
@@ -80,21 +79,18 @@ func usable(ns *corev1.Namespace, hc *hyperv1.HostedCluster) error {
 		return nil
 	case err == nil:
 		return fmt.Errorf("%w: %s is that of HostedCluster %s; give one of the two another name", errNotOurs, ns.Name, owner)
-	case ns.Labels[controlPlaneLabel] != "true":
-		return fmt.Errorf("%w: %s is there and is no control plane namespace; name the HostedCluster otherwise, or hand the namespace over with the label %s=true", errNotOurs, ns.Name, controlPlaneLabel)
+	case ns.Labels[hypershift.ControlPlaneLabel] != "true":
+		return fmt.Errorf("%w: %s is there and is no control plane namespace; name the HostedCluster otherwise, or hand the namespace over with the label %s=true", errNotOurs, ns.Name, hypershift.ControlPlaneLabel)
 	}
 	return nil
 }
 
-// occupy makes the control plane namespace where there is none. It is a create and no
-// apply, so that of two HostedClusters one gets it.
-func (r *Reconciler) occupy(ctx context.Context, hc *hyperv1.HostedCluster, exists bool) error {
-	if exists {
-		return nil
-	}
+// createNamespace creates the control plane namespace. It is no apply, so that of two
+// HostedClusters one gets it.
+func (r *Reconciler) createNamespace(ctx context.Context, hc *hyperv1.HostedCluster) error {
 	err := r.Client.Create(ctx, namespace(hc), client.FieldOwner(Owner))
 	if apierrors.IsAlreadyExists(err) {
-		_, err = r.mayUse(ctx, hc)
+		_, err = r.checkNamespace(ctx, hc)
 	}
 	if err != nil {
 		return fmt.Errorf("making the control plane namespace: %w", err)

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/golden"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -69,7 +70,7 @@ func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*ap
 	if change != nil {
 		change(w)
 	}
-	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.scc)
+	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.SCC)
 	d, err := w.deployment()
 	if err != nil {
 		return nil, err
@@ -114,7 +115,7 @@ func TestDeploymentGolden(t *testing.T) {
 			w.Handover = HandoverConfigMap
 		}},
 		"everything": {testPolicies(), func(w *workload) {
-			w.scc, w.EnableCIDebugOutput, w.FeatureSet, w.MetricsSet = true, true, "TechPreviewNoUpgrade", "All"
+			w.SCC, w.EnableCIDebugOutput, w.FeatureSet, w.MetricsSet = true, true, "TechPreviewNoUpgrade", "All"
 			w.Proxy = []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy.example.com:3128"}, {Name: "NO_PROXY", Value: ".example.com"}}
 			w.hc.Annotations = map[string]string{hyperv1.ImageOverridesAnnotation: "cli=quay.io/acme/cli:1"}
 			w.hc.Spec.ControlPlaneRelease = &hyperv1.Release{Image: "quay.io/openshift-release-dev/ocp-release:4.18.1-x86_64"}
@@ -174,7 +175,7 @@ func TestTooLarge(t *testing.T) {
 		t.Fatalf("got %v, want that it is too large", err)
 	}
 	c := (&workload{hc: testCluster()}).handedOver(err)
-	if c.Status != metav1.ConditionFalse || c.Reason != TooLargeReason || !strings.Contains(c.Message, "--override-handover=configmap") {
+	if c.Status != metav1.ConditionFalse || c.Reason != hypershift.TooLargeReason || !strings.Contains(c.Message, "--override-handover=configmap") {
 		t.Errorf("got %+v", c)
 	}
 	if _, err := render(t, policies, func(w *workload) { w.Handover = HandoverConfigMap }); err != nil {
@@ -202,7 +203,7 @@ func TestControlPlaneOperatorImage(t *testing.T) {
 }
 
 func TestNamespaceName(t *testing.T) {
-	if got := ControlPlaneNamespace(testCluster()); got != "clusters-prod-one" {
+	if got := hypershift.ControlPlaneNamespace(testCluster()); got != "clusters-prod-one" {
 		t.Errorf("got %q", got)
 	}
 }

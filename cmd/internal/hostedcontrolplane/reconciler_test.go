@@ -23,10 +23,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -70,7 +70,7 @@ func TestOperator(t *testing.T) {
 func created(t *testing.T, p *place) {
 	p.source.Down()
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{RegistryOverrides: "registry.example.com=content.example.com"})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{RegistryOverrides: "registry.example.com=content.example.com"})
 	hcp := p.awaitValid(t)
 
 	for got, want := range map[string]string{
@@ -85,7 +85,7 @@ func created(t *testing.T, p *place) {
 	if want := "kubernetes " + p.release.ComponentVersions()["kubernetes"]; !strings.Contains(versions, want) {
 		t.Errorf("component versions %q, want %q among them", versions, want)
 	}
-	p.await(t, hcpkg.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason)
+	p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 
 	rules := mustRules(t, append(overrides(t, "registry.example.com=content.example.com"), mirror(policy.PullAny, p.source.Host()+"/ocp/release", p.mirror.Host()+"/mirror/release"))...)
 	handed, err := hcpkg.HandOver(rules)
@@ -114,7 +114,7 @@ func created(t *testing.T, p *place) {
 		t.Errorf("the init container's image is %s, want %s", g, w)
 	}
 	var secret, authority corev1.Secret
-	for name, into := range map[string]*corev1.Secret{hcpkg.IgnitionServer: &secret, hcpkg.IgnitionAuthority: &authority} {
+	for name, into := range map[string]*corev1.Secret{hypershift.IgnitionServer: &secret, hypershift.IgnitionAuthority: &authority} {
 		if err := p.get(t.Context(), name, into); err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func (p *place) versions(t *testing.T) map[string]string {
 // OCPBUGS-60185, 65682, 77365 to 77377, 77844: a mirror that goes away and comes back
 // changes no Deployment.
 func mirrorsDoNotChangeDeployments(t *testing.T, p *place) {
-	vars := map[string]string{env.Variable: p.mirrored()}
+	vars := map[string]string{handover.ImageOverridesVariable: p.mirrored()}
 	p.create(t, p.hcp())
 	stop := p.run(t, vars, hcpkg.Options{})
 	p.awaitValid(t)
@@ -219,7 +219,7 @@ func missingImages(t *testing.T, p *place) {
 	hcp := p.hcp()
 	hcp.Spec.ReleaseImage = p.without(t, "4.17.4", "cluster-config-api", "machine-config-operator")
 	p.create(t, hcp)
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	_, message := p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionFalse, hyperv1.MissingReleaseImagesReason)
 	if want := "cluster-config-api, machine-config-operator"; message != want {
 		t.Errorf("message %q, want %q", message, want)
@@ -245,7 +245,7 @@ func neverContactSource(t *testing.T, p *place) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{env.Variable: p.mirrored()} // which says less and must not be read
+	vars := map[string]string{handover.ImageOverridesVariable: p.mirrored()} // which says less and must not be read
 	vars[handover.Variable], _ = envOf(handed, handover.Variable)
 	p.create(t, p.hcp())
 	stop := p.run(t, vars, hcpkg.Options{})
@@ -274,11 +274,11 @@ func envVars(d *appsv1.Deployment) (vars []handover.EnvVar) {
 func onlyRegistryOverrides(t *testing.T, p *place) {
 	p.source.Down()
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: "="}, hcpkg.Options{RegistryOverrides: p.mirrored()})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: "="}, hcpkg.Options{RegistryOverrides: p.mirrored()})
 	p.awaitValid(t)
 	d := p.deployment(t)
-	if got, _ := envOf(hcpkg.Overrides{Env: envVars(d)}, env.Variable); got != p.mirrored() {
-		t.Errorf("%s=%s, want %s", env.Variable, got, p.mirrored())
+	if got, _ := envOf(hcpkg.Overrides{Env: envVars(d)}, handover.ImageOverridesVariable); got != p.mirrored() {
+		t.Errorf("%s=%s, want %s", handover.ImageOverridesVariable, got, p.mirrored())
 	}
 	if !slices.Contains(d.Spec.Template.Spec.Containers[0].Args, p.mirrored()) {
 		t.Errorf("args %q have no registry overrides", d.Spec.Template.Spec.Containers[0].Args)
@@ -294,7 +294,7 @@ func pullSecret(t *testing.T, p *place) {
 		t.Fatal(err)
 	}
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	check := func(message string, wants ...string) {
 		t.Helper()
 		for _, want := range wants {
@@ -386,7 +386,7 @@ func configMap(t *testing.T, p *place) {
 // What others change or delete comes back.
 func restored(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 	d := p.deployment(t)
 	before := d.DeepCopy()
@@ -394,26 +394,26 @@ func restored(t *testing.T, p *place) {
 	if err := p.client.Patch(t.Context(), d, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.client.Delete(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: hcpkg.IgnitionServer, Namespace: p.namespace}}); err != nil {
+	if err := p.client.Delete(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: hypershift.IgnitionServer, Namespace: p.namespace}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: hcpkg.IgnitionServer, Namespace: p.namespace}}); err != nil {
+	if err := p.client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: hypershift.IgnitionServer, Namespace: p.namespace}}); err != nil {
 		t.Fatal(err)
 	}
 	cluster.Await(t, "what was there to come back", func(ctx context.Context) error {
 		if got := p.deployment(t).Spec.Template.Spec.Containers[0].Args; !slices.Equal(got, before.Spec.Template.Spec.Containers[0].Args) {
 			return fmt.Errorf("args %q", got)
 		}
-		if err := p.get(ctx, hcpkg.IgnitionServer, &corev1.Secret{}); err != nil {
+		if err := p.get(ctx, hypershift.IgnitionServer, &corev1.Secret{}); err != nil {
 			return err
 		}
-		return p.get(ctx, hcpkg.IgnitionServer, &corev1.Service{})
+		return p.get(ctx, hypershift.IgnitionServer, &corev1.Service{})
 	})
 }
 
 func disabled(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 	p.deployment(t)
 	p.change(t, func(hcp *hyperv1.HostedControlPlane) {
@@ -421,7 +421,7 @@ func disabled(t *testing.T, p *place) {
 	})
 	cluster.Await(t, "the ignition server to go", func(ctx context.Context) error {
 		for _, obj := range []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &rbacv1.Role{}} {
-			if err := p.get(ctx, hcpkg.IgnitionServer, obj); !apierrors.IsNotFound(err) {
+			if err := p.get(ctx, hypershift.IgnitionServer, obj); !apierrors.IsNotFound(err) {
 				return fmt.Errorf("%T: %w", obj, err)
 			}
 		}
@@ -433,15 +433,15 @@ func disabled(t *testing.T, p *place) {
 // server reads it again.
 func certificateRenewed(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored(), "CERT_ROTATION_SCALE": "10ms"}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "CERT_ROTATION_SCALE": "10ms"}, hcpkg.Options{})
 	p.awaitValid(t)
 	d := p.deployment(t)
 	var first, now corev1.Secret
-	if err := p.get(t.Context(), hcpkg.IgnitionServer, &first); err != nil {
+	if err := p.get(t.Context(), hypershift.IgnitionServer, &first); err != nil {
 		t.Fatal(err)
 	}
 	cluster.Await(t, "another certificate", func(ctx context.Context) error {
-		if err := p.get(ctx, hcpkg.IgnitionServer, &now); err != nil {
+		if err := p.get(ctx, hypershift.IgnitionServer, &now); err != nil {
 			return err
 		}
 		if bytes.Equal(first.Data["tls.crt"], now.Data["tls.crt"]) {
@@ -457,8 +457,8 @@ func certificateRenewed(t *testing.T, p *place) {
 // A HostedControlPlane of another release is left to the operator of that.
 func otherRelease(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": "quay.io/another/release:1"}, hcpkg.Options{})
-	p.run(t, map[string]string{env.Variable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": p.image(), "CONTROL_PLANE_OPERATOR_IMAGE": "registry.example.com/ours:1"}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": "quay.io/another/release:1"}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": p.image(), "CONTROL_PLANE_OPERATOR_IMAGE": "registry.example.com/ours:1"}, hcpkg.Options{})
 	p.awaitValid(t)
 	p.touch(t, "a")
 	p.awaitValid(t)

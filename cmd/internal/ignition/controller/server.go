@@ -23,11 +23,12 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/httpserver"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
-	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // Options are the flags of the server, as they were given, and its environment.
@@ -50,6 +51,8 @@ type Options struct {
 	Addr string
 	// FeatureGate and OSRelease are files; see [payload.Config].
 	FeatureGate, OSRelease string
+	// Clients is what programs of the release are given to ask registries themselves.
+	Clients payload.Clients
 	// Parallel is how many payloads are made at once; 0 is 4.
 	Parallel int
 	// LookupEnv is os.LookupEnv or a stand-in.
@@ -70,6 +73,9 @@ type Process struct {
 	Base Base
 	// Log is the server's; nil is silent.
 	Log *zap.Logger
+	// Reaper kills what programs of the release leave behind; nil is nobody. It is for main:
+	// a process that has one starts no other programs.
+	Reaper *process.Reaper
 	// MetricsAddr and HealthAddr are those of [operator.Config].
 	MetricsAddr, HealthAddr string
 	// Metrics is where metrics are registered; nil is the registry that MetricsAddr
@@ -186,7 +192,7 @@ func (r *Reconciler) ready(patience time.Duration) func() bool {
 
 // pipeline is the rules that the server was handed, and what makes payloads with them.
 func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache, deps assembly.Deps) (*sources.Resolver, payload.Generator, error) {
-	flag, err := env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides")
+	flag, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -210,7 +216,7 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	}
 	generator, err := payload.New(payload.Config{
 		Releases: releases, Images: images, Rules: rules, Files: files, WorkDir: o.WorkDir,
-		FeatureGate: o.FeatureGate, OSRelease: o.OSRelease, Parallel: o.Parallel, Log: p.Log,
+		FeatureGate: o.FeatureGate, OSRelease: o.OSRelease, Clients: o.Clients, Reaper: p.Reaper, Parallel: o.Parallel, Log: p.Log,
 	})
 	if err != nil {
 		return nil, nil, err
