@@ -103,13 +103,13 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	probes, err := chain.NewFinder(l.prober(), func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
+	finder, err := chain.NewFinder(l.prober(), func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
 		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
 	})
 	if err != nil {
 		return "", err
 	}
-	found, err := probes.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
+	found, err := finder.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
 	if err != nil {
 		return "", l.failed(ctx, ref, err, l.policies, l.res, l.found, 0)
 	}
