@@ -112,10 +112,11 @@ var exact = map[string][]string{
 	// Who verifies signatures must not inherit a cluster or a registry client.
 	"provider/verify": {"github.com/ProtonMail/go-crypto/openpgp", "github.com/ProtonMail/go-crypto/openpgp/armor", "github.com/ProtonMail/go-crypto/openpgp/packet"},
 	// Who keeps things on disk must not inherit a database.
-	"provider/diskcache": {},
-	"chain":              {module + "/chain/health", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
-	"chain/health":       {},
-	"sources":            {module + "/policy", module + "/provider", "go.uber.org/zap"},
+	"provider/diskcache":    {},
+	"chain":                 {module + "/chain/health", module + "/chain/internal/failover", module + "/chain/internal/flight", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"chain/health":          {},
+	"chain/internal/flight": {module + "/provider", module + "/provider/imageref"},
+	"sources":               {module + "/policy", module + "/provider", "go.uber.org/zap"},
 }
 
 func under(path, prefix string) bool {
