@@ -62,7 +62,8 @@ func TestTakeOver(t *testing.T) {
 	w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
 	writers.Peace(t, w, objects...)
-	if pod := d.Spec.Template.Spec; len(pod.Containers) != 1 || slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == writers.Sidecar }) || envOf(d, "OLD") != "" {
+	if pod := d.Spec.Template.Spec; len(pod.Containers) != 1 || slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == writers.Sidecar }) ||
+		slices.ContainsFunc(pod.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "OLD" }) {
 		t.Errorf("HyperShift's parts are still there: %+v", pod)
 	}
 }
