@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/server"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 )
 
@@ -25,7 +25,7 @@ func main() {
 	cmd.AddCommand(
 		runCommand(),
 		featureGateCommand(),
-		server.Command(version),
+		controller.Command(version),
 	)
 	os.Exit(operator.Main(cmd))
 }

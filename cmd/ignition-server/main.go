@@ -6,7 +6,7 @@ package main
 import (
 	"os"
 
-	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/server"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 )
 
@@ -14,7 +14,7 @@ import (
 var version = "dev"
 
 func main() {
-	cmd := server.Command(version)
+	cmd := controller.Command(version)
 	cmd.Version = version
 	os.Exit(operator.Main(cmd))
 }

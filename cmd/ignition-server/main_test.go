@@ -21,11 +21,11 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/scrape"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
-	"github.com/mirrorchain/mirrorchain/test/process"
-	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
 // The process, with the arguments that its Deployment has and paths and addresses of

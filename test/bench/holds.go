@@ -52,14 +52,14 @@ func holds() []hold {
 			[]string{
 				"sources/idms.TestCluster", "sources/icsp.TestCluster", "sources/itms.TestCluster", "sources/imageconfig.TestCluster",
 				"sources.TestResolverAwayAtStart", "chain.TestNoRulesYet", "sources/metrics.TestAway", "cmd/internal/operator.TestReadiness",
-				"cmd/internal/knownissues.TestD33KindsComeAndGo", "cmd/internal/ignition/server.TestR8APIServerAway",
+				"cmd/internal/knownissues.TestD33KindsComeAndGo", "cmd/internal/ignition/controller.TestR8APIServerAway",
 				"cmd/internal/hostedcluster.TestR8APIServerAway",
 			}},
 		{"R9", "pull secret malformed, missing, rotated",
 			"a clear error naming the secret; the new one is used from the next lookup",
 			[]string{
 				"chain.TestRotatedPullSecret", "chain.TestMalformedPullSecret", "provider.TestMalformedPullSecret",
-				"cmd/internal/hostedcluster.TestPullSecret", "cmd/internal/ignition/server.TestServer/R9PullSecret",
+				"cmd/internal/hostedcluster.TestPullSecret", "cmd/internal/ignition/controller.TestServer/R9PullSecret",
 			}},
 		{"R10", "credentials",
 			"sent only to the registry and path they belong to, and to the HTTPS realm which that registry's own challenge names; to no other host, not on redirect, not in a log, an error, a metric or `-v`",
@@ -76,7 +76,7 @@ func holds() []hold {
 			[]string{
 				"chain.TestForbiddenSource", "chain.TestMirrorFaults", "chain.TestSickMirrorsForbiddenSource", "provider/registry.TestLedToForbidden",
 				"cmd/internal/knownissues.TestD7NeverContactSource", "cmd/internal/hostedcontrolplane.TestOperator/NeverContactSource",
-				"cmd/internal/hostedcluster.TestR12NeverContactSource", "cmd/internal/ignition/server.TestServer/R12NeverContactSource",
+				"cmd/internal/hostedcluster.TestR12NeverContactSource", "cmd/internal/ignition/controller.TestServer/R12NeverContactSource",
 				"test/cli.TestScripts/failures",
 			}},
 	}

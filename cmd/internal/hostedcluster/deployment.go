@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -144,7 +143,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 // "none", and the document is a file.
 func (w *workload) overrides() ([]corev1.EnvVar, error) {
 	if w.Handover == HandoverConfigMap {
-		return []corev1.EnvVar{{Name: env.Variable, Value: "="}}, nil
+		return []corev1.EnvVar{{Name: handover.ImageOverridesVariable, Value: "="}}, nil
 	}
 	vars, err := w.rules.vars()
 	var out []corev1.EnvVar

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -78,7 +77,7 @@ func rulesIn(d *appsv1.Deployment) (out []string) {
 				out = append(out, arg)
 			}
 		}
-		for _, name := range []string{env.Variable, handover.Variable} {
+		for _, name := range []string{handover.ImageOverridesVariable, handover.Variable} {
 			for _, v := range c.Env {
 				if v.Name == name {
 					out = append(out, v.Name+"="+v.Value)

@@ -61,7 +61,7 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	resolver, err := sources.NewResolver(ctx, p.Log, srcs...)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: p.Log}, srcs...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the mirror rules: %w", err)
 	}

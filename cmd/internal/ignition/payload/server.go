@@ -2,7 +2,6 @@ package payload
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
 const (
@@ -59,7 +59,7 @@ func (w *work) serve(ctx context.Context, step string) ([]byte, error) {
 	defer p.Stop()
 	b, err := w.fetch(ctx, p, fmt.Sprintf("http://localhost:%d/config/master", free[1]))
 	if err != nil {
-		return nil, &Error{Reason: ReasonInvalidConfig, Step: step, Err: err, Output: w.tell(p.Output())}
+		return nil, &Error{Reason: ReasonInvalidConfig, Step: step, Err: err, Output: w.publicOutput(p.Output())}
 	}
 	return b, nil
 }
@@ -128,12 +128,7 @@ func check(b []byte) error {
 	if len(b) > maxPayload {
 		return fmt.Errorf("its answer is over %d bytes", maxPayload)
 	}
-	var config struct {
-		Ignition struct {
-			Version string `json:"version"`
-		} `json:"ignition"`
-	}
-	if json.Unmarshal(b, &config) != nil || config.Ignition.Version == "" {
+	if !tokens.IsIgnition(b) {
 		return errors.New("its answer is no Ignition config")
 	}
 	return nil

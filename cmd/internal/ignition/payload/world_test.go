@@ -15,11 +15,11 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
 )
 
 // program is the stand-in for the programs of a release, built once.
@@ -70,6 +70,7 @@ type options struct {
 	rewrite    bool
 	cfg        func(*payload.Config)
 	osRelease  string // of this process; "" is RHEL 9
+	limits     registry.Limits
 }
 
 func executables(names ...string) []testpayload.Entry {
@@ -164,7 +165,7 @@ func (w *world) makeInputs(mode string) {
 }
 
 func (w *world) makePipeline(o options) {
-	base, err := registry.New(registry.Config{RootCAs: w.source.CA().Pool()})
+	base, err := registry.New(registry.Config{RootCAs: w.source.CA().Pool(), Limits: o.limits})
 	if err != nil {
 		w.t.Fatal(err)
 	}

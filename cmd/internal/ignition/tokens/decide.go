@@ -1,9 +1,9 @@
 package tokens
 
 import (
-	"crypto/rand"
-	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -152,7 +152,7 @@ func (s State) age(now time.Time) (age time.Duration, known bool) {
 
 // Rotated is s with a new token, made now; the one before it is the old one.
 func (s State) Rotated(now time.Time) State {
-	s.OldToken, s.Token = s.Token, NewToken()
+	s.OldToken, s.Token = s.Token, uuid.NewString()
 	s.Generated = now.UTC().Format(time.RFC3339Nano)
 	return s
 }
@@ -163,12 +163,4 @@ func (s State) Report(reason, message string) (State, bool) {
 	changed := s.Reason != reason || s.Message != message
 	s.Reason, s.Message = reason, message
 	return s, changed
-}
-
-// NewToken is a random UUID, version 4.
-func NewToken() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -173,6 +173,6 @@ func (d *dir) read(name string, sum tokenSum) (entry, error) {
 	}
 	return entry{Payload{
 		Secret: r.Secret, UID: r.UID, NodePool: r.NodePool,
-		CloudConfigHash: r.CloudConfigHash, Recipe: r.Recipe, Missing: r.Missing, Body: r.Body,
+		CloudConfigHash: r.CloudConfigHash, Recipe: r.Recipe, Missing: r.Missing, Body: r.Body, Valid: IsIgnition(r.Body),
 	}, r.Expires}, nil
 }

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -31,6 +32,19 @@ type Payload struct {
 	Missing []string
 	// Body is the Ignition config.
 	Body []byte
+	// Valid reports whether Body is one: see [IsIgnition]. The store sets it, once for each
+	// payload that it takes or reads.
+	Valid bool
+}
+
+// IsIgnition reports whether body is a JSON object with a version of Ignition's.
+func IsIgnition(body []byte) bool {
+	var config struct {
+		Ignition struct {
+			Version string `json:"version"`
+		} `json:"ignition"`
+	}
+	return json.Unmarshal(body, &config) == nil && config.Ignition.Version != ""
 }
 
 // StoreConfig configures [OpenStore].
@@ -147,6 +161,7 @@ func (s *Store) Set(ctx context.Context, p Payload, tokens ...string) error {
 	if len(tokens) == 0 {
 		return errNoToken
 	}
+	p.Valid = IsIgnition(p.Body)
 	expires := time.Now().Add(TTL)
 	sums := make([]tokenSum, len(tokens))
 	s.mu.Lock()

@@ -310,3 +310,44 @@ func TestConcurrent(t *testing.T) {
 		t.Errorf("%d on disk, %d in memory", got, want)
 	}
 }
+
+// Whether a payload is an Ignition config is decided when it is stored or read from disk,
+// and not when it is served.
+func TestValid(t *testing.T) {
+	dir := t.TempDir()
+	s, err := tokens.OpenStore(tokens.StoreConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := map[string]bool{
+		`{"ignition":{"version":"3.2.0"}}`: true, `{"ignition":{}}`: false, "<html>": false, "": false,
+		`{"ignition":{"version":"3.2.0"}}{}`: false,
+	}
+	for body := range bodies {
+		if err := s.Set(t.Context(), tokens.Payload{Secret: "s", Body: []byte(body)}, "token of "+body); err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := s.Alias(t.Context(), "alias of "+body, "token of "+body); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	check := func(when string, s *tokens.Store) {
+		for body, want := range bodies {
+			for _, token := range []string{"token of " + body, "alias of " + body} {
+				if p, ok := s.Lookup(token); !ok || p.Valid != want {
+					t.Errorf("%s: %q: found %v, valid %v; want %v", when, token, ok, p.Valid, want)
+				}
+			}
+		}
+	}
+	check("stored", s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := tokens.OpenStore(tokens.StoreConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	check("read from disk", again)
+}

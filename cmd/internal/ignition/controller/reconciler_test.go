@@ -1,0 +1,593 @@
+package controller_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
+)
+
+// replica is one server's reconciler, with a generator of the test's own.
+type replica struct {
+	*controller.Reconciler
+	place  *place
+	store  *tokens.Store
+	counts counts
+	made   atomic.Int64
+	make   func(ctx context.Context, in payload.Inputs) (payload.Result, error)
+}
+
+const ignition = `{"ignition":{"version":"3.2.0"}}`
+
+func (p *place) replica() *replica {
+	p.t.Helper()
+	store, err := tokens.OpenStore(tokens.StoreConfig{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r := &replica{place: p, store: store}
+	c := admin(p.t, p.user(&r.counts))
+	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{Ignition: []byte(ignition)}, nil
+	}
+	r.Reconciler = &controller.Reconciler{
+		Client: c, Platform: "None", Store: store, Generator: r, Log: zap.NewNop(),
+		Release: controller.NewReleaseInfo(c, p.namespace), Metrics: controller.NewMetrics(store),
+	}
+	return r
+}
+
+func (r *replica) Generate(ctx context.Context, in payload.Inputs) (payload.Result, error) {
+	r.made.Add(1)
+	return r.make(ctx, in)
+}
+
+func (r *replica) reconcile(ctx context.Context, name string) (ctrl.Result, error) {
+	return r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKey{Namespace: r.place.namespace, Name: name}})
+}
+
+// must reconciles without an error.
+func (r *replica) must(name string) ctrl.Result {
+	r.place.t.Helper()
+	res, err := r.reconcile(r.place.t.Context(), name)
+	if err != nil {
+		r.place.t.Fatal(err)
+	}
+	return res
+}
+
+// serves checks what the store has for a token.
+func (r *replica) serves(token []byte, want bool) {
+	r.place.t.Helper()
+	if _, ok := r.store.Lookup(string(token)); ok != want {
+		r.place.t.Errorf("serving a token is %t; want %t", ok, want)
+	}
+}
+
+func inPlace(s *corev1.Secret) { s.Annotations[tokens.AnnotationUpgradeType] = tokens.UpgradeInPlace }
+
+func TestReconciler(t *testing.T) {
+	s := newSite(t)
+	for name, test := range map[string]func(*place){
+		"Rotation": testRotation, "Replicas": testReplicas,
+		"Expiry": testExpiry, "Deletion": testDeletion, "InPlace": testInPlace, "TooLarge": testTooLarge,
+		"Replace": testReplace, "OurEnd": testOurEnd, "Unreported": testUnreported, "Condition": testCondition,
+		"CloudConfig": testCloudConfig, "ChangedMeanwhile": testChangedMeanwhile, "ChangedWhileMade": testChangedWhileMade,
+		"MadeAgainUnderItsName": testMadeAgain, "ConditionRecovers": testConditionRecovers, "Busy": testBusy, "Limit": testLimit,
+		"Requeue": testRequeue, "Foreign": testForeign, "Disagreement": testDisagreement,
+	} {
+		t.Run(name, func(t *testing.T) { test(s.place(t)) })
+	}
+}
+
+// OCPBUGS-42320: one failure is written once, however its text varies.
+func TestOCPBUGS42320OneFailureOnePatch(t *testing.T) {
+	p := newSite(t).place(t)
+	r := p.replica()
+	p.token("token-a")
+	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{}, fmt.Errorf("reading quay.io/a/b@sha256:%064x: read tcp 10.0.0.1:%d->10.0.0.2:443: reset", rand.Uint64(), 30000+rand.IntN(9999))
+	}
+	for i := range 100 {
+		r.Now = func() time.Time { return time.Now().Add(time.Duration(i) * 2 * time.Minute) } // as it is tried again
+		if _, err := r.reconcile(t.Context(), "token-a"); err == nil {
+			t.Fatal("no error: it would not be tried again")
+		}
+	}
+	if n := r.counts.of("PATCH", "/secrets/token-a"); n != 1 {
+		t.Errorf("%d patches; want 1", n)
+	}
+	p.awaitReport("token-a", payload.ReasonInvalidConfig, "reading quay.io/a/b: read tcp 10.0.0.2:443: reset")
+	if got := r.made.Load(); got != 100 {
+		t.Errorf("tried %d times", got)
+	}
+}
+
+func testRotation(p *place) {
+	t, r := p.t, p.replica()
+	first := p.token("token-a").Data[tokens.KeyToken]
+	r.must("token-a")
+	r.Now = func() time.Time { return time.Now().Add(tokens.RotateAfter + time.Minute) }
+	if res := r.must("token-a"); res.RequeueAfter != tokens.RotateAfter {
+		t.Errorf("it is looked at again after %v; want %v", res.RequeueAfter, tokens.RotateAfter)
+	}
+	s := p.secret("token-a")
+	second := s.Data[tokens.KeyToken]
+	if bytes.Equal(first, second) || !bytes.Equal(first, s.Data[tokens.KeyOldToken]) {
+		t.Errorf("the tokens are not rotated")
+	}
+	if at, err := time.Parse(time.RFC3339Nano, s.Annotations[tokens.AnnotationGenerated]); err != nil || time.Until(at) < tokens.RotateAfter {
+		t.Errorf("made at %v, %v", at, err)
+	}
+	r.serves(first, true)
+	r.serves(second, true)
+	r.must("token-a")
+	if !bytes.Equal(p.secret("token-a").Data[tokens.KeyToken], second) || r.made.Load() != 1 {
+		t.Errorf("rotated again, or made %d times", r.made.Load())
+	}
+
+	// What cannot be written is not served, and what was goes on.
+	r.Now = func() time.Time { return time.Now().Add(2*tokens.RotateAfter + time.Hour) }
+	r.Client = refusing{r.Client}
+	if _, err := r.reconcile(t.Context(), "token-a"); err == nil {
+		t.Error("no error")
+	}
+	if n := r.store.Len(); n != 2 {
+		t.Errorf("%d tokens are served; want the two that the Secret names", n)
+	}
+	r.serves(second, true)
+}
+
+type refusing struct{ client.Client }
+
+func (refusing) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
+	return errors.New("refused")
+}
+
+// Replicas rotate a token once, each serves all there is, and none makes a payload
+// for it again.
+func testReplicas(p *place) {
+	t := p.t
+	replicas := []*replica{p.replica(), p.replica(), p.replica()}
+	first := p.token("token-a").Data[tokens.KeyToken]
+	later := func() time.Time { return time.Now().Add(tokens.RotateAfter + time.Minute) }
+	all := func(f func(*replica)) {
+		var wg sync.WaitGroup
+		for _, r := range replicas {
+			wg.Go(func() { f(r) })
+		}
+		wg.Wait()
+	}
+	all(func(r *replica) { r.must("token-a") })
+	for _, r := range replicas {
+		r.Now = later
+	}
+	// Each as often as it asks for because of a conflict, and once more, as it would be
+	// told of the change.
+	all(func(r *replica) {
+		for range 10 {
+			r.must("token-a")
+		}
+	})
+	s := p.secret("token-a")
+	if !bytes.Equal(s.Data[tokens.KeyOldToken], first) {
+		t.Error("rotated more than once")
+	}
+	patches := 0
+	for _, r := range replicas {
+		r.serves(first, true)
+		r.serves(s.Data[tokens.KeyToken], true)
+		if n := r.made.Load(); n != 1 {
+			t.Errorf("a replica made %d payloads", n)
+		}
+		if n := r.store.Len(); n != 2 {
+			t.Errorf("a replica serves %d tokens", n)
+		}
+		patches += r.counts.of("PATCH", "/secrets/token-a")
+	}
+	if patches > 2*len(replicas) {
+		t.Errorf("%d requests to write", patches)
+	}
+}
+
+func testExpiry(p *place) {
+	t, r := p.t, p.replica()
+	s := p.token("token-a")
+	r.must("token-a")
+	change(p, new(corev1.Secret), "token-a", func(s *corev1.Secret) {
+		s.Annotations[tokens.AnnotationExpires] = time.Now().Add(time.Hour).Format(time.RFC3339)
+	})
+	if res := r.must("token-a"); res.RequeueAfter > time.Hour || res.RequeueAfter < time.Minute {
+		t.Errorf("looked at again after %v; want an hour", res.RequeueAfter)
+	}
+	r.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	r.must("token-a")
+	r.serves(s.Data[tokens.KeyToken], false)
+	if err := p.get("token-a", new(corev1.Secret)); !apierrors.IsNotFound(err) {
+		t.Errorf("the expired secret: %v", err)
+	}
+}
+
+func testDeletion(p *place) {
+	r := p.replica()
+	a, b := p.token("token-a"), p.token("token-b")
+	r.must("token-a")
+	r.must("token-b")
+	p.delete(a)
+	r.must("token-a")
+	r.serves(a.Data[tokens.KeyToken], false)
+	r.serves(b.Data[tokens.KeyToken], true)
+}
+
+func testInPlace(p *place) {
+	t, r := p.t, p.replica()
+	p.token("token-a", inPlace)
+	r.must("token-a")
+	r.must("token-a")
+	z, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(p.secret("token-a").Data[tokens.KeyPayload])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(z); err != nil || string(body) != ignition {
+		t.Errorf("the secret holds %q, %v", body, err)
+	}
+	if n := r.counts.of("PATCH", "/secrets/token-a"); n != 1 {
+		t.Errorf("%d patches; want 1", n)
+	}
+}
+
+// A payload too big for a Secret is told of, once, and served all the same.
+func testTooLarge(p *place) {
+	t, r := p.t, p.replica()
+	s := p.token("token-a", inPlace)
+	noise := make([]byte, 1<<20)
+	for i := range noise {
+		noise[i] = "0123456789abcdef"[rand.IntN(16)]
+	}
+	noise = append(noise, noise...)
+	for i := range noise[1<<20:] {
+		noise[1<<20+i] = "ghijklmnopqrstuv"[rand.IntN(16)]
+	}
+	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{Ignition: []byte(`{"ignition":{"version":"3.2.0"},"x":"` + string(noise) + `"}`)}, nil
+	}
+	for range 3 {
+		r.must("token-a")
+	}
+	p.awaitReport("token-a", payload.ReasonInvalidConfig, "use upgrade type Replace")
+	r.serves(s.Data[tokens.KeyToken], true)
+	if n := r.counts.of("PATCH", "/secrets/token-a"); n != 1 || r.made.Load() != 1 {
+		t.Errorf("%d patches, made %d times; want 1 each", n, r.made.Load())
+	}
+}
+
+func testReplace(p *place) {
+	t, r := p.t, p.replica()
+	p.token("token-a", func(s *corev1.Secret) { s.Data[tokens.KeyPayload] = []byte("old") })
+	r.must("token-a")
+	if _, ok := p.awaitReport("token-a", payload.ReasonAsExpected, "").Data[tokens.KeyPayload]; ok {
+		t.Error("a payload is in the secret of a node pool that replaces")
+	}
+}
+
+// What fails because we end is nobody's fault.
+func testOurEnd(p *place) {
+	t, r := p.t, p.replica()
+	p.token("token-a")
+	ctx, cancel := context.WithCancel(t.Context())
+	r.make = func(ctx context.Context, _ payload.Inputs) (payload.Result, error) {
+		cancel()
+		return payload.Result{}, errors.New("the program was killed")
+	}
+	if _, err := r.reconcile(ctx, "token-a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if s := p.secret("token-a"); len(s.Data[tokens.KeyReason]) != 0 {
+		t.Errorf("it says %s %s", s.Data[tokens.KeyReason], s.Data[tokens.KeyMessage])
+	}
+}
+
+// A process that ended between serving and saying so says it later.
+func testUnreported(p *place) {
+	r := p.replica()
+	s := p.token("token-a", inPlace)
+	err := r.store.Set(p.t.Context(), tokens.Payload{Secret: "token-a", Body: []byte(ignition)}, string(s.Data[tokens.KeyToken]))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.must("token-a")
+	if len(p.awaitReport("token-a", payload.ReasonAsExpected, "").Data[tokens.KeyPayload]) == 0 || r.made.Load() != 0 {
+		p.t.Errorf("no payload is in the secret, or it was made anew")
+	}
+}
+
+func testCondition(p *place) {
+	t, r := p.t, p.replica()
+	condition := func() *metav1.Condition {
+		var hcp hyperv1.HostedControlPlane
+		if err := p.get("hcp", &hcp); err != nil {
+			t.Fatal(err)
+		}
+		return apimeta.FindStatusCondition(hcp.Status.Conditions, string(hyperv1.IgnitionServerValidReleaseInfo))
+	}
+	p.token("token-a")
+	p.token("token-b")
+	r.make = func(_ context.Context, in payload.Inputs) (payload.Result, error) {
+		if in.Name == "token-a" {
+			return payload.Result{}, &payload.Error{Reason: payload.ReasonInvalidConfig, Missing: []string{"x", "a"}, Err: errors.New("no image")}
+		}
+		return payload.Result{Ignition: []byte(ignition), Missing: []string{"b"}}, nil
+	}
+	for range 5 {
+		_, _ = r.reconcile(t.Context(), "token-a")
+	}
+	if c := condition(); c == nil || c.Status != metav1.ConditionFalse || c.Reason != hyperv1.MissingReleaseImagesReason || c.Message != "a, x" {
+		t.Errorf("got %+v", c)
+	}
+	writes := func() int { return r.counts.of("PATCH", "/hostedcontrolplanes/hcp/status") }
+	if n := writes(); n != 1 {
+		t.Errorf("%d writes for one change", n)
+	}
+	r.must("token-b")
+	if c := condition(); c.Message != "a, b, x" || writes() != 2 {
+		t.Errorf("got %+v after %d writes", c, writes())
+	}
+	p.delete(p.secret("token-a"))
+	r.must("token-a")
+	if c := condition(); c.Message != "b" || writes() != 3 {
+		t.Errorf("got %+v after %d writes", c, writes())
+	}
+	p.token("token-c")
+	p.delete(p.secret("token-b"))
+	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{Ignition: []byte(ignition)}, nil
+	}
+	r.must("token-b")
+	r.must("token-c")
+	if c := condition(); c.Status != metav1.ConditionTrue || c.Reason != hyperv1.AsExpectedReason || c.ObservedGeneration != 1 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func testCloudConfig(p *place) {
+	t, r := p.t, p.replica()
+	r.Platform = "Azure"
+	data := map[string]string{"cloud.conf": "a: b"}
+	s := p.token("token-a", func(s *corev1.Secret) { s.Data[tokens.KeyCloudHash] = []byte(payload.Hash("a: b")) })
+	var got *payload.CloudConfig
+	r.make = func(_ context.Context, in payload.Inputs) (payload.Result, error) {
+		got = in.CloudConfig
+		return payload.Result{Ignition: []byte(ignition)}, nil
+	}
+	r.must("token-a")
+	if got != nil {
+		t.Errorf("a cloud config from nowhere: %+v", got)
+	}
+	p.create(&corev1.ConfigMap{ObjectMeta: p.meta("azure-cloud-config"), Data: data})
+	for name, hash := range map[string]string{
+		"string": payload.Hash("a: b"), "bytes": payload.Hash([]byte("a: b")), "map": payload.Hash(data), "another": "00000000",
+	} {
+		change(p, new(corev1.Secret), "token-a", func(s *corev1.Secret) { s.Data[tokens.KeyCloudHash] = []byte(hash) })
+		// Made again for another cloud config: the token has one that does not fit.
+		if err := r.store.Forget(t.Context(), "token-a"); err != nil {
+			t.Fatal(err)
+		}
+		r.must("token-a")
+		if got == nil || (got.Hash == hash) != (name != "another") || !strings.Contains(string(got.Manifest), "cloud.conf: 'a: b'") {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	made := r.made.Load()
+	change(p, new(corev1.Secret), "token-a", func(s *corev1.Secret) { s.Data[tokens.KeyCloudHash] = []byte("11111111") })
+	r.must("token-a")
+	if r.made.Load() != made+1 {
+		t.Error("not made again for another cloud config")
+	}
+	if have, _ := r.store.Lookup(string(s.Data[tokens.KeyToken])); have.CloudConfigHash != "11111111" {
+		t.Errorf("what is served was made with %q", have.CloudConfigHash)
+	}
+}
+
+// A report on what a Secret asked for before is not written to it.
+func testChangedMeanwhile(p *place) {
+	t, r := p.t, p.replica()
+	p.token("token-a")
+	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		change(p, new(corev1.Secret), "token-a", func(s *corev1.Secret) { s.Data[tokens.KeyHCHash] = []byte("h2") })
+		return payload.Result{}, errors.New("broken")
+	}
+	if _, err := r.reconcile(t.Context(), "token-a"); err == nil {
+		t.Error("no error")
+	}
+	if s := p.secret("token-a"); len(s.Data[tokens.KeyReason]) != 0 {
+		t.Errorf("it says %s", s.Data[tokens.KeyReason])
+	}
+}
+
+// What was made for what a Secret asked for before is neither served nor told of, even
+// where the API server could not be asked at the time.
+func testChangedWhileMade(p *place) {
+	t := p.t
+	for name, lost := range map[string]bool{"token-a": false, "token-b": true} {
+		r := p.replica()
+		direct := r.Client
+		token := p.token(name).Data[tokens.KeyToken]
+		r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+			if r.made.Load() > 1 {
+				return payload.Result{Ignition: []byte(`{"ignition":{"version":"3.2.0"},"second":1}`)}, nil
+			}
+			change(p, new(corev1.Secret), name, func(s *corev1.Secret) { s.Data[tokens.KeyOSStream] = []byte("new") })
+			if lost {
+				r.Client = away{direct}
+			}
+			return payload.Result{Ignition: []byte(ignition)}, nil
+		}
+		if _, err := r.reconcile(t.Context(), name); (err != nil) != lost {
+			t.Errorf("got %v", err)
+		}
+		r.Client = direct
+		r.serves(token, lost)
+		r.must(name)
+		s := p.secret(name)
+		if got, _ := r.store.Lookup(string(token)); string(s.Data[tokens.KeyReason]) != payload.ReasonAsExpected || !strings.Contains(string(got.Body), "second") {
+			t.Errorf("%s says %q and serves %q", name, s.Data[tokens.KeyReason], got.Body)
+		}
+		r.must(name)
+		if n := r.made.Load(); n != 2 {
+			t.Errorf("made %d times; want 2", n)
+		}
+	}
+}
+
+type away struct{ client.Client }
+
+func (away) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errors.New("away")
+}
+
+// Of a Secret that was deleted and made again between two looks nothing is left.
+func testMadeAgain(p *place) {
+	r := p.replica()
+	first := p.token("token-a")
+	r.must("token-a")
+	p.delete(first)
+	second := p.token("token-a")
+	r.must("token-a")
+	r.serves(first.Data[tokens.KeyToken], false)
+	r.serves(second.Data[tokens.KeyToken], true)
+	p.awaitReport("token-a", payload.ReasonAsExpected, "")
+}
+
+// Once the only Secret is gone whose release lacked something, nothing is missing.
+func testConditionRecovers(p *place) {
+	t, r := p.t, p.replica()
+	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{}, &payload.Error{Reason: payload.ReasonInvalidConfig, Missing: []string{"x"}, Err: errors.New("no image")}
+	}
+	s := p.token("token-a")
+	_, _ = r.reconcile(t.Context(), "token-a")
+	if c := p.releaseInfo(); c == nil || c.Status != metav1.ConditionFalse {
+		t.Fatalf("got %+v", c)
+	}
+	p.delete(s)
+	for range 2 {
+		r.must("token-a")
+	}
+	if c := p.releaseInfo(); c.Status != metav1.ConditionTrue || c.Reason != hyperv1.AsExpectedReason {
+		t.Errorf("got %+v", c)
+	}
+	if n := r.counts.of("PATCH", "/hostedcontrolplanes/hcp/status"); n != 2 {
+		t.Errorf("%d writes; want 2", n)
+	}
+}
+
+func (p *place) releaseInfo() *metav1.Condition {
+	p.t.Helper()
+	var hcp hyperv1.HostedControlPlane
+	if err := p.get("hcp", &hcp); err != nil {
+		p.t.Fatal(err)
+	}
+	return apimeta.FindStatusCondition(hcp.Status.Conditions, string(hyperv1.IgnitionServerValidReleaseInfo))
+}
+
+// Whoever waits for other payloads comes back, and keeps nobody else waiting.
+func testBusy(p *place) {
+	t, r := p.t, p.replica()
+	r.Turns = make(chan struct{}, 1)
+	r.Turns <- struct{}{} // somebody else's
+	p.token("token-a")
+	if res := r.must("token-a"); res.RequeueAfter == 0 || r.made.Load() != 0 {
+		t.Errorf("looked at again after %v, made %d", res.RequeueAfter, r.made.Load())
+	}
+	<-r.Turns
+	for range 2 {
+		r.must("token-a")
+	}
+	p.awaitReport("token-a", payload.ReasonAsExpected, "")
+	if len(r.Turns) != 0 {
+		t.Error("the turn is not given back")
+	}
+}
+
+// What takes for ever is ended, and said.
+func testLimit(p *place) {
+	r := p.replica()
+	r.Limit = 10 * time.Second // enough to read the inputs
+	p.token("token-a")
+	r.make = func(ctx context.Context, _ payload.Inputs) (payload.Result, error) {
+		<-ctx.Done()
+		return payload.Result{}, ctx.Err()
+	}
+	if _, err := r.reconcile(p.t.Context(), "token-a"); !errors.Is(err, context.DeadlineExceeded) {
+		p.t.Errorf("got %v", err)
+	}
+	p.awaitReport("token-a", payload.ReasonInvalidConfig, "deadline exceeded")
+}
+
+func testRequeue(p *place) {
+	t, r := p.t, p.replica()
+	p.token("token-a", func(s *corev1.Secret) {
+		s.Annotations[tokens.AnnotationGenerated] = time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
+	})
+	for range 2 {
+		res := r.must("token-a")
+		if want := tokens.RotateAfter - time.Hour; res.RequeueAfter > want || res.RequeueAfter < want-10*time.Minute {
+			t.Errorf("looked at again after %v; want %v", res.RequeueAfter, want)
+		}
+	}
+}
+
+// Replicas that fare differently do not answer each other's reports for ever.
+func testDisagreement(p *place) {
+	t := p.t
+	well, ill, other := p.replica(), p.replica(), p.replica()
+	ill.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{}, errors.New("one reason")
+	}
+	other.make = func(context.Context, payload.Inputs) (payload.Result, error) {
+		return payload.Result{}, errors.New("another reason")
+	}
+	p.token("token-a")
+	for range 10 { // each write has all of them look again
+		for _, r := range []*replica{well, ill, other} {
+			_, _ = r.reconcile(t.Context(), "token-a")
+		}
+	}
+	for name, r := range map[string]*replica{"well": well, "ill": ill, "other": other} {
+		if n := r.counts.of("PATCH", "/secrets/token-a"); n > 3 || n == 0 {
+			t.Errorf("%s wrote %d times", name, n)
+		}
+	}
+}
+
+// A Secret that is no token secret is nobody's business, whatever its data.
+func testForeign(p *place) {
+	r := p.replica()
+	p.token("token-a", func(s *corev1.Secret) { delete(s.Annotations, tokens.AnnotationToken) })
+	r.must("token-a")
+	if r.made.Load() != 0 || r.counts.of("PATCH", "") != 0 || r.counts.of("DELETE", "") != 0 {
+		p.t.Errorf("requests %v", r.counts.all)
+	}
+}
