@@ -23,7 +23,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Reconciler reconciles HostedClusters. [Reconciler.SetUp] adds it to a manager.
+// Reconciler reconciles HostedClusters. [Reconciler.SetupWithManager] adds it to a manager.
 type Reconciler struct {
 	Settings
 	// Client reads and writes. [CacheOptions] and [ClientOptions] are for its manager.
@@ -47,7 +47,7 @@ type Reconciler struct {
 	architectures architectures
 	encoded       atomic.Pointer[encodedRules]
 	rollout       fastRollout
-	background    *background // made by SetUp
+	background    *background // made by SetupWithManager
 }
 
 const (
@@ -209,8 +209,8 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	return told, r.prune(ctx, hc)
 }
 
-// desired is what is in the control plane namespace for hc, in the order in which it
-// is needed, but for what hands rules over.
+// desired returns what is in the control plane namespace for hc, in the order in which it
+// is needed, without what hands rules over.
 func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),

@@ -117,7 +117,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 	return f, err
 }
 
-// cpoImage is the image of hc's control-plane-operator (HyperShift's
+// cpoImage returns the image of hc's control-plane-operator (HyperShift's
 // support/util/util.go:505, with the flag after the annotation).
 func (s *Settings) cpoImage(hc *hyperv1.HostedCluster, controlPlane *provider.Release) string {
 	if image := s.namedImage(hc); image != "" {
@@ -129,7 +129,7 @@ func (s *Settings) cpoImage(hc *hyperv1.HostedCluster, controlPlane *provider.Re
 	return s.OperatorImage
 }
 
-// namedImage is the image that somebody named, whatever the release says, or "".
+// namedImage returns the image that somebody named, whatever the release says, or "".
 func (s *Settings) namedImage(hc *hyperv1.HostedCluster) string {
 	return cmp.Or(hc.Annotations[hyperv1.ControlPlaneOperatorImageAnnotation], s.ControlPlaneOperatorImage)
 }

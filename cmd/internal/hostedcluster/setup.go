@@ -38,8 +38,8 @@ const (
 	workers    = 20
 )
 
-// CacheOptions have a manager cache what this operator writes and nothing else of
-// those kinds.
+// CacheOptions returns options by which a manager caches what this operator writes and
+// nothing else of those kinds.
 func CacheOptions() cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{managedBy: Owner})}
 	named := cache.ByObject{Transform: onlyName}
@@ -53,8 +53,8 @@ func CacheOptions() cache.Options {
 	}
 }
 
-// onlyName leaves of the metadata of a Secret or ConfigMap what says which one it is,
-// and whether it is ours. A cluster has tens of thousands of them.
+// onlyName reduces the metadata of a Secret or ConfigMap to what says which one it is, and
+// whether it is ours. A cluster has tens of thousands of them.
 func onlyName(obj any) (any, error) {
 	m, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -73,16 +73,17 @@ func onlyName(obj any) (any, error) {
 	}}, nil
 }
 
-// ClientOptions have Secrets and ConfigMaps read from the API server: only their
-// metadata is cached, so that no memory of ours holds every Secret of the cluster.
+// ClientOptions returns options by which Secrets and ConfigMaps are read from the API
+// server. Only their metadata is cached, so that this process never holds every Secret of
+// the cluster.
 func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
 }
 
-// SetUp adds r to mgr. A HostedCluster is reconciled when it changes, when something
+// SetupWithManager adds r to mgr. A HostedCluster is reconciled when it changes, when something
 // changes that was written for it or that it refers to, and when the rules of
 // resolver do.
-func (r *Reconciler) SetUp(mgr manager.Manager, resolver *sources.Resolver) error {
+func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Resolver) error {
 	rules, err := operator.OnRulesAfter(mgr, resolver, &hyperv1.HostedClusterList{}, r.handOverToAll)
 	if err != nil {
 		return err
@@ -170,13 +171,13 @@ func users(ctx context.Context, c client.Reader, obj client.Object) []reconcile.
 	return out
 }
 
-// askAgain is how long it holds that a cluster has no SecurityContextConstraints: their
-// API may have been away when that was asked.
+// askAgain is how long the answer holds that a cluster has no SecurityContextConstraints:
+// their API may have been away.
 const askAgain = 10 * time.Minute
 
-// HasSCC asks mapper whether the cluster has SecurityContextConstraints, until it has;
-// a cluster does not lose them while it runs. That it has none is asked again now and
-// then.
+// HasSCC returns a function that reports whether the cluster has
+// SecurityContextConstraints. It asks mapper until the cluster has them: a cluster does
+// not lose them. It asks again every ten minutes while there are none.
 func HasSCC(mapper apimeta.RESTMapper) func() (bool, error) {
 	var mu sync.Mutex // guards what follows, not the question
 	var has bool

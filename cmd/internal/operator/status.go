@@ -60,7 +60,7 @@ func steady(message string) string {
 	return message
 }
 
-// cut is s without what is too much of it.
+// cut returns s without what is too much of it.
 func cut(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= maxMessage {
@@ -95,7 +95,7 @@ func PatchStatus[T client.Object](ctx context.Context, c client.Client, owner st
 	return true, nil
 }
 
-// statusPatch makes the status of before that of after, of the same resource version.
+// statusPatch returns a patch that makes the status of before that of after, of the same resource version.
 // It is a JSON patch (RFC 6902), because a merge patch cannot say null, which a
 // history's completionTime has to be as long as an update goes on.
 func statusPatch(before, after client.Object) (client.Patch, error) {
@@ -136,7 +136,7 @@ func rawPatch(operations any) (client.Patch, error) {
 	return client.RawPatch(types.JSONPatchType, data), err
 }
 
-// status is that of obj, as the API has it.
+// status returns the status of obj, as the API has it.
 func status(obj client.Object) (map[string]any, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
