@@ -69,10 +69,8 @@ func (r Release) Images() (Images, error) {
 	}
 	out := Images{Version: cmp.Or(r.Version, "4.17.3"), Components: map[string]testpayload.Image{}, Digests: map[string]string{}}
 	for name, es := range entries {
-		img, err := testpayload.Spec{Layers: []testpayload.Layer{
-			{Entries: []testpayload.Entry{testpayload.File("etc/motd", "a base layer of "+name)}},
-			{Entries: es, Compression: testpayload.Uncompressed}, // programs take long to compress
-		}}.Image()
+		base := testpayload.Layer{Entries: []testpayload.Entry{testpayload.File("etc/motd", "a base layer of "+name)}}
+		img, err := testpayload.Spec{Layers: append([]testpayload.Layer{base}, layers(es)...)}.Image()
 		if err != nil {
 			return Images{}, fmt.Errorf("component %s: %w", name, err)
 		}
@@ -100,6 +98,21 @@ func (r Release) Images() (Images, error) {
 	}.Image()
 	out.Pullspec = r.Source + "/" + ReleaseRepository + "@" + out.Release.Digest
 	return out, err
+}
+
+// layers are es in one layer, or in several where they are large. Programs take long to
+// compress, so they are not.
+func layers(es []testpayload.Entry) (all []testpayload.Layer) {
+	const most = 128 << 20
+	size := 0
+	for _, e := range es {
+		if len(all) == 0 || size+len(e.Body) > most {
+			all, size = append(all, testpayload.Layer{Compression: testpayload.Uncompressed}), 0
+		}
+		last := &all[len(all)-1]
+		last.Entries, size = append(last.Entries, e), size+len(e.Body)
+	}
+	return all
 }
 
 // PushTo gives the release, tagged with its version, and its components to push,

@@ -57,6 +57,9 @@ func Start(cfg Config) (*Process, error) {
 	return p, nil
 }
 
+// Pid returns the process's id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

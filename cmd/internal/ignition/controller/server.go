@@ -53,6 +53,8 @@ type Options struct {
 	FeatureGate, OSRelease string
 	// Clients is what programs of the release are given to ask registries themselves.
 	Clients payload.Clients
+	// FileCache bounds the files of images that are kept in WorkDir, in bytes; 0 is 2 GiB.
+	FileCache int64
 	// Parallel is how many payloads are made at once; 0 is 4.
 	Parallel int
 	// LookupEnv is os.LookupEnv or a stand-in.
@@ -135,7 +137,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	if s.store, err = tokens.OpenStore(tokens.StoreConfig{Dir: filepath.Join(o.WorkDir, "tokens"), Log: p.Log}); err != nil {
 		return nil, err
 	}
-	if s.files, err = filecache.Open(filecache.Config{Dir: filepath.Join(o.WorkDir, "cache")}); err != nil {
+	if s.files, err = filecache.Open(filecache.Config{Dir: filepath.Join(o.WorkDir, "cache"), MaxBytes: o.FileCache}); err != nil {
 		return nil, err
 	}
 	s.metrics = NewMetrics(s.store)
@@ -173,21 +175,24 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	if err := setup(r, s.manager, resolver, o.Namespace, o.Parallel); err != nil {
 		return nil, err
 	}
+	healthy := r.hadTurns(cmp.Or(p.ReadyWithin, 3*time.Minute))
 	tell := newTeller(c, o.Namespace, p.Log)
 	s.endpoint, err = httpserver.New(httpserver.Config{
 		Address: o.Addr, Listener: p.Listener, CertFile: o.CertFile, KeyFile: o.KeyFile,
-		Payloads: s.store, Metrics: s.metrics, Linger: p.Linger, Drain: drain, Log: p.Log, Ready: r.ready(cmp.Or(p.ReadyWithin, 3*time.Minute)),
+		Payloads: s.store, Metrics: s.metrics, Linger: p.Linger, Drain: drain, Log: p.Log, Healthy: healthy,
+		// Without rules no payload can be made. Those of an earlier process are served.
+		Ready: func() bool { return healthy() && (resolver.Current() != nil || s.store.Len() > 0) },
 		Hooks: httpserver.Hooks{Served: tell.served, Reached: tell.reached},
 	})
 	return s, err
 }
 
-// ready reports whether every token Secret that was there at the start had its turn, or
-// patience is over. Until then the server before this one, in a rollout, is the one to
-// ask.
-func (r *Reconciler) ready(patience time.Duration) func() bool {
+// hadTurns returns a function that reports whether every token Secret that was there at
+// the start had its turn, or limit has passed. Until then, in a rollout, nodes should ask
+// the previous server.
+func (r *Reconciler) hadTurns(limit time.Duration) func() bool {
 	start := time.Now()
-	return func() bool { return r.first.over() || time.Since(start) >= patience }
+	return func() bool { return r.first.over() || time.Since(start) >= limit }
 }
 
 // pipeline is the rules that the server was handed, and what makes payloads with them.
@@ -201,9 +206,9 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	if err != nil {
 		return nil, nil, err
 	}
-	resolver, err := sources.NewResolver(ctx, p.Log, srcs...)
+	resolver, err := operator.NewResolver(ctx, p.Log, srcs...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the mirror rules: %w", err)
+		return nil, nil, err
 	}
 	rules := operator.TagsFollow(resolver.Current)
 	releases, err := chain.New(p.Base, rules, row.Layers...)
