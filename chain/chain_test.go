@@ -16,7 +16,7 @@ var noRules, _ = policy.NewRules(policy.RulesConfig{})
 func rules() *policy.Rules { return noRules }
 
 func pass(name string, above ...string) chain.Layer {
-	return chain.Layer{Name: name, Above: above, Wrap: func(n provider.ReleaseProvider) provider.ReleaseProvider { return n }}
+	return chain.Layer{Name: name, Above: above, Wrap: func(n provider.ReleaseProvider) (provider.ReleaseProvider, error) { return n, nil }}
 }
 
 func base() provider.ReleaseProvider {
@@ -26,7 +26,7 @@ func base() provider.ReleaseProvider {
 }
 
 func TestNewRefuses(t *testing.T) {
-	nilLayer := chain.Layer{Name: "nil", Wrap: func(provider.ReleaseProvider) provider.ReleaseProvider { return nil }}
+	nilLayer := chain.Layer{Name: "nil", Wrap: func(provider.ReleaseProvider) (provider.ReleaseProvider, error) { return nil, nil }}
 	for name, tt := range map[string]struct {
 		base    provider.ReleaseProvider
 		current func() *policy.Rules

@@ -12,25 +12,24 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// Error says that no endpoint answered for an image, and why, endpoint by
-// endpoint. [errors.Is] and [errors.As] reach the error of every attempt;
+// Error says that no endpoint answered for an image, and why each of them failed. [errors.Is] and [errors.As] reach the error of every attempt;
 // [provider.ClassOf] is its [Error.Class].
 type Error struct {
-	// Image is what was asked for.
+	// Image is the image of the request.
 	Image imageref.Ref
 	// Rules is the version of the rules in force.
 	Rules string
 	// Attempts are the endpoints tried, in order, then those that policy blocks,
 	// which are of [provider.ClassForbidden] and were not contacted.
 	Attempts []provider.Attempt
-	// Errors holds the attempts' errors. Where the caller's own context ended the
-	// lookup, the first of them says so, and which endpoint was being asked.
+	// Errors holds the errors of the attempts. If the caller's context ended the lookup,
+	// the first of them says so, and names the endpoint that was being asked.
 	Errors *multierror.Error
 
 	ended provider.Class // of the caller's own end; ClassUnknown where that ended nothing
 }
 
-// Error lists every endpoint and why it did not answer, on one line.
+// Error returns one line that lists every endpoint and why it did not answer.
 func (e *Error) Error() string {
 	if e.Errors == nil {
 		return "looking up " + e.Image.String() + ": failed"
@@ -38,57 +37,75 @@ func (e *Error) Error() string {
 	return "looking up " + e.Image.String() + ": " + e.Errors.Error()
 }
 
-// Class says what to do about e as a whole. Of several classes the first of these
-// counts: forbidden (endpoints that policy blocks are among the attempts), digest,
-// unauthorized, TLS; unreachable, timeout, server and throttled, of which the first
-// attempt's; not found; any other. Where the caller gave up it is
-// [provider.ClassCanceled] whatever came before, and its deadline counts like the
-// timeout of one more attempt.
+// Class returns the class that says what to do about e as a whole. Of several
+// classes the first of these counts: digest, unauthorized, TLS; unreachable, timeout,
+// server and throttled, of which the first attempt's; not found; any other; forbidden.
+// So an endpoint that policy blocks counts only where nothing else failed. A source
+// that is unreachable or times out does not count where every other endpoint says
+// not found: sites without a line to it ask what their mirrors have. Where the caller
+// gave up the class is [provider.ClassCanceled] whatever came before, and its deadline
+// counts like the timeout of one more attempt.
 func (e *Error) Class() provider.Class {
 	if e.ended == provider.ClassCanceled {
 		return e.ended
 	}
-	class := provider.ClassUnknown
-	found := false
-	consider := func(c provider.Class) {
-		if !found || urgency(c) > urgency(class) {
-			class, found = c, true
-		}
-	}
+	source := e.Image.Normalize()
+	var all, elsewhere worst // elsewhere leaves out the source where it is away
 	for _, a := range e.Attempts {
-		if a.Err != nil {
-			consider(provider.ClassOf(a.Err))
+		if a.Err == nil {
+			continue
+		}
+		c := provider.ClassOf(a.Err)
+		all.add(c)
+		if a.Ref != source || c != provider.ClassUnreachable && c != provider.ClassTimeout {
+			elsewhere.add(c)
 		}
 	}
 	if e.ended != provider.ClassUnknown {
-		consider(e.ended)
+		all.add(e.ended)
+		elsewhere.add(e.ended)
 	}
-	if !found && e.Errors != nil {
+	switch {
+	case elsewhere.class == provider.ClassNotFound:
+		return elsewhere.class
+	case !all.found && e.Errors != nil:
 		return provider.ClassOf(e.Errors)
 	}
-	return class
+	return all.class
+}
+
+// worst is the most urgent of some classes, and of equally urgent ones the first.
+type worst struct {
+	class provider.Class
+	found bool
+}
+
+func (w *worst) add(c provider.Class) {
+	if !w.found || urgency(c) > urgency(w.class) {
+		w.class, w.found = c, true
+	}
 }
 
 // urgency orders classes by what a person should hear of first.
 func urgency(c provider.Class) int {
 	switch c {
-	case provider.ClassForbidden:
-		return 6
 	case provider.ClassDigest:
-		return 5
+		return 6
 	case provider.ClassUnauthorized:
-		return 4
+		return 5
 	case provider.ClassTLS:
-		return 3
+		return 4
 	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassServer, provider.ClassThrottled:
-		return 2
+		return 3
 	case provider.ClassNotFound:
-		return 1
+		return 2
+	case provider.ClassForbidden:
+		return 0
 	}
-	return 0
+	return 1
 }
 
-// Unwrap is the *multierror.Error with the errors of all attempts.
+// Unwrap returns the *multierror.Error with the errors of all attempts.
 func (e *Error) Unwrap() error {
 	if e.Errors == nil {
 		return nil
@@ -96,8 +113,8 @@ func (e *Error) Unwrap() error {
 	return e.Errors
 }
 
-// newError makes the error of a lookup. ended is the caller's context error where
-// that ended the lookup, made by endedError, else nil.
+// newError returns the error of a lookup. ended is a contextError if the caller's
+// context ended the lookup, else nil.
 func newError(req *provider.Request, attempts []provider.Attempt, ended error) *Error {
 	e := &Error{Image: req.Image, Rules: rulesVersion(req), Attempts: attempts}
 	errs := &multierror.Error{ErrorFormat: oneLine}
@@ -119,9 +136,9 @@ func newError(req *provider.Request, attempts []provider.Attempt, ended error) *
 	return e
 }
 
-// endedError is a context error with a class of its own. It names the endpoint that
-// was being asked, if one was.
-func endedError(err error, asking imageref.Ref) error {
+// contextError returns the error of a context with a class, and with the endpoint that
+// was being asked; zero if there was none.
+func contextError(err error, asking imageref.Ref) error {
 	class := provider.ClassCanceled
 	if errors.Is(err, context.DeadlineExceeded) {
 		class = provider.ClassTimeout
@@ -140,7 +157,7 @@ func oneLine(errs []error) string {
 	return b.String()
 }
 
-// attemptError names the endpoint where the error itself does not.
+// attemptError adds the endpoint to an error that does not name it.
 type attemptError struct {
 	ref imageref.Ref
 	err error
@@ -155,8 +172,7 @@ func (e attemptError) Error() string {
 
 func (e attemptError) Unwrap() error { return e.err }
 
-// refusals are the endpoints of image that policy blocks, as attempts that were
-// never made.
+// refusals returns the endpoints that policy blocks as attempts, which were never made.
 func refusals(req *provider.Request) []provider.Attempt {
 	res, err := req.Rules.Resolve(req.Image)
 	if err != nil {
@@ -175,19 +191,19 @@ func refusals(req *provider.Request) []provider.Attempt {
 	return as
 }
 
-// noAnswer reports whether err says that no endpoint answered at all: each one is
-// away, overloaded or not to be trusted, and none denied anything. Endpoints that
-// policy blocks were not asked.
+// noAnswer reports whether no endpoint answered at all: each one was unreachable,
+// overloaded or not trusted, and none denied anything. Endpoints that policy blocks do
+// not count, since they were not asked.
 func noAnswer(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		return away(provider.ClassOf(err))
+		return unavailable(provider.ClassOf(err))
 	}
 	asked := false
 	for _, a := range e.Attempts {
 		switch c := provider.ClassOf(a.Err); {
 		case c == provider.ClassForbidden:
-		case !away(c):
+		case !unavailable(c):
 			return false
 		default:
 			asked = true
@@ -196,8 +212,8 @@ func noAnswer(err error) bool {
 	return asked
 }
 
-// denied reports whether an endpoint says that there is no such image, or that these
-// credentials may not see it. err counts where there were no attempts.
+// denied reports whether an endpoint answered that the image does not exist, or that the
+// credential may not read it. err counts if there were no attempts.
 func denied(attempts []provider.Attempt, err error) bool {
 	deny := func(err error) bool {
 		c := provider.ClassOf(err)
@@ -211,12 +227,21 @@ func denied(attempts []provider.Attempt, err error) bool {
 	return len(attempts) == 0 && err != nil && deny(err)
 }
 
-// away are the classes that say nothing about the image, only about the endpoint.
-func away(c provider.Class) bool {
+// unavailable reports whether an error of class c says nothing about the image, only
+// about the endpoint.
+func unavailable(c provider.Class) bool {
 	switch c {
 	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassTLS,
 		provider.ClassServer, provider.ClassThrottled:
 		return true
 	}
 	return false
+}
+
+// attemptsOf returns the attempts of a lookup that failed.
+func attemptsOf(err error) []provider.Attempt {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Attempts
+	}
+	return nil
 }

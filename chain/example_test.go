@@ -20,12 +20,12 @@ import (
 // The first layer is the outermost: it sees the request first and the answer last.
 func ExampleNew() {
 	say := func(name string) chain.Layer {
-		return chain.Layer{Name: name, Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
+		return chain.Layer{Name: name, Wrap: func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
 			return provider.ReleaseFunc(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 				fmt.Println("into", name)
 				defer fmt.Println("out of", name)
 				return next.Lookup(ctx, req)
-			})
+			}), nil
 		}}
 	}
 	base := provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest"
 )
 
 const (
@@ -111,6 +112,11 @@ func (f *fakes) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		return nil, err
 	}
 	return f.content.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil
+}
+
+// Open looks up the whole release: most tests are not about that.
+func (f *fakes) Open(ctx context.Context, req provider.Request, known string) (provider.Opened, error) {
+	return providertest.Base{ReleaseProvider: f}.Open(ctx, req, known)
 }
 
 // become changes how the endpoints answer.

@@ -100,13 +100,13 @@ func TestMistakesEndTheSearch(t *testing.T) {
 func TestErrorClass(t *testing.T) {
 	// In the order in which the command line's exit codes win over each other.
 	groups := [][]provider.Class{
-		{provider.ClassForbidden},
 		{provider.ClassDigest},
 		{provider.ClassUnauthorized},
 		{provider.ClassTLS},
 		{provider.ClassUnreachable, provider.ClassTimeout, provider.ClassServer, provider.ClassThrottled},
 		{provider.ClassNotFound},
 		{provider.ClassLimit, provider.ClassMalformed, provider.ClassUnknown},
+		{provider.ClassForbidden},
 	}
 	for i, more := range groups {
 		for _, a := range more {
@@ -128,15 +128,16 @@ func wantClass(t *testing.T, want provider.Class, tried ...provider.Class) {
 	t.Helper()
 	e := &chain.Error{Image: image}
 	for _, c := range tried {
-		e.Attempts = append(e.Attempts, provider.Attempt{Ref: image, Err: &provider.Error{Class: c}})
+		e.Attempts = append(e.Attempts, provider.Attempt{Ref: mustParse(t, mirrorA+"@"+image.Digest()), Err: &provider.Error{Class: c}})
 	}
 	if got := provider.ClassOf(errors.Join(errors.New("x"), e)); e.Class() != want || got != want {
 		t.Errorf("%v: class %s, and %s by ClassOf; want %s", tried, e.Class(), got, want)
 	}
 }
 
-// Endpoints that policy blocks count, an attempt that was lost on the way to a
-// success does not, and the caller's end does.
+// A source that policy blocks counts only beside nothing else, one that is away does
+// not count where the mirrors say that they have no such image, an attempt that was
+// lost on the way to a success does not count, and the caller's end does.
 func TestErrorClassOfLookups(t *testing.T) {
 	never := mirrored(source, mirrorA)
 	never.NeverContactSource = true
@@ -145,10 +146,25 @@ func TestErrorClassOfLookups(t *testing.T) {
 		_, err := newChain(t, base, newRules(t, rule), chain.Mirrors(chain.MirrorsConfig{Retries: -1})).Lookup(ctx, provider.Request{Image: image})
 		return provider.ClassOf(err)
 	}
-	if got := lookup(t.Context(), never, map[string]endpoint{mirrorA: fails(provider.ClassNotFound)}); got != provider.ClassForbidden {
-		t.Errorf("with a source that is never contacted: %s", got)
+	for _, c := range []provider.Class{provider.ClassNotFound, provider.ClassUnauthorized, provider.ClassTLS, provider.ClassTimeout, provider.ClassMalformed} {
+		if got := lookup(t.Context(), never, map[string]endpoint{mirrorA: fails(c)}); got != c {
+			t.Errorf("%s with a source that is never contacted: %s", c, got)
+		}
 	}
 	two := mirrored(source, mirrorA)
+	for _, c := range []struct{ mirror, source, want provider.Class }{
+		{provider.ClassNotFound, provider.ClassUnreachable, provider.ClassNotFound},
+		{provider.ClassNotFound, provider.ClassTimeout, provider.ClassNotFound},
+		{provider.ClassNotFound, provider.ClassServer, provider.ClassServer},
+		{provider.ClassNotFound, provider.ClassTLS, provider.ClassTLS},
+		{provider.ClassServer, provider.ClassUnreachable, provider.ClassServer},
+		{provider.ClassMalformed, provider.ClassUnreachable, provider.ClassUnreachable},
+		{provider.ClassUnreachable, provider.ClassNotFound, provider.ClassUnreachable},
+	} {
+		if got := lookup(t.Context(), two, map[string]endpoint{mirrorA: fails(c.mirror), source: fails(c.source)}); got != c.want {
+			t.Errorf("%s, then %s at the source: %s, want %s", c.mirror, c.source, got, c.want)
+		}
+	}
 	if got := lookup(t.Context(), two, map[string]endpoint{mirrorA: fails(provider.ClassNotFound), source: fails(provider.ClassUnauthorized)}); got != provider.ClassUnauthorized {
 		t.Errorf("404, then 401: %s", got)
 	}

@@ -41,7 +41,7 @@ func (o *opener) Lookup(context.Context, provider.Request) (*provider.Release, e
 	return nil, errors.New("looked up as a whole")
 }
 
-func (o *opener) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
+func (o *opener) Open(ctx context.Context, req provider.Request, _ string) (provider.Opened, error) {
 	o.mu.Lock()
 	o.opens++
 	o.mu.Unlock()
@@ -432,14 +432,6 @@ func TestStoreHangingEndpoint(t *testing.T) {
 	})
 }
 
-func TestStoreWithoutOpener(t *testing.T) {
-	base := newFakes(t, map[string]endpoint{source: answers})
-	s := storeOver(t, base, chain.StoreConfig{})
-	lookup(t, s, provider.Request{Image: image})
-	lookup(t, s, provider.Request{Image: image})
-	wantList(t, "asked", base.names(), source, source)
-}
-
 func TestStoreWrongContent(t *testing.T) {
 	base := &opener{}
 	base.open = func(context.Context, provider.Request) (string, provider.Platform, error) {
@@ -458,8 +450,8 @@ func TestStoreWrongContent(t *testing.T) {
 // liar reads another release than it opened.
 type liar struct{ *opener }
 
-func (l *liar) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
-	o, err := l.opener.Open(ctx, req)
+func (l *liar) Open(ctx context.Context, req provider.Request, _ string) (provider.Opened, error) {
+	o, err := l.opener.Open(ctx, req, "")
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest"
 )
 
 // fullChain is every layer, observed by a log at a level that says nothing here.
@@ -180,9 +181,13 @@ func TestLookupsUnderReloads(t *testing.T) {
 
 	shared := release(t, 3)
 	base := provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {
-		return shared.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil
+		r := shared
+		if d := req.Image.Digest(); d != shared.Digest() {
+			r = shared.With(func(data *provider.ReleaseData) { data.Digest = d })
+		}
+		return r.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil
 	})
-	inner := fullChain(t, base, current.Load)
+	inner := fullChain(t, providertest.Base{ReleaseProvider: base}, current.Load)
 	c, err := chain.New(inner, current.Load, chain.Translate(chain.TranslateConfig{}))
 	if err != nil {
 		t.Fatal(err)

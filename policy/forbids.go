@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -18,11 +19,13 @@ import (
 // one only repositories are forbidden, or a registry with one blocked repository
 // could not issue tokens for the others.
 //
-// Hosts are compared without regard to case, to a final dot, and to whether a
-// port 80 or 443 is written.
+// Hosts are compared by what would be dialled and not by how they are written: the
+// case of letters, a final dot, the zeros before a port, whether a port 80 or 443 is
+// written at all, how an IP address is written, an IPv4 address within IPv6 and an
+// IPv6 zone make no difference, neither in the address nor in the policies.
 func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	r = r.orNone()
-	if len(r.within) == 0 {
+	if len(r.led.within) == 0 {
 		return Scope{}, false
 	}
 	host := hostOf(to.Host)
@@ -39,7 +42,7 @@ func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 			}
 		}
 		if name != "" {
-			if by, forbidden = r.forbids(host, "/"+name); forbidden {
+			if by, forbidden = r.led.forbids(host, "/"+name); forbidden {
 				return by, true
 			}
 		}
@@ -47,15 +50,77 @@ func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	if named || host == hostOf(from) {
 		return Scope{}, false
 	}
-	if by, forbidden = r.forbids(host, ""); forbidden {
+	if by, forbidden = r.led.forbids(host, ""); forbidden {
 		return by, true
 	}
-	by, forbidden = r.within[host]
+	by, forbidden = r.led.within[host]
 	return by, forbidden
 }
 
+// InsecureHost reports whether policy calls a host itself insecure, and not only some
+// repository on it. It is for hosts that a registry leads to, such as a token realm.
+func (r *Rules) InsecureHost(host string) bool {
+	host = strings.ToLower(host)
+	if len(host) > maxSource {
+		return false
+	}
+	c := r.orNone().index.nth(host, len(host), 0)
+	return c != nil && c.insecure && !c.moved()
+}
+
+// blockedHosts answers [Rules.Forbids].
+type blockedHosts struct {
+	// within are the hosts of which anything is blocked, each with the first scope
+	// that does it.
+	within map[string]Scope
+	// index has the entries of these hosts, their names written in one way.
+	index *index
+}
+
+func newBlockedHosts(entries []*entry) (blockedHosts, error) {
+	b := blockedHosts{within: make(map[string]Scope)}
+	wild := false
+	for _, e := range entries {
+		if !e.blocked {
+			continue
+		}
+		wild = wild || isWildcard(e.prefix)
+		host, _, _ := strings.Cut(e.prefix, "/")
+		if host = hostOf(host); b.within[host] == (Scope{}) {
+			b.within[host] = e.blockedBy
+		}
+	}
+	if len(b.within) == 0 {
+		return b, nil
+	}
+	var same []*entry
+	byName := make(map[string]*entry)
+	for _, e := range entries {
+		host, rest, _ := strings.Cut(e.prefix, "/")
+		if _, ok := b.within[hostOf(host)]; !ok && !wild {
+			continue
+		}
+		name, port := splitHost(host)
+		c := &entry{prefix: name + port, blocked: e.blocked, blockedBy: e.blockedBy}
+		if rest != "" {
+			c.prefix += "/" + rest
+		}
+		old := byName[c.prefix]
+		switch {
+		case old == nil:
+			byName[c.prefix] = c
+			same = append(same, c)
+		case !old.blocked: // two ways to write one name: what is blocked is blocked
+			old.blocked, old.blockedBy = c.blocked, c.blockedBy
+		}
+	}
+	var err error
+	b.index, err = newIndex(same)
+	return b, err
+}
+
 // forbids looks host and rest, "" or a path, up as nodes do.
-func (r *Rules) forbids(host, rest string) (Scope, bool) {
+func (b blockedHosts) forbids(host, rest string) (Scope, bool) {
 	for i, h := range aliases(host) {
 		name := h + rest
 		for len(name) > maxSource-1 { // what is longer covers nothing
@@ -65,7 +130,7 @@ func (r *Rules) forbids(host, rest string) (Scope, bool) {
 			}
 			name = name[:end]
 		}
-		c := r.index.nth(name, len(h), 0)
+		c := b.index.nth(name, len(h), 0)
 		// Without the port it has been looked up before.
 		if c != nil && c.blocked && (i == 0 || strings.HasPrefix(c.prefix, h)) {
 			return c.blockedBy, true
@@ -74,22 +139,51 @@ func (r *Rules) forbids(host, rest string) (Scope, bool) {
 	return Scope{}, false
 }
 
-// hostOf is how hosts are compared.
+// hostOf is how hosts are compared: without a port that is HTTP's own.
 func hostOf(host string) string {
-	host = strings.ToLower(host)
-	name, port := host, ""
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		name, port = host[:i], host[i:]
-	}
-	name = strings.TrimSuffix(name, ".")
+	name, port := splitHost(host)
 	switch port {
-	case ":", ":80", ":443":
+	case ":80", ":443":
 		port = ""
 	}
-	if name == "registry-1.docker.io" || name == "index.docker.io" {
+	return name + port
+}
+
+// splitHost writes a host in the one way in which hosts are compared, and its port,
+// with the colon, "" where there is none.
+func splitHost(host string) (name, port string) {
+	name = strings.ToLower(host)
+	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
+		name, port = name[:i], ":"+strings.TrimLeft(name[i+1:], "0")
+	}
+	if port == ":" {
+		port = ""
+	}
+	name = strings.TrimRight(name, ".")
+	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")); err == nil {
+		name = addressName(a)
+	}
+	switch name {
+	case "registry-1.docker.io", "index.docker.io":
 		name = "docker.io" // the same registry
 	}
-	return name + port
+	return name, port
+}
+
+// nat64 are IPv4 addresses as IPv6 networks reach them (RFC 6052, 2.1).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// addressName is an IP address as it stands in a host.
+func addressName(a netip.Addr) string {
+	a = a.WithZone("").Unmap()
+	if nat64.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	if a.Is4() {
+		return a.String()
+	}
+	return "[" + a.String() + "]"
 }
 
 // aliases are the names that scopes may have for what hostOf makes host.
@@ -98,28 +192,5 @@ func aliases(host string) []string {
 	if strings.LastIndexByte(host, ':') <= strings.LastIndexByte(host, ']') {
 		all = append(all, host+":443", host+":80")
 	}
-	if host == "docker.io" {
-		all = append(all, "registry-1.docker.io", "index.docker.io")
-	}
 	return all
-}
-
-// blockedWithin are the hosts of which anything is blocked, each with the first
-// scope that does it.
-func blockedWithin(entries []*entry) map[string]Scope {
-	var m map[string]Scope
-	for _, e := range entries {
-		if !e.blocked {
-			continue
-		}
-		if m == nil {
-			m = make(map[string]Scope)
-		}
-		host, _, _ := strings.Cut(e.prefix, "/")
-		host = hostOf(host)
-		if _, ok := m[host]; !ok {
-			m[host] = e.blockedBy
-		}
-	}
-	return m
 }

@@ -38,7 +38,7 @@ func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	}
 	r = r.orNone()
 	if len(r.rewrites.bySource) > 0 {
-		e, err := r.endpoints(ref.Normalize())
+		e, err := r.endpoints(ref.Normalize(), false)
 		return r.permitted(e), err
 	}
 	at, end := r.index.find(ref.Name(), len(ref.Registry()), 0)
@@ -97,8 +97,8 @@ func (r *Rules) permitted(all []Candidate) []Candidate {
 }
 
 // endpoints are all endpoints for a normalized reference, blocked or not, with
-// Rewrite rules applied.
-func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
+// Rewrite rules applied. why asks for InsecureBy.
+func (r *Rules) endpoints(ref imageref.Ref, why bool) ([]Candidate, error) {
 	moved, rule, err := r.rewrites.apply(ref)
 	if err != nil {
 		return nil, err
@@ -108,6 +108,9 @@ func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
 		source = Candidate{Ref: moved, Origins: []string{rule.origin}}
 		if c := r.index.of(moved); c != nil {
 			source.Insecure = c.insecure
+			if c.insecure && why {
+				source.InsecureBy = r.entryInsecureBy(c)
+			}
 		}
 	}
 	at, end := r.index.find(ref.Name(), len(ref.Registry()), 0)
@@ -119,6 +122,9 @@ func (r *Rules) endpoints(ref imageref.Ref) ([]Candidate, error) {
 	out := make([]Candidate, len(all))
 	for i, k := range all {
 		out[i] = Candidate{Mirror: k.mirror, Insecure: k.insecure, Origins: r.index.originsOf(k)}
+		if k.insecure && why {
+			out[i].InsecureBy = r.insecureBy(at, bases[i])
+		}
 	}
 	if isWildcard(rec.prefix) {
 		unmirror(out, bases, ref.Name()[:end])
@@ -163,12 +169,15 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 		}
 		if skip == 0 {
 			res.Source, res.Inherited = c.prefix, r.inherited(c.prefix)
+			if c.dropIn { // no scope reaches it
+				continue
+			}
 			res.InsecureScopes, res.BlockedScopes = r.scopes.insecure.around(c.prefix), r.scopes.blocked.around(c.prefix)
 		} else {
 			res.Losing = append(res.Losing, c.prefix)
 		}
 	}
-	all, err := r.endpoints(res.Normalized)
+	all, err := r.endpoints(res.Normalized, true)
 	if err != nil {
 		return res, err
 	}
@@ -181,6 +190,38 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 		}
 	}
 	return res, nil
+}
+
+// insecureBy finds what makes an endpoint insecure.
+func (r *Rules) insecureBy(at uint32, base imageref.Base) *Scope {
+	e := r.index.entries[r.index.number(at)]
+	location := base.String()
+	for _, m := range e.mirrors {
+		if !m.insecure || m.location != location {
+			continue
+		}
+		if e.inherits != "" { // it was judged before it was moved down
+			location = strings.TrimSuffix(location, e.prefix[len(e.inherits):])
+		}
+		return r.scopeOr(e, location, m.origins)
+	}
+	return r.entryInsecureBy(e)
+}
+
+// entryInsecureBy finds what makes the source of e insecure.
+func (r *Rules) entryInsecureBy(e *entry) *Scope { return r.scopeOr(e, e.prefix, e.origins) }
+
+// scopeOr returns the longest insecure scope that reaches a location of e, or the
+// location itself as the entries in origins name it.
+func (r *Rules) scopeOr(e *entry, location string, origins []string) *Scope {
+	by := Scope{Name: location, Origin: strings.Join(origins, ", ")}
+	if !e.dropIn {
+		r.scopes.insecure.enclosing(location, func(_ string, s Scope) bool {
+			by = s
+			return false
+		})
+	}
+	return &by
 }
 
 // inherited is the source whose mirrors the entry for prefix was given, "" for none.

@@ -33,7 +33,8 @@ type Rules struct {
 	rewrites rewrites
 	insecure []Scope
 	blocked  []Scope
-	within   map[string]Scope                            // hosts of which anything is blocked
+	stated   []Entry                                     // what the merged rules come from
+	led      blockedHosts                                // what a registry may not lead to
 	scopes   struct{ insecure, blocked scopeMap[Scope] } // the same, by name
 	warnings []Warning
 }
@@ -43,6 +44,10 @@ type Candidate struct {
 	Ref      imageref.Ref // the image there
 	Mirror   bool         // false for the source itself
 	Insecure bool         // plain HTTP or any certificate will do
+	// InsecureBy is what makes it insecure: an insecure scope, or the location itself
+	// with the table of registries.conf that says so. Only Resolve and Explain find it:
+	// nil in the answers of Candidates, and where Insecure is false.
+	InsecureBy *Scope
 	// Origins are the entries that named it: none for the source, except where a
 	// table's location or a Rewrite rule puts another place there. Shared: do not
 	// modify.
@@ -105,6 +110,13 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
+	over := newTable(cfg, s.dropIns, 0)
+	dropIns, err := over.load()
+	if err != nil {
+		return nil, err
+	}
+	t.dropped = append(t.dropped, over.dropped...)
+	entries, replaced := override(entries, dropIns)
 	r := &Rules{entries: entries, insecure: once(s.insecure), blocked: once(s.blocked)}
 	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
 		return nil, err
@@ -112,10 +124,13 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if r.index, err = newIndex(entries); err != nil {
 		return nil, err
 	}
-	r.within = blockedWithin(entries)
+	r.stated = entriesOf(policies)
+	if r.led, err = newBlockedHosts(entries); err != nil {
+		return nil, err
+	}
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.version = versionOf(entries, r.rewrites)
-	r.warnings = warn(s, t, sets, entries, r.rewrites, r.index)
+	r.warnings = warn(s, t, sets, entries, replaced, r.rewrites, r.index)
 	return r, nil
 }
 

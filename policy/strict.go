@@ -3,7 +3,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -33,7 +32,7 @@ func validate(s statements) []problem {
 	}
 	for _, scopes := range [][]Scope{s.insecure, s.blocked} {
 		for _, scope := range scopes {
-			if !isScope(scope.Name) {
+			if !isRenderable(scope.Name) {
 				add([]string{scope.Origin}, "%q is no scope; want a registry, a namespace, a repository, or *.HOST", scope.Name)
 			}
 		}
@@ -59,14 +58,6 @@ func validate(s statements) []problem {
 		}
 	}
 	return out
-}
-
-// isScope is IsValidRegistriesConfScope of openshift/runtime-utils.
-func isScope(s string) bool {
-	if s == "" {
-		return false
-	}
-	return !strings.Contains(s, "*") || isWildcard(s) && !strings.ContainsAny(s[2:], "/@:*")
 }
 
 // isSource is the pattern of a source in openshift/api config/v1.

@@ -133,7 +133,7 @@ func TestOddScopes(t *testing.T) {
 				}
 				continue
 			}
-			got := warnings(r, policy.WarnOddScope)
+			got := append(warnings(r, policy.WarnOddScope), warnings(r, policy.WarnDeadScope)...)
 			switch {
 			case test.want == "" && len(got) > 0:
 				t.Errorf("%s %s: %+v", name, test.scope, got)
@@ -141,7 +141,8 @@ func TestOddScopes(t *testing.T) {
 				t.Errorf("%s %s: %+v, want %q", name, test.scope, got, test.want)
 			}
 			// Who is handed the rules has been told, or somebody else has.
-			if again := warnings(mustRules(t, policy.RulesConfig{}, r.Policy()), policy.WarnOddScope); len(again) > 0 {
+			handed := mustRules(t, policy.RulesConfig{}, r.Policy())
+			if again := append(warnings(handed, policy.WarnOddScope), warnings(handed, policy.WarnDeadScope)...); len(again) > 0 {
 				t.Errorf("%s %s, handed on: %+v", name, test.scope, again)
 			}
 		}

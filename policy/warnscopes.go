@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -22,62 +23,70 @@ func (w *warner) duplicate(d *dropped) {
 		d.prefix, strings.Join(d.first, ", "), strings.Join(d.further, ", "), terms)
 }
 
-// oddScopes: scopes and tables that do not cover what they seem to. Where they
-// are meant to forbid something, nothing is forbidden, and nodes say nothing.
-func (w *warner) oddScopes(s statements) {
-	check := func(word string, scopes []Scope) {
+// replaced warns about a table that a drop-in replaces although more than an admin's
+// own registries.conf speaks in it.
+func (w *warner) replaced(e *entry) {
+	var lost []string
+	if slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.api }) || e.merged && len(e.mirrors) > 0 {
+		lost = append(lost, "mirrors")
+	}
+	drop := w.index.entry(e.prefix)
+	if e.blocked && !drop.blocked {
+		lost = append(lost, "that it is not to be contacted")
+	}
+	if e.insecure && !drop.insecure {
+		lost = append(lost, "that it is insecure")
+	}
+	if len(lost) > 0 {
+		w.add(WarnDropInReplaces, slices.Concat(drop.origins, e.origins), "the drop-in at %s replaces all that is said about %s, as on nodes: what %s say of it is lost (%s); state it there too, or remove that table",
+			strings.Join(drop.origins, ", "), e.prefix, strings.Join(e.origins, ", "), strings.Join(lost, ", "))
+	}
+}
+
+// scopes warns about scopes, tables and sources that do not cover what they seem to.
+// Where they are meant to forbid something nothing is forbidden, and nodes say nothing.
+func (w *warner) scopes(s statements) {
+	check := func(format, scope, origin string) {
+		e := checkScope(scope)
+		if e == nil {
+			return
+		}
+		code := WarnOddScope
+		if e.Dead {
+			code = WarnDeadScope
+		}
+		w.add(code, []string{origin}, format+" %s", scope, e.words())
+	}
+	for format, scopes := range map[string][]Scope{"the insecure scope %q": s.insecure, "the blocked scope %q": s.blocked} {
 		for _, scope := range scopes {
-			if why := oddScope(scope.Name); why != "" && !scope.FromExport {
-				w.add(WarnOddScope, []string{scope.Origin}, "the %s scope %q %s", word, scope.Name, why)
+			if scope.Name != "" && !scope.FromExport { // nodes do not load an empty one
+				check(format, scope.Name, scope.Origin)
 			}
 		}
 	}
-	check("insecure", s.insecure)
-	check("blocked", s.blocked)
-	for _, rules := range s.literal {
+	for _, rules := range slices.Concat(s.literal, s.dropIns) {
 		for _, r := range rules {
-			if why := oddScope(strings.TrimRight(r.Source, "/")); why != "" && !r.FromExport {
-				w.add(WarnOddScope, []string{r.Origin}, "the prefix %q of a [[registry]] table %s", r.Source, why)
+			if prefix := strings.TrimRight(r.Source, "/"); prefix != "" && !r.FromExport {
+				check("the prefix %q of a [[registry]] table", prefix, r.Origin)
 			}
 		}
 	}
-}
-
-// oddScope says what is odd about a scope, "" for nothing. A scope covers the
-// names of references in full form, without tag and digest, that equal it or lie
-// below it.
-func oddScope(s string) string {
-	const never = "matches no image, so it has no effect: "
-	host, _, _ := strings.Cut(s, "/")
-	switch {
-	case s == "":
-		return "" // nodes do not load it
-	case strings.ContainsAny(s, ", \t"):
-		return never + "state each registry in an entry of its own"
-	case isWildcard(s):
-		if !imageref.IsHost(s[2:]) {
-			return never + "write *.HOST, without a port or a path"
+	for _, r := range s.mirror {
+		if isSource(r.Source) { // else a strict conflict says so
+			check("the source %q", r.Source, r.Origin)
 		}
-	case strings.Contains(s, "*"):
-		return never + "a wildcard is written *.HOST and covers whole hosts"
-	case strings.HasSuffix(s, "/"):
-		return "covers nothing that is nested in it, no more specific source and no mirror: write it without the slash at its end"
-	case strings.Contains(s, "://"):
-		return never + "write it without the scheme"
-	case !matchable(s):
-		return never + "want HOST[:PORT][/PATH] with a dot or a port in the host, the path in lower case, without tag or digest"
 	}
-	if host != strings.ToLower(host) {
-		return "matches only images whose registry is written in these very letters, upper case included: write it as references do, in lower case"
+	for _, r := range s.rewrite {
+		if source := strings.TrimRight(r.Source, "/"); source != "" && !r.FromExport && !isPartOfReference(source) {
+			w.add(WarnDeadScope, []string{r.Origin}, "the source %q of a rewrite matches no image, so it has no effect: %v", source, errScopeForm)
+		}
 	}
-	return ""
 }
 
-// matchable reports whether a reference can have the name s, or one below it.
-func matchable(s string) bool {
-	for _, name := range []string{s, s + "/a"} {
-		ref, err := imageref.Parse(name)
-		if err == nil && (ref.Name() == s || strings.HasPrefix(ref.Name(), s+"/")) {
+// isPartOfReference reports whether the canonical form of a reference can begin with s.
+func isPartOfReference(s string) bool {
+	for _, tail := range []string{"", "/a", ":a"} {
+		if ref, err := imageref.Parse(s + tail); err == nil && strings.HasPrefix(ref.String(), s) {
 			return true
 		}
 	}

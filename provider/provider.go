@@ -61,30 +61,6 @@ type Image interface {
 	Extract(ctx context.Context, dir *os.Root, patterns ...string) error
 }
 
-// Opener is an optional capability of a [ReleaseProvider]: a lookup in two
-// halves. The first reads the manifest, which is small and proves that the
-// request's credentials may see it; the second reads what it names. A layer that
-// already holds the content behind the digest skips the second half.
-type Opener interface {
-	ReleaseProvider
-	// Open reads the manifest; its errors are those of Lookup.
-	Open(ctx context.Context, req Request) (Opened, error)
-}
-
-// Opened is a lookup whose manifest has been read and verified.
-type Opened interface {
-	// Digest is that of the manifest that describes the release, the platform's
-	// own where an index was asked for: what [Release.Digest] will say.
-	Digest() string
-	// Platform is the one chosen from an index, zero where there was none.
-	Platform() Platform
-	// Named is the digest of what the reference itself names: of the index where
-	// there is one, else Digest. It is what [Reopener] asks about.
-	Named() string
-	// Release reads the rest.
-	Release(ctx context.Context) (*Release, error)
-}
-
 // HeadProvider asks whether an image is there, without reading it. Its contract on
 // concurrency, contexts and errors is that of [ReleaseProvider]; an error of class
 // [ClassNotFound] says that the registry has no such image.
@@ -100,28 +76,3 @@ type HeadFunc func(ctx context.Context, req Request) (digest string, err error)
 
 // Head calls f.
 func (f HeadFunc) Head(ctx context.Context, req Request) (string, error) { return f(ctx, req) }
-
-// Reopener is an optional capability of an [Opener]: to ask a registry whether a
-// reference still names what it named, which costs one small request and no body.
-type Reopener interface {
-	Opener
-	// Reopen is Open for who has opened the image before, with the same credential,
-	// and holds what it led to: named is what [Opened].Named said then. Nil and no
-	// error is the registry's word that the credential may see it and that nothing
-	// changed. It is no more than that word; bytes prove more, so it is not for a
-	// first time. A registry that does not know the question answers as for Open.
-	Reopen(ctx context.Context, req Request, named string) (Opened, error)
-}
-
-// Restorer is an optional capability of a [ReleaseProvider] that keeps what it
-// reads: releases with nobody asked. A wrapper forwards it.
-type Restorer interface {
-	// Restore is the release of the manifest with that digest, read from what is
-	// kept, each piece verified by its digest as if it came from a registry.
-	// platform is what [Release.Platform] is to say. What is not kept is an error
-	// of [ClassNotFound].
-	//
-	// Nothing is proved by it: it is for who remembers that the request's credential
-	// has read that manifest.
-	Restore(ctx context.Context, req Request, digest string, platform Platform) (*Release, error)
-}

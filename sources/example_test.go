@@ -10,6 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/file"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // A program lists the plugins it knows, opens what its user names, and merges
@@ -48,12 +49,12 @@ spec:
 		fmt.Println(err)
 		return
 	}
-	handedOn, err := registry.Open(ctx, "env:"+env.Variable)
+	handedOn, err := registry.Open(ctx, "env:"+handover.ImageOverridesVariable)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	resolver, err := sources.NewResolver(ctx, nil, policies, handedOn)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{}, policies, handedOn)
 	if err != nil {
 		fmt.Println(err)
 		return

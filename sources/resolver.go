@@ -67,12 +67,7 @@ type Resolver struct {
 	since   time.Time     // when the version of current came into force
 }
 
-// NewResolver is [NewResolverWith] with defaults. A nil log is silent.
-func NewResolver(ctx context.Context, log *zap.Logger, srcs ...policy.OverrideSource) (*Resolver, error) {
-	return NewResolverWith(ctx, ResolverConfig{Log: log}, srcs...)
-}
-
-// NewResolverWith loads every source once, all at the same time, and merges what
+// NewResolver loads every source once, all at the same time, and merges what
 // they say.
 //
 // It fails for what waiting cannot mend: a source whose policy is invalid (a
@@ -80,7 +75,7 @@ func NewResolver(ctx context.Context, log *zap.Logger, srcs ...policy.OverrideSo
 // merged, a ctx that ended. A source that is merely away does not fail it: then
 // [Resolver.Current] is nil until [Resolver.Start] has loaded every source once. With
 // [ResolverConfig.TolerateInvalid] nor does an invalid policy, or one that does not merge.
-func NewResolverWith(ctx context.Context, cfg ResolverConfig, srcs ...policy.OverrideSource) (*Resolver, error) {
+func NewResolver(ctx context.Context, cfg ResolverConfig, srcs ...policy.OverrideSource) (*Resolver, error) {
 	r := &Resolver{cfg: cfg.withDefaults(), swapped: make(chan struct{})}
 	for i, src := range srcs {
 		if src == nil {

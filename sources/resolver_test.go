@@ -17,7 +17,7 @@ import (
 
 func resolver(t *testing.T, srcs ...policy.OverrideSource) *sources.Resolver {
 	t.Helper()
-	r, err := sources.NewResolver(t.Context(), nil, srcs...)
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestNewResolverFails(t *testing.T) {
 		{"an ended context", ended, []policy.OverrideSource{good}, func(err error) bool { return errors.Is(err, context.Canceled) }},
 		{"a nil source", t.Context(), []policy.OverrideSource{good, nil}, func(err error) bool { return true }},
 	} {
-		if r, err := sources.NewResolver(tc.ctx, nil, tc.srcs...); err == nil || r != nil || !tc.want(err) {
+		if r, err := sources.NewResolver(tc.ctx, sources.ResolverConfig{}, tc.srcs...); err == nil || r != nil || !tc.want(err) {
 			t.Errorf("%s: got %v, %v", tc.name, r, err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestInvalidWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWatched("wrong", rules("b.io", "n.io"))
 				wrong(w)
-				r, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{TolerateInvalid: true}, newFake("good", rules("*.a.io", "m.io")), w)
+				r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{TolerateInvalid: true}, newFake("good", rules("*.a.io", "m.io")), w)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -138,7 +138,7 @@ func TestInvalidWaits(t *testing.T) {
 	}
 	none := newFake("none", policy.Policy{})
 	none.fail(&sources.SpecError{Spec: "x:", Err: errors.New("no such kind")})
-	if _, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{TolerateInvalid: true}, none); err == nil {
+	if _, err := sources.NewResolver(t.Context(), sources.ResolverConfig{TolerateInvalid: true}, none); err == nil {
 		t.Error("a source that cannot be is waited for")
 	}
 }

@@ -47,9 +47,13 @@ func TestLayersForward(t *testing.T) {
 			continue // it must not stand below Cache
 		}
 		checked = append(checked, l.Name)
-		r, ok := l.Wrap(restorer{}).(provider.Restorer)
-		if !ok {
-			t.Errorf("%s does not forward Restorer", l.Name)
+		wrapped, err := l.Wrap(restorer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := provider.As[provider.Restorer](wrapped)
+		if err != nil {
+			t.Errorf("%s does not forward Restorer: %v", l.Name, err)
 			continue
 		}
 		req := provider.Request{Image: imageref.MustParse("quay.io/a/b:c"), Rules: rules}
@@ -90,8 +94,8 @@ func TestTracedChainRestores(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = base.Close() })
 		c, err := chain.New(tr.Fetches(base), func() *policy.Rules { return rules },
-			tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry, Notes: disk}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}),
-			tr.Attempts(), chain.Store(chain.StoreConfig{Carry: tr.Carry, Notes: disk}))
+			tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry, State: disk.State()}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}),
+			tr.Attempts(), chain.Store(chain.StoreConfig{Carry: tr.Carry, State: disk.State()}))
 		if err != nil {
 			t.Fatal(err)
 		}

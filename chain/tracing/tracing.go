@@ -58,10 +58,10 @@ func New(tp trace.TracerProvider) *Tracing { return &Tracing{tp.Tracer(scope)} }
 func (t *Tracing) Lookups() chain.Layer {
 	return chain.Layer{
 		Name: "trace", Above: []string{"translate", "components", "cache", "mirrors", "store"},
-		Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return &spanned{next, func(ctx context.Context, req *provider.Request) (context.Context, trace.Span) {
+		Wrap: func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
+			return &spanned{provider.Forward{Next: next}, func(ctx context.Context, req *provider.Request) (context.Context, trace.Span) {
 				return t.start(ctx, "lookup", keyImage.String(req.Image.String()), keyRules.String(versionOf(req)))
-			}}
+			}}, nil
 		},
 	}
 }
@@ -71,35 +71,30 @@ func (t *Tracing) Lookups() chain.Layer {
 func (t *Tracing) Attempts() chain.Layer {
 	return chain.Layer{
 		Name: "trace-attempts", Above: []string{"store"},
-		Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
-			return &spanned{next, func(ctx context.Context, req *provider.Request) (context.Context, trace.Span) {
+		Wrap: func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
+			return &spanned{provider.Forward{Next: next}, func(ctx context.Context, req *provider.Request) (context.Context, trace.Span) {
 				return t.startAt(ctx, "attempt", req)
-			}}
+			}}, nil
 		},
 	}
 }
 
 // spanned is next with a span around each lookup.
 type spanned struct {
-	next  provider.ReleaseProvider
+	provider.Forward
 	start func(context.Context, *provider.Request) (context.Context, trace.Span)
 }
 
-var _ provider.Restorer = (*spanned)(nil)
-
 func (s *spanned) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	ctx, span := s.start(ctx, &req)
-	r, err := s.next.Lookup(ctx, req)
+	r, err := s.Next.Lookup(ctx, req)
 	return done(span, r, err)
 }
 
-// Restore is what next has kept.
-func (s *spanned) Restore(ctx context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
-	return restore(ctx, s.next, req, digest, platform)
-}
-
 // Fetches is base with a span for each manifest and each release that it reads.
-func (t *Tracing) Fetches(base provider.Opener) provider.Opener { return &fetches{t, base} }
+func (t *Tracing) Fetches(base provider.Opener) provider.Opener {
+	return &fetches{provider.Forward{Next: base}, t}
+}
 
 // Carry has work that callers share go on in the trace of the first of them. It is
 // for the fields Carry of [chain.CacheConfig] and [chain.StoreConfig].

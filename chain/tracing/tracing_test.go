@@ -139,8 +139,8 @@ func TestFetchesForwards(t *testing.T) {
 	tr := tracing.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
 	base := plain{errors.New("away")}
 	f := tr.Fetches(base)
-	if _, err := f.(provider.Reopener).Reopen(t.Context(), provider.Request{}, ""); !errors.Is(err, base.err) {
-		t.Errorf("Reopen of a base without it: %v", err)
+	if _, err := f.Open(t.Context(), provider.Request{}, ""); !errors.Is(err, base.err) {
+		t.Errorf("Open: %v", err)
 	}
 	if _, err := f.(provider.Restorer).Restore(t.Context(), provider.Request{}, "", provider.Platform{}); !errors.Is(err, provider.ErrNotFound) {
 		t.Errorf("Restore of a base without it: %v", err)
@@ -155,4 +155,6 @@ type plain struct{ err error }
 func (p plain) Lookup(context.Context, provider.Request) (*provider.Release, error) {
 	return nil, p.err
 }
-func (p plain) Open(context.Context, provider.Request) (provider.Opened, error) { return nil, p.err }
+func (p plain) Open(context.Context, provider.Request, string) (provider.Opened, error) {
+	return nil, p.err
+}

@@ -26,13 +26,13 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/scrape"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/process"
-	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
 // program is the binary on a cluster, with a namespace where its account may do what

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcluster"
-	"github.com/mirrorchain/mirrorchain/test/deploy"
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
 )
 
 // manifest reads a file of deploy/operator.

@@ -17,10 +17,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/process"
 )
 
 // server is the process with files of its own.

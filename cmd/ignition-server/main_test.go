@@ -20,10 +20,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/scrape"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
-	"github.com/mirrorchain/mirrorchain/test/scrape"
 )
 
 // The process, with the arguments that its Deployment has and paths and addresses of

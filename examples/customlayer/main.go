@@ -24,7 +24,7 @@ func atLeast(minimum string) chain.Layer {
 	return chain.Layer{
 		Name:  "at-least",
 		Above: []string{"cache", "mirrors", "store"},
-		Wrap: func(next provider.ReleaseProvider) provider.ReleaseProvider {
+		Wrap: func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
 			return provider.ReleaseFunc(func(ctx context.Context, req provider.Request) (*provider.Release, error) {
 				release, err := next.Lookup(ctx, req)
 				if err != nil {
@@ -34,7 +34,7 @@ func atLeast(minimum string) chain.Layer {
 					return nil, fmt.Errorf("%s is release %s; at least %s is wanted", req.Image, release.Version(), minimum)
 				}
 				return release, nil
-			})
+			}), nil
 		},
 	}
 }

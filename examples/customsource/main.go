@@ -82,7 +82,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 		}
 		srcs, args = append(srcs, src), args[1:]
 	}
-	resolver, err := sources.NewResolver(ctx, nil, srcs...)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		return err
 	}

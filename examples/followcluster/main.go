@@ -50,7 +50,7 @@ func run(ctx context.Context, out io.Writer, cluster idms.Config, pullspec strin
 		srcs = append(srcs, src)
 	}
 	// Fails for what only editing mends; a cluster that is away is waited for.
-	resolver, err := sources.NewResolver(ctx, nil, srcs...)
+	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		return err
 	}

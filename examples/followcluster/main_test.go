@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 const policyYAML = `apiVersion: config.openshift.io/v1

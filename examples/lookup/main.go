@@ -35,7 +35,7 @@ func run(ctx context.Context, out io.Writer, cfg registry.Config, policyFile, pu
 	if err != nil {
 		return err
 	}
-	rules, err := sources.NewResolver(ctx, nil, policies)
+	rules, err := sources.NewResolver(ctx, sources.ResolverConfig{}, policies)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,36 @@ func Fails(err error) provider.ReleaseFunc {
 	return func(context.Context, provider.Request) (*provider.Release, error) { return nil, err }
 }
 
+// Base makes the base of a chain of a provider that has no capability but Lookup: it
+// opens by looking up the whole release, and keeps nothing.
+type Base struct{ provider.ReleaseProvider }
+
+var (
+	_ provider.Opener   = Base{}
+	_ provider.Restorer = Base{}
+)
+
+// Open looks up the release.
+func (b Base) Open(ctx context.Context, req provider.Request, _ string) (provider.Opened, error) {
+	r, err := b.Lookup(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return opened{r}, nil
+}
+
+// Restore has nothing.
+func (b Base) Restore(_ context.Context, req provider.Request, _ string, _ provider.Platform) (*provider.Release, error) {
+	return nil, &provider.Error{Op: "restoring the release", Ref: req.Image, Class: provider.ClassNotFound}
+}
+
+type opened struct{ release *provider.Release }
+
+func (o opened) Digest() string                                     { return o.release.Digest() }
+func (o opened) Platform() provider.Platform                        { return o.release.Platform() }
+func (o opened) Named() string                                      { return o.release.Digest() }
+func (o opened) Release(context.Context) (*provider.Release, error) { return o.release, nil }
+
 // Recorder passes lookups on to Next and remembers them. It is safe for
 // concurrent use once Next is set.
 type Recorder struct {

@@ -22,6 +22,7 @@ func TestReleaseProvider(t *testing.T, h Harness) {
 	}{
 		{"Reads", testReads},
 		{"Platform", testPlatform},
+		{"Open", testOpen},
 		{"Invalid", testInvalid},
 		{"NotFound", testNotFound},
 		{"NoRelease", testNoRelease},
@@ -33,6 +34,41 @@ func TestReleaseProvider(t *testing.T, h Harness) {
 		{"Concurrent", testConcurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, h) })
+	}
+}
+
+// testOpen checks a [provider.Opener]; the capability is optional.
+func testOpen(t *testing.T, h Harness) {
+	reg := serve(t, testregistry.Config{})
+	p, err := provider.As[provider.Opener](h.New(t, reg))
+	if err != nil {
+		t.Skip(err)
+	}
+	want := release("4.17.2")
+	img, other := testpayload.Must(want.Image()), testpayload.Must(release("4.17.3").Image())
+	index := testpayload.Index(false, img)
+	for name, pushed := range map[string]testpayload.Image{"manifest": img, "index": index} {
+		reg.Push(repository, "tag", pushed)
+		req := request(reg.ByTag(repository, "tag"))
+		first, err := p.Open(limited(t), req, "")
+		if err != nil || first == nil {
+			t.Fatalf("%s: opened %v, error %v", name, first, err)
+		}
+		if first.Named() != pushed.Digest || first.Digest() != img.Digest {
+			t.Errorf("%s: named %s, digest %s; want %s, %s", name, first.Named(), first.Digest(), pushed.Digest, img.Digest)
+		}
+		r, err := first.Release(limited(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantRelease(t, r, req.Image, want, img)
+		// Nil says that nothing changed; a provider that cannot tell reads it again.
+		if same, err := p.Open(limited(t), req, first.Named()); err != nil || same != nil && same.Digest() != img.Digest {
+			t.Errorf("%s: opened %v again, error %v; want nil or the same", name, same, err)
+		}
+		if moved, err := p.Open(limited(t), req, other.Digest); err != nil || moved == nil || moved.Digest() != img.Digest {
+			t.Errorf("%s: opened %v, error %v where another digest is known; want the manifest", name, moved, err)
+		}
 	}
 }
 

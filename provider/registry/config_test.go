@@ -14,7 +14,7 @@ func TestZeroProvider(t *testing.T) {
 	req := provider.Request{Image: imageref.MustParse("quay.io/a/b:1")}
 	for _, p := range []*Provider{nil, {}} {
 		_, lookup := p.Lookup(t.Context(), req)
-		_, opened := p.Open(t.Context(), req)
+		_, opened := p.Open(t.Context(), req, "")
 		_, image := p.Image(t.Context(), req)
 		for _, err := range []error{lookup, opened, image} {
 			if !errors.Is(err, errZero) {

@@ -107,22 +107,26 @@ func (x *extraction) spool(ctx context.Context, d v1.Descriptor) (*os.File, erro
 	if !isLayer(d) {
 		return nil, fail(provider.ClassMalformed, fmt.Errorf("media type %q is no layer that can be read", wire.CleanText(string(d.MediaType))))
 	}
-	v, done, err := x.p.blob(ctx, x.source, d, x.p.cfg.Limits.LayerCompressed)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
 	name := spoolPrefix + rand.Text()
 	f, err := x.dir.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, localOr(err)
 	}
 	x.names = append(x.names, name)
-	_, err = io.Copy(f, v)
-	if _, ok := errors.AsType[*fs.PathError](err); ok { // of the disk; the rest is not worth reading
-		return nil, errors.Join(localOr(err), f.Close())
-	}
-	if err := v.judge(); err != nil {
+	err = x.p.readBlob(ctx, x.source, d, x.p.cfg.Limits.LayerCompressed, func(v *verifier) error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil { // it may be read a second time
+			return localOr(err)
+		}
+		if err := f.Truncate(0); err != nil {
+			return localOr(err)
+		}
+		_, err := io.Copy(f, v)
+		if _, ok := errors.AsType[*fs.PathError](err); ok { // of the disk; the rest is not worth reading
+			return localOr(err)
+		}
+		return v.judge()
+	})
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	x.spooled[d.Digest] = f

@@ -168,7 +168,7 @@ func TestInvalidRequests(t *testing.T) {
 		{provider.Request{Image: mustParse(t, reg.Host()+"/a@sha384:"+strings.Repeat("0", 96))}, provider.ErrInvalidRequest},
 	} {
 		_, lookup := p.Lookup(t.Context(), tt.req)
-		_, opened := p.Open(t.Context(), tt.req)
+		_, opened := p.Open(t.Context(), tt.req, "")
 		_, image := p.Image(t.Context(), tt.req)
 		for _, err := range []error{lookup, opened, image} {
 			if !errors.Is(err, tt.want) || provider.ClassOf(err) != provider.ClassInvalid {

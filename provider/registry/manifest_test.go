@@ -274,7 +274,7 @@ func TestOpen(t *testing.T) {
 	img := testpayload.Must(testpayload.Release{}.Image())
 	reg := start(t, testregistry.Config{})
 	req := request(reg.ByDigest(repo, reg.Push(repo, "", testpayload.Index(false, img))))
-	o, err := open(t, reg).Open(t.Context(), req)
+	o, err := open(t, reg).Open(t.Context(), req, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,15 +16,18 @@ type Provider struct {
 	cfg       Config
 	endpoints *endpoints
 	decoders  decoders
+	manifests slots
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }
 
 var (
-	_ provider.Reopener      = (*Provider)(nil)
+	_ provider.Opener        = (*Provider)(nil)
 	_ provider.Restorer      = (*Provider)(nil)
 	_ provider.ImageProvider = (*Provider)(nil)
 	_ provider.HeadProvider  = (*Provider)(nil)
+
+	_ provider.ContentProvider = (*Provider)(nil)
 )
 
 // New makes a Provider. It contacts nobody; an error is one of cfg.
@@ -34,7 +37,7 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	base, stop := context.WithCancel(context.Background())
-	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), stop: stop}
+	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), manifests: make(slots, manifestSlots), stop: stop}
 	p.endpoints = &endpoints{cfg: cfg, base: base, running: &p.running, all: make(map[endpointKey]*endpoint)}
 	return p, nil
 }
@@ -51,29 +54,24 @@ func (p *Provider) check(req *provider.Request) error {
 
 // Lookup reads the release at req.Image, and nowhere else.
 func (p *Provider) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
-	o, err := p.Open(ctx, req)
+	o, err := p.Open(ctx, req, "")
 	if err != nil {
 		return nil, err
 	}
 	return o.Release(ctx)
 }
 
-// Open reads the manifest, from an index that of the platform, and leaves the
-// layer for later.
-func (p *Provider) Open(ctx context.Context, req provider.Request) (provider.Opened, error) {
-	return p.Reopen(ctx, req, "")
-}
-
-// Reopen is Open with a condition (If-None-Match): nil where the registry says that
-// req.Image still names the digest named. A registry that knows no conditions sends
-// the manifest again, which is small.
-func (p *Provider) Reopen(ctx context.Context, req provider.Request, named string) (provider.Opened, error) {
+// Open reads the manifest, from an index that of the platform, and leaves the layers
+// for later. With a known digest the request is conditional (If-None-Match), and Open
+// returns nil if the registry answers that req.Image still names it. A registry that
+// ignores conditions sends the manifest again.
+func (p *Provider) Open(ctx context.Context, req provider.Request, known string) (provider.Opened, error) {
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	s.blobs = p.cfg.Blobs
-	m, err := p.manifest(ctx, s, req.Platform, named)
+	m, err := p.manifest(ctx, s, req.Platform, known)
 	if err != nil || m == nil {
 		return nil, err
 	}
@@ -86,7 +84,7 @@ func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Im
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	m, err := p.manifest(ctx, s, req.Platform, "")
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
 )
 
@@ -24,7 +25,7 @@ func TestConformance(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				src, err := registry.Open(t.Context(), "env:"+env.Variable)
+				src, err := registry.Open(t.Context(), "env:"+handover.ImageOverridesVariable)
 				if err != nil {
 					t.Fatal(err)
 				}

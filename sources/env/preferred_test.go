@@ -93,21 +93,21 @@ func TestPreferred(t *testing.T) {
 	}{
 		{"both", both, "", ""},
 		{"the document alone", map[string]string{handover.Variable: both[handover.Variable]}, "", ""},
-		{"the mirrors alone", map[string]string{env.Variable: both[env.Variable]}, "m.com/a:t quay.io/a:t", ""},
-		{"an empty document", map[string]string{handover.Variable: "", env.Variable: both[env.Variable]}, "m.com/a:t quay.io/a:t", ""},
-		{"mirrors in its place", map[string]string{handover.Variable: "quay.io/a=n.com/a", env.Variable: both[env.Variable]}, "n.com/a:t quay.io/a:t", ""},
-		{"none in its place", map[string]string{handover.Variable: "=", env.Variable: both[env.Variable]}, "quay.io/a:t", ""},
-		{"a document in the other's place", map[string]string{env.Variable: both[handover.Variable]}, "", ""},
-		{"a newer document", map[string]string{handover.Variable: broken, env.Variable: both[env.Variable]}, "", "invalid policy env:MIRRORCHAIN_OVERRIDES: the document has version 2"},
+		{"the mirrors alone", map[string]string{handover.ImageOverridesVariable: both[handover.ImageOverridesVariable]}, "m.com/a:t quay.io/a:t", ""},
+		{"an empty document", map[string]string{handover.Variable: "", handover.ImageOverridesVariable: both[handover.ImageOverridesVariable]}, "m.com/a:t quay.io/a:t", ""},
+		{"mirrors in its place", map[string]string{handover.Variable: "quay.io/a=n.com/a", handover.ImageOverridesVariable: both[handover.ImageOverridesVariable]}, "n.com/a:t quay.io/a:t", ""},
+		{"none in its place", map[string]string{handover.Variable: "=", handover.ImageOverridesVariable: both[handover.ImageOverridesVariable]}, "quay.io/a:t", ""},
+		{"a document in the other's place", map[string]string{handover.ImageOverridesVariable: both[handover.Variable]}, "", ""},
+		{"a newer document", map[string]string{handover.Variable: broken, handover.ImageOverridesVariable: both[handover.ImageOverridesVariable]}, "", "invalid policy env:MIRRORCHAIN_OVERRIDES: the document has version 2"},
 		{"neither", nil, "quay.io/a:t", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v := &variables{all: test.vars}
-			src, err := env.Preferred(v.lookup, handover.Variable, env.Variable)
+			src, err := env.Preferred(v.lookup, handover.Variable, handover.ImageOverridesVariable)
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := sources.NewResolver(t.Context(), nil, src)
+			r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, src)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Fatalf("got %v, want %s", err, test.err)
@@ -131,12 +131,12 @@ func TestPreferred(t *testing.T) {
 // A resolver follows the variables: what is preferred may come later.
 func TestPreferredIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &variables{all: map[string]string{env.Variable: "quay.io/a=m.com/a"}}
-		src, err := env.Preferred(v.lookup, handover.Variable, env.Variable)
+		v := &variables{all: map[string]string{handover.ImageOverridesVariable: "quay.io/a=m.com/a"}}
+		src, err := env.Preferred(v.lookup, handover.Variable, handover.ImageOverridesVariable)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := sources.NewResolver(t.Context(), nil, src)
+		r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, src)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,6 +200,61 @@ func TestPreferredConformance(t *testing.T) {
 			Source: sources.Poll(src, time.Millisecond),
 			Change: func(t *testing.T) { v.set(handover.Variable, handedOn(t, forbidding("o.com/a"))[handover.Variable]) },
 			Break:  func(*testing.T) { v.set(handover.Variable, `{"kind":"MirrorchainOverrides","version":1,`) },
+		}
+	})
+}
+
+// A document of a later version, as in a rollout of one of two programs, ends no process
+// that says it tolerates it: before there are rules it waits, with rules it keeps them, it
+// says which version it cannot read, and it goes on when the document is mended.
+func TestLaterVersionIsAState(t *testing.T) {
+	const later = `{"kind":"MirrorchainOverrides","version":2,"mirrors":{}}`
+	synctest.Test(t, func(t *testing.T) {
+		v := &variables{all: map[string]string{handover.Variable: later, handover.ImageOverridesVariable: "quay.io/a=m.com/a"}}
+		src, err := env.Preferred(v.lookup, handover.Variable, handover.ImageOverridesVariable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{TolerateInvalid: true}, src)
+		if err != nil {
+			t.Fatalf("the process does not start: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Start(ctx) }()
+		says := func(when string) {
+			t.Helper()
+			err := r.Status()[0].Err
+			const want = "invalid policy env:MIRRORCHAIN_OVERRIDES: the document has version 2 and this program reads version 1; upgrade"
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s it says %v, want %q", when, err, want)
+			}
+		}
+		if r.Current() != nil {
+			t.Error("there are rules, of a document that nobody could read")
+		}
+		says("at the start")
+		for _, mirror := range []string{"m.com/a", "n.com/a"} {
+			document := handedOn(t, forbidding(mirror))[handover.Variable]
+			v.set(handover.Variable, document)
+			<-time.After(2 * sources.DefaultPoll)
+			synctest.Wait()
+			digest := "@sha256:" + strings.Repeat("0", 64)
+			if r.Current() == nil || candidates(t, r.Current(), "quay.io/a"+digest) != mirror+digest || r.Status()[0].Err != nil {
+				t.Fatalf("mended, and the status is %+v", r.Status()[0])
+			}
+			inForce := r.Current().Version()
+			v.set(handover.Variable, later)
+			<-time.After(2 * sources.DefaultPoll)
+			synctest.Wait()
+			if r.Current() == nil || r.Current().Version() != inForce {
+				t.Error("the last good rules are not in force")
+			}
+			says("while it runs")
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -51,7 +51,7 @@ func TestHandoverConformance(t *testing.T) {
 func TestHandoverIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	mount(t, dir, handover.Key, overrides(t, "a.io", "m.io"))
-	r, err := sources.NewResolver(t.Context(), nil, openWith(t, dir+"/"+handover.Key, quick))
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, openWith(t, dir+"/"+handover.Key, quick))
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

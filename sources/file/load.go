@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
-	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 	"github.com/mirrorchain/mirrorchain/sources/internal/registriesconf"
 )
 
@@ -40,7 +40,7 @@ func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bo
 			if err := addDocuments(&p, "file:"+path, data); err != nil {
 				return p, false, err
 			}
-			handed = handed || overrides.Is(data)
+			handed = handed || handover.IsDocument(data)
 			continue
 		}
 		if err := s.addConf(ctx, &p, path, data, drops); err != nil {
@@ -59,18 +59,18 @@ func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bo
 
 func addDocuments(p *policy.Policy, where string, data []byte) error {
 	decode := objects.Decode
-	if overrides.Is(data) {
-		decode = overrides.Decode
+	if handover.IsDocument(data) {
+		decode = handover.Decode
 	}
 	q, err := decode(where, data)
 	if err != nil {
 		return err
 	}
 	for _, o := range q.Skipped {
-		if o.Kind == overrides.Kind {
+		if o.Kind == handover.Kind {
 			return &policy.InvalidPolicyError{
 				Origin: o.Origin,
-				Err:    fmt.Errorf("a %s is read as JSON, and as all there is in its file", overrides.Kind),
+				Err:    fmt.Errorf("a %s is read as JSON, and as all there is in its file", handover.Kind),
 			}
 		}
 	}
@@ -86,14 +86,19 @@ func addDocuments(p *policy.Policy, where string, data []byte) error {
 // the drop-ins after it.
 func (s *source) addConf(ctx context.Context, p *policy.Policy, conf string, data []byte, drops []string) error {
 	var merged registriesconf.Conf
-	if data != nil {
+	if data == nil && conf != "" {
+		read, err := s.read(ctx, conf)
+		if err != nil {
+			return err
+		}
+		data = read
+	}
+	if conf != "" {
 		c, err := registriesconf.Decode("file:"+conf, data)
 		if err != nil {
 			return err
 		}
 		merged = c
-	} else if conf != "" {
-		drops = append([]string{conf}, drops...)
 	}
 	for _, path := range drops {
 		data, err := s.read(ctx, path)

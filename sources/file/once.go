@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // once is what was read to its end when it was opened: standard input or a pipe.
@@ -63,7 +63,7 @@ func (o *once) Load(ctx context.Context) (policy.Policy, error) {
 	if err != nil {
 		return policy.Policy{}, err
 	}
-	if !overrides.Is(o.data) {
+	if !handover.IsDocument(o.data) {
 		warnNoRules(&p, o.Name(), layout{})
 	}
 	return p, nil

@@ -228,7 +228,7 @@ func TestResolverKeepsLastGood(t *testing.T) {
 		}
 	}
 
-	r, err := sources.NewResolver(t.Context(), log, openWith(t, path, quick))
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{Log: log}, openWith(t, path, quick))
 	must(t, err)
 	until("in force")
 	ctx, cancel := context.WithCancel(t.Context())

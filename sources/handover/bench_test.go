@@ -45,7 +45,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := handover.Decode(data); err != nil {
+				if _, err := handover.Decode("", data); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,12 +1,9 @@
 package handover
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/sources/env"
-	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
 
 // Bundle is everything that is handed on of one set of rules. It depends on nothing
@@ -25,9 +22,9 @@ func NewBundle(rules *policy.Rules) (Bundle, error) {
 	if err != nil {
 		return Bundle{}, err
 	}
-	variable, err := overrides.EncodeBare(rules)
+	variable, err := encodeBare(rules)
 	if err != nil {
-		return Bundle{}, fmt.Errorf("handing overrides on: %w", err)
+		return Bundle{}, err
 	}
 	return Bundle{document, variable, rules}, nil
 }
@@ -38,7 +35,7 @@ type EnvVar struct {
 }
 
 // Env are the variables of a container, always both of them: HyperShift's
-// [env.Variable], "=" where there are no mirrors, then [Variable]. Where either is
+// [ImageOverridesVariable], "=" where there are no mirrors, then [Variable]. Where either is
 // larger than [MaxEnv] it is a [*TooLargeError] and neither may be written, since a
 // reader would take the one for all there is. The document says nothing of where
 // entries come from, unlike that of the ConfigMap: a tool that writes the same
@@ -53,20 +50,16 @@ func (b Bundle) Env() ([]EnvVar, error) {
 	if err := fits(document.Name, len(document.Name)+1+len(document.Value), MaxEnv, adviceConfigMap); err != nil {
 		return nil, err
 	}
-	return []EnvVar{{env.Variable, mirrors}, document}, nil
+	return []EnvVar{{ImageOverridesVariable, mirrors}, document}, nil
 }
 
-// ImageOverrides is the value of HyperShift's [env.Variable] alone.
+// ImageOverrides is the value of HyperShift's [ImageOverridesVariable] alone.
 func (b Bundle) ImageOverrides() (string, error) {
-	value, err := env.EncodeRules(b.rules)
-	size := len(env.Variable) + 1 + len(value)
-	if e, ok := errors.AsType[*env.TooLargeError](err); ok {
-		size, err = e.Size, nil
-	}
+	value, err := encodeMirrors(b.rules)
 	if err != nil {
 		return "", err
 	}
-	return value, fits(env.Variable, size, MaxEnv, adviceConfigMap)
+	return value, fits(ImageOverridesVariable, len(ImageOverridesVariable)+1+len(value), MaxEnv, adviceConfigMap)
 }
 
 // ConfigMapData is the data of the ConfigMap named [ConfigMap]. A document larger
@@ -82,7 +75,7 @@ func (b Bundle) ConfigMapData() (map[string]string, error) {
 // sorted, "=" where there are none. Together with the flag larger than [MaxEnv] it is a
 // [*TooLargeError]; a source or target that the form cannot express is an error.
 func (b Bundle) RegistryOverrides() (string, error) {
-	value, err := env.EncodeRegistryOverrides(b.rules)
+	value, err := encodeRewrites(b.rules)
 	if err != nil {
 		return "", err
 	}

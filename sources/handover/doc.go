@@ -1,13 +1,17 @@
 // Package handover hands merged rules on from process to process: from operator to
 // operator to ignition server, or to any program.
 //
-// HyperShift's variable OPENSHIFT_IMG_OVERRIDES has no words for a source that must
-// not be contacted, for digests and tags, for insecure registries, or for where a
-// rule comes from. So a document travels beside it that has them all: in the
-// variable MIRRORCHAIN_OVERRIDES, or in a ConfigMap that is mounted and followed
-// live. A [Bundle] is everything that is handed on of one set of rules, a pure
-// function of them. [Encode] writes the document alone, [Decode] reads it; sources
-// of the schemes env and file recognise it by its content.
+// HyperShift has two forms, which are read and written here to its letter. The variable
+// OPENSHIFT_IMG_OVERRIDES holds "source=mirror" pairs joined with commas, the source
+// repeated for each of its mirrors, which stand in the order they are tried; "=" means
+// none. The flag --registry-overrides has the same form.
+//
+// The pairs have no words for a source that must not be contacted, for digests and tags,
+// for insecure registries, or for where a rule comes from. So a document travels beside
+// them that has all of that: in the variable MIRRORCHAIN_OVERRIDES, or in a ConfigMap
+// that is mounted and followed live. A [Bundle] is everything that is handed on of one
+// set of rules, a pure function of them. [Encode] writes the document alone, [Decode]
+// reads it; sources of the schemes env and file recognise it by its content.
 //
 // # The document
 //
@@ -29,6 +33,7 @@
 //	    origins            the entries that named it; absent: those of the table
 //	  origins              the policy entries behind the table
 //	  blocked-by           {scope, origin}: what blocks it, if that is not the table itself
+//	  drop-in              the table is of registries.conf.d: what a receiver adds does not reach it
 //	  scope-only           no rule names the prefix: it is an insecure or blocked scope
 //	  inherited-from       the prefix whose mirrors the table was given, having none
 //	rewrites               --registry-overrides: source, target, origin; sorted by source

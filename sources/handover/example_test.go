@@ -50,7 +50,7 @@ func Example() {
 	fmt.Println(readable.String())
 
 	// In the process that it is handed to:
-	loaded, err := handover.Decode(document)
+	loaded, err := handover.Decode("", document)
 	if err != nil {
 		fmt.Println(err)
 		return

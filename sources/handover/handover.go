@@ -5,11 +5,13 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/sources/internal/overrides"
 )
 
 // Names that writers and readers share.
 const (
+	// ImageOverridesVariable is HyperShift's environment variable of source=mirror
+	// pairs, see [EncodeImageOverrides].
+	ImageOverridesVariable = "OPENSHIFT_IMG_OVERRIDES"
 	// Variable is the environment variable that holds the document.
 	Variable = "MIRRORCHAIN_OVERRIDES"
 	// ConfigMap is the name of the ConfigMap that holds it under Key.
@@ -40,14 +42,13 @@ func Encode(rules *policy.Rules) ([]byte, error) {
 	if rules == nil {
 		return nil, fmt.Errorf("handing overrides on: %w", provider.ErrNoRules)
 	}
-	data, err := overrides.Encode(rules)
-	if err != nil {
-		return nil, fmt.Errorf("handing overrides on: %w", err)
-	}
-	return data, nil
+	return encode(documentOf(rules.Policy()))
 }
 
-// Decode reads a document. NewRules makes of the policy what the writer's rules
-// were; see [policy.Rules.Policy] for what it means beside other policies. What is
-// wrong with the document is a [*policy.InvalidPolicyError] that names the entry.
-func Decode(data []byte) (policy.Policy, error) { return overrides.Decode("", data) }
+// encodeBare is Encode without the origins: it says what the rules are and not which
+// objects state them, and so stays the same while these are renamed and reordered.
+func encodeBare(rules *policy.Rules) ([]byte, error) {
+	doc := documentOf(rules.Policy())
+	doc.forgetOrigins()
+	return encode(doc)
+}

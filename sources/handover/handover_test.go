@@ -12,11 +12,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-func mustRules(t *testing.T, policies ...policy.Policy) *policy.Rules {
+func mustRules(t testing.TB, policies ...policy.Policy) *policy.Rules {
 	t.Helper()
 	r, err := policy.NewRules(policy.RulesConfig{}, policies...)
 	if err != nil {
@@ -27,7 +26,12 @@ func mustRules(t *testing.T, policies ...policy.Policy) *policy.Rules {
 
 func bundle(t *testing.T, policies ...policy.Policy) handover.Bundle {
 	t.Helper()
-	b, err := handover.NewBundle(mustRules(t, policies...))
+	return bundleOf(t, mustRules(t, policies...))
+}
+
+func bundleOf(t *testing.T, rules *policy.Rules) handover.Bundle {
+	t.Helper()
+	b, err := handover.NewBundle(rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +142,7 @@ func TestBundleOfHandedOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := handover.Decode([]byte(data[handover.Key]))
+		p, err := handover.Decode("", []byte(data[handover.Key]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +160,7 @@ func TestNothing(t *testing.T) {
 	const document = `{"kind":"MirrorchainOverrides","version":1}`
 	b := bundle(t)
 	vars, err := b.Env()
-	if want := []handover.EnvVar{{Name: env.Variable, Value: "="}, {Name: "MIRRORCHAIN_OVERRIDES", Value: document}}; err != nil || !reflect.DeepEqual(vars, want) {
+	if want := []handover.EnvVar{{Name: handover.ImageOverridesVariable, Value: "="}, {Name: "MIRRORCHAIN_OVERRIDES", Value: document}}; err != nil || !reflect.DeepEqual(vars, want) {
 		t.Errorf("got %v, %v, want %v", vars, err, want)
 	}
 	if flag, err := b.RegistryOverrides(); flag != "=" || err != nil {
@@ -199,7 +203,7 @@ func tooLarge(t *testing.T, err error, what string, limit int) *handover.TooLarg
 func TestTooLarge(t *testing.T) {
 	b := bundle(t, repositories(500))
 	vars, err := b.Env()
-	if e := tooLarge(t, err, env.Variable, 100<<10); vars != nil || !strings.Contains(e.Advice, "ConfigMap") {
+	if e := tooLarge(t, err, handover.ImageOverridesVariable, 100<<10); vars != nil || !strings.Contains(e.Advice, "ConfigMap") {
 		t.Errorf("got %v and the advice %q", vars, e.Advice)
 	}
 	data, err := b.ConfigMapData()
@@ -262,6 +266,16 @@ func TestLimits(t *testing.T) {
 	rewrites := func(n int) handover.Bundle {
 		return bundle(t, policy.Policy{Rules: []policy.Rule{rewrite("a", strings.Repeat("b", n))}})
 	}
+	pairs := func(n int) handover.Bundle {
+		return bundle(t, policy.Policy{Rules: []policy.Rule{rule(policy.PullDigest, "", "a", strings.Repeat("b", n))}})
+	}
+	fits = handover.MaxEnv - len("OPENSHIFT_IMG_OVERRIDES=a=")
+	if _, err := pairs(fits).ImageOverrides(); err != nil {
+		t.Error(err)
+	}
+	_, err = pairs(fits + 1).ImageOverrides()
+	tooLarge(t, err, "OPENSHIFT_IMG_OVERRIDES", handover.MaxEnv)
+
 	fits = handover.MaxEnv - len("--registry-overrides=a=")
 	if _, err := rewrites(fits).RegistryOverrides(); err != nil {
 		t.Error(err)
@@ -283,12 +297,5 @@ func TestInexpressible(t *testing.T) {
 	}
 	if _, err := b.ConfigMapData(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestDecodeSaysWhere(t *testing.T) {
-	_, err := handover.Decode([]byte(`{"kind":"MirrorchainOverrides","version":1,"registries":[{"prefix":"a.io","blocked":1}]}`))
-	if wrong, ok := errors.AsType[*policy.InvalidPolicyError](err); !ok || wrong.Origin != `registries[0] ("a.io").blocked` {
-		t.Errorf("got %v", err)
 	}
 }

@@ -36,7 +36,7 @@ func onePolicy() policy.Policy {
 
 func register(t *testing.T, srcs ...policy.OverrideSource) (*prometheus.Registry, *sources.Resolver) {
 	t.Helper()
-	r, err := sources.NewResolver(t.Context(), nil, srcs...)
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 )
 
 // The scripts below testdata/cluster have a real cluster, and kubectl.

@@ -12,8 +12,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/deploy"
 )
 
 // poolOf is what a process started for it looks for among the system's authorities.

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/test/deploy"
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
 )
 
 // stage is one FROM of a Containerfile with what follows it.
@@ -123,10 +124,13 @@ func TestContainerfile(t *testing.T) {
 		}
 	}
 
-	// Everything that the programs are made of is copied.
-	for _, dir := range []string{"chain", "cmd", "provider", "sources"} {
-		if !slices.Contains(stages[0].instructions, [2]string{"COPY", dir + "/ " + dir + "/"}) {
-			t.Errorf("the build lacks the folder %s", dir)
+	for _, dir := range sourceFolders(t, root) {
+		want := [2]string{"COPY", dir + "/ " + dir + "/"}
+		if dir == "." {
+			want[1] = "*.go ./"
+		}
+		if !slices.Contains(stages[0].instructions, want) {
+			t.Errorf("the programs need the folder %s, and the build has no instruction %q", dir, strings.Join(want[:], " "))
 		}
 	}
 	compiler := minor(t, stages[0].base, `golang:1\.([0-9]+)\.[0-9]+$`)
@@ -137,6 +141,33 @@ func TestContainerfile(t *testing.T) {
 	if want := minor(t, string(mod), `(?m)^go 1\.([0-9]+)`); compiler < want {
 		t.Errorf("the compiler is Go 1.%d, and go.mod wants 1.%d", compiler, want)
 	}
+}
+
+// sourceFolders returns the folders at the root of the module that hold packages of the
+// programs, "." for the root itself.
+func sourceFolders(t *testing.T, root string) []string {
+	t.Helper()
+	const module = "github.com/mirrorchain/mirrorchain"
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./cmd/...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", cmd, err)
+	}
+	var folders []string
+	for _, path := range strings.Fields(string(out)) {
+		rest, ok := strings.CutPrefix(path, module)
+		if !ok {
+			continue
+		}
+		folder := "."
+		if rest != "" {
+			folder = strings.Split(rest, "/")[1]
+		}
+		folders = append(folders, folder)
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }
 
 func isNumber(s string) bool {

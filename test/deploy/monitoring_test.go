@@ -11,7 +11,7 @@ import (
 	apilabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/mirrorchain/mirrorchain/test/deploy"
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
 )
 
 // monitored fails t unless the PodMonitor selects what the Deployment's pods are

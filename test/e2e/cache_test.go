@@ -13,7 +13,7 @@ import (
 // them.
 func TestResultDependsOnSources(t *testing.T) {
 	seen := 0
-	for _, dir := range []string{"cmd", "chain", "provider", "sources", "deploy", "test/machineconfig"} {
+	for _, dir := range []string{"cmd", "chain", "provider", "sources", "policy", "deploy", "internal/test/machineconfig"} {
 		err := filepath.WalkDir(filepath.Join("..", "..", dir), func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".yaml")) {
 				seen++

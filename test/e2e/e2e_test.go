@@ -15,9 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
-	"github.com/mirrorchain/mirrorchain/test/registry"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/registry"
 )
 
 const overridesVariable = "OPENSHIFT_IMG_OVERRIDES"

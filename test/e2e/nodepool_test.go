@@ -20,9 +20,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/kubelet"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/kubelet"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
 )
 
 // others creates what other controllers of HyperShift put beside the control plane.

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/registry"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
-	"github.com/mirrorchain/mirrorchain/test/registry"
 )
 
 // What the programs call themselves to registries.

@@ -94,7 +94,7 @@ func handedOn(t *testing.T, r *policy.Rules) *policy.Rules {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := handover.Decode(data)
+	p, err := handover.Decode("", data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,11 +39,11 @@ type Deps struct {
 	// MaxBytes bounds what each layer that remembers releases holds, for a process with
 	// many chains. 0 is the layer's default.
 	MaxBytes int64
-	// Notes is what outlives the command line, with --cache-dir; nil if nothing does. The
+	// State is what outlives the command line, with --cache-dir; nil if nothing does. The
 	// operators have none: their pods have no volume that outlives them, and chains for
 	// different CA bundles must not share one. The registry provider
 	// that the layers stand around is given the same disk cache, as its Blobs.
-	Notes chain.Notes
+	State chain.StateStore
 }
 
 // OperatorRetryAfter is the longest Retry-After that a lookup of the two operators that
@@ -82,17 +82,17 @@ func Mirrorchain(d Deps) Row {
 		chain.Translate(chain.TranslateConfig{}),
 		// No Components: no component is replaced on a command line.
 	}
-	if d.Notes == nil {
+	if d.State == nil {
 		// No Cache and no Store: the process ends with its one lookup.
 		// Innermost: it decides which endpoint the registry provider asks.
 		layers = append(layers, chain.Mirrors(chain.MirrorsConfig{Health: d.Health}))
 	} else {
 		layers = append(layers,
 			// --cache-dir: what the last run was told, while nobody answers this one.
-			chain.Cache(chain.CacheConfig{Notes: d.Notes}),
+			chain.Cache(chain.CacheConfig{State: d.State}),
 			chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
 			// What the last run read, after one small request or none.
-			chain.Store(chain.StoreConfig{Notes: d.Notes}))
+			chain.Store(chain.StoreConfig{State: d.State}))
 	}
 	return Row{
 		Sources: append([]sources.Factory{

@@ -9,18 +9,19 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-type base struct{ provider.ReleaseFunc }
+type base struct{ providertest.Base }
 
 func (base) Name() string { return "registry" }
 
 type nothing struct{}
 
-func (nothing) Note(string) ([]byte, bool) { return nil, false }
-func (nothing) PutNote(string, []byte)     {}
-func (nothing) DropNote(string)            {}
+func (nothing) Get(string) ([]byte, bool) { return nil, false }
+func (nothing) Put(string, []byte)     {}
+func (nothing) Delete(string)            {}
 
 // pullsThroughMirrors reports whether layers say of each component which endpoints this
 // process itself is to pull it from (D27: a binary without never uses a mirror).
@@ -28,12 +29,12 @@ func pullsThroughMirrors(t *testing.T, layers []chain.Layer) bool {
 	t.Helper()
 	component := imageref.MustParse("quay.io/x/y@sha256:" + strings.Repeat("1", 64))
 	image := imageref.MustParse("quay.io/r/r@sha256:" + strings.Repeat("2", 64))
-	one := base{func(context.Context, provider.Request) (*provider.Release, error) {
+	one := base{providertest.Base{ReleaseProvider: provider.ReleaseFunc(func(context.Context, provider.Request) (*provider.Release, error) {
 		return provider.NewRelease(provider.ReleaseData{
 			Image: image, Digest: image.Digest(), Version: "4.17.3",
 			Components: []provider.Component{{Name: "etcd", Canonical: component, Image: component}},
 		})
-	}}
+	})}}
 	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{
 		{Source: "quay.io/x", Pull: policy.PullAny, Origin: "test", Mirrors: []policy.Mirror{{Location: "mirror.example.com/x"}}},
 	}})
@@ -64,7 +65,7 @@ func TestRows(t *testing.T) {
 			"observe > translate > mirrors > registry",
 		},
 		"mirrorchain with --cache-dir": {
-			Mirrorchain(Deps{Notes: nothing{}}), "env file icsp idms imageconfig itms", "",
+			Mirrorchain(Deps{State: nothing{}}), "env file icsp idms imageconfig itms", "",
 			"observe > translate > cache > mirrors > store > registry",
 		},
 		"hypershift-operator": {
@@ -91,7 +92,7 @@ func TestRows(t *testing.T) {
 			if got := strings.Join(c.row.Reads, " "); got != c.reads {
 				t.Errorf("reads %q, want %q", got, c.reads)
 			}
-			nobody := base{func(context.Context, provider.Request) (*provider.Release, error) { return nil, provider.ErrNotFound }}
+			nobody := base{providertest.Base{ReleaseProvider: providertest.Fails(provider.ErrNotFound)}}
 			ch, err := chain.New(nobody, func() *policy.Rules { return nil }, c.row.Layers...)
 			if err != nil {
 				t.Fatal(err)

@@ -1,13 +1,13 @@
 package assembly
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/providertest"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
@@ -25,7 +25,7 @@ func TestControlPlaneOperator(t *testing.T) {
 		t.Errorf("sources %q, want %q", got, want)
 	}
 	current := func() *policy.Rules { return nil }
-	nobody := base{func(context.Context, provider.Request) (*provider.Release, error) { return nil, provider.ErrNotFound }}
+	nobody := base{providertest.Base{ReleaseProvider: providertest.Fails(provider.ErrNotFound)}}
 	user, err := chain.New(nobody, current, row.Layers...)
 	if err != nil {
 		t.Fatal(err)

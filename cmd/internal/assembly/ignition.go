@@ -45,7 +45,7 @@ func (r Row) HandedOver(ctx context.Context, mounted string, flag []policy.Rule)
 	if err != nil {
 		return nil, err
 	}
-	spec := "env:" + handover.Variable + "," + env.Variable
+	spec := "env:" + handover.Variable + "," + handover.ImageOverridesVariable
 	if mounted != "" {
 		spec = "file:" + mounted
 	}

@@ -24,11 +24,11 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 const (

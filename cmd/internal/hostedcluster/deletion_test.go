@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 )
 
 func anything(*appsv1.Deployment) error { return nil }

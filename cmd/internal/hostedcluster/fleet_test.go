@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 )
 
 // fleet is how many HostedClusters targets.md, P11, is about.

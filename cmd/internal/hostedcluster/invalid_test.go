@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
 )
 
 const icspCRD = "operator/v1alpha1/zz_generated.crd-manifests/0000_10_config-operator_01_imagecontentsourcepolicies.crd.yaml"

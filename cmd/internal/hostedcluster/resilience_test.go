@@ -20,9 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/process"
 )
 
 // R8 (targets.md): the API server is away when the operator starts, and again later;

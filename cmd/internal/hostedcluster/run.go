@@ -13,7 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
-	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
 )
 
@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	rewrites, err := env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides")
+	rewrites, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
 		return err
 	}

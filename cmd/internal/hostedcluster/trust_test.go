@@ -18,11 +18,11 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 // A mirror with a private CA is believed for the HostedClusters that brought the CA, and
@@ -184,7 +184,7 @@ func TestHostsOfLookups(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer done()
-	failed := health.Report{Host: "m.test", Evidence: health.Failed}
+	failed := health.Report{Host: "m.test", Outcome: health.Failure}
 	state := func(want health.State) {
 		t.Helper()
 		if got := l.Hosts(); len(got) != 1 || got[0].State != want {
@@ -193,7 +193,7 @@ func TestHostsOfLookups(t *testing.T) {
 	}
 	l.shared.hosts.Report(failed)
 	state(health.Suspect)
-	own.hosts.Report(health.Report{Host: "m.test", Evidence: health.Alive})
+	own.hosts.Report(health.Report{Host: "m.test", Outcome: health.Success})
 	state(health.Healthy)
 	own.hosts.Report(failed)
 	state(health.Suspect)

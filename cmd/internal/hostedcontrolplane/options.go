@@ -12,7 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
-	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // Options are the flags of the operator, as they were given, and its environment.
@@ -69,7 +69,7 @@ func (o Options) Read() (Inputs, error) {
 	s := &in.Settings
 	s.Skipped = warnings
 	s.Image = in.Components[ComponentOperator]
-	if s.RegistryOverrides, err = env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides"); err != nil {
+	if s.RegistryOverrides, err = handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides"); err != nil {
 		return Inputs{}, err
 	}
 	s.Mounted = o.OverridesFile != ""

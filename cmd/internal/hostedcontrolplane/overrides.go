@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -36,7 +35,7 @@ func HandOver(rules *policy.Rules) (Overrides, error) {
 		return Overrides{}, err
 	}
 	for i := range vars {
-		if vars[i].Name == env.Variable {
+		if vars[i].Name == handover.ImageOverridesVariable {
 			if vars[i].Value, err = mergedImageOverrides(rules); err != nil {
 				return Overrides{}, err
 			}
@@ -58,15 +57,15 @@ func HandOverMounted(registryOverrides []policy.Rule) (Overrides, error) {
 	if err != nil {
 		return Overrides{}, err
 	}
-	none, err := env.Encode(nil)
+	none, err := handover.EncodeImageOverrides(nil)
 	if err != nil {
 		return Overrides{}, err
 	}
 	flag, err := bundle.RegistryOverrides()
-	return Overrides{Env: []handover.EnvVar{{Name: env.Variable, Value: none}}, RegistryOverrides: flag, Mounted: true}, err
+	return Overrides{Env: []handover.EnvVar{{Name: handover.ImageOverridesVariable, Value: none}}, RegistryOverrides: flag, Mounted: true}, err
 }
 
-// mergedImageOverrides is the value of [env.Variable] with each Rewrite rule as the
+// mergedImageOverrides is the value of [handover.ImageOverridesVariable] with each Rewrite rule as the
 // last mirror of its source, once.
 func mergedImageOverrides(rules *policy.Rules) (string, error) {
 	merged := map[string][]string{}
@@ -77,13 +76,13 @@ func mergedImageOverrides(rules *policy.Rules) (string, error) {
 			}
 		}
 	}
-	value, err := env.Encode(merged)
+	value, err := handover.EncodeImageOverrides(merged)
 	if err != nil {
 		return "", err
 	}
-	if size := len(env.Variable) + 1 + len(value); size > handover.MaxEnv {
+	if size := len(handover.ImageOverridesVariable) + 1 + len(value); size > handover.MaxEnv {
 		return "", &handover.TooLargeError{
-			What: env.Variable, Size: size, Limit: handover.MaxEnv,
+			What: handover.ImageOverridesVariable, Size: size, Limit: handover.MaxEnv,
 			Advice: fmt.Sprintf("hand the overrides over in the ConfigMap %s (--override-handover=configmap)", handover.ConfigMap),
 		}
 	}

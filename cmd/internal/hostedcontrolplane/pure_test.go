@@ -18,12 +18,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/internal/test/golden"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
-	"github.com/mirrorchain/mirrorchain/test/golden"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -108,7 +107,7 @@ func mirror(pull policy.PullBy, source string, mirrors ...string) policy.Rule {
 // overrides are the rules of a --registry-overrides value.
 func overrides(t testing.TB, value string) []policy.Rule {
 	t.Helper()
-	rules, err := env.RegistryOverrides(value, "--registry-overrides")
+	rules, err := handover.ParseRegistryOverrides(value, "--registry-overrides")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,14 +157,14 @@ func TestHandOverMerges(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, _ := envOf(o, env.Variable); got != tc.wantEnv {
-				t.Errorf("%s is %q, want %q", env.Variable, got, tc.wantEnv)
+			if got, _ := envOf(o, handover.ImageOverridesVariable); got != tc.wantEnv {
+				t.Errorf("%s is %q, want %q", handover.ImageOverridesVariable, got, tc.wantEnv)
 			}
 			if o.RegistryOverrides != tc.wantArg {
 				t.Errorf("--registry-overrides is %q, want %q", o.RegistryOverrides, tc.wantArg)
 			}
 			document, _ := envOf(o, handover.Variable)
-			decoded, err := handover.Decode([]byte(document))
+			decoded, err := handover.Decode("", []byte(document))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,7 +192,7 @@ func TestHandOverTooLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := envOf(o, env.Variable); got != "=" || o.RegistryOverrides != "a.io=b.io" || !o.Mounted || len(o.Env) != 1 {
+	if got, _ := envOf(o, handover.ImageOverridesVariable); got != "=" || o.RegistryOverrides != "a.io=b.io" || !o.Mounted || len(o.Env) != 1 {
 		t.Errorf("mounted: %+v", o)
 	}
 }

@@ -24,11 +24,10 @@ import (
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 func TestOperator(t *testing.T) {
@@ -71,7 +70,7 @@ func TestOperator(t *testing.T) {
 func created(t *testing.T, p *place) {
 	p.source.Down()
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{RegistryOverrides: "registry.example.com=content.example.com"})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{RegistryOverrides: "registry.example.com=content.example.com"})
 	hcp := p.awaitValid(t)
 
 	for got, want := range map[string]string{
@@ -165,7 +164,7 @@ func (p *place) versions(t *testing.T) map[string]string {
 // OCPBUGS-60185, 65682, 77365 to 77377, 77844: a mirror that goes away and comes back
 // changes no Deployment.
 func mirrorsDoNotChangeDeployments(t *testing.T, p *place) {
-	vars := map[string]string{env.Variable: p.mirrored()}
+	vars := map[string]string{handover.ImageOverridesVariable: p.mirrored()}
 	p.create(t, p.hcp())
 	stop := p.run(t, vars, hcpkg.Options{})
 	p.awaitValid(t)
@@ -220,7 +219,7 @@ func missingImages(t *testing.T, p *place) {
 	hcp := p.hcp()
 	hcp.Spec.ReleaseImage = p.without(t, "4.17.4", "cluster-config-api", "machine-config-operator")
 	p.create(t, hcp)
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	_, message := p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionFalse, hyperv1.MissingReleaseImagesReason)
 	if want := "cluster-config-api, machine-config-operator"; message != want {
 		t.Errorf("message %q, want %q", message, want)
@@ -246,7 +245,7 @@ func neverContactSource(t *testing.T, p *place) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{env.Variable: p.mirrored()} // which says less and must not be read
+	vars := map[string]string{handover.ImageOverridesVariable: p.mirrored()} // which says less and must not be read
 	vars[handover.Variable], _ = envOf(handed, handover.Variable)
 	p.create(t, p.hcp())
 	stop := p.run(t, vars, hcpkg.Options{})
@@ -275,11 +274,11 @@ func envVars(d *appsv1.Deployment) (vars []handover.EnvVar) {
 func onlyRegistryOverrides(t *testing.T, p *place) {
 	p.source.Down()
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: "="}, hcpkg.Options{RegistryOverrides: p.mirrored()})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: "="}, hcpkg.Options{RegistryOverrides: p.mirrored()})
 	p.awaitValid(t)
 	d := p.deployment(t)
-	if got, _ := envOf(hcpkg.Overrides{Env: envVars(d)}, env.Variable); got != p.mirrored() {
-		t.Errorf("%s=%s, want %s", env.Variable, got, p.mirrored())
+	if got, _ := envOf(hcpkg.Overrides{Env: envVars(d)}, handover.ImageOverridesVariable); got != p.mirrored() {
+		t.Errorf("%s=%s, want %s", handover.ImageOverridesVariable, got, p.mirrored())
 	}
 	if !slices.Contains(d.Spec.Template.Spec.Containers[0].Args, p.mirrored()) {
 		t.Errorf("args %q have no registry overrides", d.Spec.Template.Spec.Containers[0].Args)
@@ -295,7 +294,7 @@ func pullSecret(t *testing.T, p *place) {
 		t.Fatal(err)
 	}
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	check := func(message string, wants ...string) {
 		t.Helper()
 		for _, want := range wants {
@@ -387,7 +386,7 @@ func configMap(t *testing.T, p *place) {
 // What others change or delete comes back.
 func restored(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 	d := p.deployment(t)
 	before := d.DeepCopy()
@@ -414,7 +413,7 @@ func restored(t *testing.T, p *place) {
 
 func disabled(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 	p.deployment(t)
 	p.change(t, func(hcp *hyperv1.HostedControlPlane) {
@@ -434,7 +433,7 @@ func disabled(t *testing.T, p *place) {
 // server reads it again.
 func certificateRenewed(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored(), "CERT_ROTATION_SCALE": "10ms"}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "CERT_ROTATION_SCALE": "10ms"}, hcpkg.Options{})
 	p.awaitValid(t)
 	d := p.deployment(t)
 	var first, now corev1.Secret
@@ -458,8 +457,8 @@ func certificateRenewed(t *testing.T, p *place) {
 // A HostedControlPlane of another release is left to the operator of that.
 func otherRelease(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": "quay.io/another/release:1"}, hcpkg.Options{})
-	p.run(t, map[string]string{env.Variable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": p.image(), "CONTROL_PLANE_OPERATOR_IMAGE": "registry.example.com/ours:1"}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": "quay.io/another/release:1"}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": p.image(), "CONTROL_PLANE_OPERATOR_IMAGE": "registry.example.com/ours:1"}, hcpkg.Options{})
 	p.awaitValid(t)
 	p.touch(t, "a")
 	p.awaitValid(t)

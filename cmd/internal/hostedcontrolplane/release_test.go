@@ -13,8 +13,8 @@ import (
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
-	"github.com/mirrorchain/mirrorchain/sources/env"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // Rules that are changed because no registry answers are handed on though none does.
@@ -22,10 +22,10 @@ func unreadableReleaseHandsOn(t *testing.T, p *place) {
 	p.source.Down()
 	p.mirror.Down()
 	p.create(t, p.hcp())
-	stop := p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	stop := p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionUnknown, hcpkg.ReasonLookupFailed)
 	handedOn := func() string {
-		value, _ := envOf(hcpkg.Overrides{Env: envVars(p.deployment(t))}, env.Variable)
+		value, _ := envOf(hcpkg.Overrides{Env: envVars(p.deployment(t))}, handover.ImageOverridesVariable)
 		return value
 	}
 	if got := handedOn(); got != p.mirrored() {
@@ -34,7 +34,7 @@ func unreadableReleaseHandsOn(t *testing.T, p *place) {
 	p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 	stop() // as its Deployment is rolled out with the new rules
 	const other = "quay.io=mirror.example.com/quay"
-	p.run(t, map[string]string{env.Variable: other}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: other}, hcpkg.Options{})
 	cluster.Await(t, "the new rules", func(context.Context) error {
 		if got := handedOn(); got != other {
 			return fmt.Errorf("handed on %q, want %q", got, other)
@@ -97,7 +97,7 @@ func history(t *testing.T, p *place) {
 	hcp := p.hcp()
 	hcp.Spec.ReleaseImage = p.source.Host() + "/ocp/release:4.17.3"
 	p.create(t, hcp)
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	status := p.awaitHistory(t, entry(configv1.PartialUpdate, "4.17.3", p.image()))
 	if got := status.Desired.Image; got != hcp.Spec.ReleaseImage {
 		t.Errorf("desired is %s, want %s as the spec has it", got, hcp.Spec.ReleaseImage)

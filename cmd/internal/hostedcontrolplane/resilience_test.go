@@ -19,11 +19,10 @@ import (
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 // Digest rules serve tags too when releases are looked up, and what they forbid is
@@ -54,7 +53,7 @@ func neverContactSourceByTag(t *testing.T, p *place) {
 // that it has, and the condition says what to do.
 func tooLarge(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	stop := p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	stop := p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 	before := p.versions(t)
 	stop()
@@ -65,7 +64,7 @@ func tooLarge(t *testing.T, p *place) {
 		fmt.Fprintf(&many, ",registry-%d.example.com/a/b=mirror.example.com/a/b", i)
 	}
 	p.touch(t, "a")
-	stop = p.run(t, map[string]string{env.Variable: many.String()}, hcpkg.Options{})
+	stop = p.run(t, map[string]string{handover.ImageOverridesVariable: many.String()}, hcpkg.Options{})
 	_, message := p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionFalse, hypershift.TooLargeReason)
 	if !strings.Contains(message, "configmap") {
 		t.Errorf("no advice in %q", message)
@@ -75,7 +74,7 @@ func tooLarge(t *testing.T, p *place) {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
 	stop()
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 }
 
@@ -83,7 +82,7 @@ func tooLarge(t *testing.T, p *place) {
 // was left out, for as long as it is.
 func oddOverrides(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	stop := p.run(t, map[string]string{env.Variable: " a = b ," + p.mirrored()}, hcpkg.Options{ImageOverrides: "etcd=NO IMAGE, a = b "})
+	stop := p.run(t, map[string]string{handover.ImageOverridesVariable: " a = b ," + p.mirrored()}, hcpkg.Options{ImageOverrides: "etcd=NO IMAGE, a = b "})
 	p.awaitValid(t)
 	_, message := p.await(t, hcpkg.ImageOverridesApplied, metav1.ConditionFalse, hcpkg.ReasonSkipped)
 	for _, want := range []string{"etcd=NO IMAGE", " a = b ", hyperv1.ImageOverridesAnnotation} {
@@ -92,7 +91,7 @@ func oddOverrides(t *testing.T, p *place) {
 		}
 	}
 	stop()
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{ImageOverrides: "="})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{ImageOverrides: "="})
 	p.touch(t, "a")
 	cluster.Await(t, "the condition to go", func(ctx context.Context) error {
 		var hcp hyperv1.HostedControlPlane
@@ -118,7 +117,7 @@ func pullSecretRotated(t *testing.T, p *place) {
 	}
 	use("first")
 	p.create(t, p.hcp())
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 	before := p.versions(t)
 	p.mirror.ResetLog()
@@ -227,7 +226,7 @@ func apiServerAway(t *testing.T, p *place) {
 	p.cluster.StopAPI(t)
 	back := sync.OnceFunc(func() { p.cluster.StartAPI(t) })
 	t.Cleanup(back)
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	back()
 	p.awaitValid(t)
 	before := p.versions(t)
@@ -246,7 +245,7 @@ func pauseEnds(t *testing.T, p *place) {
 	hcp := p.hcp()
 	hcp.Spec.PausedUntil = new(time.Now().Add(2 * time.Second).Format(time.RFC3339))
 	p.create(t, hcp)
-	p.run(t, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 }
 
@@ -266,7 +265,7 @@ func nothingOutlivesIt(t *testing.T, p *place) {
 		}
 		return c, err
 	}
-	stop := p.runAs(t, conn, map[string]string{env.Variable: p.mirrored()}, hcpkg.Options{})
+	stop := p.runAs(t, conn, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
 	stop()
 	mu.Lock()

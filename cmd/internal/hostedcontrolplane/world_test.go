@@ -24,11 +24,11 @@ import (
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 const operatorImage = "registry.example.com/hypershift/cpo:1"

@@ -176,7 +176,7 @@ func decode(t *testing.T, b handover.Bundle) policy.Policy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, err := handover.Decode([]byte(data[handover.Key]))
+	policy, err := handover.Decode("", []byte(data[handover.Key]))
 	if err != nil {
 		t.Fatal(err)
 	}

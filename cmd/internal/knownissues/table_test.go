@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/test/named"
+	"github.com/mirrorchain/mirrorchain/internal/test/named"
 )
 
 const (

@@ -36,7 +36,7 @@ func TestContains(t *testing.T) {
 		"list for map":     {m{"b": l{}}, false},
 		"map for list":     {m{"e": m{}}, false},
 	} {
-		if got := contains(have, c.want); got != c.is {
+		if got := contains(have, c.want, false); got != c.is {
 			t.Errorf("%s: got %t", name, got)
 		}
 	}
@@ -111,7 +111,7 @@ func (d *down) Load(context.Context) (policy.Policy, error) {
 
 func TestReadiness(t *testing.T) {
 	src := &down{}
-	r, err := sources.NewResolver(t.Context(), nil, src, sources.Static("flags", policy.Policy{}))
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, src, sources.Static("flags", policy.Policy{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("got %v while a source is away", err)
 	}
 	src.up = true
-	if r, err = sources.NewResolver(t.Context(), nil, src); err != nil {
+	if r, err = sources.NewResolver(t.Context(), sources.ResolverConfig{}, src); err != nil {
 		t.Fatal(err)
 	}
 	if err := readiness(r)(nil); err != nil {
@@ -130,7 +130,7 @@ func TestReadiness(t *testing.T) {
 // An operator's metrics are there as long as it runs, so that the next one in the
 // process can register its own.
 func TestReport(t *testing.T) {
-	r, err := sources.NewResolver(t.Context(), nil, sources.Static("flags", policy.Policy{}))
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{}, sources.Static("flags", policy.Policy{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestStopWhileBusy(t *testing.T) {
 
 func stopWhileBusy(t *testing.T) {
 	t.Helper()
-	resolver, err := sources.NewResolver(t.Context(), nil)
+	resolver, err := sources.NewResolver(t.Context(), sources.ResolverConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube/kubetest"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 var apiServices = schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
@@ -137,7 +137,7 @@ func follow(t *testing.T, c *cluster.Cluster) *sources.Resolver {
 		srcs = append(srcs, src)
 	}
 	cfg := sources.ResolverConfig{Retry: 10 * time.Millisecond, Poll: 100 * time.Millisecond, LoadTimeout: time.Second}
-	r, err := sources.NewResolverWith(t.Context(), cfg, srcs...)
+	r, err := sources.NewResolver(t.Context(), cfg, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package objects
 import (
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/internal/editdistance"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -71,7 +72,7 @@ func misspelt(kind string) (Kind, bool) {
 	var nearest Kind
 	best := len(got) + 100
 	for _, k := range mirrorKinds() {
-		if d := distance(got, strings.ToLower(k.Name)); d < best {
+		if d := editdistance.Levenshtein(got, strings.ToLower(k.Name)); d < best {
 			nearest, best = k, d
 		}
 	}
@@ -85,7 +86,7 @@ func nearest(got string, known []string) (string, bool) {
 	name, best := "", len(got)+1
 	for _, k := range known {
 		g, k2 := strings.ToLower(got), strings.ToLower(k)
-		d := distance(g, k2)
+		d := editdistance.Levenshtein(g, k2)
 		if len(g) > 5 && (strings.HasSuffix(g, k2) || strings.HasSuffix(k2, g)) {
 			d = min(d, 1)
 		}
@@ -94,28 +95,4 @@ func nearest(got string, known []string) (string, bool) {
 		}
 	}
 	return name, best <= max(2, len(name)/3)
-}
-
-// distance is Levenshtein's, of bytes; long strings are as far as they are long.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/mirrorchain/mirrorchain/internal/editdistance"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -99,7 +100,7 @@ func looksLikeInstallConfig(fields []field) bool {
 
 func nearSources(name string) (string, bool) {
 	for _, known := range []string{contentSources, digestSources} {
-		if distance(strings.ToLower(name), strings.ToLower(known)) <= 2 {
+		if editdistance.Levenshtein(strings.ToLower(name), strings.ToLower(known)) <= 2 {
 			return known, true
 		}
 	}

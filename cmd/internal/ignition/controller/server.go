@@ -28,7 +28,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
-	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // Options are the flags of the server, as they were given, and its environment.
@@ -197,7 +197,7 @@ func (r *Reconciler) hadTurns(limit time.Duration) func() bool {
 
 // pipeline is the rules that the server was handed, and what makes payloads with them.
 func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache, deps assembly.Deps) (*sources.Resolver, payload.Generator, error) {
-	flag, err := env.RegistryOverrides(o.RegistryOverrides, "--registry-overrides")
+	flag, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,9 +23,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
 )
 
 func TestServer(t *testing.T) {

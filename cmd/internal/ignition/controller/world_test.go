@@ -38,10 +38,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
 )
 
 // program is the stand-in for the programs of a release, built once.

@@ -14,11 +14,11 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
+	proctest "github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	proctest "github.com/mirrorchain/mirrorchain/test/process"
 )
 
 // Every version is called its own way, with mirrors alone.

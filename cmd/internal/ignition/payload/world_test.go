@@ -15,11 +15,11 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
+	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
-	"github.com/mirrorchain/mirrorchain/test/machineconfig"
 )
 
 // program is the stand-in for the programs of a release, built once.

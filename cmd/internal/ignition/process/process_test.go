@@ -15,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
-	proctest "github.com/mirrorchain/mirrorchain/test/process"
+	proctest "github.com/mirrorchain/mirrorchain/internal/test/process"
 )
 
 // The test program is its own child: MODE says as what.

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	proctest "github.com/mirrorchain/mirrorchain/test/process"
+	proctest "github.com/mirrorchain/mirrorchain/internal/test/process"
 )
 
 func newSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -19,11 +19,11 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
-	"github.com/mirrorchain/mirrorchain/test/cluster"
 )
 
 // Case is one kind of policy.
@@ -133,7 +133,7 @@ func (b *bench) open(t testing.TB, conn *rest.Config) policy.OverrideSource {
 func (b *bench) resolve(t testing.TB, src policy.OverrideSource) *follower {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	r, err := sources.NewResolverWith(t.Context(), sources.ResolverConfig{Retry: 10 * time.Millisecond, Poll: 100 * time.Millisecond}, src)
+	r, err := sources.NewResolver(t.Context(), sources.ResolverConfig{Retry: 10 * time.Millisecond, Poll: 100 * time.Millisecond}, src)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,382 @@
+package authfile
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// The test's own binary stands in for credential helpers: linked to as
+// docker-credential-NAME it behaves as NAME says, and notes each call.
+func TestMain(m *testing.M) {
+	if helper, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "docker-credential-"); ok {
+		os.Exit(fakeHelper(helper))
+	}
+	os.Exit(m.Run())
+}
+
+func fakeHelper(name string) int {
+	server, _ := io.ReadAll(os.Stdin)
+	if log, err := os.OpenFile(os.Getenv("HELPER_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+		fmt.Fprintf(log, "%s %s %s\n", name, os.Args[1], server)
+		log.Close()
+	}
+	switch name {
+	case "good":
+		fmt.Printf(`{"ServerURL":%q,"Username":"helper","Secret":"of-%s"}`, server, server)
+	case "token":
+		fmt.Printf(`{"Username":"<token>","Secret":"refresh"}`)
+	case "none":
+		fmt.Println("credentials not found in native keychain")
+		return 1
+	case "broken":
+		fmt.Println("s3cr3t on stdout")
+		fmt.Fprintln(os.Stderr, "s3cr3t on stderr")
+		return 3
+	case "garbage":
+		fmt.Println("s3cr3t that is no JSON")
+	case "nouser":
+		fmt.Println(`{"Secret":"s3cr3t"}`)
+	case "hangs":
+		never := make(chan os.Signal, 1)
+		signal.Notify(never, syscall.SIGHUP)
+		<-never
+	}
+	return 0
+}
+
+type world struct {
+	t    *testing.T
+	dir  string
+	env  map[string]string
+	conf Config
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, dir: t.TempDir(), env: make(map[string]string)}
+	w.env["HOME"] = filepath.Join(w.dir, "home")
+	w.conf = Config{
+		LookupEnv: func(k string) (string, bool) { v, ok := w.env[k]; return v, ok },
+		RunDir:    filepath.Join(w.dir, "run"), UID: 1234,
+	}
+	return w
+}
+
+func (w *world) write(name, content string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+// helpers puts fake helpers on the PATH and returns the log of their calls.
+func (w *world) helpers(names ...string) (calls func() string) {
+	w.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	bin := filepath.Join(w.dir, "bin")
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, n := range names {
+		if err := os.Symlink(self, filepath.Join(bin, "docker-credential-"+n)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	log := filepath.Join(w.dir, "calls")
+	w.t.Setenv("PATH", bin)
+	w.t.Setenv("HELPER_LOG", log)
+	return func() string {
+		b, _ := os.ReadFile(log)
+		return string(b)
+	}
+}
+
+func auths(entries ...string) string {
+	var parts []string
+	for _, e := range entries {
+		key, user, _ := strings.Cut(e, "=")
+		parts = append(parts, fmt.Sprintf("%q:{\"auth\":%q}", key, base64.StdEncoding.EncodeToString([]byte(user+":s3cr3t"))))
+	}
+	return `{"auths":{` + strings.Join(parts, ",") + `}}`
+}
+
+// user is the user name found for ref, "" for none.
+func (w *world) user(ref string) string {
+	w.t.Helper()
+	r := imageref.MustParse(ref)
+	found, err := Find(w.t.Context(), w.conf, r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c, _ := found.Credentials.For(r)
+	name, _, _ := c.Basic()
+	return name
+}
+
+func TestFirstFileWithAnEntryWins(t *testing.T) {
+	w := newWorld(t)
+	// From last to first: each new file takes over for quay.io, and the one
+	// before it keeps serving the registry that only it knows.
+	order := []struct {
+		name string
+		set  func(path string)
+	}{
+		{"home/.docker/config.json", nil},
+		{"docker/config.json", func(p string) { w.env["DOCKER_CONFIG"] = filepath.Dir(p) }},
+		{"home/.config/containers/auth.json", nil},
+		{"run/containers/1234/auth.json", nil},
+		{"xdgrun/containers/auth.json", func(string) { w.env["XDG_RUNTIME_DIR"] = filepath.Join(w.dir, "xdgrun") }},
+		{"env.json", func(p string) { w.env["REGISTRY_AUTH_FILE"] = p }},
+		{"flag.json", func(p string) { w.conf.Authfile = p }},
+	}
+	for i, o := range order {
+		p := w.write(o.name, auths(fmt.Sprintf("quay.io=u%d", i), fmt.Sprintf("only%d.example.com=o%d", i, i)))
+		if o.set != nil {
+			o.set(p)
+		}
+		if got, want := w.user("quay.io/a/b:1"), fmt.Sprintf("u%d", i); got != want {
+			t.Errorf("with %s: user %q, want %q", o.name, got, want)
+		}
+		for j := range i + 1 {
+			if got, want := w.user(fmt.Sprintf("only%d.example.com/x:1", j)), fmt.Sprintf("o%d", j); got != want {
+				t.Errorf("with %s: user of only%d %q, want %q", o.name, j, got, want)
+			}
+		}
+	}
+	w.env["XDG_CONFIG_HOME"] = filepath.Join(w.dir, "xdgconf")
+	w.write("xdgconf/containers/auth.json", auths("xdg.example.com=x"))
+	if got := w.user("xdg.example.com/x"); got != "x" {
+		t.Errorf("XDG_CONFIG_HOME: user %q, want x", got)
+	}
+	if got := w.user("only2.example.com/x"); got != "" {
+		t.Errorf("the default of XDG_CONFIG_HOME was read although it is set: user %q", got)
+	}
+}
+
+func TestWholeComponentsLongestMatch(t *testing.T) {
+	w := newWorld(t)
+	w.conf.Authfile = w.write("a.json", auths("quay.io=host", "quay.io/ns=ns", "quay.io/ns/repo=repo", "quay.io:8443=port"))
+	for ref, want := range map[string]string{
+		"quay.io/other/x":    "host",
+		"quay.io/ns/x":       "ns",
+		"quay.io/nsx/x":      "host",
+		"quay.io/ns/repo:1":  "repo",
+		"quay.io/ns/repox:1": "ns",
+		"quay.io:8443/ns/x":  "port",
+		"quay.io:9443/ns/x":  "",
+		"xquay.io/ns/x":      "",
+	} {
+		if got := w.user(ref); got != want {
+			t.Errorf("%s: user %q, want %q", ref, got, want)
+		}
+	}
+}
+
+func TestOnlyWhatWasAskedFor(t *testing.T) {
+	w := newWorld(t)
+	w.conf.Authfile = w.write("a.json", auths("quay.io=q", "other.example.com=o"))
+	found, err := Find(t.Context(), w.conf, imageref.MustParse("quay.io/a/b:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{"other.example.com/a/b", "quay.io/a/c"} {
+		if _, ok := found.Credentials.For(imageref.MustParse(ref)); ok {
+			t.Errorf("credentials of %s are in the set, which nobody asked for", ref)
+		}
+	}
+	if len(found.Files) != 1 {
+		t.Errorf("read %v; the first file has the answer", found.Files)
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	ref := imageref.MustParse("quay.io/a/b:1")
+	for name, c := range map[string]struct {
+		content string
+		want    string
+	}{
+		"syntax":        {`{"auths":{"quay.io":{"auth":"s3cr3t"`, "not a docker config JSON"},
+		"base64":        {`{"auths":{"quay.io":{"auth":"s3cr3t!"}}}`, `auths["quay.io"].auth: not base64`},
+		"helpers type":  {`{"credHelpers":"s3cr3t"}`, "credHelpers must map"},
+		"helper path":   {`{"credHelpers":{"quay.io":"../s3cr3t"}}`, `credHelpers["quay.io"]: want the NAME`},
+		"two keys":      {`{"credHelpers":{"quay.io":"a","https://quay.io/v1/":"b"}}`, `credHelpers: both "https://quay.io/v1/" and "quay.io" are for quay.io`},
+		"user in key":   {`{"credHelpers":{"https://u:s3cr3t@quay.io":"../x"}}`, `credHelpers["...@quay.io"]`},
+		"users in keys": {`{"credHelpers":{"https://u:s3cr3t@quay.io":"a","http://u:s3cr3t@quay.io":"b"}}`, `both "...@quay.io"`},
+		"store path":    {`{"credsStore":"/bin/s3cr3t"}`, "credsStore: want the NAME"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			path := w.write("home/.docker/config.json", c.content)
+			_, err := Find(t.Context(), w.conf, ref)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+				t.Fatalf("error %v; want %q and the path", err, c.want)
+			}
+			if strings.Contains(err.Error(), "s3cr3t") {
+				t.Errorf("the error quotes the file: %v", err)
+			}
+		})
+	}
+	t.Run("named and missing", func(t *testing.T) {
+		w := newWorld(t)
+		missing := filepath.Join(w.dir, "missing.json")
+		w.conf.Authfile = missing
+		if _, err := Find(t.Context(), w.conf, ref); err == nil || !strings.Contains(err.Error(), "--authfile") || !strings.Contains(err.Error(), missing) {
+			t.Errorf("--authfile: %v", err)
+		}
+		w.conf.Authfile = ""
+		w.env["REGISTRY_AUTH_FILE"] = missing
+		if _, err := Find(t.Context(), w.conf, ref); err == nil || !strings.Contains(err.Error(), "REGISTRY_AUTH_FILE") {
+			t.Errorf("REGISTRY_AUTH_FILE: %v", err)
+		}
+	})
+	t.Run("nothing anywhere", func(t *testing.T) {
+		w := newWorld(t)
+		w.env["HOME"] = "/dev/null"
+		w.conf.Authfile = "/dev/null"
+		found, err := Find(t.Context(), w.conf, ref)
+		if err != nil || !found.Credentials.IsZero() {
+			t.Errorf("%v, %v; want anonymous", found, err)
+		}
+		if len(found.Uses) != 1 || found.Uses[0].File != "" {
+			t.Errorf("uses %+v", found.Uses)
+		}
+	})
+}
+
+func TestHelpers(t *testing.T) {
+	w := newWorld(t)
+	calls := w.helpers("good", "none", "token")
+	w.conf.Authfile = w.write("a.json", `{
+		"auths": {"a.example.com/ns": {"username":"path","password":"p"}, "a.example.com": {"username":"host","password":"p"}, "b.example.com": {}},
+		"credHelpers": {"a.example.com": "good", "https://index.docker.io/v1/": "good", "c.example.com": "none", "d.example.com":"token", "unasked.example.com": "good"},
+		"credsStore": "none"}`)
+	w.write("home/.docker/config.json", auths("c.example.com=later"))
+
+	refs := []imageref.Ref{
+		imageref.MustParse("a.example.com/x/y:1"), imageref.MustParse("a.example.com/x/z:1"),
+		imageref.MustParse("a.example.com/ns/z:1"), imageref.MustParse("alpine"),
+		imageref.MustParse("b.example.com/x:1"), imageref.MustParse("c.example.com/x:1"), imageref.MustParse("d.example.com/x:1"),
+	}
+	found, err := Find(t.Context(), w.conf, refs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"helper", "helper", "path", "helper", "", "later", ""} {
+		c, _ := found.Credentials.For(refs[i])
+		if got, _, _ := c.Basic(); got != want {
+			t.Errorf("%s: user %q, want %q", refs[i], got, want)
+		}
+	}
+	if c, _ := found.Credentials.For(refs[6]); c.IdentityToken() != "refresh" {
+		t.Errorf("%s: no identity token", refs[6])
+	}
+	want := "good get a.example.com\ngood get https://index.docker.io/v1/\nnone get b.example.com\nnone get c.example.com\ntoken get d.example.com\n"
+	if got := calls(); got != want {
+		t.Errorf("helpers were run so:\n%swant:\n%s", got, want)
+	}
+	if u := found.Uses[0]; u.Helper != "good" || u.Entry != "a.example.com" || u.File != w.conf.Authfile {
+		t.Errorf("use %+v", u)
+	}
+	if len(found.Warnings) != 0 {
+		t.Errorf("warnings %q", found.Warnings)
+	}
+}
+
+// A helper for a part of a registry is not asked for the whole of it.
+func TestHelperKeysWithPaths(t *testing.T) {
+	for content, want := range map[string]struct{ user, warning string }{
+		`{"credHelpers":{"quay.io/team-a":"good"}}`:                              {"later", `credHelpers["quay.io/team-a"]: ignored`},
+		`{"credHelpers":{"quay.io/team-a":"broken","quay.io":"good"}}`:           {"helper", `credHelpers["quay.io/team-a"]: ignored`},
+		`{"credHelpers":{"https://u:s3cr3t@quay.io/a":"broken"}}`:                {"later", ""},
+		`{"credHelpers":{"https://quay.io/v2/team-a/":"good"}}`:                  {"later", `credHelpers["https://quay.io/v2/team-a/"]: ignored`},
+		`{"credHelpers":{"https://quay.io/v2/":"good"}}`:                         {"helper", ""},
+		`{"credHelpers":{"quay.io/":"good"}}`:                                    {"helper", ""},
+		`{"credHelpers":{"quay.io":"good","quay.io:8443/x":"broken"}}`:           {"helper", ""},
+		`{"credHelpers":{"unasked.example.com/x":"broken"},"credsStore":"good"}`: {"helper", ""},
+	} {
+		w := newWorld(t)
+		w.helpers("good", "broken")
+		w.conf.Authfile = w.write("a.json", content)
+		w.write("home/.docker/config.json", auths("quay.io=later"))
+		ref := imageref.MustParse("quay.io/team-a/b:1")
+		for range 8 { // no order of a map decides
+			found, err := Find(t.Context(), w.conf, ref, imageref.MustParse("quay.io/team-a/c:1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, _ := found.Credentials.For(ref)
+			if user, _, _ := c.Basic(); user != want.user {
+				t.Errorf("%s: user %q, want %q", content, user, want.user)
+			}
+			all := strings.Join(found.Warnings, "\n")
+			if (want.warning == "") != (all == "") || len(found.Warnings) > 1 || !strings.Contains(all, want.warning) || strings.Contains(all, "s3cr3t") {
+				t.Errorf("%s: warnings %q, want %q", content, found.Warnings, want.warning)
+			}
+			if all != "" && !strings.Contains(all, w.conf.Authfile) {
+				t.Errorf("%s: %q does not name the file", content, all)
+			}
+		}
+	}
+}
+
+func TestFailingHelpers(t *testing.T) {
+	ref := imageref.MustParse("quay.io/a/b:1")
+	for name, want := range map[string]string{
+		"broken": "failed (exit status 3)", "garbage": "not the JSON", "nouser": "no user name",
+		"absent": "no such program", "hangs": "no answer within",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.helpers("broken", "garbage", "nouser", "hangs")
+			if name == "hangs" {
+				w.conf.HelperTimeout = 50 * time.Millisecond
+			}
+			w.write("home/.docker/config.json", auths("quay.io=later"))
+			w.conf.Authfile = w.write("a.json", fmt.Sprintf(`{"credHelpers":{"quay.io":%q}}`, name))
+			found, err := Find(t.Context(), w.conf, ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all := strings.Join(found.Warnings, "\n"); !strings.Contains(all, want) || !strings.Contains(all, w.conf.Authfile) || strings.Contains(all, "s3cr3t") {
+				t.Errorf("warnings %q; want %q, the file, and nothing secret", all, want)
+			}
+			if _, ok := found.Credentials.For(ref); ok || !found.Uses[0].Failed {
+				t.Errorf("another file was asked in place of the helper named for this registry")
+			}
+
+			w.conf.Authfile = w.write("a.json", fmt.Sprintf(`{"credsStore":%q}`, name))
+			if got := w.user(ref.String()); got != "later" {
+				t.Errorf("a failing credsStore: user %q, want the next file's", got)
+			}
+		})
+	}
+}
+
+func TestCancelledHelper(t *testing.T) {
+	w := newWorld(t)
+	w.helpers("hangs")
+	w.conf.Authfile = w.write("a.json", `{"credsStore":"hangs"}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Find(ctx, w.conf, imageref.MustParse("quay.io/a/b:1")); err != context.Canceled {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+}
