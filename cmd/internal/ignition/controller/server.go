@@ -104,13 +104,13 @@ type Server struct {
 	store    *tokens.Store
 	files    *filecache.Cache
 	manager  manager.Manager
-	endpoint *httpserver.Server
+	https    *httpserver.Server
 	metrics  *Metrics
 	registry prometheus.Registerer
 }
 
-// New reads the options, opens what an earlier server left in WorkDir, and listens.
-// The cluster need not be there yet.
+// New reads the options, opens what an earlier server left in WorkDir, and listens. The
+// API server need not answer yet.
 func New(ctx context.Context, p Process) (_ *Server, err error) {
 	if p.Log == nil {
 		p.Log = zap.NewNop()
@@ -148,7 +148,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	hosts := health.New(health.Config{})
 	resolver, generator, err := pipeline(ctx, p, o, s.files, assembly.Deps{
 		LookupEnv: o.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts,
-		// Whoever is told to wait longer comes back, and keeps nobody else waiting.
+		// If a registry asks for a longer wait the Secret is tried later, and keeps no slot.
 		MaxRetryAfter: time.Second,
 	})
 	if err != nil {
@@ -172,17 +172,17 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 		Client: c, Platform: o.Platform, Store: s.store, Generator: generator,
 		Release: NewReleaseInfo(c, o.Namespace), Metrics: s.metrics, Rules: resolver.Current, Log: p.Log,
 	}
-	if err := setup(r, s.manager, resolver, o.Namespace, o.Parallel); err != nil {
+	if err := r.SetupWithManager(s.manager, resolver, o.Namespace, o.Parallel); err != nil {
 		return nil, err
 	}
 	healthy := r.hadTurns(cmp.Or(p.ReadyWithin, 3*time.Minute))
-	tell := newTeller(c, o.Namespace, p.Log)
-	s.endpoint, err = httpserver.New(httpserver.Config{
+	ev := newEvents(c, o.Namespace, p.Log)
+	s.https, err = httpserver.New(httpserver.Config{
 		Address: o.Addr, Listener: p.Listener, CertFile: o.CertFile, KeyFile: o.KeyFile,
 		Payloads: s.store, Metrics: s.metrics, Linger: p.Linger, Drain: drain, Log: p.Log, Healthy: healthy,
 		// Without rules no payload can be made. Those of an earlier process are served.
 		Ready: func() bool { return healthy() && (resolver.Current() != nil || s.store.Len() > 0) },
-		Hooks: httpserver.Hooks{Served: tell.served, Reached: tell.reached},
+		Hooks: httpserver.Hooks{Served: ev.served, Reached: ev.reached},
 	})
 	return s, err
 }
@@ -195,7 +195,7 @@ func (r *Reconciler) hadTurns(limit time.Duration) func() bool {
 	return func() bool { return r.first.over() || time.Since(start) >= limit }
 }
 
-// pipeline is the rules that the server was handed, and what makes payloads with them.
+// pipeline returns the rules that the server was handed, and a generator that uses them.
 func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache, deps assembly.Deps) (*sources.Resolver, payload.Generator, error) {
 	flag, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
@@ -229,12 +229,12 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	return resolver, generator, nil
 }
 
-// Addr is where payloads are served.
-func (s *Server) Addr() net.Addr { return s.endpoint.Addr() }
+// Addr returns the address at which payloads are served.
+func (s *Server) Addr() net.Addr { return s.https.Addr() }
 
-// Start serves and reconciles until ctx ends, and returns nil then, or until a part of
-// it cannot go on. What was made before is served from the start, whether or not the
-// cluster is there. It is called once. When it returns, nothing of the server is left.
+// Start serves and reconciles until ctx ends, and returns nil then, or until a part of it
+// cannot go on. Payloads of an earlier server are served from the start, whether or not
+// the API server answers. Call it once. When it returns, nothing of the server is left.
 func (s *Server) Start(ctx context.Context) error {
 	defer s.close()
 	remove, err := s.metrics.Register(s.registry)
@@ -244,7 +244,7 @@ func (s *Server) Start(ctx context.Context) error {
 	defer remove()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.store.Start(ctx) })
-	g.Go(func() error { return s.endpoint.Start(ctx) })
+	g.Go(func() error { return s.https.Start(ctx) })
 	g.Go(func() error { return s.manager.Start(ctx) })
 	return g.Wait()
 }
