@@ -72,7 +72,7 @@ type Row struct {
 	Layers []chain.Layer
 }
 
-// Mirrorchain is the command line: it looks one image up and ends.
+// Mirrorchain returns the row of the command line: it looks up one image and ends.
 func Mirrorchain(d Deps) Row {
 	layers := []chain.Layer{
 		// Outermost, so that -v tells of everything below.
@@ -103,8 +103,9 @@ func Mirrorchain(d Deps) Row {
 	}
 }
 
-// HypershiftOperator looks releases up for every hosted cluster and hands the
-// management cluster's policies on. --registry-overrides is a source beside these.
+// HypershiftOperator returns the row of the operator that looks up releases for every
+// hosted cluster and hands the management cluster's policies on. --registry-overrides is a
+// source beside these.
 func HypershiftOperator(d Deps) Row {
 	cluster := Cluster(d)
 	var reads []string
@@ -132,7 +133,7 @@ func HypershiftOperator(d Deps) Row {
 	}
 }
 
-// Open opens what row reads, in order.
+// Open opens what the row reads, in order.
 func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
 	reg, err := sources.NewSchemes(r.Sources...)
 	if err != nil {
@@ -149,7 +150,7 @@ func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
 	return out, nil
 }
 
-// Cluster is all that the nodes of a cluster read, and no more.
+// Cluster returns the sources that the nodes of a cluster read, and no more.
 func Cluster(d Deps) []sources.Factory {
 	return []sources.Factory{
 		icsp.Factory(d.Cluster),        // merged with IDMS, as on nodes since 4.13

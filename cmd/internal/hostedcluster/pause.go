@@ -28,9 +28,8 @@ func reconciliationActive(hc *hyperv1.HostedCluster, pause hypershift.Pause) met
 	return hypershift.Condition(hyperv1.ReconciliationActive, status, reason, message)
 }
 
-// handPause tells the control plane, if there is one, to pause or to go on. This is
-// all that is written of a paused cluster. It is a patch and no apply, because an
-// apply says the whole of what is wanted.
+// handPause tells the control plane, if there is one, to pause or to go on. Nothing else is
+// written for a paused cluster. It patches, because an apply would say all that is wanted.
 func (r *Reconciler) handPause(ctx context.Context, hc *hyperv1.HostedCluster) error {
 	hcp := new(hyperv1.HostedControlPlane)
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hc.Name}, hcp)

@@ -103,7 +103,7 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 	return want.GetResourceVersion() != live.GetResourceVersion(), nil
 }
 
-// state is obj as what can be applied.
+// state returns obj as what can be applied.
 func state(obj client.Object) (*unstructured.Unstructured, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
@@ -116,7 +116,7 @@ func state(obj client.Object) (*unstructured.Unstructured, error) {
 	return u, nil
 }
 
-// stamp notes in u what it says.
+// stamp writes a hash of u into its annotation [StateHash].
 func stamp(u *unstructured.Unstructured) error {
 	data, err := json.Marshal(u.Object) // keys of maps are sorted
 	if err != nil {
