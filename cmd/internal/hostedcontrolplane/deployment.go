@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// Deployment is the ignition server's.
+// Deployment returns the ignition server's Deployment.
 func (c IgnitionConfig) Deployment() (*appsv1.Deployment, error) {
 	gate, err := featureGate(c.HCP)
 	if err != nil {
@@ -183,7 +183,7 @@ func requests() corev1.ResourceRequirements {
 	}}
 }
 
-// restricted is what the restricted pod security standard asks of a container.
+// restricted returns what the restricted pod security standard requires of a container.
 func restricted() *corev1.SecurityContext {
 	yes, no := true, false
 	return &corev1.SecurityContext{

@@ -84,7 +84,7 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 	r := &Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
-		Applier:   &operator.Applier{Client: mgr.GetClient(), Owner: Name},
+		Applier:   &operator.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Owner: Name},
 		Providers: providers, HandedOn: resolver.Current, Lookups: lookups, Changes: resolver.Changes, Settings: in.Settings,
 	}
 	return mgr, r.SetupWithManager(mgr, resolver)

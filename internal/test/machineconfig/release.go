@@ -100,7 +100,7 @@ func (r Release) Images() (Images, error) {
 	return out, err
 }
 
-// layers are es in one layer, or in several where they are large. Programs take long to
+// layers puts es into one layer, or into several if they are large. Programs take long to
 // compress, so they are not.
 func layers(es []testpayload.Entry) (all []testpayload.Layer) {
 	const most = 128 << 20
@@ -122,7 +122,7 @@ func (i Images) PushTo(push func(repository, tag string, img testpayload.Image) 
 	i.PushComponentsTo(push)
 }
 
-// PushComponentsTo is PushTo without the release.
+// PushComponentsTo does what PushTo does, without the release.
 func (i Images) PushComponentsTo(push func(repository, tag string, img testpayload.Image) string) {
 	for _, img := range i.Components {
 		push(MirroredComponents, "", img)

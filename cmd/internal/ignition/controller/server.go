@@ -67,7 +67,7 @@ type Base interface {
 	provider.ImageProvider
 }
 
-// Process is what the server runs with.
+// Process is what a server is made of.
 type Process struct {
 	Options Options
 	// REST is the connection to the cluster.
