@@ -72,3 +72,6 @@ func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error)
 	}
 	return Process{Log: log, REST: rest, Registry: registry.Config{TLS: trust.Registries(f.bundles, f.certDirs, log), UserAgent: agent}}, nil
 }
+
+// TrustFiles returns the values of --trust-bundle and --cert-dir.
+func (f *Flags) TrustFiles() (bundles, certDirs []string) { return f.bundles, f.certDirs }
