@@ -39,7 +39,7 @@ func (w *world) others(t *testing.T) {
 	)
 }
 
-// hash is HyperShift's (support/util/util.go HashSimple).
+// hash returns HyperShift's hash of v (support/util/util.go HashSimple).
 func hash(v any) string {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%v", v)
@@ -144,7 +144,7 @@ func (w *world) get(t *testing.T, pod *kubelet.Pod, p nodePool, token string) (s
 	return resp.StatusCode, resp.Header.Get("Content-Type"), body
 }
 
-// boots has a node of the pool get its payload, and looks at what is in it.
+// boots gets the payload as a node of the pool does, and looks at what is in it.
 func (w *world) boots(t *testing.T, p nodePool) machineconfig.Files {
 	t.Helper()
 	w.reason(t, p, "AsExpected", "")
