@@ -22,7 +22,7 @@ func (i *image) Extract(ctx context.Context, dir *os.Root, patterns ...string) e
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer removeAttempts(dir)
 	defer cancel(nil)
-	from, err := read(ctx, i, i.images.Files, func(img provider.Image, ctx context.Context) (string, error) {
+	from, err := read(ctx, i, i.images.files, func(img provider.Image, ctx context.Context) (string, error) {
 		name, err := extractBeside(ctx, dir, img, patterns)
 		if _, local := errors.AsType[*fs.PathError](err); local {
 			cancel(err) // no other endpoint helps

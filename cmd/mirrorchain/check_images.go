@@ -103,7 +103,7 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	probes, err := chain.NewProbes(l.prober(), func() *policy.Rules { return l.policies.rules }, chain.ProbesConfig{
+	probes, err := chain.NewFinder(l.prober(), func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
 		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
 	})
 	if err != nil {

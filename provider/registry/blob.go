@@ -103,7 +103,7 @@ func (b *blobBody) Read(p []byte) (int, error) {
 	if b.mayResume(err) && b.resume() == nil {
 		return n, nil
 	}
-	return n, b.cutOff(err)
+	return n, cutOff(err, "%d of %d bytes", b.read, b.size)
 }
 
 // mayResume reports whether the connection broke, and asking again may help. A host that
@@ -145,14 +145,14 @@ func (b *blobBody) resume() error {
 	return nil
 }
 
-// cutOff adds to err how far the blob has come.
-func (b *blobBody) cutOff(err error) error {
+// cutOff adds to the failure of a connection how far the body has come.
+func cutOff(err error, format string, args ...any) error {
 	e, ok := errors.AsType[*provider.Error](err)
 	if !ok || e.Class != provider.ClassUnreachable {
 		return err
 	}
 	c := *e
-	c.Err = fmt.Errorf("cut off after %d of %d bytes: %w", b.read, b.size, e.Err)
+	c.Err = fmt.Errorf("cut off after "+format+": %w", append(args, e.Err)...)
 	return &c
 }
 

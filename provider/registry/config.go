@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"time"
@@ -27,6 +28,12 @@ type Config struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens connections, for tunnels and tests; nil is a [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup finds the addresses of a name; nil is the system's resolver. It is not used
+	// with Dial. The addresses are tried one after another, 300 ms apart (RFC 8305).
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Insecure calls every registry and every token realm insecure, whatever a request
+	// says, because the user did. A realm is https all the same.
+	Insecure bool
 	// UserAgent is what requests call themselves; "" is "mirrorchain".
 	UserAgent string
 	// Observe, if not nil, is called after each exchange with a host, once its body
@@ -45,8 +52,10 @@ type Config struct {
 	Decoders int
 }
 
-// Timeouts end an exchange that makes no progress. They say nothing about how
-// long one that does may take: that is the context's to say.
+// Timeouts end an exchange that makes no progress, so that another mirror can be asked.
+// They say nothing about how long one that does may take: that is the context's to say.
+// So it is for a request that is the [provider.Request].Last, where its context has a
+// deadline; connecting alone ends after twenty times Connect then.
 type Timeouts struct {
 	// Connect is for name lookup, connection and TLS together; 0 is 3 s.
 	Connect time.Duration

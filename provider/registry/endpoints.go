@@ -138,12 +138,12 @@ func (es *endpoints) make(key endpointKey, t TLS, now time.Time) *endpoint {
 	h := wire.NewHost(wire.Config{
 		Address: address(key.registry), Insecure: key.insecure,
 		TLS: t.config(c.RootCAs, key.insecure), Unread: t.Unread,
-		Proxy: c.Proxy, Dial: c.Dial, UserAgent: c.UserAgent, Timeouts: wire.Timeouts(c.Timeouts),
+		Proxy: c.Proxy, Dial: c.Dial, Lookup: c.Lookup, UserAgent: c.UserAgent, Timeouts: wire.Timeouts(c.Timeouts),
 		Observe: observe,
 	})
 	e := &endpoint{registry: key.registry, host: h, tls: t, checked: now, used: now}
 	e.auth = auth.NewMemory(auth.Config{
-		Host: h, Base: es.base, Running: es.running,
+		Host: h, Base: es.base, Running: es.running, Insecure: c.Insecure,
 		Realm: func(address string, insecure bool) (*wire.Host, error) {
 			realm, err := es.ledTo(address, e, insecure)
 			if err != nil {

@@ -28,10 +28,10 @@ type source struct {
 	alone bool  // nothing may be read from anywhere else
 }
 
-func sourceOf(req provider.Request) source {
+func (p *Provider) sourceOf(req provider.Request) source {
 	cred, _ := req.Credentials.For(req.Image)
 	return source{
-		ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure, last: req.Last, rules: req.Rules,
+		ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure || p.cfg.Insecure, last: req.Last, rules: req.Rules,
 		unusable: req.Credentials.Unusable(req.Image),
 	}
 }
@@ -72,19 +72,22 @@ func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.
 	default:
 		err = wire.StatusError(resp, secrets...)
 	}
-	return nil, inStandardWords(err, req.Path)
+	return nil, s.inStandardWords(err, req.Path)
 }
 
 // inStandardWords is err with the words of docker/distribution and of Quay in its text,
 // by which programs tell that an image is not there, or that it may not be read. Some
-// registries send none, and no answer to HEAD has any.
-func inStandardWords(err error, path string) error {
+// registries send none, and no answer to HEAD has any. An entry of the pull secret that
+// was left out is named where it may be the reason.
+func (s source) inStandardWords(err error, path string) error {
 	e, ok := errors.AsType[*provider.Error](err)
 	if !ok {
 		return err
 	}
 	words := ""
 	switch {
+	case e.Class == provider.ClassUnauthorized && s.unusable != "":
+		words = "access to the requested resource is not authorized: the pull secret's entry for it cannot be used: " + s.unusable
 	case e.Class == provider.ClassUnauthorized:
 		words = "access to the requested resource is not authorized"
 	case e.Class == provider.ClassNotFound && strings.Contains(path, "/manifests/"):
@@ -107,8 +110,8 @@ func inStandardWords(err error, path string) error {
 func (s source) refused(e *provider.Error) error {
 	why := "the pull secret's entry for it is refused"
 	switch {
-	case s.unusable != "":
-		why = "the pull secret's entry for it cannot be used: " + s.unusable
+	case s.unusable != "": // see inStandardWords
+		return e
 	case s.cred.IsZero():
 		why = "the pull secret has no entry for it"
 	}

@@ -73,7 +73,7 @@ func (p *Provider) Restore(ctx context.Context, req provider.Request, digest str
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	s.blobs, s.alone = p.cfg.Blobs, true
 	m, err := s.storedManifest(digest)
 	if err != nil {

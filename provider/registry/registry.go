@@ -67,7 +67,7 @@ func (p *Provider) Open(ctx context.Context, req provider.Request, known string)
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	s.blobs = p.cfg.Blobs
 	m, err := p.manifest(ctx, s, req.Platform, known)
 	if err != nil || m == nil {
@@ -82,7 +82,7 @@ func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Im
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	m, err := p.manifest(ctx, s, req.Platform, "")
 	if err != nil {
 		return nil, err

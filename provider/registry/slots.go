@@ -70,7 +70,7 @@ func readManifest(ctx context.Context, resp *wire.Response, limit int64, s *slot
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, cutOff(err, "%d bytes", body.Len())
 	case int64(body.Len()) > limit:
 		return nil, over()
 	}

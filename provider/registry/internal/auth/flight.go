@@ -44,7 +44,7 @@ type flight struct {
 // which scope that was, also where there is an error.
 func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, who Caller) (bearer, error) {
 	cred, repository := who.Credential, who.Repository
-	key := flightKey{tokenKey: tokenKey{cred.ID(), repository, c.realm, c.service, unverified(c.realm, who.Rules)}}
+	key := flightKey{tokenKey: tokenKey{cred.ID(), repository, c.realm, c.service, m.unverified(c.realm, who.Rules)}}
 	m.mu.Lock()
 	if b, ok := m.tokens[key.tokenKey]; ok {
 		if b.token != refused && time.Now().Before(b.until) && (scope == "" || scope == b.scope) {

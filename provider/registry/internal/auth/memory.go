@@ -17,6 +17,8 @@ type Memory struct {
 	realm   func(address string, insecure bool) (*wire.Host, error)
 	base    context.Context // of token flights, which no caller owns
 	running *sync.WaitGroup
+	// insecure says that no realm needs a good certificate.
+	insecure bool
 
 	mu        sync.Mutex
 	challenge *learnt            // the last one that steers everybody; see shared
@@ -53,6 +55,8 @@ type Config struct {
 	Host *wire.Host
 	// Realm finds the host that tokens are asked from.
 	Realm func(address string, insecure bool) (*wire.Host, error)
+	// Insecure asks any realm without verifying its certificate.
+	Insecure bool
 	// Base ends token requests when the program does; Running counts them.
 	Base    context.Context
 	Running *sync.WaitGroup
@@ -61,7 +65,7 @@ type Config struct {
 // NewMemory knows nothing yet.
 func NewMemory(c Config) *Memory {
 	return &Memory{
-		host: c.Host, realm: c.Realm, base: c.Base, running: c.Running,
+		host: c.Host, realm: c.Realm, base: c.Base, running: c.Running, insecure: c.Insecure,
 		tenants: make(map[string]*tenant), tokens: make(map[tokenKey]bearer), flights: make(map[flightKey]*flight),
 	}
 }

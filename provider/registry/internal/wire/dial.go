@@ -12,16 +12,11 @@ import (
 // 300).
 const staggered = 300 * time.Millisecond
 
-// lookuper finds the addresses of a name, as [net.Resolver] does.
-type lookuper interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
 // racer dials the addresses of a name so that a dead one costs little. [net.Dialer]
 // races one family against the other, but within a family it gives the first address a
 // share of its time that is longer than an attempt here may take.
 type racer struct {
-	lookup lookuper
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -34,7 +29,7 @@ func (r *racer) DialContext(ctx context.Context, network, address string) (net.C
 	if _, err := netip.ParseAddr(host); err == nil {
 		return r.dial(ctx, network, address)
 	}
-	addrs, err := r.lookup.LookupNetIP(ctx, "ip", host)
+	addrs, err := r.lookup(ctx, host)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
@@ -128,9 +123,12 @@ func alternate(addrs []netip.Addr) []netip.Addr {
 	return all
 }
 
-func resolver(l lookuper) lookuper {
-	if l == nil {
-		return net.DefaultResolver
+// lookup is f, or the system's resolver.
+func lookup(f func(ctx context.Context, host string) ([]netip.Addr, error)) func(ctx context.Context, host string) ([]netip.Addr, error) {
+	if f != nil {
+		return f
 	}
-	return l
+	return func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ type Config struct {
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup finds the addresses of names; nil is the system's resolver. It is not
 	// used with Dial.
-	Lookup    lookuper
+	Lookup    func(ctx context.Context, host string) ([]netip.Addr, error)
 	UserAgent string
 	Timeouts  Timeouts
 	// Unread names certificates that could not be read, "" for none. It is told where
@@ -81,7 +82,7 @@ func NewHost(c Config) *Host {
 	dial := c.Dial
 	if dial == nil {
 		dial = (&racer{
-			lookup: resolver(c.Lookup),
+			lookup: lookup(c.Lookup),
 			dial:   (&net.Dialer{Timeout: background, KeepAlive: 15 * time.Second}).DialContext,
 		}).DialContext
 	}

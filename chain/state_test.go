@@ -21,14 +21,14 @@ type memo struct {
 	puts int
 }
 
-func (m *memo) Note(key string) ([]byte, bool) {
+func (m *memo) Get(key string) ([]byte, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v, ok := m.all[key]
 	return v, ok
 }
 
-func (m *memo) PutNote(key string, value []byte) {
+func (m *memo) Put(key string, value []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.all == nil {
@@ -38,7 +38,7 @@ func (m *memo) PutNote(key string, value []byte) {
 	m.puts++
 }
 
-func (m *memo) DropNote(key string) {
+func (m *memo) Delete(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.all, key)
@@ -127,7 +127,7 @@ func TestStoreDisproves(t *testing.T) {
 			return digest, provider.Platform{}, denial
 		}}}
 		notes := &memo{}
-		s := storeOver(t, base, chain.StoreConfig{Notes: notes})
+		s := storeOver(t, base, chain.StoreConfig{State: notes})
 		lookup(t, s, provider.Request{Image: image})
 		time.Sleep(10 * time.Minute)
 		denial = &provider.Error{Class: provider.ClassUnauthorized}
@@ -136,7 +136,7 @@ func TestStoreDisproves(t *testing.T) {
 		}
 		denial = nil
 		base.opens = 0
-		lookup(t, storeOver(t, base, chain.StoreConfig{Notes: notes}), provider.Request{Image: image})
+		lookup(t, storeOver(t, base, chain.StoreConfig{State: notes}), provider.Request{Image: image})
 		lookup(t, s, provider.Request{Image: image})
 		if base.opens != 1 || base.asks != 0 { // the second one is proved by the first one's note
 			t.Errorf("%d manifests read, %d asked about; want one read", base.opens, base.asks)
@@ -148,7 +148,7 @@ func TestStoreDisproves(t *testing.T) {
 func TestStoreNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base, notes := &keeper{opener: opener{open: byDigest}}, &memo{}
-		next := func() *chain.Chain { return storeOver(t, base, chain.StoreConfig{Notes: notes}) }
+		next := func() *chain.Chain { return storeOver(t, base, chain.StoreConfig{State: notes}) }
 		one := provider.Request{Image: image, Credentials: tenant(t, "quay.io", "one")}
 		two := provider.Request{Image: image, Credentials: tenant(t, "quay.io", "two")}
 		lookup(t, next(), one)
@@ -189,7 +189,7 @@ func TestStoreNotes(t *testing.T) {
 func TestStoreNotesSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base, notes := &keeper{opener: opener{open: byDigest}}, &memo{}
-		s := storeOver(t, base, chain.StoreConfig{Notes: notes})
+		s := storeOver(t, base, chain.StoreConfig{State: notes})
 		for range 60 {
 			lookup(t, s, provider.Request{Image: tagged})
 			time.Sleep(10 * time.Second)
@@ -213,18 +213,18 @@ func TestStoreRestoresEvicted(t *testing.T) {
 }
 
 // Whatever a note says: it is none, or says the same when it is noted again.
-func FuzzNote(f *testing.F) {
+func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"version":1,"digest":"sha256:aa","os":"linux","architecture":"arm64","named":"sha256:bb","from":"quay.io/a/b:c","asked":1700000000}`))
 	f.Add([]byte(`{"version":2,"digest":"sha256:aa"}`))
 	f.Add([]byte(`{"version":1,"digest":"sha256:aa","from":"not a reference"}`))
 	f.Add([]byte(`null`))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		once, ok := chain.ReadNote(b)
+		once, ok := chain.ReadRecord(b)
 		if !ok {
 			return
 		}
-		twice, ok := chain.ReadNote(once)
+		twice, ok := chain.ReadRecord(once)
 		if !ok || string(once) != string(twice) {
 			t.Errorf("%s becomes %s, then %s", b, once, twice)
 		}
