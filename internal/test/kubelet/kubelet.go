@@ -104,11 +104,11 @@ func (k *Kubelet) wake() {
 	}
 }
 
-// again is how long something that cannot be done yet waits.
-const again = 100 * time.Millisecond
+// retryInterval is how long something waits that cannot be done yet.
+const retryInterval = 100 * time.Millisecond
 
 func (k *Kubelet) run(ctx context.Context) {
-	ticker := time.NewTicker(again)
+	ticker := time.NewTicker(retryInterval)
 	defer ticker.Stop()
 	for {
 		waits := k.all(ctx)
