@@ -28,7 +28,7 @@ type pkg struct {
 	GoFiles    []string
 }
 
-// rel is the package's folder in the module, "." for its root.
+// rel returns the package's folder in the module, "." for its root.
 func (p pkg) rel() string {
 	if p.ImportPath == module {
 		return "."
