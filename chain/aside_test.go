@@ -22,7 +22,7 @@ func TestRecoveredMirrorIsSlower(t *testing.T) {
 					quick := begins(10*ms, takes(10*ms))
 					s := newSick(t, map[string]endpoint{mirrorB: quick})
 					s.asks(t, req) // one reset connection
-					if !s.health.Sick("a.example") {
+					if s.health.Healthy("a.example") {
 						t.Fatalf("hosts: %s", s.states())
 					}
 					s.become(map[string]endpoint{mirrorA: begins(firstByte, takes(10*ms)), mirrorB: quick})
@@ -32,7 +32,7 @@ func TestRecoveredMirrorIsSlower(t *testing.T) {
 						t.Errorf("the lookup with the probe took %s, want 20 ms", took)
 					}
 					time.Sleep(time.Second)
-					if asked, _ = s.asks(t, req); !slices.Contains(asked, mirrorA) || s.health.Sick("a.example") {
+					if asked, _ = s.asks(t, req); !slices.Contains(asked, mirrorA) || !s.health.Healthy("a.example") {
 						t.Errorf("asked %q; hosts: %s", asked, s.states())
 					}
 				})
@@ -61,7 +61,7 @@ func TestColdImageOfPullThroughCache(t *testing.T) {
 func TestProbeGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSick(t, map[string]endpoint{mirrorA: hangs, mirrorB: takes(20 * ms)})
-		s.health.Report(health.Report{Host: "a.example", Evidence: health.Failed})
+		s.health.Report(health.Report{Host: "a.example", Outcome: health.Failure})
 		for range 10 {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*ms)
 			lookup(t, chainIn{s, ctx}, ofDigest)
@@ -94,7 +94,7 @@ func TestProbeThatGoesOnPanics(t *testing.T) {
 			time.Sleep(100 * ms)
 			panic("boom")
 		}})
-		s.health.Report(health.Report{Host: "a.example", Evidence: health.Failed})
+		s.health.Report(health.Report{Host: "a.example", Outcome: health.Failure})
 		lookup(t, s, ofDigest)
 		time.Sleep(time.Second)
 		if h := s.health.Hosts()[0]; h.Probing || !slices.Contains(s.seen.kinds(), chain.Panicked.String()) {

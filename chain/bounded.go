@@ -5,13 +5,13 @@ import (
 	"sync/atomic"
 )
 
-// bounded is a map that holds at most max bytes, as its user counts them. It is
-// safe for concurrent use; reading takes a shared lock and allocates nothing.
+// bounded is a map that holds at most max bytes; its user states the size of each value.
+// It is safe for concurrent use. Reading takes a shared lock and allocates nothing.
 //
-// What goes is chosen by SIEVE: a hand walks from the oldest entry to the newest,
-// spares those read since it last came by, and drops the first that was not. It
-// keeps what is used through a scan of things asked for once, which LRU does not,
-// and a read only sets a flag.
+// Entries are evicted by the SIEVE algorithm: a hand moves from the oldest entry to the
+// newest, skips entries that were read since its last pass, and evicts the first that
+// was not. Unlike LRU this keeps entries in use when many others are asked for once, and
+// a read only sets a flag.
 type bounded[K comparable, V any] struct {
 	max int64
 
@@ -38,13 +38,13 @@ func (b *bounded[K, V]) get(key *K) (V, bool) {
 		var zero V
 		return zero, false
 	}
-	if !n.read.Load() { // do not write to a line that all readers share
+	if !n.read.Load() { // avoids writes to a cache line that all readers share
 		n.read.Store(true)
 	}
 	return n.val, true
 }
 
-// put keeps val instead of what is there. A value larger than max is not kept.
+// put stores val in place of the old value. A value larger than max is not stored.
 func (b *bounded[K, V]) put(key K, val V, size int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,7 +75,7 @@ func (b *bounded[K, V]) put(key K, val V, size int64) {
 	b.used += size
 }
 
-// drop forgets what is there.
+// drop removes the entry of key.
 func (b *bounded[K, V]) drop(key *K) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

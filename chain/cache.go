@@ -6,63 +6,68 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/chain/internal/flight"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // CacheConfig configures [Cache].
 type CacheConfig struct {
-	// Carry, if not nil, returns work with what it may have of the first caller's
-	// context: that of a trace. Without it work that callers share has nothing of
-	// theirs. It must carry no deadline, and nothing that lets the work do more than
-	// any other caller's would.
+	// Carry is for tracing; other programs leave it nil. It returns the context work
+	// with what it may have of the first caller's context, such as the identity of a
+	// trace. It must not carry a deadline, nor anything that lets the work do more than
+	// the work of any other caller could.
 	Carry func(caller, work context.Context) context.Context
-	// MaxBytes bounds what is remembered, by estimate; 64 MiB if zero, nothing is
-	// remembered if negative.
+	// MaxBytes bounds what is cached, by estimate; 64 MiB if zero. If it is negative,
+	// nothing is cached.
 	MaxBytes int64
-	// TagTTL is how long an answer for a tag is fresh; 60 s if zero. Answers for
-	// digests do not expire.
+	// TagTTL is how long an answer for a tag is fresh; 60 s if zero. Answers for digests
+	// do not expire.
 	TagTTL time.Duration
-	// NegativeTTL is how long an endpoint's denial is remembered; 15 s if zero,
-	// not at all if negative. Failures of endpoints that are away, overloaded or
-	// not to be trusted are remembered for a fifth of it.
+	// NegativeTTL is how long a denial is cached; 15 s if zero, not at all if negative.
+	// Failures of endpoints that were unreachable, overloaded or not trusted are cached
+	// for a fifth of it.
 	NegativeTTL time.Duration
-	// Limit is how long a lookup goes on after the last caller that waits for it
-	// has left; 60 s if zero. With callers waiting it goes on for ten times that.
+	// Limit is how long a lookup goes on after the last caller that waits for it has
+	// left; 60 s if zero. While callers wait it goes on for ten times that.
 	Limit time.Duration
-	// Notes remembers answers for the next process, which serves them, stale, while
-	// no candidate answers; nil is none. With Notes the provider below must keep
-	// content on disk ([provider.Restorer]); if it does not, [New] fails.
-	Notes Notes
+	// State stores answers for the next process, which serves them, stale, while no
+	// candidate answers; nil stores none. With State the provider below must keep content
+	// on disk ([provider.Restorer]); if it does not, [New] fails.
+	State StateStore
 }
 
-// Cache answers a lookup that was answered before. Its key is the normalized
-// image, the platform, the version of the rules and the identity of the
-// credentials: a change of policy or of a pull secret is never answered from
-// before it.
+// Cache returns the layer "cache". It answers lookups that were answered before. Its key
+// is the normalized image, the platform, the version of the rules and the identity of
+// the credentials, so an answer never outlives a change of the policies or of a pull
+// secret.
 //
-// Callers that ask for the same at the same time share one lookup. It is detached
-// from all of them: each leaves when its own context ends, and none fails the
-// others. No value of any caller's context is in the lookup's.
+// # Shared lookups
 //
-// When a tag has expired and no candidate answers, the old answer is served and
-// says so ([provider.Release.Stale]), with the attempts that failed. An answer of
-// any endpoint, such as 404 or 401, ends that: a tag that was deleted is gone, and
-// access that was withdrawn is withdrawn.
+// Callers that ask for the same key at the same time share one lookup. It is detached
+// from all of them: each caller leaves when its own context ends, and no caller makes
+// the others fail. The context of the lookup has no value of any caller's context.
 //
-// With Notes the old answer may be that of an earlier process, for a tag or a digest,
-// under the same key: to whom the rules and the credentials in force gave it before,
-// and whom no endpoint has denied it since. It is read from what the base keeps, and
-// verified by its digest. However old it is, it is served stale, and never while an
-// endpoint answers: a new process asks first.
+// # Stale answers
 //
-// A failure is remembered for a short
-// time, by class; the end of a caller's context, [provider.ErrNoRules], a panic
-// and what has no class are not.
+// When the answer for a tag has expired and no candidate answers, the old answer is
+// served. [provider.Release.Stale] is then true, and the attempts that failed are in the
+// release. An answer of any endpoint, such as 404 or 401, ends this: the tag was
+// deleted, or the access was withdrawn.
 //
-// It stands above Mirrors, so that a warm lookup computes no candidates and asks
-// nobody, and below Translate and Components, whose results depend on more than
-// the key and are remembered with the release.
+// With State an old answer may be that of an earlier process, for a tag or a digest,
+// under the same key. It is read from what the base keeps on disk and verified by its
+// digest. It is always served as stale, and never while an endpoint answers: a new
+// process asks first. A denial by an endpoint deletes it.
+//
+// # Failures
+//
+// A failure is cached for a short time, which depends on its class. Not cached are the
+// end of a caller's context, [provider.ErrNoRules], panics, and errors without a class.
+//
+// Cache belongs above Mirrors, so that a warm lookup computes no candidates and asks
+// nobody, and below Translate and Components, whose results depend on more than the key
+// and are kept with the release.
 func Cache(cfg CacheConfig) Layer {
 	cfg.MaxBytes = or(cfg.MaxBytes, 64<<20)
 	cfg.TagTTL = or(cfg.TagTTL, 60*time.Second)
@@ -71,14 +76,16 @@ func Cache(cfg CacheConfig) Layer {
 	return layer("cache", []string{"mirrors", "store"}, func(o Observer) Middleware {
 		return func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
 			c := &cache{CacheConfig: cfg, next: next, kept: keptBy(next), observer: o}
-			if _, err := provider.As[provider.Restorer](next); err != nil && cfg.Notes != nil {
-				return nil, fmt.Errorf("needs, for its Notes, a provider that restores content: %w", err)
+			if _, err := provider.As[provider.Restorer](next); err != nil && cfg.State != nil {
+				return nil, fmt.Errorf("needs, for its State, a provider that restores content: %w", err)
 			}
 			c.entries.max = cfg.MaxBytes
-			c.flights.carry = cfg.Carry
-			c.flights.linger, c.flights.limit = cfg.Limit, 10*cfg.Limit
-			c.flights.panicked = func(ctx context.Context, k cacheKey, err *PanicError) {
+			c.flights.Carry = cfg.Carry
+			c.flights.Linger, c.flights.Limit = cfg.Limit, 10*cfg.Limit
+			c.flights.Panicked = func(ctx context.Context, k cacheKey, value any, stack []byte) error {
+				err := newPanicError(value, stack)
 				c.report(ctx, Panicked, &k, err)
+				return err
 			}
 			return c, nil
 		}
@@ -91,99 +98,53 @@ type cache struct {
 	kept     kept
 	observer Observer
 	entries  bounded[cacheKey, *cached]
-	flights  flights[cacheKey, *cached]
-}
-
-type cacheKey struct {
-	image       imageref.Ref // normalized
-	platform    provider.Platform
-	rules       string
-	credentials string
-	insecure    bool
-}
-
-func keyOf(req *provider.Request) cacheKey {
-	return cacheKey{
-		image: req.Image.Normalize(), platform: req.Platform.OrDefault(), rules: rulesVersion(req),
-		credentials: req.Credentials.ID(), insecure: req.Insecure,
-	}
-}
-
-// cached is what is remembered: a release, or an error. It is immutable.
-type cached struct {
-	release *provider.Release // its attempts are those of the lookup that got it
-	err     error             // beside a release: why that is stale
-	noted   time.Time         // when the release was last noted
-	expires time.Time         // zero: never
-}
-
-func (c *cached) fresh() bool { return c.expires.IsZero() || time.Now().Before(c.expires) }
-
-// answer is c for a request that finds it in the cache.
-func (c *cached) answer(req *provider.Request) (*provider.Release, error) {
-	if c.release == nil {
-		return nil, c.err
-	}
-	s := c.release.Answer()
-	if s.Image = req.Image; !s.Stale {
-		s.Attempts = nil // none were made for this request
-	}
-	return c.release.WithAnswer(s), nil
-}
-
-// landed is c for a request that waited for it.
-func (c *cached) landed(req *provider.Request) (*provider.Release, error) {
-	s := c.release.Answer()
-	s.Image = req.Image
-	return c.release.WithAnswer(s), nil
+	flights  flight.Group[cacheKey, *cached]
 }
 
 func (c *cache) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
-	k := keyOf(&req)
+	k := cacheKeyOf(&req)
 	if e, ok := c.entries.get(&k); ok && e.fresh() {
 		if c.observer != nil {
-			c.hit(ctx, &k, e)
+			c.reportHit(ctx, &k, e)
 		}
-		return e.answer(&req)
+		return e.hit(&req)
 	}
 	return c.miss(ctx, k, req)
 }
 
-// miss is apart from Lookup so that a hit moves nothing to the heap.
+// miss is separate from Lookup so that a hit moves nothing to the heap.
 func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*provider.Release, error) {
-	do := c.flights.do
+	do := c.flights.Do
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, newError(&req, nil, endedError(err, imageref.Ref{}))
+			return nil, newError(&req, nil, contextError(err, imageref.Ref{}))
 		}
-		l := do(ctx, k, func(fctx context.Context) (*cached, error) { return c.fetch(fctx, k, req) })
-		if l.led {
-			c.report(ctx, CacheMiss, &k, l.err)
+		res := do(ctx, k, func(ctx context.Context) (*cached, error) { return c.fetch(ctx, k, req) })
+		if res.Leader {
+			c.report(ctx, CacheMiss, &k, res.Err)
 		} else {
-			c.report(ctx, CacheJoined, &k, l.err)
+			c.report(ctx, CacheJoined, &k, res.Err)
 		}
+		failed := res.Err != nil || res.Value.release.Stale()
 		switch {
-		case l.left:
-			return c.gaveUp(ctx, &k, &req, l.trail)
-		case !l.led && !satisfies(l) && l.trail.wasHurried() && l.trail.helps(ctx):
-			// A caller with less time was in a hurry. Try again, and not with the next
-			// who has no time: there may always be one.
-			do = c.flights.doUnpaced
-		case l.err != nil:
-			return nil, l.err
+		case res.Abandoned:
+			return c.abandon(ctx, &k, &req, res.Call)
+		case !res.Leader && failed && res.Call.WasCutShort() && res.Call.HasMoreTime(ctx):
+			// The lookup failed because its first caller had little time. Try again, but
+			// do not join a lookup of another such caller: there may always be one.
+			do = c.flights.DoFullTime
+		case res.Err != nil:
+			return nil, res.Err
 		default:
-			return l.val.landed(&req)
+			return res.Value.awaited(&req), nil
 		}
 	}
 }
 
-// satisfies reports whether more time could make nothing better of l.
-func satisfies(l landing[*cached]) bool { return l.err == nil && !l.val.release.Stale() }
-
 // fetch is the work of a flight.
 func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*cached, error) {
 	old, ok := c.entries.get(&k)
-	if ok && old.fresh() { // another flight ended since the caller looked
+	if ok && old.fresh() { // another flight has ended since the caller looked
 		if old.release == nil {
 			return nil, old.err
 		}
@@ -195,117 +156,124 @@ func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*c
 		if k.image.Digest() == "" {
 			e.expires = time.Now().Add(c.TagTTL)
 		}
-		if !r.Stale() { // a layer below may have its own idea of freshness
-			c.note(&k, e, old)
-			c.keep(&k, e)
+		if !r.Stale() { // a layer below may serve stale releases of its own
+			c.store(&k, e, old)
+			c.entries.put(k, e, e.size(&k))
 		}
 		return e, nil
 	}
+	call := flight.CallOf(ctx)
 	switch {
-	case denied(attemptsOf(err), err): // however the rest ended, and whether or not it is remembered
+	case denied(attemptsOf(err), err): // even if the lookup then ended in another way
 		c.forget(&k)
 	case ctx.Err() != nil:
 	case noAnswer(err):
-		if old, ok = c.last(ctx, &k, &req); !ok {
+		if old, ok = c.lastAnswer(ctx, &k, &req); !ok {
 			break
 		}
-		e := stale(old.release, attemptsOf(err), err)
-		e.noted = old.noted
+		e := staleEntry(old.release, attemptsOf(err), err)
+		e.stored = old.stored
 		e.expires = time.Now().Add(c.NegativeTTL / 5)
-		if !trailOf(ctx).wasHurried() {
-			c.keep(&k, e)
+		if !call.WasCutShort() {
+			c.entries.put(k, e, e.size(&k))
 		}
 		c.report(ctx, CacheStale, &k, err)
 		return e, nil
 	}
-	if ttl := c.negativeTTL(err); ttl > 0 && ctx.Err() == nil && !trailOf(ctx).wasHurried() {
-		c.keep(&k, &cached{err: err, expires: time.Now().Add(ttl)})
+	if ttl := negativeTTL(err, c.NegativeTTL); ttl > 0 && ctx.Err() == nil && !call.WasCutShort() {
+		e := &cached{err: err, expires: time.Now().Add(ttl)}
+		c.entries.put(k, e, e.size(&k))
 	}
 	return nil, err
 }
 
-// gaveUp is the answer to a caller whose context ended. Out of time, and with an
-// old answer at hand, that is better than none.
-func (c *cache) gaveUp(ctx context.Context, k *cacheKey, req *provider.Request, t *trail) (*provider.Release, error) {
-	attempts, asking := t.soFar()
-	ended := endedError(ctx.Err(), asking)
+// abandon returns the answer to a caller whose context has ended. If the caller has run
+// out of time and there is an old answer, this answer is better than none.
+func (c *cache) abandon(ctx context.Context, k *cacheKey, req *provider.Request, call *flight.Call) (*provider.Release, error) {
+	attempts, asking := call.Progress()
+	ended := contextError(ctx.Err(), asking)
 	err := newError(req, attempts, ended)
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || denied(attempts, nil) {
 		return nil, err
 	}
-	old, ok := c.last(context.WithoutCancel(ctx), k, req) // late by a look at the disk, at most
+	old, ok := c.lastAnswer(context.WithoutCancel(ctx), k, req) // at most a read from disk
 	if !ok {
 		return nil, err
 	}
 	if old.fresh() { // the work ended at the same moment
-		return old.landed(req)
+		return old.awaited(req), nil
 	}
 	if asking.IsZero() {
 		asking = req.Image
 	}
 	attempts = append(attempts, provider.Attempt{Ref: asking, Err: ended})
 	c.report(ctx, CacheStale, k, err)
-	return stale(old.release, attempts, err).landed(req)
+	return staleEntry(old.release, attempts, err).awaited(req), nil
 }
 
-func stale(r *provider.Release, attempts []provider.Attempt, why error) *cached {
-	s := r.Answer()
-	s.Stale, s.Attempts = true, attempts
-	return &cached{release: r.WithAnswer(s), err: why}
-}
+// storeEvery is how often the same answer is put into the StateStore again, so that a
+// bounded one does not drop it while it is in use.
+const storeEvery = time.Hour
 
-func attemptsOf(err error) []provider.Attempt {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Attempts
+// store puts the answer e into the StateStore, unless the old entry was the same answer
+// and was stored not long ago.
+func (c *cache) store(k *cacheKey, e, old *cached) {
+	if c.State == nil {
+		return
 	}
-	return nil
+	now := time.Now()
+	if old != nil && old.release != nil && sameAnswer(old.release, e.release) && now.Sub(old.stored) < storeEvery {
+		e.stored = old.stored
+		return
+	}
+	e.stored = now
+	r := e.release
+	putRecord(c.State, k.recordKey(), record{of: contentKey{r.Digest(), r.Platform()}, named: r.IndexDigest(), from: r.PulledFrom(), asked: now})
 }
 
-// negativeTTL is how long err may be repeated to others without asking again.
-func (c *cache) negativeTTL(err error) time.Duration {
-	ttl := time.Duration(0)
-	classes := []provider.Class{provider.ClassOf(err)}
-	if e, ok := errors.AsType[*Error](err); ok {
-		classes = classes[:0]
-		for _, a := range e.Attempts {
-			classes = append(classes, provider.ClassOf(a.Err))
+// lastAnswer returns the last answer for k, expired or not: that of this process, or
+// that of an earlier one.
+func (c *cache) lastAnswer(ctx context.Context, k *cacheKey, req *provider.Request) (*cached, bool) {
+	e, ok := c.entries.get(k)
+	if ok && e.release != nil {
+		return e, true
+	}
+	if c.State == nil {
+		return nil, false
+	}
+	rec, stored := getRecord(c.State, k.recordKey())
+	if !stored {
+		return nil, false
+	}
+	if d := k.image.Digest(); d != "" && rec.of.platform.IsZero() && rec.of.digest != d {
+		return nil, false
+	}
+	r, err := c.kept.restore(ctx, *req, rec.of)
+	if err != nil {
+		return nil, false
+	}
+	a := r.Answer()
+	a.PulledFrom, a.IndexDigest = rec.from, rec.named
+	e = &cached{release: r.WithAnswer(a), stored: rec.asked, expires: time.Now()}
+	if !ok {
+		c.entries.put(*k, e, e.size(k)) // it has expired, so that the endpoints are still asked
+		if _, stored = getRecord(c.State, k.recordKey()); !stored {
+			c.entries.drop(k) // denied meanwhile
 		}
 	}
-	for _, class := range classes {
-		t := c.NegativeTTL
-		switch {
-		case class == provider.ClassUnknown, class == provider.ClassCanceled, class == provider.ClassInvalid:
-			return 0
-		case away(class):
-			t /= 5
-		}
-		if ttl == 0 || t < ttl {
-			ttl = t
-		}
+	return e, true
+}
+
+// forget removes the last answer for k, because an endpoint has denied it. The record
+// goes first, so that a lastAnswer at the same moment cannot put the answer back.
+func (c *cache) forget(k *cacheKey) {
+	if c.State != nil {
+		c.State.Delete(k.recordKey())
 	}
-	return ttl
+	c.entries.drop(k)
 }
 
-func (c *cache) keep(k *cacheKey, e *cached) {
-	size := int64(entryOverhead + len(k.image.String()))
-	if e.release != nil {
-		size += sizeHeld(e.release)
-	}
-	c.entries.put(*k, e, size)
-}
-
-// entryOverhead is about what an entry takes beside a release: key, links, an error.
-const entryOverhead = 1 << 10
-
-// sizeHeld is what a held release counts as: itself, and half as much for the views
-// kept with it. One that Translate makes takes a sixth of the release, with Live a
-// quarter, and there are two while the rules change.
-func sizeHeld(r *provider.Release) int64 {
-	n := int64(r.Size())
-	return n + n/2
-}
-
-func (c *cache) hit(ctx context.Context, k *cacheKey, e *cached) {
+func (c *cache) reportHit(ctx context.Context, k *cacheKey, e *cached) {
 	if e.release != nil && e.release.Stale() {
 		c.report(ctx, CacheStale, k, nil)
 		return

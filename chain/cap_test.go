@@ -53,7 +53,7 @@ func TestSickMirrorAloneIsNotWaitedFor(t *testing.T) {
 				s.become(map[string]endpoint{mirrorA: begins(2*time.Second, answers), source: answers})
 				asked, _ := s.asks(t, req)
 				wantList(t, "asked with a probe", asked, mirrorA)
-				if s.health.Sick("a.example") {
+				if !s.health.Healthy("a.example") {
 					t.Errorf("hosts: %s", s.states())
 				}
 			})

@@ -40,7 +40,7 @@ func TestCapabilities(t *testing.T) {
 	hidden := chain.Layer{Name: "custom", Wrap: func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
 		return provider.ReleaseFunc(next.Lookup), nil
 	}}
-	store, cache := chain.Store(chain.StoreConfig{}), chain.Cache(chain.CacheConfig{Notes: &memo{}})
+	store, cache := chain.Store(chain.StoreConfig{}), chain.Cache(chain.CacheConfig{State: &memo{}})
 	for name, tt := range map[string]struct {
 		base   provider.ReleaseProvider
 		layers []chain.Layer

@@ -15,40 +15,40 @@ import (
 // optional capability that it needs, see [provider.As].
 type Middleware func(next provider.ReleaseProvider) (provider.ReleaseProvider, error)
 
-// Layer is a decorator with a name and a place.
+// Layer is a decorator around a provider, with a name and a place in the order.
 type Layer struct {
 	// Name is unique in a chain.
 	Name string
-	// Above are the names of layers that must not be outside this one. Layers
-	// that are not in the chain do not matter.
+	// Above are the names of layers that this one belongs above. It is an error if one
+	// of them stands outside this layer. Names that are not in the chain do not matter.
 	Above []string
-	// Wrap puts the layer around next. It is called once per chain; what the
-	// layer remembers belongs to that call.
+	// Wrap puts the layer around next. It is called once per chain. State of the layer
+	// belongs to that call.
 	Wrap Middleware
-	// Observed is optional: in a chain with an [Observe] layer it is called with
-	// that layer's observer, and what it returns is used instead of Wrap.
+	// Observed is for layers that report events; others leave it nil. In a chain with an
+	// [Observe] layer, New uses the Middleware that it returns in place of Wrap.
 	Observed func(Observer) Middleware
 
-	observer Observer // what an Observe layer hands to the others
+	observer Observer // the observer that an Observe layer gives to the others
 }
 
 // Chain is a stack of layers around a base provider. It is immutable and safe for
-// concurrent use. New makes one; lookups of a zero Chain are an error.
+// concurrent use. [New] makes one. A lookup of a zero Chain is an error.
 type Chain struct {
 	top     provider.ReleaseProvider
 	current func() *policy.Rules
 	text    string
 }
 
-// New wraps base in layers; the first layer is outermost. current is called once
-// per lookup and its result is pinned in [provider.Request.Rules], unless the
-// request already has rules. While it returns nil, lookups fail with
-// [provider.ErrNoRules].
+// New wraps base in layers; the first layer is the outermost. current returns the rules
+// in force. It is called once per lookup, and its result is set in
+// [provider.Request.Rules], unless the request already has rules. While it returns nil,
+// lookups fail with [provider.ErrNoRules].
 //
-// A nil base or current, a layer without a name or Wrap or whose Wrap returns nil or
-// an error, a name that is there twice, and a layer with one outside that its Above
-// names are errors. They are mistakes of the program that assembles the chain, and say which
-// layer is wrong; there is nothing to match and nothing to retry.
+// An error says which layer is wrong: base or current is nil; a layer has no name or no
+// Wrap; two layers have the same name; a layer stands outside one that belongs above it;
+// or a layer needs a capability that the provider below it lacks. All of these are
+// mistakes of the program, so there are no error values to compare with.
 func New(base provider.ReleaseProvider, current func() *policy.Rules, layers ...Layer) (*Chain, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")
@@ -104,25 +104,28 @@ func checkOrder(layers []Layer) error {
 	return nil
 }
 
-// nameOf returns what a base calls itself, else the package of its type:
-// "*registry.Provider" is "registry". A wrapper without a name has that of what it wraps.
+// nameOf returns the name of a base: what its method Name returns, else the package of
+// its type ("*registry.Provider" is "registry"). A wrapper without a Name has that of the
+// provider it wraps.
 func nameOf(base provider.ReleaseProvider) string {
 	switch b := base.(type) {
 	case interface{ Name() string }:
 		return b.Name()
 	case *Chain:
 		return "(" + b.text + ")"
-	case interface{ Unwrap() provider.ReleaseProvider }:
+	case interface {
+		Unwrap() provider.ReleaseProvider
+	}:
 		return nameOf(b.Unwrap())
 	}
 	pkg, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", base), "*"), ".")
 	return pkg
 }
 
-// Lookup asks the outermost layer. Errors are those of the layers and of the base;
-// where endpoints were tried and none answered, the tree holds an [*Error]. A
-// request that is wrong itself is an error of [provider.ClassInvalid], at once, and
-// no rules yet are [provider.ErrNoRules]; neither holds an *Error.
+// Lookup looks the release up through the layers. Errors are those of the layers and of
+// the base. If endpoints were asked and none answered, [errors.As] finds an [*Error]. An
+// invalid request is an error of [provider.ClassInvalid], and [provider.ErrNoRules] says
+// that there are no rules yet; no endpoint was asked then.
 func (c *Chain) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	if c == nil || c.top == nil {
 		return nil, errors.New("chain: this Chain was not made by New")
@@ -138,7 +141,7 @@ func (c *Chain) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	return c.top.Lookup(ctx, req)
 }
 
-// String is the layers from the outermost, and the base:
+// String returns the names of the layers, the outermost first, and of the base:
 // "observe > translate > components > cache > mirrors > store > registry".
 func (c *Chain) String() string {
 	if c == nil {
@@ -147,7 +150,7 @@ func (c *Chain) String() string {
 	return c.text
 }
 
-// layer is a Layer of this package: it works unobserved too.
+// layer returns a Layer of this package, which works with and without an observer.
 func layer(name string, above []string, build func(Observer) Middleware) Layer {
 	return Layer{
 		Name: name, Above: above,

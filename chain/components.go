@@ -11,18 +11,18 @@ import (
 
 // ComponentsConfig configures [Components].
 type ComponentsConfig struct {
-	// Images are the replacements, by component name. It is copied.
+	// Images are the replacements, by component name. The map is copied.
 	Images map[string]imageref.Ref
 }
 
-// Components replaces the images of components by name, whatever the release says:
-// HyperShift's --image-overrides. A component that the release does not have is
-// added. A replaced component keeps its annotations. Without replacements the
-// layer does nothing.
+// Components returns the layer "components". It replaces the images of components by
+// name, like the flag --image-overrides of HyperShift. A component that the release does
+// not have is added. A replaced component keeps its annotations. The work is done once
+// per release. Without replacements the layer does nothing.
 //
-// It stands inside Translate, as HyperShift nests them, so that replacements are
-// rewritten and mirrored like the images they stand for, and outside Cache, which
-// knows nothing of them. The work is done once per release.
+// Components belongs below Translate, so that replacements are rewritten and mirrored
+// like other images, and above Cache, so that cached releases are as the registry has
+// them.
 func Components(cfg ComponentsConfig) Layer {
 	images := maps.Clone(cfg.Images)
 	maps.DeleteFunc(images, func(name string, ref imageref.Ref) bool { return name == "" || ref.IsZero() })
@@ -46,19 +46,19 @@ func (c *components) Lookup(ctx context.Context, req provider.Request) (*provide
 	if err != nil {
 		return nil, err
 	}
-	return r.Derive(c, c.replace), nil // c never changes: its address is the key
+	return r.Derive(c, c.replace), nil // the address of c is the key: c never changes
 }
 
 func (c *components) replace(d *provider.ReleaseData) {
-	left := maps.Clone(c.images)
+	rest := maps.Clone(c.images)
 	for i := range d.Components {
 		have := &d.Components[i]
-		if ref, ok := left[have.Name]; ok {
+		if ref, ok := rest[have.Name]; ok {
 			have.Image, have.Canonical, have.PullFrom = ref, ref, nil
-			delete(left, have.Name)
+			delete(rest, have.Name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(left)) {
-		d.Components = append(d.Components, provider.Component{Name: name, Image: left[name], Canonical: left[name]})
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		d.Components = append(d.Components, provider.Component{Name: name, Image: rest[name], Canonical: rest[name]})
 	}
 }

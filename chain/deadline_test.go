@@ -55,7 +55,7 @@ func TestCacheNotesAtTheDeadline(t *testing.T) {
 		notes := &memo{}
 		process := func() *chain.Chain {
 			return newChain(t, base, newRules(t, mirrored(source, mirrorA)),
-				chain.Cache(chain.CacheConfig{Notes: notes}), chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{}))
+				chain.Cache(chain.CacheConfig{State: notes}), chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{}))
 		}
 		lookup(t, process(), provider.Request{Image: tagged})
 		up = false

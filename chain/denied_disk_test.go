@@ -16,9 +16,9 @@ type fullNotes struct {
 	full bool
 }
 
-func (f *fullNotes) PutNote(key string, value []byte) {
+func (f *fullNotes) Put(key string, value []byte) {
 	if !f.full {
-		f.memo.PutNote(key, value)
+		f.memo.Put(key, value)
 	}
 }
 
@@ -34,8 +34,8 @@ func TestDeniedOnAFullDisk(t *testing.T) {
 		}}}
 		notes := &fullNotes{}
 		next := func() *chain.Chain {
-			return newChain(t, base, newRules(t), chain.Cache(chain.CacheConfig{Notes: notes}),
-				chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{Notes: notes}))
+			return newChain(t, base, newRules(t), chain.Cache(chain.CacheConfig{State: notes}),
+				chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{State: notes}))
 		}
 		for _, ref := range []provider.Request{{Image: tagged}, {Image: image}} {
 			notes.full, outcome = false, provider.ClassUnknown

@@ -45,8 +45,8 @@ func (s *site) process(t testing.TB, dir string, rules *policy.Rules, ttl time.D
 	})
 	return newChain(t, p, rules,
 		chain.Translate(chain.TranslateConfig{}),
-		chain.Cache(chain.CacheConfig{Notes: disk}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}),
-		chain.Store(chain.StoreConfig{Notes: disk, ProofTTL: ttl}))
+		chain.Cache(chain.CacheConfig{State: disk.State()}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}),
+		chain.Store(chain.StoreConfig{State: disk.State(), GrantTTL: ttl}))
 }
 
 const expired = time.Nanosecond

@@ -1,26 +1,75 @@
-// Package chain decides where a release image is looked up, and what is changed
-// about the answer. It is a set of decorators around a
-// [provider.ReleaseProvider], each for one purpose, and [New], which stacks them:
+// Package chain looks up release images through mirrors. It decides which registry is
+// asked, in which order and for how long; it caches answers; and it adapts the answer
+// for those who use it.
+//
+// A [Chain] is a stack of layers around a base provider, which reads one image from one
+// registry. [New] builds it, and [Default] returns the usual layers:
 //
 //	observe > translate > components > cache > mirrors > store > registry
 //
-// The first layer is the outermost. A chain reads the current rules once per
-// lookup and pins them in the request, so that all its layers, and chains nested
-// in it, see one snapshot.
+// The first layer is the outermost. Each layer has one purpose:
 //
-//   - [Observe] reports what happens, in every layer below it.
-//   - [Translate] fills in what may be handed on for each component.
+//   - [Observe] reports what happens, in itself and in every layer below.
+//   - [Translate] sets the image of each component to what may be given to others.
 //   - [Components] replaces single components by name.
-//   - [Cache] answers a lookup that was answered before, without asking anybody.
-//   - [Mirrors] tries the candidates of the rules in order, hosts that failed behind
-//     the others, and does not wait long for a silent one.
-//   - [Store] keeps verified content by digest, shown to those who proved that
-//     they may see it.
+//   - [Cache] answers a lookup that was answered before, without asking a registry.
+//   - [Mirrors] asks the candidates in order until one of them answers.
+//   - [Store] holds verified content by digest, for those who may read it.
+//   - The base, at the end, is usually that of package provider/registry.
 //
-// [Images] is the same engine as Mirrors for any image, not only releases.
+// [Images] does what Mirrors does for any image, and a [Finder] only finds out whether
+// an image is available.
 //
-// The package reads no registry and no policy: the base provider does the one,
-// func() *policy.Rules stands for the other. It has no state of its own;
-// everything lives in the chains that New returns, and in the
+// # How a lookup proceeds
+//
+// A lookup of quay.io/ocp/release@sha256:..., where the rules name the mirrors
+// a.example/ocp and b.example/ocp, and a.example is dead, proceeds as follows:
+//
+//  1. [Chain.Lookup] takes the current rules and sets them in the request, so that all
+//     layers use the same ones.
+//  2. Cache has no answer. It starts a flight: one shared lookup for all callers that
+//     ask for the same now.
+//  3. Mirrors gets the candidates from the rules: a.example/ocp/release,
+//     b.example/ocp/release, and the source itself, quay.io/ocp/release. (With
+//     NeverContactSource the source is not among them.) All three hosts are healthy, as
+//     nothing is known of them.
+//  4. The first attempt goes through Store and the base to a.example. If the host
+//     refuses the connection, the attempt fails, and b.example is asked at once. If the
+//     host is silent, b.example is asked as well after the hedge delay of 300 ms.
+//  5. b.example sends the manifest. The base verifies its digest, reads the release and
+//     verifies that too. The attempt at a.example is given up.
+//  6. Store holds the release, and the access grant of the credential that read the
+//     manifest. Cache holds the answer. Translate and Components adapt it.
+//  7. The caller gets the release. PulledFrom is b.example/ocp/release, and Attempts
+//     lists a.example with its error.
+//
+// The health of a.example is now suspect, so the next lookup, of another image, asks
+// b.example first. It also sends a probe to a.example in the background. When a probe is
+// answered, a.example is healthy again and has its old place.
+//
+// # Glossary
+//
+//   - candidate: a reference at which an image may be read: at a mirror, or at the
+//     source. The rules name the candidates of an image, in order.
+//   - endpoint: the registry and repository of a candidate.
+//   - attempt: one request for the image to one candidate. An attempt may consist of
+//     several HTTP requests.
+//   - hedge: an attempt at the next mirror while an earlier one is still silent.
+//   - probe: an attempt that finds out whether a host that failed has recovered. Most
+//     probes run in the background, beside an attempt at a healthy host.
+//   - health: what is known of a host: healthy, suspect or unhealthy. See package
+//     [github.com/mirrorchain/mirrorchain/chain/health].
+//   - access grant: the record that a credential has read a manifest from a repository,
+//     and so may see its content for some time.
+//   - stale: an answer that was cached before, and is served because no candidate
+//     answers now.
+//   - flight: work that several callers share. It ends for each caller when its own
+//     context ends.
+//
+// # Limits
+//
+// The package reads no registry and no policy: the base does the one, and the function
+// that is passed to New supplies the other. There is no package state. Everything is in
+// the chains that New returns, and in the
 // [github.com/mirrorchain/mirrorchain/chain/health.Health] that several may share.
 package chain

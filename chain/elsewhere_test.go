@@ -71,7 +71,7 @@ func TestElsewhereIsNotHeldAgainstTheHost(t *testing.T) {
 					t.Errorf("Lookup: %s, want %s: %v", got, tt.class, err)
 				}
 			}
-			if h.Sick(host) != tt.sick {
+			if h.Healthy(host) == tt.sick {
 				t.Errorf("sick %v, want %v: %+v", !tt.sick, tt.sick, h.Hosts())
 			}
 		})

@@ -2,182 +2,134 @@ package chain
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"fmt"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/chain/internal/failover"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// engine tries candidates until one answers. It knows nothing of what is asked of
-// them, and so serves releases and images alike.
+// MirrorsConfig configures [Mirrors], [Images] and [NewFinder]. The zero value has the
+// defaults.
+type MirrorsConfig struct {
+	// Attempt bounds one attempt, a request to one endpoint, as a whole; 60 s if zero.
+	// Limits on connecting, on the first byte and on silence are those of the base
+	// provider.
+	Attempt time.Duration
+	// Files bounds the reading of an image's files from one endpoint, which may be
+	// large layers; 10 min if zero. Only [Images] uses it.
+	Files time.Duration
+	// Retries is how often a candidate that may recover is asked again after all
+	// candidates have failed; 3 if zero, never if negative.
+	Retries int
+	// RetryDelay is the time before the first retry; 200 ms if zero. It doubles with
+	// each retry. Half of it is random.
+	RetryDelay time.Duration
+	// MaxRetryAfter is the longest Retry-After that a lookup waits for; 30 s if zero.
+	// An endpoint that asks for more is not asked again.
+	MaxRetryAfter time.Duration
+	// Health holds the states of registry hosts. Give the same one to all chains,
+	// Images and Finders of a program, so that they learn from one another. If it is
+	// nil, a new one with defaults is used.
+	Health *health.Health
+	// HedgeUnknown is the hedge delay of a host that has never answered: how long it
+	// may be silent until the next mirror is asked as well; 300 ms if zero.
+	HedgeUnknown time.Duration
+	// HedgeKnown is the shortest hedge delay of a host that has answered; 100 ms if
+	// zero. The delay is at least twice the time that the host takes to begin an answer.
+	HedgeKnown time.Duration
+	// Parallel bounds how many mirrors one lookup asks at the same time, not counting a
+	// background probe; 3 if zero. With 1 there are no hedges.
+	Parallel int
+	// Observer is told of attempts, hedges, retries and changes of health. If it is
+	// nil, a chain uses the observer of its [Observe] layer.
+	Observer Observer
+}
+
+func (c MirrorsConfig) withDefaults() MirrorsConfig {
+	c.Attempt = or(c.Attempt, 60*time.Second)
+	c.Files = or(c.Files, 10*time.Minute)
+	c.Retries = or(c.Retries, 3)
+	c.RetryDelay = or(c.RetryDelay, 200*time.Millisecond)
+	if c.Health == nil {
+		c.Health = health.New(health.Config{})
+	}
+	c.HedgeUnknown = or(c.HedgeUnknown, 300*time.Millisecond)
+	c.HedgeKnown = or(c.HedgeKnown, 100*time.Millisecond)
+	c.Parallel = or(c.Parallel, 3)
+	c.MaxRetryAfter = or(c.MaxRetryAfter, 30*time.Second)
+	return c
+}
+
+func or[T int | int64 | time.Duration](v, ifZero T) T {
+	if v == 0 {
+		return ifZero
+	}
+	return v
+}
+
+// engine asks candidates, with the events and errors of this package.
 type engine struct {
-	MirrorsConfig // with its defaults filled in
+	attempt, files time.Duration
+	failover       failover.Config
 }
 
-// ask is one question to one endpoint, which req names.
-type ask[T any] func(ctx context.Context, req provider.Request) (T, error)
-
-// answer is what the first endpoint that answered said.
-type answer[T any] struct {
-	value    T
-	from     policy.Candidate
-	attempts []provider.Attempt // all of them, the one that answered last
-}
-
-// search is one run over the candidates of one request.
-type search[T any] struct {
-	*engine
-	req      provider.Request // as the caller asked
-	ask      ask[T]
-	limit    time.Duration // of one attempt
-	attempts []provider.Attempt
-	asking   []imageref.Ref // the endpoints that are being asked now
-	byDigest bool           // so that any good answer is the answer
-	retried  map[imageref.Ref]int
-
-	unhurried bool // nobody is ended for being silent any more, see quicken
-}
-
-// over asks cands, then those again that may recover.
-func (s *search[T]) over(ctx context.Context, cands []policy.Candidate) (answer[T], error) {
-	a, failed, err := s.round(ctx, cands)
-	pending := s.recovering(failed)
-	for retry := 0; a == nil && err == nil && len(pending) > 0; retry++ {
-		at := s.nextRetry(pending, retry)
-		if !fits(ctx, at) {
-			break
-		}
-		s.tell(ctx, Event{Kind: RetryWaiting, Wait: time.Until(at), Err: pending[0].err})
-		if ended := sleep(ctx, time.Until(at)); ended != nil {
-			return answer[T]{}, s.failed(ended)
-		}
-		var due []policy.Candidate
-		var later []failure
-		for _, f := range pending {
-			if f.notBefore.After(at) {
-				later = append(later, f)
-			} else {
-				due = append(due, f.candidate)
-				s.countRetry(f.candidate.Ref)
+// newEngine returns an engine that tells o where cfg names no observer.
+func newEngine(cfg MirrorsConfig, o Observer) *engine {
+	cfg = cfg.withDefaults()
+	if cfg.Observer != nil {
+		o = cfg.Observer
+	}
+	e := &engine{attempt: cfg.Attempt, files: cfg.Files, failover: failover.Config{
+		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, MaxRetryAfter: cfg.MaxRetryAfter,
+		HedgeUnknown: cfg.HedgeUnknown, HedgeKnown: cfg.HedgeKnown, Parallel: cfg.Parallel, Health: cfg.Health,
+		Panicked: func(value any, stack []byte) error { return newPanicError(value, stack) },
+	}}
+	if o != nil {
+		e.failover.Observe = func(ctx context.Context, req *provider.Request, f failover.Event) {
+			kind := kinds[f.Kind]
+			if f.Kind == failover.HostChanged {
+				kind = hostKinds[f.State]
 			}
+			o.Observe(ctx, Event{
+				Kind: kind, Image: req.Image, Rules: rulesVersion(req), Ref: f.Ref, Err: f.Err, Took: f.Took, Wait: f.Wait,
+			})
 		}
-		a, failed, err = s.round(ctx, due)
-		pending = append(later, s.recovering(failed)...)
 	}
+	return e
+}
+
+var (
+	kinds = [...]EventKind{
+		failover.AttemptDone: AttemptDone, failover.HedgeStarted: HedgeStarted,
+		failover.RetryWaiting: RetryWaiting, failover.Panicked: Panicked,
+	}
+	hostKinds = [...]EventKind{health.Healthy: HostHealthy, health.Suspect: HostSuspect, health.Unhealthy: HostUnhealthy}
+)
+
+// run asks cands until one answers, else it returns an [*Error].
+func run[T any](ctx context.Context, e *engine, q failover.Query[T], cands []policy.Candidate) (failover.Answer[T], error) {
+	a, err := failover.Run(ctx, &e.failover, q, cands)
+	f, failed := err.(*failover.Error)
 	switch {
-	case err != nil:
-		return answer[T]{}, err
-	case a == nil:
-		return answer[T]{}, s.failed(nil)
+	case !failed:
+		return a, err
+	case f.Context != nil:
+		return a, newError(&q.Request, f.Attempts, contextError(f.Context, f.Asking))
 	}
-	return *a, nil
+	return a, newError(&q.Request, append(f.Attempts, refusals(&q.Request)...), nil)
 }
 
-// failure is a candidate and why it did not answer.
-type failure struct {
-	candidate policy.Candidate
-	err       error
-	notBefore time.Time // set by recovering
-	hurried   bool      // it was ended for its silence, and may yet answer
-}
-
-// round is pass, and once more for those that were not given all their time, if
-// nobody answers.
-func (s *search[T]) round(ctx context.Context, cands []policy.Candidate) (*answer[T], []failure, error) {
-	a, failed, err := s.pass(ctx, cands)
-	if a != nil || err != nil {
-		return a, failed, err
+// candidates returns the candidates of the request's rules.
+func candidates(req *provider.Request) ([]policy.Candidate, error) {
+	if req.Rules == nil {
+		return nil, provider.ErrNoRules
 	}
-	var rest []failure
-	var again []policy.Candidate
-	for _, f := range failed {
-		if f.hurried {
-			again = append(again, f.candidate)
-		} else {
-			rest = append(rest, f)
-		}
+	cands, err := req.Rules.Candidates(req.Image)
+	if err != nil {
+		return nil, fmt.Errorf("looking up %s: %w", req.Image, err)
 	}
-	if len(again) == 0 {
-		return nil, failed, nil
-	}
-	s.unhurried = true
-	a, failed, err = s.pass(ctx, again)
-	return a, append(rest, failed...), err
-}
-
-// pass asks each of cands once. It returns the first answer, or why each of them
-// failed, or the error that ends the search. Mirrors that follow one another may
-// overtake each other, see [heat]; the source keeps its place among them.
-func (s *search[T]) pass(ctx context.Context, cands []policy.Candidate) (*answer[T], []failure, error) {
-	var failed []failure
-	for left := cands; len(left) > 0; {
-		n := mirrorsAhead(left)
-		h := heat[T]{search: s, ctx: ctx, left: len(left)}
-		won, err := h.run(left[:n])
-		if err != nil {
-			return nil, nil, err
-		}
-		if won != nil {
-			return &answer[T]{won.value, won.candidate, s.attempts}, nil, nil
-		}
-		failed = append(failed, h.failures()...)
-		left = left[n:]
-	}
-	return nil, failed, nil
-}
-
-// mirrorsAhead is how many of cands are mirrors until something else comes; 1 where
-// that is first.
-func mirrorsAhead(cands []policy.Candidate) int {
-	n := slices.IndexFunc(cands, func(c policy.Candidate) bool { return !c.Mirror })
-	if n < 0 {
-		return len(cands)
-	}
-	return max(n, 1)
-}
-
-// ends reports whether err is of no endpoint, so that asking others is in vain: a
-// state of ours, or a mistake in the request.
-func ends(err error) bool {
-	return errors.Is(err, provider.ErrNoRules) || provider.ClassOf(err) == provider.ClassInvalid
-}
-
-// share is how long the first of left candidates may take: the limit of an
-// attempt, and no more than its part of the time there is, so that a slow one
-// never uses up the time of those behind it. What it leaves over is theirs. The
-// last one of work that is detached from its callers is not paced by them: if it
-// answers too late for one, it is in time for the next.
-func (s *search[T]) share(ctx context.Context, left int) (limit time.Duration, paced bool) {
-	limit = s.limit
-	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(d)/time.Duration(left))
-	}
-	if t := trailOf(ctx); t != nil && left > 1 && !t.pace.IsZero() {
-		if part := time.Until(t.pace) / time.Duration(left); part > 0 && part < limit {
-			return part, true
-		}
-	}
-	return limit, false
-}
-
-// failed is the error of the search; ended is the caller's context error, if that
-// ended it.
-func (s *search[T]) failed(ended error) error {
-	attempts := s.attempts
-	if ended != nil {
-		return newError(&s.req, attempts, endedError(ended, first(s.asking)))
-	}
-	return newError(&s.req, append(attempts, refusals(&s.req)...), nil)
-}
-
-// within is context.WithTimeout, but no timer of its own where the caller's ends
-// first: which of the two ended an attempt decides whose failure it is.
-func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	if d, ok := ctx.Deadline(); ok && time.Until(d) <= limit {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, limit)
+	return cands, nil
 }

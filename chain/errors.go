@@ -12,25 +12,24 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// Error says that no endpoint answered for an image, and why, endpoint by
-// endpoint. [errors.Is] and [errors.As] reach the error of every attempt;
+// Error says that no endpoint answered for an image, and why each of them failed. [errors.Is] and [errors.As] reach the error of every attempt;
 // [provider.ClassOf] is its [Error.Class].
 type Error struct {
-	// Image is what was asked for.
+	// Image is the image of the request.
 	Image imageref.Ref
 	// Rules is the version of the rules in force.
 	Rules string
 	// Attempts are the endpoints tried, in order, then those that policy blocks,
 	// which are of [provider.ClassForbidden] and were not contacted.
 	Attempts []provider.Attempt
-	// Errors holds the attempts' errors. Where the caller's own context ended the
-	// lookup, the first of them says so, and which endpoint was being asked.
+	// Errors holds the errors of the attempts. If the caller's context ended the lookup,
+	// the first of them says so, and names the endpoint that was being asked.
 	Errors *multierror.Error
 
 	ended provider.Class // of the caller's own end; ClassUnknown where that ended nothing
 }
 
-// Error lists every endpoint and why it did not answer, on one line.
+// Error returns one line that lists every endpoint and why it did not answer.
 func (e *Error) Error() string {
 	if e.Errors == nil {
 		return "looking up " + e.Image.String() + ": failed"
@@ -106,7 +105,7 @@ func urgency(c provider.Class) int {
 	return 1
 }
 
-// Unwrap is the *multierror.Error with the errors of all attempts.
+// Unwrap returns the *multierror.Error with the errors of all attempts.
 func (e *Error) Unwrap() error {
 	if e.Errors == nil {
 		return nil
@@ -114,8 +113,8 @@ func (e *Error) Unwrap() error {
 	return e.Errors
 }
 
-// newError makes the error of a lookup. ended is the caller's context error where
-// that ended the lookup, made by endedError, else nil.
+// newError returns the error of a lookup. ended is a contextError if the caller's
+// context ended the lookup, else nil.
 func newError(req *provider.Request, attempts []provider.Attempt, ended error) *Error {
 	e := &Error{Image: req.Image, Rules: rulesVersion(req), Attempts: attempts}
 	errs := &multierror.Error{ErrorFormat: oneLine}
@@ -137,9 +136,9 @@ func newError(req *provider.Request, attempts []provider.Attempt, ended error) *
 	return e
 }
 
-// endedError is a context error with a class of its own. It names the endpoint that
-// was being asked, if one was.
-func endedError(err error, asking imageref.Ref) error {
+// contextError returns the error of a context with a class, and with the endpoint that
+// was being asked; zero if there was none.
+func contextError(err error, asking imageref.Ref) error {
 	class := provider.ClassCanceled
 	if errors.Is(err, context.DeadlineExceeded) {
 		class = provider.ClassTimeout
@@ -158,7 +157,7 @@ func oneLine(errs []error) string {
 	return b.String()
 }
 
-// attemptError names the endpoint where the error itself does not.
+// attemptError adds the endpoint to an error that does not name it.
 type attemptError struct {
 	ref imageref.Ref
 	err error
@@ -173,8 +172,7 @@ func (e attemptError) Error() string {
 
 func (e attemptError) Unwrap() error { return e.err }
 
-// refusals are the endpoints of image that policy blocks, as attempts that were
-// never made.
+// refusals returns the endpoints that policy blocks as attempts, which were never made.
 func refusals(req *provider.Request) []provider.Attempt {
 	res, err := req.Rules.Resolve(req.Image)
 	if err != nil {
@@ -193,19 +191,19 @@ func refusals(req *provider.Request) []provider.Attempt {
 	return as
 }
 
-// noAnswer reports whether err says that no endpoint answered at all: each one is
-// away, overloaded or not to be trusted, and none denied anything. Endpoints that
-// policy blocks were not asked.
+// noAnswer reports whether no endpoint answered at all: each one was unreachable,
+// overloaded or not trusted, and none denied anything. Endpoints that policy blocks do
+// not count, since they were not asked.
 func noAnswer(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		return away(provider.ClassOf(err))
+		return unavailable(provider.ClassOf(err))
 	}
 	asked := false
 	for _, a := range e.Attempts {
 		switch c := provider.ClassOf(a.Err); {
 		case c == provider.ClassForbidden:
-		case !away(c):
+		case !unavailable(c):
 			return false
 		default:
 			asked = true
@@ -214,8 +212,8 @@ func noAnswer(err error) bool {
 	return asked
 }
 
-// denied reports whether an endpoint says that there is no such image, or that these
-// credentials may not see it. err counts where there were no attempts.
+// denied reports whether an endpoint answered that the image does not exist, or that the
+// credential may not read it. err counts if there were no attempts.
 func denied(attempts []provider.Attempt, err error) bool {
 	deny := func(err error) bool {
 		c := provider.ClassOf(err)
@@ -229,12 +227,21 @@ func denied(attempts []provider.Attempt, err error) bool {
 	return len(attempts) == 0 && err != nil && deny(err)
 }
 
-// away are the classes that say nothing about the image, only about the endpoint.
-func away(c provider.Class) bool {
+// unavailable reports whether an error of class c says nothing about the image, only
+// about the endpoint.
+func unavailable(c provider.Class) bool {
 	switch c {
 	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassTLS,
 		provider.ClassServer, provider.ClassThrottled:
 		return true
 	}
 	return false
+}
+
+// attemptsOf returns the attempts of a lookup that failed.
+func attemptsOf(err error) []provider.Attempt {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Attempts
+	}
+	return nil
 }

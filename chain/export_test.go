@@ -3,19 +3,19 @@ package chain
 // SizeHeld is what Cache and Store count for a release.
 var SizeHeld = sizeHeld
 
-// ReadNote reads a note and writes it again; ok is false if it is none.
-func ReadNote(b []byte) (again []byte, ok bool) {
-	n, ok := parseNote(b)
+// ReadRecord reads a record and writes it again; ok is false if it is none.
+func ReadRecord(b []byte) (again []byte, ok bool) {
+	r, ok := parseRecord(b)
 	if !ok {
 		return nil, false
 	}
-	var out memory
-	putNote(&out, "", n)
+	var out oneEntry
+	putRecord(&out, "", r)
 	return out.value, true
 }
 
-type memory struct{ value []byte }
+type oneEntry struct{ value []byte }
 
-func (k *memory) Note(string) ([]byte, bool)     { return k.value, k.value != nil }
-func (k *memory) PutNote(_ string, value []byte) { k.value = value }
-func (k *memory) DropNote(string)                { k.value = nil }
+func (e *oneEntry) Get(string) ([]byte, bool)  { return e.value, e.value != nil }
+func (e *oneEntry) Put(_ string, value []byte) { e.value = value }
+func (e *oneEntry) Delete(string)              { e.value = nil }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -27,7 +28,8 @@ func (i *fakeImage) PulledFrom() imageref.Ref { return i.from }
 func (i *fakeImage) Config(context.Context) ([]byte, error) {
 	return []byte(i.from.Name()), i.err
 }
-func (i *fakeImage) Files(context.Context, ...string) (fs.FS, error) { return nil, i.err }
+func (i *fakeImage) Files(context.Context, ...string) (fs.FS, error)    { return nil, i.err }
+func (i *fakeImage) Extract(context.Context, *os.Root, ...string) error { return i.err }
 
 func imagesOver(t *testing.T, base provider.ImageFunc) provider.Image {
 	t.Helper()

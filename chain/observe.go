@@ -9,15 +9,15 @@ import (
 
 // ObserveConfig configures [Observe].
 type ObserveConfig struct {
-	// Observers are told of every event, in this order. None is a layer that does
+	// Observers are told of every event, in this order. Without observers the layer does
 	// nothing.
 	Observers []Observer
 }
 
-// Observe reports the lookups that come in, and hands its observers to all layers
-// below that have something to report.
+// Observe returns the layer "observe". It reports each lookup, and gives its observers
+// to all layers below that report events.
 //
-// It stands outermost, so that what it times is what the caller waits for.
+// Observe belongs outermost, so that it measures the time that the caller waits.
 func Observe(cfg ObserveConfig) Layer {
 	var os observers
 	for _, o := range cfg.Observers {

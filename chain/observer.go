@@ -8,14 +8,13 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// Observer is told what happens in a chain. Metrics, logs and traces hang on it.
-// It is called from many goroutines, in the middle of lookups: it must be fast
-// and must not block.
+// Observer is told what happens in a chain. Metrics, logs and traces are observers. It
+// is called from many goroutines, during lookups: it must be fast and must not block.
 //
-// The observer of an [Observe] layer is handed to the layers below it when the
-// chain is built, not carried in the context: without one nothing is done or
-// allocated, and work that is shared between callers reports as well as work for
-// one. In such shared work ctx has no values of any caller.
+// The observer of an [Observe] layer is given to the layers below when the chain is
+// built. It is not carried in the context: without an observer nothing is done or
+// allocated, and work that callers share reports like other work. In shared work ctx has
+// no value of any caller's context.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }
@@ -29,43 +28,42 @@ func (f ObserverFunc) Observe(ctx context.Context, e Event) { f(ctx, e) }
 // EventKind says what happened.
 type EventKind uint8
 
-// Kinds of [Event]. More may come; ignore those you do not know.
+// Values of [EventKind]. Others may be added; ignore those you do not know.
 const (
-	// LookupStarted: a lookup came in.
+	// LookupStarted: a lookup began.
 	LookupStarted EventKind = iota
-	// LookupDone: it was answered. Release or Err, and Took.
+	// LookupDone: a lookup ended. Release or Err, and Took.
 	LookupDone
-	// AttemptDone: an endpoint, Ref, was asked. Err is nil if it answered; Took.
+	// AttemptDone: the endpoint Ref was asked. Err is nil if it answered; Took.
 	AttemptDone
-	// RetryWaiting: no candidate is left; those that may recover are asked again
-	// after Wait. Err is why.
+	// RetryWaiting: all candidates have failed. Those that may recover are asked again
+	// after Wait. Err is the failure of one of them.
 	RetryWaiting
-	// CacheHit: answered from the cache. Err if it remembered a failure.
+	// CacheHit: the cache answered. Err is set if it had cached a failure.
 	CacheHit
-	// CacheMiss: not in the cache, or expired there; this caller started the work.
+	// CacheMiss: the cache had no fresh answer, and this caller started the work.
 	CacheMiss
-	// CacheJoined: as CacheMiss, but another caller's work was under way.
+	// CacheJoined: like CacheMiss, but the work of another caller was under way.
 	CacheJoined
-	// CacheStale: an expired answer was served, because no candidate answered.
-	// Err is why, nil while that is remembered.
+	// CacheStale: an old answer was served, because no candidate answered. Err is the
+	// reason; nil when the same answer is served again soon after.
 	CacheStale
-	// StoreHit: the content behind Ref was held, and access to it was proved.
+	// StoreHit: the store held the content behind Ref, and access to it was granted.
 	StoreHit
 	// StoreMiss: the content behind Ref had to be read.
 	StoreMiss
-	// Panicked: a layer or the base panicked in work shared between callers; they
-	// get Err, a [*PanicError].
+	// Panicked: a layer or the base panicked in work that callers share. They get Err, a
+	// [*PanicError].
 	Panicked
-	// HedgeStarted: the endpoint Ref is asked as well, since those asked before it
-	// have not begun to answer; the one asked last for Wait.
+	// HedgeStarted: the endpoint Ref is asked as well, because those asked before have
+	// not begun to answer. The last of them has been silent for Wait.
 	HedgeStarted
-	// HostSuspect: the host of Ref failed, and is asked behind others from now on.
-	// Err is why. See [health.State], here and below.
+	// HostSuspect: the host of Ref failed, and is asked after healthy hosts from now on.
+	// Err is the reason. See [health.State], also for the next two.
 	HostSuspect
-	// HostOpen: it failed too often in a row, and is left alone but for probes. Err
-	// is why.
-	HostOpen
-	// HostHealthy: it answered again.
+	// HostUnhealthy: the host of Ref failed several times in a row. Err is the reason.
+	HostUnhealthy
+	// HostHealthy: the host of Ref answered again.
 	HostHealthy
 )
 
@@ -83,11 +81,11 @@ var eventNames = [...]string{
 	Panicked:      "panicked",
 	HedgeStarted:  "hedge-started",
 	HostSuspect:   "host-suspect",
-	HostOpen:      "host-open",
+	HostUnhealthy: "host-unhealthy",
 	HostHealthy:   "host-healthy",
 }
 
-// String is a short stable word, fit for a metric's label.
+// String returns a short word that stays the same, fit for the label of a metric.
 func (k EventKind) String() string {
 	if int(k) < len(eventNames) {
 		return eventNames[k]
@@ -95,13 +93,13 @@ func (k EventKind) String() string {
 	return "unknown"
 }
 
-// Event is something that happened. Only Kind and Image are always set. It holds
-// nothing secret.
+// Event is something that happened. Kind and Image are always set, other fields where
+// the EventKind says so. It contains nothing secret.
 type Event struct {
 	Kind EventKind
-	// Image is what was asked for, by whoever asked the reporting layer.
+	// Image is the image that the reporting layer was asked for.
 	Image imageref.Ref
-	// Ref is the endpoint concerned.
+	// Ref is the endpoint.
 	Ref imageref.Ref
 	// Rules is the version of the rules of the lookup.
 	Rules   string
@@ -111,7 +109,7 @@ type Event struct {
 	Release *provider.Release
 }
 
-// observers tells several.
+// observers tells several observers.
 type observers []Observer
 
 func (os observers) Observe(ctx context.Context, e Event) {
@@ -120,6 +118,7 @@ func (os observers) Observe(ctx context.Context, e Event) {
 	}
 }
 
+// rulesVersion returns the version of the request's rules; "" while it has none.
 func rulesVersion(req *provider.Request) string {
 	if req.Rules == nil {
 		return ""

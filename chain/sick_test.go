@@ -121,20 +121,20 @@ func TestSickMirrorIsProbed(t *testing.T) {
 				}
 				wantList(t, "the sick mirror was asked at", tried,
 					"0s", "500ms", "1s", "16s", "46s", "1m46s", "3m46s", "5m46s")
-				if got, want := s.states(), "a.example open 8; b.example healthy 0; "; got != want {
+				if got, want := s.states(), "a.example unhealthy 8; b.example healthy 0; "; got != want {
 					t.Errorf("hosts: %s; want %s", got, want)
 				}
 				s.become(map[string]endpoint{mirrorA: begins(10*ms, answers), mirrorB: takes(20 * ms)})
-				for s.health.Sick("a.example") {
+				for !s.health.Healthy("a.example") {
 					_, _ = s.asks(t, req)
 					time.Sleep(time.Second)
 				}
 				asked, _ := s.asks(t, req)
 				wantList(t, "asked once it is well", asked, mirrorA)
 				s.seen.all = slices.DeleteFunc(s.seen.all, func(e chain.Event) bool {
-					return e.Kind != chain.HostSuspect && e.Kind != chain.HostOpen && e.Kind != chain.HostHealthy
+					return e.Kind != chain.HostSuspect && e.Kind != chain.HostUnhealthy && e.Kind != chain.HostHealthy
 				})
-				wantList(t, "events", s.seen.kinds(), "host-suspect", "host-open", "host-healthy")
+				wantList(t, "events", s.seen.kinds(), "host-suspect", "host-unhealthy", "host-healthy")
 				for _, e := range s.seen.all {
 					if e.Ref.Name() != mirrorA || (e.Err == nil) != (e.Kind == chain.HostHealthy) {
 						t.Errorf("%s of %s: %v", e.Kind, e.Ref, e.Err)
@@ -177,7 +177,7 @@ func TestNotSick(t *testing.T) {
 					}
 					cancel()
 				}
-				if s.health.Sick("a.example") {
+				if !s.health.Healthy("a.example") {
 					t.Errorf("hosts: %s", s.states())
 				}
 			})
@@ -208,7 +208,7 @@ func TestFirstByteOfOurOwn(t *testing.T) {
 			return ctx.Err()
 		}})
 		lookup(t, s, ofDigest)
-		if !s.health.Sick("a.example") {
+		if s.health.Healthy("a.example") {
 			t.Errorf("hosts: %s", s.states())
 		}
 	})
@@ -310,7 +310,7 @@ func TestProbeByTag(t *testing.T) {
 				if got := time.Since(start); r.PulledFrom().Name() != tt.from || got != tt.took {
 					t.Errorf("from %s after %s; want %s after %s", r.PulledFrom(), got, tt.from, tt.took)
 				}
-				if s.health.Sick("a.example") {
+				if !s.health.Healthy("a.example") {
 					t.Errorf("hosts: %s; the probe was answered", s.states())
 				}
 			})
@@ -381,9 +381,9 @@ func TestMemoryIsNoHealth(t *testing.T) {
 		base := &opener{open: byDigest}
 		c := newChain(t, base, newRules(t, mirrored(source, mirrorA)), chain.Mirrors(chain.MirrorsConfig{Health: h}), chain.Store(chain.StoreConfig{}))
 		lookup(t, c, ofDigest)
-		h.Report(health.Report{Host: "a.example", Evidence: health.Failed})
+		h.Report(health.Report{Host: "a.example", Outcome: health.Failure})
 		lookup(t, c, ofDigest)
-		if !h.Sick("a.example") {
+		if h.Healthy("a.example") {
 			t.Error("an answer from memory made the host healthy")
 		}
 	})
@@ -393,7 +393,7 @@ func TestMemoryIsNoHealth(t *testing.T) {
 func TestProbeByTagRacesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSick(t, map[string]endpoint{mirrorA: takes(time.Second), mirrorB: answers}, mirrorC, mirrorA, mirrorB)
-		s.health.Report(health.Report{Host: "c.example", Evidence: health.Failed})
+		s.health.Report(health.Report{Host: "c.example", Outcome: health.Failure})
 		s.become(map[string]endpoint{mirrorA: takes(time.Second), mirrorB: answers, mirrorC: func(ctx context.Context, r provider.Request, n int) error {
 			_ = takes(400*ms)(ctx, r, n)
 			return fails(provider.ClassNotFound)(ctx, r, n)
@@ -413,7 +413,7 @@ func TestProbeThatBegan(t *testing.T) {
 			mirrorA: begins(10*ms, takes(100*ms)), mirrorC: answers,
 			mirrorB: begins(50*ms, fails(provider.ClassNotFound)),
 		}, mirrorA, mirrorB, mirrorC)
-		s.health.Report(health.Report{Host: "a.example", Evidence: health.Failed})
+		s.health.Report(health.Report{Host: "a.example", Outcome: health.Failure})
 		asked, took := s.asks(t, ofDigest)
 		wantList(t, "asked", asked, mirrorA, mirrorB)
 		if took != 110*ms {
@@ -426,7 +426,7 @@ func TestProbeThatBegan(t *testing.T) {
 func TestProbeWhoseCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSick(t, map[string]endpoint{mirrorA: hangs, mirrorB: hangs})
-		s.health.Report(health.Report{Host: "a.example", Evidence: health.Failed})
+		s.health.Report(health.Report{Host: "a.example", Outcome: health.Failure})
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(150*ms, cancel)
 		if _, err := s.Lookup(ctx, ofDigest); !errors.Is(err, context.Canceled) {

@@ -34,7 +34,7 @@ func TestSilenceAndDeadlines(t *testing.T) {
 					}
 					cancel()
 				}
-				if s.health.Sick("a.example") != tt.sick {
+				if s.health.Healthy("a.example") == tt.sick {
 					t.Errorf("hosts: %s; want it sick: %v", s.states(), tt.sick)
 				}
 			})
@@ -73,18 +73,18 @@ func TestOurOwnTimeIsNoSilence(t *testing.T) {
 		process := func() *chain.Chain {
 			h = health.New(health.Config{})
 			return newChain(t, base, newRules(t, mirrored(source, mirrorA, mirrorB)),
-				chain.Mirrors(chain.MirrorsConfig{Health: h}), chain.Store(chain.StoreConfig{Notes: notes}))
+				chain.Mirrors(chain.MirrorsConfig{Health: h}), chain.Store(chain.StoreConfig{State: notes}))
 		}
 		lookup(t, process(), ofDigest)
 		for range 3 {
 			time.Sleep(20 * time.Minute) // the proof expires, so that the mirror is asked
 			lookup(t, process(), ofDigest)
-			if h.Sick("a.example") {
+			if !h.Healthy("a.example") {
 				t.Errorf("hosts: %+v", h.Hosts())
 			}
 			for _, x := range h.Hosts() {
-				if x.Usual > 50*ms {
-					t.Errorf("%s usually takes %s; want no more than 50 ms", x.Name, x.Usual)
+				if x.TypicalFirstByte > 50*ms {
+					t.Errorf("%s usually takes %s; want no more than 50 ms", x.Name, x.TypicalFirstByte)
 				}
 			}
 		}

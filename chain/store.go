@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/chain/internal/failover"
+	"github.com/mirrorchain/mirrorchain/chain/internal/flight"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -13,49 +15,50 @@ import (
 type StoreConfig struct {
 	// Carry is that of [CacheConfig].
 	Carry func(caller, work context.Context) context.Context
-	// MaxBytes bounds the content held, by estimate; 64 MiB if zero, nothing is
-	// held if negative. Proofs have an eighth of it on top.
+	// MaxBytes bounds the content that is held, by estimate; 64 MiB if zero. If it is
+	// negative, nothing is held. Access grants have an eighth of it on top.
 	MaxBytes int64
-	// ProofTTL is how long a credential that read a manifest may see its content
-	// without asking again; 10 min if zero.
-	ProofTTL time.Duration
-	// Limit ends the reading of one release, whoever waits for it; 10 min if zero.
-	// Reading that nobody waits for ends at once.
+	// GrantTTL is how long an access grant is valid without asking the endpoint; 10 min
+	// if zero.
+	GrantTTL time.Duration
+	// Limit bounds the reading of one release, whoever waits for it; 10 min if zero.
+	// When the last caller leaves, the reading is cancelled at once.
 	Limit time.Duration
-	// Notes remembers proofs for the next process; nil is none. They are worth
-	// something where the base keeps content on disk too, see [provider.Restorer].
-	Notes Notes
+	// State stores access grants for the next process; nil stores none. It is useful
+	// where the base also keeps content on disk, see [provider.Restorer].
+	State StateStore
 }
 
-// Store holds verified releases by the digest of their manifest, and serves them
-// to those who have proved that they may see them. The proof is to have read the
-// manifest, byte for byte, with the credential that the request has for that
-// repository; it counts for this credential, repository and digest, for ProofTTL.
-// So a further tenant, or a further mirror, costs one small request, and none ever
-// reads what another's pull secret paid for. (Who can produce the bytes of a manifest,
-// at any endpoint that the rules name, counts as one who may read what it names: the
-// manifest is the secret, not its digest.)
+// Store returns the layer "store". It holds verified releases by the digest of their
+// manifest, and gives them only to requests that have an access grant. So a second
+// tenant, or a second mirror, costs one small request, and no tenant reads what only
+// the pull secret of another one gives access to.
 //
-// Tags are asked for each time, and digests when their proof has expired: whether
-// they are as they were, where the registry can answer that, so that the answer is one
-// without a body. Only who has read the bytes before, with
-// the same credential at the same place, is proved by such an answer.
+// A request gets an access grant by reading the manifest with its own credential. The
+// grant is valid for this credential, repository and digest, for GrantTTL. (Whoever can
+// send the bytes of a manifest, from any endpoint that the rules name, counts as allowed
+// to read what it names: the manifest is the secret, not its digest.)
 //
-// Where the provider below keeps what it reads ([provider.Restorer]), content that is
-// no longer held is read from there, on a proof as good as any other. With Notes,
-// proofs outlive the process, by the clock on the wall and no longer than ProofTTL.
+// A lookup by tag asks the endpoint each time, and so does a lookup by digest without a
+// valid grant. If the credential has read the same manifest at the same place before,
+// the request asks only whether the reference still names it, see [provider.Opener]:
+// the answer then has no body. A denial revokes the grant.
 //
-// What has to be read is read once, for all who ask the same endpoint at the same
-// time, and independently of each of them. If that fails with one caller's
-// credential, those with another try theirs.
+// Content that is no longer held is read from disk where the provider below keeps it
+// ([provider.Restorer]). With State, access grants outlive the process. They expire by
+// the wall clock, after GrantTTL.
 //
-// The provider below must be a [provider.Opener], as package provider/registry's is.
-// If it is not, [New] fails.
+// Content that has to be read is read once for all requests that ask the same endpoint
+// at the same time, and independently of each caller. If this fails with the credential
+// of one caller, callers with another credential try theirs.
 //
-// It stands directly on the base, below Mirrors, since proofs are per endpoint.
+// The provider below must be a [provider.Opener], as that of package provider/registry
+// is. If it is not, [New] fails.
+//
+// Store belongs directly on the base, below Mirrors, since grants are per endpoint.
 func Store(cfg StoreConfig) Layer {
 	cfg.MaxBytes = or(cfg.MaxBytes, 64<<20)
-	cfg.ProofTTL = or(cfg.ProofTTL, 10*time.Minute)
+	cfg.GrantTTL = or(cfg.GrantTTL, 10*time.Minute)
 	cfg.Limit = or(cfg.Limit, 10*time.Minute)
 	return layer("store", nil, func(o Observer) Middleware {
 		return func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
@@ -64,12 +67,15 @@ func Store(cfg StoreConfig) Layer {
 				return nil, fmt.Errorf("needs a provider that opens manifests alone: %w", err)
 			}
 			s := &store{StoreConfig: cfg, next: opener, kept: keptBy(next), observer: o}
-			s.content.max, s.proofs.max = cfg.MaxBytes, cfg.MaxBytes/8
-			s.flights.carry, s.flights.limit = cfg.Carry, cfg.Limit
-			s.flights.panicked = func(ctx context.Context, k readKey, err *PanicError) {
+			s.content.max = cfg.MaxBytes
+			s.grants.ttl, s.grants.state, s.grants.held.max = cfg.GrantTTL, cfg.State, cfg.MaxBytes/8
+			s.flights.Carry, s.flights.Limit = cfg.Carry, cfg.Limit
+			s.flights.Panicked = func(ctx context.Context, k readKey, value any, stack []byte) error {
+				err := newPanicError(value, stack)
 				if o != nil {
 					o.Observe(ctx, Event{Kind: Panicked, Image: k.image, Ref: k.image, Err: err})
 				}
+				return err
 			}
 			return s, nil
 		}
@@ -82,74 +88,68 @@ type store struct {
 	kept     kept
 	observer Observer
 	content  bounded[contentKey, *provider.Release]
-	proofs   bounded[proofKey, proof]
-	flights  flights[readKey, readRelease]
+	grants   grants
+	flights  flight.Group[readKey, readRelease]
 }
 
-// contentKey names content: the manifest that describes it, and the platform that
-// led there from an index, which the release states.
-type contentKey struct {
-	digest   string
-	platform provider.Platform
-}
-
-// readKey is content read from one endpoint, or from what is kept, which is no image.
-// Reading from another is not shared: an endpoint that hangs must not hold up those who
-// have a better one, least of all the same caller's next attempt. Nor is reading under
-// other rules: they may forbid where the endpoint sends one on to.
+// readKey identifies content that is read from one endpoint, or from disk, where image
+// is zero. Reading from different endpoints is not shared: an endpoint that hangs must
+// not hold up callers that ask a better one, such as the next attempt of the same
+// lookup. Reading under different rules is not shared either: some rules may forbid a
+// host that the endpoint redirects to.
 type readKey struct {
 	contentKey
 	image    imageref.Ref // without a tag
 	insecure bool
 	rules    string
-	own      string // of those who do not take another credential's failure for theirs: which one; else ""
+	own      string // set for a caller that tries its own credential, after another's failed
 }
 
-// readRelease is what came of reading with one credential.
+// readRelease is the outcome of reading with one credential.
 type readRelease struct {
 	*provider.Release
 	credential string
 }
 
 func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
-	pk := proofKeyOf(&req)
-	p, proved := s.proof(&pk)
+	k := grantKeyOf(&req)
+	g, granted := s.grants.get(&k)
 	var held *provider.Release
-	if proved {
-		held = s.find(ctx, &req, p.of)
+	if granted {
+		held = s.find(ctx, &req, g.of)
 	}
 	known := ""
 	if held != nil {
-		if pk.tag == "" && s.fresh(p) {
-			answeredFromMemory(ctx)
-			return s.held(ctx, &req, held, p.named), nil
+		if k.tag == "" && s.grants.valid(g) {
+			failover.AnsweredFromMemory(ctx)
+			return s.answer(ctx, &req, held, g.named), nil
 		}
-		known = p.named
+		known = g.named
 	}
 	asked := time.Now()
 	opened, err := s.next.Open(ctx, req, known)
 	switch {
 	case err != nil:
 		if denied(nil, err) {
-			s.disprove(pk)
+			s.grants.revoke(&k)
 		}
 		return nil, err
-	case opened == nil: // it is as it was
-		s.prove(pk, p.of, p.named, asked)
-		return s.held(ctx, &req, held, p.named), nil
+	case opened == nil: // the reference still names the known digest
+		s.grants.add(k, g.of, g.named, asked)
+		return s.answer(ctx, &req, held, g.named), nil
 	}
-	return s.opened(ctx, &req, pk, opened, asked)
+	return s.opened(ctx, &req, k, opened, asked)
 }
 
-// opened goes on with a manifest that has been read.
-func (s *store) opened(ctx context.Context, req *provider.Request, pk proofKey, opened provider.Opened, asked time.Time) (*provider.Release, error) {
+// opened continues a lookup whose manifest has been read.
+func (s *store) opened(ctx context.Context, req *provider.Request, k grantKey, opened provider.Opened, asked time.Time) (*provider.Release, error) {
 	of := contentKey{opened.Digest(), opened.Platform()}
-	if pk.digest != "" && of.platform.IsZero() && of.digest != pk.digest {
+	if k.digest != "" && of.platform.IsZero() && of.digest != k.digest {
 		return nil, mismatch(req, of.digest)
 	}
-	s.prove(pk, of, opened.Named(), asked)
+	s.grants.add(k, of, opened.Named(), asked)
 	if r, ok := s.content.get(&of); ok {
-		return s.held(ctx, req, r, opened.Named()), nil
+		return s.answer(ctx, req, r, opened.Named()), nil
 	}
 	if s.observer != nil {
 		s.observer.Observe(ctx, Event{Kind: StoreMiss, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
@@ -158,11 +158,11 @@ func (s *store) opened(ctx context.Context, req *provider.Request, pk proofKey, 
 	if err != nil {
 		return nil, err
 	}
-	return serve(req, r, opened.Named()), nil
+	return answerFrom(req, r, opened.Named()), nil
 }
 
-// read gets the rest of an opened release, in one flight with all who opened the
-// same at the same endpoint.
+// read reads the rest of an opened release, in one flight with all callers that opened
+// the same content at the same endpoint.
 func (s *store) read(ctx context.Context, req *provider.Request, of contentKey, opened provider.Opened) (*provider.Release, error) {
 	k := readKey{contentKey: of, insecure: req.Insecure, rules: rulesVersion(req)}
 	var err error
@@ -187,18 +187,18 @@ func (s *store) read(ctx context.Context, req *provider.Request, of contentKey, 
 		by.Release = r
 		return by, nil
 	}
-	l := s.flights.do(ctx, k, load)
-	if !l.led && !l.left && l.val.credential != mine.ID() && concernsCredential(l.err) {
-		k.own = "credential " + mine.ID() // also anonymous; it has not been tried
-		l = s.flights.do(ctx, k, load)
+	res := s.flights.Do(ctx, k, load)
+	if !res.Leader && !res.Abandoned && res.Value.credential != mine.ID() && dependsOnCredential(res.Err) {
+		k.own = "credential " + mine.ID() // not empty for an anonymous caller either
+		res = s.flights.Do(ctx, k, load)
 	}
-	return l.val.Release, l.err
+	return res.Value.Release, res.Err
 }
 
-// concernsCredential reports whether another credential may fare better than the one
-// that got err: registries say that there is nothing to those who may not see it, and
-// count requests by account.
-func concernsCredential(err error) bool {
+// dependsOnCredential reports whether another credential may succeed where one got err.
+// Registries answer "not found" to those who may not see an image, and count requests
+// per account.
+func dependsOnCredential(err error) bool {
 	switch provider.ClassOf(err) {
 	case provider.ClassUnauthorized, provider.ClassNotFound, provider.ClassThrottled:
 		return true
@@ -206,17 +206,42 @@ func concernsCredential(err error) bool {
 	return false
 }
 
-func (s *store) held(ctx context.Context, req *provider.Request, r *provider.Release, named string) *provider.Release {
+// find returns content that is held, or kept on disk. Content on disk is read once for
+// all callers. It returns nil if there is none.
+func (s *store) find(ctx context.Context, req *provider.Request, of contentKey) *provider.Release {
+	if r, ok := s.content.get(&of); ok {
+		return r
+	}
+	if s.kept.by == nil {
+		return nil
+	}
+	res := s.flights.Do(ctx, readKey{contentKey: of}, func(ctx context.Context) (readRelease, error) {
+		if r, ok := s.content.get(&of); ok {
+			return readRelease{Release: r}, nil
+		}
+		r, err := s.kept.restore(ctx, *req, of)
+		if err == nil {
+			s.content.put(of, r, entryOverhead+sizeHeld(r))
+		}
+		return readRelease{Release: r}, err
+	})
+	if res.Err != nil {
+		return nil
+	}
+	return res.Value.Release
+}
+
+// answer answers req with content that is held.
+func (s *store) answer(ctx context.Context, req *provider.Request, r *provider.Release, named string) *provider.Release {
 	if s.observer != nil {
 		s.observer.Observe(ctx, Event{Kind: StoreHit, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
 	}
-	return serve(req, r, named)
+	return answerFrom(req, r, named)
 }
 
-// serve returns held content as the answer to req, which names the digest named, ""
-// for unknown. The content may have been read through another index, of which nothing
-// is said then.
-func serve(req *provider.Request, r *provider.Release, named string) *provider.Release {
+// answerFrom answers req, which names the digest named, with content; "" is unknown. The
+// content may have been read through another index: then nothing more is said of this one.
+func answerFrom(req *provider.Request, r *provider.Release, named string) *provider.Release {
 	answer := provider.Answer{Image: req.Image, PulledFrom: req.Image}
 	if named != "" && named != r.Digest() {
 		answer.IndexDigest = named
@@ -227,9 +252,14 @@ func serve(req *provider.Request, r *provider.Release, named string) *provider.R
 	return r.WithAnswer(answer)
 }
 
-func mismatch(req *provider.Request, got string) error {
-	return &provider.Error{
-		Op: "reading the release", Ref: req.Image, Class: provider.ClassDigest,
-		Err: fmt.Errorf("%w: it is %s", provider.ErrDigest, got),
+// Unwrap returns the provider below. See [provider.As].
+func (s *store) Unwrap() provider.ReleaseProvider { return s.next }
+
+// Restore returns content that is held, or kept below.
+func (s *store) Restore(ctx context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
+	of := contentKey{digest, platform}
+	if r, ok := s.content.get(&of); ok {
+		return answerFrom(&req, r, ""), nil
 	}
+	return s.kept.restore(ctx, req, of)
 }

@@ -11,25 +11,25 @@ import (
 
 // TranslateConfig configures [Translate].
 type TranslateConfig struct {
-	// Live also fills each component's PullFrom, for processes that pull without a
-	// container runtime.
+	// Live also fills the PullFrom of each component, for processes that pull images
+	// themselves, without a container runtime that applies mirrors.
 	Live bool
 }
 
-// Translate makes each component's Image what may be handed on: its canonical
-// reference as Rewrite rules change it, and nothing else. Mirror rules never enter
-// it, because nodes apply them again. With Live, PullFrom holds the candidates of
-// the canonical reference, in order. Both depend on the rules alone, never on
-// which mirror is up.
+// Translate returns the layer "translate". It sets the Image of each component to the
+// reference that may be given to others: the canonical reference as Rewrite rules change
+// it. Mirror rules do not change it, because nodes apply those themselves. With Live,
+// PullFrom holds the candidates of the canonical reference, in order. Both depend on the
+// rules alone, not on which mirror is available.
 //
-// A component whose candidates cannot be computed, because a mirror makes no valid
-// reference of it, or that policy blocks altogether, has an empty PullFrom; the
-// others are not affected. Asking for that image says what is wrong, by name of
-// the rule.
+// PullFrom is empty if policy blocks all candidates of a component, or if a mirror makes
+// no valid reference of it. Other components are not affected. The error of a request
+// for that image names the rule.
 //
-// The work is done once per release and version of the rules, and remembered with
-// the release. It stands outside Components, whose replacements are translated
-// too, and outside Cache, so that remembered releases follow a change of rules.
+// The work is done once per release and version of the rules, and kept with the release.
+//
+// Translate belongs above Components, whose replacements are translated too, and above
+// Cache, so that cached releases follow a change of the rules.
 func Translate(cfg TranslateConfig) Layer {
 	above := []string{"components", "cache", "mirrors", "store"}
 	return layer("translate", above, func(Observer) Middleware {
@@ -45,13 +45,14 @@ type translate struct {
 	last atomic.Pointer[boxedKey]
 }
 
-// translation is the key of a translated release.
+// translation is the key of a translated view, see [provider.Release.Derive].
 type translation struct {
 	rules string
 	live  bool
 }
 
-// boxedKey spares a warm lookup the allocation of its key.
+// boxedKey keeps the key of the current rules in an interface, so that a warm lookup
+// does not allocate one.
 type boxedKey struct {
 	rules *policy.Rules
 	key   any // a translation
@@ -91,7 +92,7 @@ func pullFrom(rules *policy.Rules, c *provider.Component) []imageref.Ref {
 	for i, cand := range cands {
 		refs[i] = cand.Ref
 		if cand.Ref == c.Image {
-			refs[i] = c.Image // the same, in memory that is held already
+			refs[i] = c.Image // equal, and already in memory
 		}
 	}
 	return refs

@@ -67,7 +67,7 @@ func TestSilentMirrorOverTheWire(t *testing.T) {
 				if r.Digest() != s.image.Digest || r.Version() != "4.17.3" || r.PulledFrom().Registry() != s.second.Host() {
 					t.Errorf("%s from %s", r.Version(), r.PulledFrom())
 				}
-				if !s.cfg.Health.Sick(s.mirror.Host()) || s.cfg.Health.Sick(s.second.Host()) {
+				if s.cfg.Health.Healthy(s.mirror.Host()) || !s.cfg.Health.Healthy(s.second.Host()) {
 					t.Errorf("hosts: %+v", s.cfg.Health.Hosts())
 				}
 				r = lookup(t, s.chain(t), s.request(s.digest))
@@ -100,7 +100,7 @@ func TestLateMirrorOverTheWire(t *testing.T) {
 	if len(attempts) != 2 || !strings.HasPrefix(attempts[0], s.second.Host()) || attempts[1] != s.mirror.Host()+"/"+repo {
 		t.Errorf("attempts %q; want the loser and the first mirror", attempts)
 	}
-	if s.cfg.Health.Sick(s.mirror.Host()) || s.mirror.Count(blobs) != 1 || s.second.Count(blobs) != 0 || s.source.Count() != 0 {
+	if !s.cfg.Health.Healthy(s.mirror.Host()) || s.mirror.Count(blobs) != 1 || s.second.Count(blobs) != 0 || s.source.Count() != 0 {
 		t.Errorf("hosts: %+v; layers %d, %d", s.cfg.Health.Hosts(), s.mirror.Count(blobs), s.second.Count(blobs))
 	}
 }
@@ -145,7 +145,7 @@ func TestNoHedgeOverTheWire(t *testing.T) {
 			}()
 			r := lookup(t, s.chain(t), s.request(s.digest))
 			a := slices.Collect(r.Attempts())[0]
-			if usual, ok := s.cfg.Health.Usual(s.mirror.Host()); !ok || usual <= 0 || usual >= a.Took {
+			if usual, ok := s.cfg.Health.TypicalFirstByte(s.mirror.Host()); !ok || usual <= 0 || usual >= a.Took {
 				t.Errorf("it usually takes %s to begin, and took %s as a whole", usual, a.Took)
 			}
 			if m, b := s.mirror.Count(manifests), s.mirror.Count(blobs); m != 1 || b != 1 || s.second.Main().Stats().Connections != 0 {
@@ -168,7 +168,7 @@ func BenchmarkSilentMirror(b *testing.B) {
 	known := func() *health.Health {
 		h := health.New(health.Config{})
 		for _, r := range []*testregistry.Registry{s.mirror, s.second} {
-			h.Report(health.Report{Host: r.Host(), Evidence: health.Alive, FirstByte: 20 * time.Millisecond})
+			h.Report(health.Report{Host: r.Host(), Outcome: health.Success, FirstByte: 20 * time.Millisecond})
 		}
 		return h
 	}

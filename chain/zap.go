@@ -9,11 +9,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// ZapObserver logs events: panics as errors, failed lookups, stale answers and hosts
-// that are left alone as warnings, failed attempts, retries and hosts that are well
-// again at info, the rest at debug. A level that
-// is off costs nothing. Nothing secret is in an event, so none is logged. A nil
-// log is silent.
+// ZapObserver returns an observer that logs events. Panics are errors; failed lookups,
+// stale answers and unhealthy hosts are warnings; failed attempts, retries and hosts that
+// recovered are at info; the rest is at debug. A level that is off costs nothing. Events
+// contain nothing secret. A nil log is silent.
 func ZapObserver(log *zap.Logger) Observer {
 	if log == nil {
 		log = zap.NewNop()
@@ -65,7 +64,7 @@ func levelOf(e *Event) zapcore.Level {
 		}
 	case Panicked:
 		return zapcore.ErrorLevel
-	case CacheStale, HostOpen:
+	case CacheStale, HostUnhealthy:
 		return zapcore.WarnLevel
 	case AttemptDone:
 		if e.Err != nil {

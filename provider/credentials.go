@@ -2,11 +2,8 @@ package provider
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -101,13 +98,15 @@ func (Credential) LogValue() slog.Value         { return slog.StringValue(redact
 type Credentials struct{ set *credentialSet }
 
 type credentialSet struct {
-	entries map[string]Credential // by "host[:port][/path]"
-	id      string
+	entries  map[string]Credential // by "host[:port][/path]"
+	unusable map[string]string     // what is wrong with entries that were left out, by the same
+	warnings []string
+	id       string
 }
 
 // NewCredentials builds a set from entries keyed like those of a docker config:
-// "registry[:port][/path]". A scheme, a trailing slash and Docker's legacy /v1/
-// and /v2/ are dropped; two keys that come to the same with different
+// "registry[:port][/path]", or a URL, which stands for its whole host, as for nodes
+// (containers-auth.json(5)). Two keys that come to the same with different
 // credentials are an error, as is a key that is not of that form: one with white
 // space, a user or a query, for example, or a wildcard, which Kubernetes knows and
 // nodes do not.
@@ -118,7 +117,7 @@ func NewCredentials(entries map[string]Credential) (Credentials, error) {
 		if c.IsZero() { // a placeholder that a credential helper stands behind
 			continue
 		}
-		k, err := credentialKey(key)
+		k, _, err := credentialKey(key)
 		if err != nil {
 			return Credentials{}, err
 		}
@@ -127,57 +126,45 @@ func NewCredentials(entries map[string]Credential) (Credentials, error) {
 		}
 		set[k] = c
 	}
-	if len(set) == 0 {
-		return Credentials{}, nil
-	}
-	var all []string
-	for _, k := range slices.Sorted(maps.Keys(set)) {
-		all = append(all, k, set[k].ID())
-	}
-	return Credentials{&credentialSet{entries: set, id: digestOf(all...)}}, nil
+	return credentialsOf(set, nil, nil), nil
 }
 
-// ParseCredentials reads a .dockerconfigjson: the "auths" of a docker
-// config.json or a containers auth.json. Errors name the entry that is wrong and
-// never quote its content.
-//
-// No program is run: "credsStore" and "credHelpers" are not looked at, and an entry
-// without content, behind which one of them stands, counts as none. Who wants them
-// runs them, and gives what they say to [NewCredentials].
-func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
-	var config struct {
-		Auths map[string]struct {
-			Auth          string `json:"auth"`
-			Username      string `json:"username"`
-			Password      string `json:"password"`
-			IdentityToken string `json:"identitytoken"`
-			RegistryToken string `json:"registrytoken"`
-		} `json:"auths"`
+func credentialsOf(entries map[string]Credential, unusable map[string]string, warnings []string) Credentials {
+	if len(entries)+len(unusable)+len(warnings) == 0 {
+		return Credentials{}
 	}
-	if err := json.Unmarshal(dockerConfigJSON, &config); err != nil {
-		return Credentials{}, fmt.Errorf("pull secret: not a docker config JSON object with \"auths\"%s", jsonPosition(err))
-	}
-	entries := make(map[string]Credential, len(config.Auths))
-	for key, a := range config.Auths {
-		c := secret{a.Username, a.Password, a.IdentityToken, a.RegistryToken}
-		if a.Auth != "" {
-			user, pass, err := decodeAuth(a.Auth)
-			if err != nil {
-				return Credentials{}, fmt.Errorf("pull secret: auths[%q].auth: %w", withoutUser(key), err)
-			}
-			c.username, c.password = user, pass
+	set := &credentialSet{entries: entries, unusable: unusable, warnings: warnings}
+	if len(entries) > 0 {
+		var all []string
+		for _, k := range slices.Sorted(maps.Keys(entries)) {
+			all = append(all, k, entries[k].ID())
 		}
-		entries[key] = newCredential(c)
+		for _, k := range slices.Sorted(maps.Keys(unusable)) {
+			all = append(all, k, "")
+		}
+		set.id = digestOf(all...)
 	}
-	c, err := NewCredentials(entries)
-	if err != nil {
-		return Credentials{}, fmt.Errorf("pull secret: %w", err)
-	}
-	return c, nil
+	return Credentials{set}
 }
 
 // IsZero reports whether c holds no entry.
-func (c Credentials) IsZero() bool { return c.set == nil }
+func (c Credentials) IsZero() bool { return c.set == nil || len(c.set.entries) == 0 }
+
+// Warnings name the entries of a pull secret that were left out, and say why. They hold
+// nothing secret.
+func (c Credentials) Warnings() []string {
+	if c.set == nil {
+		return nil
+	}
+	return slices.Clone(c.set.warnings)
+}
+
+// Unusable says what is wrong with the entry for ref, where it was left out; "" where
+// there is a good one, or none.
+func (c Credentials) Unusable(ref imageref.Ref) string {
+	_, _, why := c.match(ref)
+	return why
+}
 
 // ID is the same for the same set of entries and for nothing else; "" for none.
 // See [Credential.ID] on what not to do with it.
@@ -199,16 +186,25 @@ func (c Credentials) For(ref imageref.Ref) (Credential, bool) {
 // Match is For, and the key of the entry, "registry[:port][/path]", for telling
 // a person which one it is.
 func (c Credentials) Match(ref imageref.Ref) (key string, cred Credential, ok bool) {
+	key, cred, _ = c.match(ref)
+	return key, cred, key != ""
+}
+
+// match is Match, and why the entry that would apply does not.
+func (c Credentials) match(ref imageref.Ref) (key string, cred Credential, unusable string) {
 	if c.set == nil || ref.IsZero() {
-		return "", Credential{}, false
+		return "", Credential{}, ""
 	}
 	for name := ref.Name(); ; {
 		if cred, ok := c.set.entries[name]; ok {
-			return name, cred, true
+			return name, cred, ""
+		}
+		if why, ok := c.set.unusable[name]; ok {
+			return "", Credential{}, why
 		}
 		i := strings.LastIndexByte(name, '/')
 		if i < 0 {
-			return "", Credential{}, false
+			return "", Credential{}, ""
 		}
 		name = name[:i]
 	}
@@ -222,13 +218,19 @@ func (c Credentials) Or(o Credentials) Credentials {
 	case o.set == nil:
 		return c
 	}
-	all := maps.Clone(o.set.entries)
-	maps.Copy(all, c.set.entries)
-	both, err := NewCredentials(all)
-	if err != nil { // keys are normalized and unique already
-		panic(err)
+	entries := maps.Clone(o.set.entries)
+	maps.Copy(entries, c.set.entries)
+	unusable := make(map[string]string)
+	for _, set := range []*credentialSet{o.set, c.set} {
+		for k, why := range set.unusable {
+			if _, ok := entries[k]; !ok {
+				unusable[k] = why
+			}
+		}
 	}
-	return both
+	warnings := slices.Concat(c.set.warnings, o.set.warnings)
+	slices.Sort(warnings)
+	return credentialsOf(entries, unusable, slices.Compact(warnings))
 }
 
 func (Credentials) String() string               { return redacted }
@@ -236,88 +238,6 @@ func (Credentials) GoString() string             { return redacted }
 func (Credentials) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(redacted)) }
 func (Credentials) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 func (Credentials) LogValue() slog.Value         { return slog.StringValue(redacted) }
-
-// credentialKey normalizes a key of "auths".
-func credentialKey(key string) (string, error) {
-	rest, hadScheme := key, false
-	for _, scheme := range []string{"https://", "http://"} {
-		if r, ok := strings.CutPrefix(rest, scheme); ok {
-			rest, hadScheme = r, true
-			break
-		}
-	}
-	host, path, _ := strings.Cut(strings.TrimRight(rest, "/"), "/")
-	if hadScheme && (path == "v1" || path == "v2") {
-		path = ""
-	}
-	switch host {
-	case "":
-		return "", fmt.Errorf("auths[%q]: it names no registry; want REGISTRY[:PORT][/PATH]", withoutUser(key))
-	case "index.docker.io", "registry-1.docker.io":
-		host = "docker.io"
-	}
-	k := host
-	if path != "" {
-		k += "/" + path
-	}
-	if !isCredentialKey(k) {
-		return "", fmt.Errorf("auths[%q]: it names no registry; want REGISTRY[:PORT][/PATH]", withoutUser(key))
-	}
-	return k, nil
-}
-
-// withoutUser is a key as errors quote it: who writes a user into a URL may write a
-// password there too.
-func withoutUser(key string) string {
-	if i := strings.LastIndexByte(key, '@'); i >= 0 {
-		return "..." + key[i:]
-	}
-	return key
-}
-
-// isCredentialKey reports whether k is HOST[:PORT][/PATH]. Of a path it only wants
-// that its components could be some registry's: what no reference has, such as
-// upper case, matches none and does no harm.
-func isCredentialKey(k string) bool {
-	host, path, found := strings.Cut(k, "/")
-	if !imageref.IsLocation(host) {
-		if ref, err := imageref.Parse(host + "/a"); host[0] != '[' || err != nil || ref.Registry() != host { // an IPv6 literal
-			return false
-		}
-	}
-	for part := range strings.SplitSeq(path, "/") {
-		if found && (part == "" || !isWord(part)) {
-			return false
-		}
-	}
-	return true
-}
-
-func decodeAuth(s string) (user, pass string, err error) {
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		b, err = base64.RawStdEncoding.DecodeString(s)
-	}
-	if err != nil {
-		return "", "", errors.New("not base64; want base64 of USER:PASSWORD")
-	}
-	user, pass, ok := strings.Cut(strings.TrimRight(string(b), "\x00"), ":")
-	if !ok || user == "" {
-		return "", "", errors.New("no user name before a colon; want base64 of USER:PASSWORD")
-	}
-	return user, pass, nil
-}
-
-// jsonPosition tells where JSON is wrong without quoting any of it.
-func jsonPosition(err error) string {
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Sprintf(" (syntax error at byte %d)", e.Offset)
-	}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Sprintf(" (wrong type at byte %d)", e.Offset)
-	}
-	return ""
-}
 
 // digestOf hashes strings so that no two lists share an encoding.
 func digestOf(parts ...string) string {

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"io/fs"
+	"os"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -50,6 +51,14 @@ type Image interface {
 	// is verified before a byte of it is handed out. What is no pattern is an
 	// error before anything is read, see [CheckPatterns].
 	Files(ctx context.Context, patterns ...string) (fs.FS, error)
+	// Extract writes the files that Files would have into dir, under the same names and
+	// with their permissions, and holds none of them in memory. Each layer is read once,
+	// to dir, and verified there before a byte of it is used. Existing files are replaced.
+	//
+	// dir should belong to the call: after an error it may hold some of the files. An
+	// error of dir itself is, or wraps, an [*fs.PathError], and no other endpoint is
+	// asked after one.
+	Extract(ctx context.Context, dir *os.Root, patterns ...string) error
 }
 
 // HeadProvider asks whether an image is there, without reading it. Its contract on

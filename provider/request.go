@@ -27,6 +27,10 @@ type Request struct {
 	// candidate from [policy.Candidate].Insecure, that is from policy, whatever the caller
 	// said; who asks a base provider without them sets it as policy says.
 	Insecure bool
+	// Last says that nobody else is left to be asked: the limits of the base provider
+	// that choose between mirrors do not apply then, and the request has as long as its
+	// context. Layer Mirrors sets it; a context without a deadline keeps the limits.
+	Last bool
 }
 
 // Validate is nil, or says what is wrong with r itself: an [*Error] of [ClassInvalid]

@@ -81,7 +81,7 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 		return nil, errors.New("check: PerRegistry and Request must not be negative")
 	}
 	g := newGates(cfg.Prober, cmp.Or(cfg.PerRegistry, 16), cmp.Or(cfg.Request, 30*time.Second))
-	probes, err := chain.NewProbes(g, func() *policy.Rules { return cfg.Rules }, chain.ProbesConfig{
+	probes, err := chain.NewFinder(g, func() *policy.Rules { return cfg.Rules }, chain.FinderConfig{
 		MirrorsConfig: chain.MirrorsConfig{Attempt: unlimited, Retries: -1, Observer: cfg.Observer}, MirrorsOnly: !cfg.Sources,
 	})
 	if err != nil {

@@ -1,17 +1,27 @@
-// Package health remembers how the hosts that lookups go to have been doing: which
-// of them answer, how long that usually takes, and which are better asked later.
+// Package health remembers how the hosts of registries behave: which of them answer,
+// how long they take to begin an answer, and which of them should be asked after the
+// others.
 //
-// It knows no registry and no image and asks nobody. Who asks ([chain.Mirrors] and
-// [chain.Images]) reports what came of it, and asks before the next time. One
-// [Health] may serve any number of chains: a host that hangs for one hangs for all.
+// The package contacts nobody. [chain.Mirrors], [chain.Images] and [chain.Finder] report
+// the outcome of each attempt, and read the state of a host before the next attempt. One
+// [Health] may serve any number of chains, so that all of them learn from one failure.
 //
-// A host is [Healthy] until an attempt at it fails as no honest answer does: it
-// refuses, resets, fails in TLS or is silent too long. It is [Suspect] from the first
-// such failure and [Open], in the words of circuit breakers, from the third in a row.
-// Either way it is asked behind the healthy hosts, and beside them as a probe, one at
-// a time: a suspect host at once, an open one after 15 s, doubling to 2 min while
-// probes fail. One answer makes it healthy.
+// A host has one of three states:
+//
+//   - [Healthy]: the last attempt got an answer, or nothing is known of the host.
+//   - [Suspect]: the last attempt failed in a way that no working server fails: the
+//     connection was refused or reset, TLS failed, or the host was silent for too long.
+//   - [Unhealthy]: three such failures followed one another.
+//
+// Answers such as 404 or 401 are no failures. Suspect and unhealthy hosts are never left
+// out; they are asked after the healthy ones. From time to time one lookup also sends a
+// probe to such a host, in the background. A suspect host may be probed at once. An
+// unhealthy host is probed after 15 s; this time doubles, up to 2 min, while the probes
+// fail. There is never more than one probe of a host at a time. One answer makes a host
+// healthy again. (This is a circuit breaker whose open state is "asked last" instead of
+// "refused", and whose half-open test is the probe.)
 //
 // [chain.Mirrors]: https://pkg.go.dev/github.com/mirrorchain/mirrorchain/chain#Mirrors
 // [chain.Images]: https://pkg.go.dev/github.com/mirrorchain/mirrorchain/chain#Images
+// [chain.Finder]: https://pkg.go.dev/github.com/mirrorchain/mirrorchain/chain#Finder
 package health

@@ -5,23 +5,25 @@ import (
 	"time"
 )
 
-// Config configures a [Health]. What is zero or negative has the default.
+// Config configures a [Health]. A field that is zero or negative has its default.
 type Config struct {
-	// Failures in a row open a host; 3.
+	// Failures is how many failures must follow one another until a host is
+	// [Unhealthy]; 3 by default.
 	Failures int
-	// Probe is how long an open host is left alone before it is probed; 15 s. It
-	// doubles with each probe that fails.
+	// Probe is how long an unhealthy host is left alone before it is probed; 15 s by
+	// default. It doubles with each probe that fails.
 	Probe time.Duration
-	// MaxProbe is the longest Probe becomes; 2 min.
+	// MaxProbe is the upper bound of Probe; 2 min by default.
 	MaxProbe time.Duration
-	// Hosts bounds how many hosts are remembered; 1024. Those go first that were not
-	// heard of for longest: of the healthy ones and of those that have been silent
-	// for ten times MaxProbe, else of all.
+	// Hosts bounds how many hosts are remembered; 1024 by default. When there are more,
+	// the one without a report for the longest time is forgotten. Healthy hosts, and
+	// hosts without a report for ten times MaxProbe, are forgotten before others.
 	Hosts int
 }
 
-// Health is the health of hosts, "quay.io" or "[::1]:5000". It is safe for
-// concurrent use, and starts nothing in the background. New makes one.
+// Health holds the states of hosts. A host is named by its address as it stands in
+// references: "quay.io" or "[::1]:5000". All methods may be called from many goroutines
+// at once. There are no background goroutines. [New] makes one.
 type Health struct {
 	cfg Config
 
@@ -29,20 +31,20 @@ type Health struct {
 	hosts map[string]*host
 }
 
-// host is what is known of one. Health.mu guards it.
+// host is what is known of one host. Health.mu guards it.
 type host struct {
-	failures int // in a row
-	err      error
-	since    time.Time // of the state
-	usual    time.Duration
+	failures         int // since the last answer
+	err              error
+	since            time.Time // when the state changed
+	typicalFirstByte time.Duration
 
-	probing bool
-	due     time.Time     // the next probe, where there are failures
-	pause   time.Duration // between probes, where open
-	heard   time.Time
+	probing    bool
+	nextProbe  time.Time     // where there are failures
+	probeDelay time.Duration // between probes, where unhealthy
+	reported   time.Time     // the last report
 }
 
-// New makes a Health that knows no host.
+// New returns a Health that knows no host.
 func New(cfg Config) *Health {
 	if cfg.Failures <= 0 {
 		cfg.Failures = 3
@@ -59,16 +61,11 @@ func New(cfg Config) *Health {
 	return &Health{cfg: cfg, hosts: make(map[string]*host)}
 }
 
-// Sick reports whether name is not [Healthy]: to be asked behind those that are. A
-// host that nothing is known of is healthy.
-func (h *Health) Sick(name string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	x := h.hosts[name]
-	return x != nil && x.failures > 0
-}
+// Healthy reports whether the state of name is [Healthy]. A host that is not should be
+// asked after those that are.
+func (h *Health) Healthy(name string) bool { return h.State(name) == Healthy }
 
-// State is that of name; [Healthy] if nothing is known of it.
+// State returns the state of name: [Healthy] if nothing is known of it.
 func (h *Health) State(name string) State {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -78,81 +75,83 @@ func (h *Health) State(name string) State {
 	return Healthy
 }
 
-// Usual is how long name usually takes to begin an answer; false if it never did.
-// It is an average in which the last answer counts for a quarter.
-func (h *Health) Usual(name string) (time.Duration, bool) {
+// TypicalFirstByte returns how long name takes to begin an answer, and false if it has
+// never answered. It is a moving average: the last answer counts for a quarter.
+func (h *Health) TypicalFirstByte(name string) (time.Duration, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x := h.hosts[name]
-	if x == nil || x.usual == 0 {
+	if x == nil || x.typicalFirstByte == 0 {
 		return 0, false
 	}
-	return x.usual, true
+	return x.typicalFirstByte, true
 }
 
-// Probe reports whether name is sick and due to be probed, and if so keeps others
-// from probing it. The caller must then report, with Probe set, what came of it.
+// Probe reports whether name should be probed now: it is not healthy, the time for a
+// probe has come, and no other probe is under way. If it returns true, no other caller
+// may probe the host until the caller has sent a [Report] with Probe set.
 func (h *Health) Probe(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x := h.hosts[name]
-	if x == nil || x.failures == 0 || x.probing || time.Now().Before(x.due) {
+	if x == nil || x.failures == 0 || x.probing || time.Now().Before(x.nextProbe) {
 		return false
 	}
 	x.probing = true
 	return true
 }
 
-// Evidence is what an attempt says of the host.
-type Evidence uint8
+// Outcome is what an attempt shows about the host.
+type Outcome uint8
 
-// Kinds of [Evidence].
+// Values of [Outcome].
 const (
-	// Unsure: nothing, as when the caller gave up, or policy forbade to go on.
-	Unsure Evidence = iota
-	// Alive: it answered, whatever the answer was.
-	Alive
-	// Failed: it gave no answer.
-	Failed
+	// Unknown: the attempt shows nothing. The caller gave up, for example, or policy
+	// forbade to go on.
+	Unknown Outcome = iota
+	// Success: the host answered, with any status.
+	Success
+	// Failure: the host did not answer.
+	Failure
 )
 
-// Report is what came of one attempt.
+// Report describes one attempt that has ended.
 type Report struct {
-	// Host is whom the attempt was at, with the port where it has one.
+	// Host is the host that was asked, with its port if the reference has one.
 	Host string
-	// Evidence is what the attempt says of it.
-	Evidence Evidence
-	// FirstByte is how long it took to begin its answer; 0 if that is not known.
+	// Outcome is what the attempt shows.
+	Outcome Outcome
+	// FirstByte is how long the host took to begin its answer; 0 if this is not known.
 	FirstByte time.Duration
-	// Probe says that this was a probe, see [Health.Probe].
+	// Probe is true if the attempt was a probe, see [Health.Probe].
 	Probe bool
-	// Err is why it failed. It must hold nothing secret.
+	// Err is the reason of a failure. It must hold nothing secret.
 	Err error
 }
 
-// Report learns from an attempt. It returns the state of the host, and whether
-// that is another than before.
+// Report records an attempt. It returns the state of the host, and whether the attempt
+// changed it.
 func (h *Health) Report(r Report) (now State, changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x := h.hosts[r.Host]
 	if x == nil {
-		if r.Evidence == Unsure {
+		if r.Outcome == Unknown {
 			return Healthy, false
 		}
 		x = h.add(r.Host)
 	}
-	x.heard = time.Now()
+	x.reported = time.Now()
 	before := h.state(x)
-	switch r.Evidence {
-	case Alive:
-		x.failures, x.err, x.due, x.pause = 0, nil, time.Time{}, 0
-		x.learn(r.FirstByte)
-	case Failed:
+	switch r.Outcome {
+	case Success:
+		x.failures, x.err, x.nextProbe, x.probeDelay = 0, nil, time.Time{}, 0
+		x.addFirstByte(r.FirstByte)
+	case Failure:
 		h.fail(x, r.Err)
-	case Unsure:
-		if r.Probe { // nothing was learnt; the next one is not sooner than after a failure
-			x.due = x.heard.Add(max(x.pause, h.cfg.Probe))
+	case Unknown:
+		if r.Probe { // the next probe waits as long as after a failure
+			x.nextProbe = x.reported.Add(max(x.probeDelay, h.cfg.Probe))
 		}
 	}
 	if r.Probe {
@@ -160,7 +159,7 @@ func (h *Health) Report(r Report) (now State, changed bool) {
 	}
 	now = h.state(x)
 	if now != before {
-		x.since = x.heard
+		x.since = x.reported
 	}
 	return now, now != before
 }
@@ -170,27 +169,27 @@ func (h *Health) fail(x *host, err error) {
 	x.err = err
 	switch {
 	case x.failures < h.cfg.Failures:
-		x.due = x.heard
-	case x.pause == 0: // it opens
-		x.pause = h.cfg.Probe
-		x.due = x.heard.Add(x.pause)
-	case !x.heard.Before(x.due): // others under way when it opened change nothing
-		x.pause = min(2*x.pause, max(h.cfg.MaxProbe, h.cfg.Probe))
-		x.due = x.heard.Add(x.pause)
+		x.nextProbe = x.reported
+	case x.probeDelay == 0: // it becomes unhealthy now
+		x.probeDelay = h.cfg.Probe
+		x.nextProbe = x.reported.Add(x.probeDelay)
+	case !x.reported.Before(x.nextProbe): // attempts that began earlier change nothing
+		x.probeDelay = min(2*x.probeDelay, max(h.cfg.MaxProbe, h.cfg.Probe))
+		x.nextProbe = x.reported.Add(x.probeDelay)
 	}
 }
 
-func (x *host) learn(firstByte time.Duration) {
+func (x *host) addFirstByte(firstByte time.Duration) {
 	switch {
 	case firstByte <= 0:
-	case x.usual == 0:
-		x.usual = firstByte
+	case x.typicalFirstByte == 0:
+		x.typicalFirstByte = firstByte
 	default:
-		x.usual += (firstByte - x.usual) / 4
+		x.typicalFirstByte += (firstByte - x.typicalFirstByte) / 4
 	}
 }
 
-// add makes room for one more host.
+// add adds a host, and forgets another one if there are too many.
 func (h *Health) add(name string) *host {
 	if len(h.hosts) >= h.cfg.Hosts {
 		h.evict()
@@ -202,25 +201,26 @@ func (h *Health) add(name string) *host {
 
 func (h *Health) evict() {
 	var name string
-	var oldest *host
+	var first *host
 	for n, x := range h.hosts {
-		if oldest == nil || h.before(x, oldest) {
-			name, oldest = n, x
+		if first == nil || h.goesBefore(x, first) {
+			name, first = n, x
 		}
 	}
 	delete(h.hosts, name)
 }
 
-// before reports whether a is forgotten before b.
-func (h *Health) before(a, b *host) bool {
+// goesBefore reports whether a is forgotten before b.
+func (h *Health) goesBefore(a, b *host) bool {
 	if kept := h.kept(a); kept != h.kept(b) {
 		return !kept
 	}
-	return a.heard.Before(b.heard)
+	return a.reported.Before(b.reported)
 }
 
-// kept reports whether x is sick, and that is no old story: whoever makes lookups name
-// many hosts that do not exist would otherwise push out the real ones for good.
+// kept reports whether x failed not long ago. Older failures do not keep a host:
+// otherwise somebody whose lookups name many hosts that do not exist would push out
+// the real ones for good.
 func (h *Health) kept(x *host) bool {
-	return x.failures > 0 && time.Since(x.heard) < 10*max(h.cfg.MaxProbe, h.cfg.Probe)
+	return x.failures > 0 && time.Since(x.reported) < 10*max(h.cfg.MaxProbe, h.cfg.Probe)
 }

@@ -32,55 +32,55 @@ func one(t *testing.T, h *health.Health) health.Host {
 func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := health.New(health.Config{})
-		failed := health.Report{Host: "m", Evidence: health.Failed, Err: errDown}
-		alive := health.Report{Host: "m", Evidence: health.Alive, FirstByte: 20 * time.Millisecond}
-		unsure := health.Report{Host: "m"}
+		failed := health.Report{Host: "m", Outcome: health.Failure, Err: errDown}
+		success := health.Report{Host: "m", Outcome: health.Success, FirstByte: 20 * time.Millisecond}
+		unknown := health.Report{Host: "m"}
 
-		report(t, h, unsure, health.Healthy, false)
-		if n := len(h.Hosts()); n != 0 || h.Sick("m") || h.Probe("m") {
+		report(t, h, unknown, health.Healthy, false)
+		if n := len(h.Hosts()); n != 0 || !h.Healthy("m") || h.Probe("m") {
 			t.Errorf("%d hosts of which nothing is known", n)
 		}
 		report(t, h, failed, health.Suspect, true)
-		report(t, h, unsure, health.Suspect, false)
+		report(t, h, unknown, health.Suspect, false)
 		report(t, h, failed, health.Suspect, false)
-		report(t, h, alive, health.Healthy, true)
+		report(t, h, success, health.Healthy, true)
 		report(t, h, failed, health.Suspect, true)
 		report(t, h, failed, health.Suspect, false)
 		time.Sleep(time.Second)
-		opened := time.Now()
-		report(t, h, failed, health.Open, true)
+		failed3 := time.Now()
+		report(t, h, failed, health.Unhealthy, true)
 		want := health.Host{
-			Name: "m", State: health.Open, Since: opened, Failures: 3, Err: errDown,
-			Usual: 20 * time.Millisecond, NextProbe: opened.Add(15 * time.Second),
+			Name: "m", State: health.Unhealthy, Since: failed3, Failures: 3, Err: errDown,
+			TypicalFirstByte: 20 * time.Millisecond, NextProbe: failed3.Add(15 * time.Second),
 		}
-		if got := h.State("m"); got != health.Open || h.State("other") != health.Healthy {
+		if got := h.State("m"); got != health.Unhealthy || h.State("other") != health.Healthy {
 			t.Errorf("State: %s", got)
 		}
 		if got := one(t, h); got != want {
 			t.Errorf("Hosts: %+v; want %+v", got, want)
 		}
 		time.Sleep(time.Second)
-		report(t, h, alive, health.Healthy, true)
+		report(t, h, success, health.Healthy, true)
 		if got := one(t, h); got.Failures != 0 || got.Err != nil || !got.NextProbe.IsZero() || got.Since != time.Now() {
 			t.Errorf("Hosts: %+v; want it as good as new", got)
 		}
 	})
 }
 
-// Probes of an open host, when each of them fails, and when nobody knows.
+// Probes of an unhealthy host, when each of them fails, and when they show nothing.
 func TestProbes(t *testing.T) {
 	for name, tt := range map[string]struct {
-		evidence health.Evidence
+		evidence health.Outcome
 		waits    []time.Duration
 	}{
-		"failed": {health.Failed, []time.Duration{15, 30, 60, 120, 120}},
-		"unsure": {health.Unsure, []time.Duration{15, 15, 15}},
+		"failed":  {health.Failure, []time.Duration{15, 30, 60, 120, 120}},
+		"unknown": {health.Unknown, []time.Duration{15, 15, 15}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := health.New(health.Config{})
-				for range 20 { // more than enough were under way when it opened
-					h.Report(health.Report{Host: "m", Evidence: health.Failed})
+				for range 20 { // more than enough were under way when it became unhealthy
+					h.Report(health.Report{Host: "m", Outcome: health.Failure})
 				}
 				for i, wait := range tt.waits {
 					time.Sleep(wait*time.Second - time.Nanosecond)
@@ -94,7 +94,7 @@ func TestProbes(t *testing.T) {
 					if got := one(t, h); !got.Probing {
 						t.Errorf("Hosts: %+v; want it to be probing", got)
 					}
-					h.Report(health.Report{Host: "m", Evidence: tt.evidence, Probe: true})
+					h.Report(health.Report{Host: "m", Outcome: tt.evidence, Probe: true})
 				}
 			})
 		})
@@ -105,7 +105,7 @@ func TestProbes(t *testing.T) {
 func TestProbesOfSuspects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := health.New(health.Config{Probe: time.Second, MaxProbe: 2 * time.Second, Failures: 2})
-		h.Report(health.Report{Host: "m", Evidence: health.Failed})
+		h.Report(health.Report{Host: "m", Outcome: health.Failure})
 		if !h.Probe("m") {
 			t.Fatal("no probe at once")
 		}
@@ -117,23 +117,23 @@ func TestProbesOfSuspects(t *testing.T) {
 		if !h.Probe("m") {
 			t.Error("none after a second")
 		}
-		report(t, h, health.Report{Host: "m", Evidence: health.Failed, Probe: true}, health.Open, true)
+		report(t, h, health.Report{Host: "m", Outcome: health.Failure, Probe: true}, health.Unhealthy, true)
 	})
 }
 
-func TestUsual(t *testing.T) {
+func TestTypicalFirstByte(t *testing.T) {
 	h := health.New(health.Config{})
-	if d, ok := h.Usual("m"); ok {
-		t.Errorf("Usual of an unknown host: %s", d)
+	if d, ok := h.TypicalFirstByte("m"); ok {
+		t.Errorf("TypicalFirstByte of an unknown host: %s", d)
 	}
 	for _, tt := range []struct{ firstByte, want time.Duration }{{0, 0}, {80, 80}, {160, 100}, {0, 100}, {100, 100}, {20, 80}} {
-		h.Report(health.Report{Host: "m", Evidence: health.Alive, FirstByte: tt.firstByte})
-		if d, ok := h.Usual("m"); d != tt.want || ok != (d != 0) {
-			t.Errorf("after %d: Usual = %d, %v; want %d", tt.firstByte, d, ok, tt.want)
+		h.Report(health.Report{Host: "m", Outcome: health.Success, FirstByte: tt.firstByte})
+		if d, ok := h.TypicalFirstByte("m"); d != tt.want || ok != (d != 0) {
+			t.Errorf("after %d: TypicalFirstByte = %d, %v; want %d", tt.firstByte, d, ok, tt.want)
 		}
 	}
-	h.Report(health.Report{Host: "m", Evidence: health.Failed, FirstByte: 999})
-	if d, _ := h.Usual("m"); d != 80 {
+	h.Report(health.Report{Host: "m", Outcome: health.Failure, FirstByte: 999})
+	if d, _ := h.TypicalFirstByte("m"); d != 80 {
 		t.Errorf("a failure counts as an answer: %d", d)
 	}
 }
@@ -142,24 +142,24 @@ func TestUsual(t *testing.T) {
 func TestBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := health.New(health.Config{Hosts: 3})
-		h.Report(health.Report{Host: "sick", Evidence: health.Failed})
+		h.Report(health.Report{Host: "failed", Outcome: health.Failure})
 		for i := range 1000 {
 			time.Sleep(time.Second)
-			h.Report(health.Report{Host: "often", Evidence: health.Alive})
-			h.Report(health.Report{Host: fmt.Sprint("once-", i), Evidence: health.Alive})
+			h.Report(health.Report{Host: "often", Outcome: health.Success})
+			h.Report(health.Report{Host: fmt.Sprint("once-", i), Outcome: health.Success})
 		}
 		var got []string
 		for _, x := range h.Hosts() {
 			got = append(got, x.Name)
 		}
-		if fmt.Sprint(got) != "[often once-999 sick]" {
+		if fmt.Sprint(got) != "[failed often once-999]" {
 			t.Errorf("hosts: %v", got)
 		}
 		for i := range 3 {
-			h.Report(health.Report{Host: fmt.Sprint("down-", i), Evidence: health.Failed})
+			h.Report(health.Report{Host: fmt.Sprint("down-", i), Outcome: health.Failure})
 		}
 		if n := len(h.Hosts()); n != 3 {
-			t.Errorf("%d sick hosts, want 3", n)
+			t.Errorf("%d failed hosts, want 3", n)
 		}
 	})
 }
@@ -170,22 +170,22 @@ func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := health.New(health.Config{Hosts: 8})
 		for i := range 8 {
-			h.Report(health.Report{Host: fmt.Sprint("bogus-", i), Evidence: health.Failed})
+			h.Report(health.Report{Host: fmt.Sprint("bogus-", i), Outcome: health.Failure})
 		}
 		hear := func(names ...string) (known int) {
 			for _, n := range names {
 				time.Sleep(time.Second)
-				h.Report(health.Report{Host: n, Evidence: health.Alive, FirstByte: time.Millisecond})
+				h.Report(health.Report{Host: n, Outcome: health.Success, FirstByte: time.Millisecond})
 			}
 			for _, n := range names {
-				if _, ok := h.Usual(n); ok {
+				if _, ok := h.TypicalFirstByte(n); ok {
 					known++
 				}
 			}
 			return known
 		}
 		if n := hear("a", "b"); n != 1 {
-			t.Errorf("%d real hosts are known, want 1: the sick ones are kept for now", n)
+			t.Errorf("%d real hosts are known, want 1: those that failed are kept for now", n)
 		}
 		time.Sleep(20 * time.Minute)
 		if n := hear("a", "b", "c"); n != 3 {
@@ -195,7 +195,7 @@ func TestFlood(t *testing.T) {
 }
 
 func TestStateString(t *testing.T) {
-	for s, want := range map[health.State]string{health.Healthy: "healthy", health.Suspect: "suspect", health.Open: "open", 99: "unknown"} {
+	for s, want := range map[health.State]string{health.Healthy: "healthy", health.Suspect: "suspect", health.Unhealthy: "unhealthy", 99: "unknown"} {
 		if got := s.String(); got != want {
 			t.Errorf("%d is %q, want %q", s, got, want)
 		}
@@ -205,7 +205,7 @@ func TestStateString(t *testing.T) {
 // Of many that ask at once one probes, while all report.
 func TestConcurrently(t *testing.T) {
 	h := health.New(health.Config{})
-	h.Report(health.Report{Host: "m", Evidence: health.Failed})
+	h.Report(health.Report{Host: "m", Outcome: health.Failure})
 	var mu sync.Mutex
 	probes := 0
 	var wg sync.WaitGroup
@@ -216,9 +216,9 @@ func TestConcurrently(t *testing.T) {
 				defer mu.Unlock()
 				probes++
 			}
-			h.Usual("m")
+			h.TypicalFirstByte("m")
 			h.Hosts()
-			h.Report(health.Report{Host: "other", Evidence: health.Alive, FirstByte: 1})
+			h.Report(health.Report{Host: "other", Outcome: health.Success, FirstByte: 1})
 		})
 	}
 	wg.Wait()

@@ -6,22 +6,24 @@ import (
 	"time"
 )
 
-// State is how a host is doing.
+// State is the state of a host.
 type State uint8
 
-// Kinds of [State].
+// Values of [State].
 const (
-	// Healthy: the last answer was one.
+	// Healthy: the last attempt got an answer, or nothing is known of the host.
 	Healthy State = iota
-	// Suspect: it failed, but not often enough yet to be left alone.
+	// Suspect: the last attempt failed, but fewer failures followed one another than
+	// [Config].Failures.
 	Suspect
-	// Open: it failed too often in a row, and is probed now and then.
-	Open
+	// Unhealthy: [Config].Failures or more failures followed one another. The host is
+	// probed from time to time.
+	Unhealthy
 )
 
-var states = [...]string{Healthy: "healthy", Suspect: "suspect", Open: "open"}
+var states = [...]string{Healthy: "healthy", Suspect: "suspect", Unhealthy: "unhealthy"}
 
-// String is a short stable word, fit for a metric's label.
+// String returns a short word that stays the same, fit for the label of a metric.
 func (s State) String() string {
 	if int(s) < len(states) {
 		return states[s]
@@ -36,27 +38,28 @@ func (h *Health) state(x *host) State {
 	case x.failures < h.cfg.Failures:
 		return Suspect
 	}
-	return Open
+	return Unhealthy
 }
 
-// Host is what is known of one host at a moment.
+// Host is what is known of one host at one moment.
 type Host struct {
 	Name  string // "quay.io", "[::1]:5000"
-	State State  // how it is doing
-	// Since is when it came into that state.
+	State State
+	// Since is the time when the host came into this state.
 	Since time.Time
-	// Failures are those in a row, the last of which was Err.
+	// Failures counts the failures since the last answer. Err is the last of them.
 	Failures int
 	Err      error
-	// Usual is how long it usually takes to begin an answer; 0 if it never did.
-	Usual time.Duration
-	// Probing says that a probe is under way; NextProbe is when the next one may
-	// be, zero for a healthy host.
+	// TypicalFirstByte is how long the host takes to begin an answer; 0 if it has
+	// never answered. See [Health.TypicalFirstByte].
+	TypicalFirstByte time.Duration
+	// Probing is true while a probe is under way. NextProbe is the earliest time of
+	// the next one; zero for a healthy host.
 	Probing   bool
 	NextProbe time.Time
 }
 
-// Hosts are all hosts that something is known of, by name. It is a copy.
+// Hosts returns all known hosts, sorted by name. The slice is a copy.
 func (h *Health) Hosts() []Host {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -65,7 +68,7 @@ func (h *Health) Hosts() []Host {
 		x := h.hosts[name]
 		all = append(all, Host{
 			Name: name, State: h.state(x), Since: x.since, Failures: x.failures, Err: x.err,
-			Usual: x.usual, Probing: x.probing, NextProbe: x.due,
+			TypicalFirstByte: x.typicalFirstByte, Probing: x.probing, NextProbe: x.nextProbe,
 		})
 	}
 	return all

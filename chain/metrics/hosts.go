@@ -72,8 +72,8 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, h := range known[:min(len(known), MaxHosts)] {
 		gauge(c.up, up(h), h.Name)
-		if h.Usual > 0 {
-			gauge(c.firstByte, h.Usual.Seconds(), h.Name)
+		if h.TypicalFirstByte > 0 {
+			gauge(c.firstByte, h.TypicalFirstByte.Seconds(), h.Name)
 		}
 	}
 	if len(known) > MaxHosts {

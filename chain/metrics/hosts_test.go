@@ -40,9 +40,9 @@ func TestHosts(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	h.Report(health.Report{Host: "up.test", Evidence: health.Alive, FirstByte: 20 * time.Millisecond})
-	h.Report(health.Report{Host: "[::1]:5000", Evidence: health.Failed, Err: errors.New("refused")})
-	h.Report(health.Report{Host: "quay.io", Evidence: health.Failed, Err: errors.New("no such host")})
+	h.Report(health.Report{Host: "up.test", Outcome: health.Success, FirstByte: 20 * time.Millisecond})
+	h.Report(health.Report{Host: "[::1]:5000", Outcome: health.Failure, Err: errors.New("refused")})
+	h.Report(health.Report{Host: "quay.io", Outcome: health.Failure, Err: errors.New("no such host")})
 	compare("") // no rules
 	rules = mirroring(t, "up.test", "[::1]:5000", "never-asked.test")
 	compare(`
@@ -67,7 +67,7 @@ func TestHostsAreBounded(t *testing.T) {
 	var names []string
 	for i := range 1000 {
 		names = append(names, fmt.Sprintf("host-%03d.test", i))
-		h.Report(health.Report{Host: names[i], Evidence: health.Alive})
+		h.Report(health.Report{Host: names[i], Outcome: health.Success})
 	}
 	rules := mirroring(t, names...)
 	reg := prometheus.NewPedanticRegistry()
@@ -91,12 +91,12 @@ func TestHostsAreBounded(t *testing.T) {
 	if got := values(); got["other"] != 1 {
 		t.Error("all are well, and the rest is not")
 	}
-	h.Report(health.Report{Host: names[999], Evidence: health.Failed})
+	h.Report(health.Report{Host: names[999], Outcome: health.Failure})
 	if got, ok := values()[names[999]]; !ok || got != 0 {
 		t.Errorf("the one that fails is %g (%t)", got, ok)
 	}
 	for _, name := range names {
-		h.Report(health.Report{Host: name, Evidence: health.Failed})
+		h.Report(health.Report{Host: name, Outcome: health.Failure})
 	}
 	if got := values(); got["other"] != 0 {
 		t.Error("all fail, and the rest is well")

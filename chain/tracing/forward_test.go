@@ -94,8 +94,8 @@ func TestTracedChainRestores(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = base.Close() })
 		c, err := chain.New(tr.Fetches(base), func() *policy.Rules { return rules },
-			tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry, Notes: disk}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}),
-			tr.Attempts(), chain.Store(chain.StoreConfig{Carry: tr.Carry, Notes: disk}))
+			tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry, State: disk.State()}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}),
+			tr.Attempts(), chain.Store(chain.StoreConfig{Carry: tr.Carry, State: disk.State()}))
 		if err != nil {
 			t.Fatal(err)
 		}

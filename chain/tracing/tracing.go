@@ -92,7 +92,9 @@ func (s *spanned) Lookup(ctx context.Context, req provider.Request) (*provider.R
 }
 
 // Fetches is base with a span for each manifest and each release that it reads.
-func (t *Tracing) Fetches(base provider.Opener) provider.Opener { return &fetches{provider.Forward{Next: base}, t} }
+func (t *Tracing) Fetches(base provider.Opener) provider.Opener {
+	return &fetches{provider.Forward{Next: base}, t}
+}
 
 // Carry has work that callers share go on in the trace of the first of them. It is
 // for the fields Carry of [chain.CacheConfig] and [chain.StoreConfig].

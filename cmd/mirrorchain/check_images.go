@@ -104,14 +104,14 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	probes, err := chain.NewProbes(l.base, func() *policy.Rules { return l.policies.rules }, chain.ProbesConfig{
+	finder, err := chain.NewFinder(l.base, func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
 		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
 	})
 	if err != nil {
 		return "", err
 	}
 	start := time.Now()
-	found, err := probes.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
+	found, err := finder.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
 	if err != nil {
 		return "", l.failed(ctx, ref, err, time.Since(start))
 	}

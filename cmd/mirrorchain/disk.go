@@ -36,7 +36,7 @@ func (a *app) disk(dir string, given bool) (*diskcache.Cache, error) {
 func (a *app) row(disk *diskcache.Cache) assembly.Row {
 	deps := a.deps()
 	if disk != nil {
-		deps.Notes = disk
+		deps.State = disk.State()
 	}
 	return assembly.Mirrorchain(deps)
 }

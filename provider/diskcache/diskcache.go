@@ -16,7 +16,7 @@ type Config struct {
 	// empty and was not made by Open: no file of anybody else is ever removed.
 	Dir string
 	// MaxBytes bounds what is kept, as a disk with blocks of 4 KiB counts it; 0 is
-	// 2 GiB. Notes have an eighth of it. While several processes write, each may be
+	// 2 GiB. State has an eighth of it. While several processes write, each may be
 	// ahead of what it knows of the others by a sixteenth.
 	MaxBytes int64
 	// OnError, if not nil, is told what the disk refused: it is full, read-only, or
@@ -29,7 +29,7 @@ type Config struct {
 // Cache is an open directory. All methods may be called from many goroutines at
 // once. Open makes one; a nil Cache keeps nothing.
 type Cache struct {
-	blobs, notes *bucket
+	blobs, state *bucket
 	names, seals subkey
 }
 
@@ -76,17 +76,17 @@ func open(cfg Config, step func(string) error) (*Cache, error) {
 	if c.blobs, err = openBucket(root, "blobs", bound-bound/8, isBlob, refusals, step); err != nil {
 		return nil, err
 	}
-	if c.notes, err = openBucket(root, "notes", bound/8, isNote, refusals, step); err != nil {
+	if c.state, err = openBucket(root, "state", bound/8, isEntry, refusals, step); err != nil {
 		return nil, errors.Join(err, c.blobs.root.Close())
 	}
-	c.notes.neighbour = c.blobs // which has nearly all of the room
-	key, err := loadKey(c.notes)
+	c.state.neighbour = c.blobs // which has nearly all of the room
+	key, err := loadKey(c.state)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	c.names, c.seals = key.derive("name"), key.derive("seal")
 	c.blobs.tidy(0)
-	c.notes.tidy(0)
+	c.state.tidy(0)
 	return c, nil
 }
 
@@ -95,7 +95,7 @@ func (c *Cache) Close() error {
 	if c == nil {
 		return nil
 	}
-	return errors.Join(c.blobs.root.Close(), c.notes.root.Close())
+	return errors.Join(c.blobs.root.Close(), c.state.root.Close())
 }
 
 // private refuses a directory that belongs to somebody else, or whose mode lets

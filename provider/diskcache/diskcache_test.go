@@ -97,9 +97,9 @@ func TestKeeps(t *testing.T) {
 	}
 	c.Put(digest, b)
 	c.Put(long, b)
-	c.PutNote("who", []byte("first"))
-	c.PutNote("who", []byte("second"))
-	c.PutNote("nothing", nil)
+	c.State().Put("who", []byte("first"))
+	c.State().Put("who", []byte("second"))
+	c.State().Put("nothing", nil)
 
 	other, g := open(t, dir, 0) // another process, or the next one
 	for _, c := range []*diskcache.Cache{c, other} {
@@ -108,14 +108,14 @@ func TestKeeps(t *testing.T) {
 				t.Errorf("%s: %d bytes, %v", d, len(got), ok)
 			}
 		}
-		if v, ok := c.Note("who"); !ok || string(v) != "second" {
-			t.Errorf("note %q, %v; want the last one", v, ok)
+		if v, ok := c.State().Get("who"); !ok || string(v) != "second" {
+			t.Errorf("entry %q, %v; want the last one", v, ok)
 		}
-		if v, ok := c.Note("nothing"); !ok || len(v) != 0 {
-			t.Errorf("an empty note is %q, %v", v, ok)
+		if v, ok := c.State().Get("nothing"); !ok || len(v) != 0 {
+			t.Errorf("an empty entry is %q, %v", v, ok)
 		}
-		if v, ok := c.Note("nobody"); ok {
-			t.Errorf("a note that nobody made: %q", v)
+		if v, ok := c.State().Get("nobody"); ok {
+			t.Errorf("an entry that nobody made: %q", v)
 		}
 	}
 	if all := append(f.take(), g.take()...); len(all) > 0 {
@@ -126,7 +126,7 @@ func TestKeeps(t *testing.T) {
 			t.Errorf("%s has mode %#o; want 0600", name, info.Mode().Perm())
 		}
 	}
-	for _, d := range []string{"", "blobs", "notes"} {
+	for _, d := range []string{"", "blobs", "state"} {
 		if info, err := os.Stat(filepath.Join(dir, d)); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v; want 0700", d, info.Mode(), err)
 		}
@@ -151,7 +151,7 @@ func TestPutRefuses(t *testing.T) {
 	if _, ok := c.Get(wrong); ok || len(f.take()) != 1 {
 		t.Error("content that does not match its digest is kept, or nobody is told")
 	}
-	c.PutNote("large", make([]byte, diskcache.MaxNote+1))
+	c.State().Put("large", make([]byte, diskcache.MaxValue+1))
 	large := make([]byte, 16<<20+1)
 	c.Put(fmt.Sprintf("sha256:%x", sha256.Sum256(large)), large)
 	if all := files(t, dir); len(all) != 1 { // the key
@@ -176,9 +176,9 @@ func TestDamage(t *testing.T) {
 			c, f := open(t, dir, 0)
 			b, digest := content(1, 5_000)
 			c.Put(digest, b)
-			c.PutNote("who", []byte("somebody"))
+			c.State().Put("who", []byte("somebody"))
 			for name := range files(t, dir) {
-				if name == "notes/key" {
+				if name == "state/key" {
 					continue
 				}
 				path := filepath.Join(dir, name)
@@ -193,8 +193,8 @@ func TestDamage(t *testing.T) {
 			if got, ok := c.Get(digest); ok {
 				t.Errorf("content: %d bytes, taken for %d", len(got), len(b))
 			}
-			if v, ok := c.Note("who"); ok {
-				t.Errorf("note %q", v)
+			if v, ok := c.State().Get("who"); ok {
+				t.Errorf("entry %q", v)
 			}
 			if n := len(f.take()); n != 2 {
 				t.Errorf("%d faults reported; want 2", n)
@@ -203,25 +203,25 @@ func TestDamage(t *testing.T) {
 				t.Errorf("%d files; want the key alone", n)
 			}
 			c.Put(digest, b)
-			c.PutNote("who", []byte("somebody"))
+			c.State().Put("who", []byte("somebody"))
 			if got, ok := c.Get(digest); !ok || !bytes.Equal(got, b) {
 				t.Error("not kept anew")
 			}
-			if v, ok := c.Note("who"); !ok || string(v) != "somebody" {
-				t.Error("not noted anew")
+			if v, ok := c.State().Get("who"); !ok || string(v) != "somebody" {
+				t.Error("not put anew")
 			}
 		})
 	}
 }
 
-// A note counts under the key that it was written for, and in its own directory.
+// An entry counts under the key that it was written for, and in its own directory.
 func TestNotesStayInPlace(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	c, _ := open(t, dir, 0)
 	move := func(from string) {
 		t.Helper()
 		before := files(t, dir)
-		c.PutNote("mine", []byte("mine"))
+		c.State().Put("mine", []byte("mine"))
 		for name := range files(t, dir) {
 			if before[name] != nil {
 				continue
@@ -234,32 +234,32 @@ func TestNotesStayInPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if v, ok := c.Note("mine"); ok {
+		if v, ok := c.State().Get("mine"); ok {
 			t.Errorf("%q is taken for it", v)
 		}
 	}
-	note := func(dir string, c *diskcache.Cache) string {
+	entry := func(dir string, c *diskcache.Cache) string {
 		t.Helper()
-		c.PutNote("theirs", []byte("theirs"))
+		c.State().Put("theirs", []byte("theirs"))
 		for name := range files(t, dir) {
-			if name != "notes/key" {
+			if name != "state/key" {
 				return filepath.Join(dir, name)
 			}
 		}
-		t.Fatal("no note")
+		t.Fatal("no entry")
 		return ""
 	}
-	move(note(dir, c))
+	move(entry(dir, c))
 	other, _ := open(t, elsewhere, 0)
-	move(note(elsewhere, other))
+	move(entry(elsewhere, other))
 }
 
-// Nothing of a note's key is on the disk, not even a hash that others could make.
+// Nothing of an entry's key is on the disk, not even a hash that others could make.
 func TestKeysStaySecret(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := open(t, dir, 0)
 	const secret = "registry.example hunter2"
-	c.PutNote(secret, []byte("v"))
+	c.State().Put(secret, []byte("v"))
 	sum := sha256.Sum256([]byte(secret))
 	for name := range files(t, dir) {
 		b, err := os.ReadFile(filepath.Join(dir, name))
@@ -275,10 +275,10 @@ func TestKeysStaySecret(t *testing.T) {
 	// The same key, elsewhere, has another name.
 	other := t.TempDir()
 	d, _ := open(t, other, 0)
-	d.PutNote(secret, []byte("v"))
+	d.State().Put(secret, []byte("v"))
 	there := files(t, other)
 	for name := range files(t, dir) {
-		if name != "notes/key" && there[name] != nil {
+		if name != "state/key" && there[name] != nil {
 			t.Errorf("%s is the same in two directories", name)
 		}
 	}
@@ -291,7 +291,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Close()
-		return filepath.Join(dir, "notes", "key")
+		return filepath.Join(dir, "state", "key")
 	}
 	chmod := func(t *testing.T, path string, mode fs.FileMode) {
 		if err := os.Chmod(path, mode); err != nil {
@@ -311,7 +311,7 @@ func TestOpenRefuses(t *testing.T) {
 		"blobs lead elsewhere": {func(t *testing.T, dir string) {
 			key(t, dir)
 			os.Remove(filepath.Join(dir, "blobs"))
-			os.Symlink("notes", filepath.Join(dir, "blobs"))
+			os.Symlink("state", filepath.Join(dir, "blobs"))
 		}, "not a directory of its own"},
 		"something else": {func(t *testing.T, dir string) { os.WriteFile(filepath.Join(dir, "letter.txt"), nil, 0o600) }, "letter.txt"},
 	} {
@@ -338,7 +338,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// A key that is none any more costs the notes, and nothing else.
+// A key that is none any more costs the entries, and nothing else.
 func TestLostKey(t *testing.T) {
 	for name, spoil := range map[string]func(string) error{
 		"gone":  os.Remove,
@@ -350,20 +350,20 @@ func TestLostKey(t *testing.T) {
 			c, _ := open(t, dir, 0)
 			b, digest := content(1, 100)
 			c.Put(digest, b)
-			c.PutNote("who", []byte("v"))
-			if err := spoil(filepath.Join(dir, "notes", "key")); err != nil {
+			c.State().Put("who", []byte("v"))
+			if err := spoil(filepath.Join(dir, "state", "key")); err != nil {
 				t.Fatal(err)
 			}
 			d, _ := open(t, dir, 0)
 			if _, ok := d.Get(digest); !ok {
 				t.Error("the content is gone too")
 			}
-			if v, ok := d.Note("who"); ok {
-				t.Errorf("note %q of another key", v)
+			if v, ok := d.State().Get("who"); ok {
+				t.Errorf("entry %q of another key", v)
 			}
-			d.PutNote("who", []byte("again"))
-			if v, ok := d.Note("who"); !ok || string(v) != "again" {
-				t.Errorf("note %q, %v", v, ok)
+			d.State().Put("who", []byte("again"))
+			if v, ok := d.State().Get("who"); !ok || string(v) != "again" {
+				t.Errorf("entry %q, %v", v, ok)
 			}
 		})
 	}
@@ -409,10 +409,10 @@ func TestBound(t *testing.T) {
 		t.Errorf("a file that is not ours: %v", err)
 	}
 	for n := range 100 {
-		c.PutNote(fmt.Sprint(n), []byte("v"))
+		c.State().Put(fmt.Sprint(n), []byte("v"))
 	}
-	if n := len(files(t, filepath.Join(dir, "notes"))); n > 25+1 {
-		t.Errorf("%d notes, of 4 KiB each; want at most 25 in 100 KiB", n-1)
+	if n := len(files(t, filepath.Join(dir, "state"))); n > 25+1 {
+		t.Errorf("%d entries, of 4 KiB each; want at most 25 in 100 KiB", n-1)
 	}
 }
 
@@ -429,7 +429,7 @@ func age(t testing.TB, dir, digest string, d time.Duration) {
 func TestLeftOvers(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, 0)
-	now, old := filepath.Join(dir, "blobs", "tmp-"+rand.Text()), filepath.Join(dir, "notes", "tmp-"+rand.Text())
+	now, old := filepath.Join(dir, "blobs", "tmp-"+rand.Text()), filepath.Join(dir, "state", "tmp-"+rand.Text())
 	for _, name := range []string{now, old} {
 		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
@@ -452,12 +452,12 @@ func TestNilKeepsNothing(t *testing.T) {
 	var c *diskcache.Cache
 	b, digest := content(1, 100)
 	c.Put(digest, b)
-	c.PutNote("who", b)
+	c.State().Put("who", b)
 	if _, ok := c.Get(digest); ok {
 		t.Error("nothing has content")
 	}
-	if _, ok := c.Note("who"); ok {
-		t.Error("nothing has a note")
+	if _, ok := c.State().Get("who"); ok {
+		t.Error("nothing has an entry")
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
@@ -476,7 +476,7 @@ func TestBrokenDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Put(digest, b)
-	c.PutNote("who", []byte("v"))
+	c.State().Put("who", []byte("v"))
 	if n := len(f.take()); n != 1 {
 		t.Errorf("told %d times that nothing can be written; want once", n)
 	}
@@ -487,8 +487,8 @@ func TestBrokenDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Put(digest, b)
-	c.PutNote("who", []byte("v"))
-	if _, ok := c.Note("who"); ok || len(f.take()) > 0 {
+	c.State().Put("who", []byte("v"))
+	if _, ok := c.State().Get("who"); ok || len(f.take()) > 0 {
 		t.Error("a closed cache finds something, or reports faults of a disk that it gave up")
 	}
 }
@@ -511,7 +511,7 @@ func TestConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
-// use reads and writes some of 40 blobs and notes, and checks what it finds. It
+// use reads and writes some of 40 blobs and entries, and checks what it finds. It
 // returns how many of them were there.
 func use(t testing.TB, c *diskcache.Cache, seed, rounds int) (found int) {
 	for i := range rounds {
@@ -525,14 +525,14 @@ func use(t testing.TB, c *diskcache.Cache, seed, rounds int) (found int) {
 		} else {
 			c.Put(digest, b)
 		}
-		key := fmt.Sprint("note ", n)
-		if v, ok := c.Note(key); ok {
+		key := fmt.Sprint("entry ", n)
+		if v, ok := c.State().Get(key); ok {
 			found++
 			if string(v) != key {
-				t.Errorf("note %d is %q", n, v)
+				t.Errorf("entry %d is %q", n, v)
 			}
 		} else {
-			c.PutNote(key, []byte(key))
+			c.State().Put(key, []byte(key))
 		}
 	}
 	return found

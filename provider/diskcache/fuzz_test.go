@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Whatever stands in a note's file: it is a note only if this cache sealed it under
+// Whatever stands in an entry's file: it is an entry only if this cache sealed it under
 // that name.
 func FuzzNote(f *testing.F) {
 	c, _ := open(f, f.TempDir(), 0)
@@ -20,7 +20,7 @@ func FuzzNote(f *testing.F) {
 	f.Add(make([]byte, 32), []byte(nil))
 	f.Fuzz(func(t *testing.T, file, value []byte) {
 		if got, ok := c.Unseal(name, file); ok && !bytes.Equal(c.Seal(name, got), file) {
-			t.Errorf("%q is taken for the note %q", file, got)
+			t.Errorf("%q is taken for the entry %q", file, got)
 		}
 		if got, ok := c.Unseal(name, c.Seal(name, value)); !ok || !bytes.Equal(got, value) {
 			t.Errorf("%q becomes %q, %v", value, got, ok)

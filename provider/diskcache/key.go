@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-// keyFile is beside the notes and is none. All processes share it.
+// keyFile is beside the entries of state and is none. All processes share it.
 const (
 	keyFile = "key"
 	keySize = 32
@@ -22,14 +22,14 @@ func loadKey(b *bucket) (subkey, error) {
 			return k, err
 		}
 		if err := makeKey(b); err != nil {
-			return nil, fmt.Errorf("making the key of the notes: %w", err)
+			return nil, fmt.Errorf("making the key of the state: %w", err)
 		}
 	}
-	return nil, errors.New("the key of the notes goes as soon as it is made")
+	return nil, errors.New("the key of the state goes as soon as it is made")
 }
 
 // readKey reads the key. One that is no key, or none any more, is put aside: then the
-// notes that were made with it are lost, which is what they are anyway.
+// entries that were made with it are lost, which is what they are anyway.
 func readKey(b *bucket) (subkey, error) {
 	info, err := b.root.Lstat(keyFile)
 	if err != nil {

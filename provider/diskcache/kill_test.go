@@ -99,7 +99,7 @@ func check(t *testing.T, dir string) (found int) {
 			t.Errorf("%s was left half-written and is still there", name)
 		}
 	}
-	found = use(t, c, 0, 40) // each blob and each note once
+	found = use(t, c, 0, 40) // each blob and each entry once
 	if all := f.take(); len(all) > 0 {
 		t.Errorf("a killed process left %v", all)
 	}
@@ -125,7 +125,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		}
 		found += check(t, dir)
 	}
-	t.Logf("%d processes killed, %d blobs and notes found and right", steps, found)
+	t.Logf("%d processes killed, %d blobs and entries found and right", steps, found)
 	if found == 0 {
 		t.Error("nothing ever survived: the test proves nothing")
 	}
@@ -166,7 +166,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if err := survivor.Wait(); err != nil {
 		t.Errorf("the process that was not killed: %v", err)
 	}
-	t.Logf("%d processes killed, %d blobs and notes found and right", killed, found)
+	t.Logf("%d processes killed, %d blobs and entries found and right", killed, found)
 	if killed < rounds {
 		t.Errorf("%d processes killed; want at least %d", killed, rounds)
 	}

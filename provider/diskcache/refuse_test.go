@@ -74,9 +74,9 @@ func TestFullDisk(t *testing.T) {
 	if all := d.take(); len(all) != 1 || !strings.Contains(all[0].Error(), "no space left") {
 		t.Errorf("reported %v; want once that there is no space left", all)
 	}
-	d.PutNote("who", []byte("v"))
-	if v, ok := d.Note("who"); !ok || string(v) != "v" {
-		t.Errorf("note %q, %v", v, ok)
+	d.State().Put("who", []byte("v"))
+	if v, ok := d.State().Get("who"); !ok || string(v) != "v" {
+		t.Errorf("entry %q, %v", v, ok)
 	}
 	// One that has no room at all does without, keeps what it has, and is not told of
 	// each time.
@@ -93,20 +93,20 @@ func TestFullDisk(t *testing.T) {
 
 // What is dropped is gone for the next process too, when nothing can be written, and
 // for this one when nothing can be removed.
-func TestDropNote(t *testing.T) {
+func TestDelete(t *testing.T) {
 	d := full(t, 1<<20)
-	d.PutNote("who", []byte("granted"))
-	d.PutNote("other", []byte("granted"))
+	d.State().Put("who", []byte("granted"))
+	d.State().Put("other", []byte("granted"))
 	d.room = -1
-	d.DropNote("who")
-	d.DropNote("nobody")
+	d.State().Delete("who")
+	d.State().Delete("nobody")
 	next, _ := open(t, d.dir, 0)
 	for name, c := range map[string]*diskcache.Cache{"this process": d.Cache, "the next": next} {
-		if v, ok := c.Note("who"); ok {
+		if v, ok := c.State().Get("who"); ok {
 			t.Errorf("%s: %q after it was dropped", name, v)
 		}
-		if _, ok := c.Note("other"); !ok {
-			t.Errorf("%s: another note is gone", name)
+		if _, ok := c.State().Get("other"); !ok {
+			t.Errorf("%s: another entry is gone", name)
 		}
 	}
 	if all := d.take(); len(all) > 0 {
@@ -116,7 +116,7 @@ func TestDropNote(t *testing.T) {
 	d.room = 1 << 20
 	var path string
 	for name := range files(t, d.dir) {
-		if name != "notes/key" {
+		if name != "state/key" {
 			path = filepath.Join(d.dir, name)
 		}
 	}
@@ -125,13 +125,13 @@ func TestDropNote(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(path, "stubborn"), 0o700); err != nil { // cannot be removed or emptied
 		t.Fatal(err)
 	}
-	d.DropNote("other")
+	d.State().Delete("other")
 	if err := os.RemoveAll(path); err != nil {
 		t.Fatal(err)
 	}
 	rename(t, away, path)
 	for range 2 {
-		if v, ok := d.Note("other"); ok {
+		if v, ok := d.State().Get("other"); ok {
 			t.Errorf("%q after it was dropped", v)
 		}
 	}
@@ -141,9 +141,9 @@ func TestDropNote(t *testing.T) {
 	if all := d.take(); len(all) != 1 {
 		t.Errorf("reported %v; want that it could not be removed", all)
 	}
-	d.PutNote("other", []byte("again"))
-	if v, ok := d.Note("other"); !ok || string(v) != "again" {
-		t.Errorf("noted anew: %q, %v", v, ok)
+	d.State().Put("other", []byte("again"))
+	if v, ok := d.State().Get("other"); !ok || string(v) != "again" {
+		t.Errorf("put anew: %q, %v", v, ok)
 	}
 }
 
@@ -154,12 +154,12 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// What a clock that was ahead noted as used goes first, unless it is used again.
+// What a clock that was ahead marked as used goes first, unless it is used again.
 func TestClockWasAhead(t *testing.T) {
 	dir := t.TempDir()
-	c, _ := open(t, dir, 1<<20) // room for 32 notes
+	c, _ := open(t, dir, 1<<20) // room for 32 entries
 	for n := range 30 {
-		c.PutNote(fmt.Sprint("old ", n), []byte("v"))
+		c.State().Put(fmt.Sprint("old ", n), []byte("v"))
 	}
 	ahead := time.Now().Add(10 * 365 * 24 * time.Hour)
 	for name := range files(t, dir) {
@@ -167,18 +167,18 @@ func TestClockWasAhead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, ok := c.Note("old 7"); !ok {
+	if _, ok := c.State().Get("old 7"); !ok {
 		t.Fatal("not there")
 	}
 	for n := range 20 {
-		c.PutNote(fmt.Sprint("new ", n), []byte("v"))
+		c.State().Put(fmt.Sprint("new ", n), []byte("v"))
 	}
 	for n := range 20 {
-		if _, ok := c.Note(fmt.Sprint("new ", n)); !ok {
+		if _, ok := c.State().Get(fmt.Sprint("new ", n)); !ok {
 			t.Errorf("new %d is gone, in favour of what is from the future", n)
 		}
 	}
-	if _, ok := c.Note("old 7"); !ok {
+	if _, ok := c.State().Get("old 7"); !ok {
 		t.Error("what was used since is gone")
 	}
 }
@@ -214,7 +214,7 @@ func TestOpenTouchesNoOthersFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mine := map[string]string{"notes/key": "a private key", "notes/tmp-ideas.txt": "ideas", "blobs/tmp-BIG": "x", "letter.txt": "y"}
+	mine := map[string]string{"state/key": "a private key", "state/tmp-ideas.txt": "ideas", "blobs/tmp-BIG": "x", "letter.txt": "y"}
 	for _, marked := range []bool{false, true} {
 		dir := filepath.Join(t.TempDir(), "home")
 		for name, text := range mine {
@@ -233,7 +233,7 @@ func TestOpenTouchesNoOthersFiles(t *testing.T) {
 		}
 		if err == nil {
 			for n := range 40 {
-				c.PutNote(fmt.Sprint(n), []byte("v"))
+				c.State().Put(fmt.Sprint(n), []byte("v"))
 			}
 			c.Close()
 		} else if n := len(files(t, dir)); n != before {

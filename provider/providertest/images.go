@@ -35,6 +35,7 @@ func TestImageProvider(t *testing.T, h ImageHarness) {
 		{"Tampered", testImageTampered},
 		{"Cancel", testImageCancel},
 		{"Concurrent", testImageConcurrent},
+		{"Extract", testExtract},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, h) })
 	}
@@ -86,6 +87,7 @@ func wantFiles(t *testing.T, img provider.Image, want map[string]string, pattern
 	if !maps.Equal(got, want) {
 		t.Errorf("Files(%q) are %q, want %q", patterns, got, want)
 	}
+	wantExtracted(t, img, files, want, patterns...)
 	if err := fstest.TestFS(files, slices.Sorted(maps.Keys(want))...); err != nil && len(want) > 0 {
 		t.Errorf("Files(%q): %v", patterns, err)
 	}

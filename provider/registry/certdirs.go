@@ -15,7 +15,9 @@ import (
 // (containers-certs.d(5)): in DIR/HOST[:PORT], *.crt are authorities trusted
 // beside the system's, and each *.cert with its *.key is a client certificate.
 // The first dir that has a directory for the registry counts. A registry without
-// one gets the zero [TLS]; a file that cannot be used is an error that names it.
+// one gets the zero [TLS]; a file that cannot be used is an error that names it. A
+// directory or file that the user may not read is skipped, as containers do, and named
+// in [TLS].Unread; what is no regular file is an error, since reading it may never end.
 //
 // Files are read at each call, so that renewed certificates are seen.
 func CertDirs(dirs ...string) func(registry string) (TLS, error) {
@@ -24,23 +26,35 @@ func CertDirs(dirs ...string) func(registry string) (TLS, error) {
 		if registry == "" || registry != filepath.Base(registry) || registry == ".." || registry == "." {
 			return TLS{}, fmt.Errorf("certificates: %q is no registry", registry)
 		}
+		var unread []string
 		for _, dir := range dirs {
 			t, err := readCertDir(filepath.Join(dir, registry))
-			if errors.Is(err, fs.ErrNotExist) {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				continue
+			case errors.Is(err, fs.ErrPermission): // of the directory itself
+				unread = append(unread, err.Error())
 				continue
 			}
-			return t, err
+			t.TLS.Unread = strings.Join(append(unread, t.unread...), "; ")
+			return t.TLS, err
 		}
-		return TLS{}, nil
+		return TLS{Unread: strings.Join(unread, "; ")}, nil
 	}
 }
 
-func readCertDir(dir string) (TLS, error) {
+// certDir is what one directory holds.
+type certDir struct {
+	TLS
+	unread []string
+}
+
+func readCertDir(dir string) (certDir, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return TLS{}, err
+		return certDir{}, err
 	}
-	var t TLS
+	var t certDir
 	for _, e := range entries {
 		file := filepath.Join(dir, e.Name())
 		switch filepath.Ext(file) {
@@ -54,16 +68,20 @@ func readCertDir(dir string) (TLS, error) {
 				err = fmt.Errorf("%s: there is no %s beside it", file, filepath.Base(cert))
 			}
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			t.unread = append(t.unread, err.Error())
+			err = nil
+		case err != nil:
 			// Not to be taken for a directory that is not there.
-			return TLS{}, fmt.Errorf("certificates: %v", err)
+			return certDir{}, fmt.Errorf("certificates: %v", err)
 		}
 	}
 	return t, nil
 }
 
-func (t *TLS) addRoots(file string) error {
-	pem, err := os.ReadFile(file)
+func (t *certDir) addRoots(file string) error {
+	pem, err := readCertFile(file)
 	if err != nil {
 		return err
 	}
@@ -78,11 +96,37 @@ func (t *TLS) addRoots(file string) error {
 	return nil
 }
 
-func (t *TLS) addClient(cert, key string) error {
-	pair, err := tls.LoadX509KeyPair(cert, key)
+func (t *certDir) addClient(cert, key string) error {
+	certPEM, err := readCertFile(cert)
+	if err != nil {
+		return err
+	}
+	keyPEM, err := readCertFile(key)
+	if err != nil {
+		return fmt.Errorf("%s: %w", cert, err)
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
 		return fmt.Errorf("%s: %w", cert, err)
 	}
 	t.Certificates = append(t.Certificates, pair)
 	return nil
+}
+
+// maxCertFile is more than all authorities that a system trusts.
+const maxCertFile = 16 << 20
+
+// readCertFile reads a regular file. Opening a FIFO would wait for a writer, and a
+// device such as /dev/zero has no end.
+func readCertFile(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a regular file (%s)", file, info.Mode().Type())
+	case info.Size() > maxCertFile:
+		return nil, fmt.Errorf("%s: %d bytes; at most %d are read", file, info.Size(), maxCertFile)
+	}
+	return os.ReadFile(file)
 }

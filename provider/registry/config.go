@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"time"
@@ -27,6 +28,12 @@ type Config struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial opens connections, for tunnels and tests; nil is a [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup finds the addresses of a name; nil is the system's resolver. It is not used
+	// with Dial. The addresses are tried one after another, 300 ms apart (RFC 8305).
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Insecure calls every registry and every token realm insecure, whatever a request
+	// says, because the user did. A realm is https all the same.
+	Insecure bool
 	// UserAgent is what requests call themselves; "" is "mirrorchain".
 	UserAgent string
 	// Observe, if not nil, is called after each exchange with a host, once its body
@@ -45,8 +52,10 @@ type Config struct {
 	Decoders int
 }
 
-// Timeouts end an exchange that makes no progress. They say nothing about how
-// long one that does may take: that is the context's to say.
+// Timeouts end an exchange that makes no progress, so that another mirror can be asked.
+// They say nothing about how long one that does may take: that is the context's to say.
+// So it is for a request that is the [provider.Request].Last, where its context has a
+// deadline; connecting alone ends after twenty times Connect then.
 type Timeouts struct {
 	// Connect is for name lookup, connection and TLS together; 0 is 3 s.
 	Connect time.Duration
@@ -76,6 +85,9 @@ type Limits struct {
 	// Files bounds the files that one call of Files keeps in memory, in bytes
 	// together; 0 is 256 MiB.
 	Files int64
+	// Extract bounds what one call of Extract has on disk at once, in bytes: the layers as
+	// they were transferred and the files wanted; 0 is 4 GiB.
+	Extract int64
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -85,7 +97,7 @@ func (c Config) withDefaults() (Config, error) {
 		"Limits.Config": c.Limits.Config, "Limits.ImageReferences": c.Limits.ImageReferences,
 		"Limits.ReleaseFile": c.Limits.ReleaseFile, "Limits.LayerCompressed": c.Limits.LayerCompressed,
 		"Limits.LayerUnpacked": c.Limits.LayerUnpacked, "Limits.LayerEntries": int64(c.Limits.LayerEntries),
-		"Limits.Files": c.Limits.Files, "Decoders": int64(c.Decoders),
+		"Limits.Files": c.Limits.Files, "Limits.Extract": c.Limits.Extract, "Decoders": int64(c.Decoders),
 	} {
 		if n < 0 {
 			return Config{}, fmt.Errorf("registry: Config.%s is negative", name)
@@ -112,5 +124,6 @@ func (c Config) withDefaults() (Config, error) {
 	l.LayerUnpacked = cmp.Or(l.LayerUnpacked, 8*gib)
 	l.LayerEntries = cmp.Or(l.LayerEntries, 1_000_000)
 	l.Files = cmp.Or(l.Files, 256*mib)
+	l.Extract = cmp.Or(l.Extract, 4*gib)
 	return c, nil
 }

@@ -39,7 +39,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Limits{
 		Manifest: 4 << 20, Config: 8 << 20, ImageReferences: 8 << 20, ReleaseFile: 16 << 20,
-		LayerCompressed: 1 << 30, LayerUnpacked: 8 << 30, LayerEntries: 1_000_000, Files: 256 << 20,
+		LayerCompressed: 1 << 30, LayerUnpacked: 8 << 30, LayerEntries: 1_000_000, Files: 256 << 20, Extract: 4 << 30,
 	}
 	if c.Limits != want {
 		t.Errorf("got %+v, want %+v", c.Limits, want)

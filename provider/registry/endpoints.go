@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -17,9 +18,10 @@ import (
 // endpoint is one host with its connections and what is known about how it
 // authenticates. An insecure one shares nothing with a secure one of its name.
 type endpoint struct {
-	host *wire.Host
-	auth *auth.Memory
-	tls  TLS
+	registry string
+	host     *wire.Host
+	auth     *auth.Memory
+	tls      TLS
 
 	// headless is set once the host denied by HEAD what it has by GET.
 	headless atomic.Bool
@@ -31,6 +33,7 @@ type endpoint struct {
 type endpointKey struct {
 	registry string
 	insecure bool
+	from     string // the registry whose roots are trusted too, "" for none
 }
 
 // endpoints are the hosts in use.
@@ -48,9 +51,23 @@ const (
 	maxEndpoints = 512
 )
 
-// get is the endpoint of a registry, or of another host by its address.
+// get is the endpoint of a registry.
 func (es *endpoints) get(registry string, insecure bool) (*endpoint, error) {
-	key := endpointKey{registry, insecure}
+	return es.find(endpointKey{registry: registry, insecure: insecure})
+}
+
+// ledTo is the endpoint of a host that a registry leads to: a token realm, or the store
+// of its blobs. Where nothing is said about that host itself, the roots of the registry
+// are trusted, as nodes do. Its client certificate stays where it belongs.
+func (es *endpoints) ledTo(host string, from *endpoint, insecure bool) (*endpoint, error) {
+	key := endpointKey{registry: host, insecure: insecure}
+	if from.tls.RootCAs != nil && host != from.registry {
+		key.from = from.registry
+	}
+	return es.find(key)
+}
+
+func (es *endpoints) find(key endpointKey) (*endpoint, error) {
 	now := time.Now()
 	es.mu.Lock()
 	old := es.all[key]
@@ -64,21 +81,33 @@ func (es *endpoints) get(registry string, insecure bool) (*endpoint, error) {
 	}
 	es.mu.Unlock()
 
-	var t TLS
-	if es.cfg.TLS != nil {
-		var err error
-		switch t, err = es.cfg.TLS(registry); {
-		case err != nil && old != nil:
-			return old, nil
-		case err != nil:
-			return nil, &provider.Error{Op: "reading what to trust", Class: provider.ClassTLS, Err: fmt.Errorf("%s: %w", registry, err)}
-		}
+	t, err := es.trust(key)
+	switch {
+	case err != nil && old != nil:
+		return old, nil
+	case err != nil:
+		return nil, &provider.Error{Op: "reading what to trust", Class: provider.ClassTLS, Err: fmt.Errorf("%s: %w", key.registry, err)}
 	}
 	e, gone := es.put(key, t, now)
 	for _, g := range gone { // what it has to say to its connections may take a while
 		g.host.CloseIdleConnections()
 	}
 	return e, nil
+}
+
+// trust is what is special about a host. It may read files.
+func (es *endpoints) trust(key endpointKey) (TLS, error) {
+	if es.cfg.TLS == nil {
+		return TLS{}, nil
+	}
+	t, err := es.cfg.TLS(key.registry)
+	if err != nil || key.from == "" || t.RootCAs != nil {
+		return t, err
+	}
+	registry, err := es.cfg.TLS(key.from)
+	t.RootCAs = registry.RootCAs
+	t.Unread = cmp.Or(t.Unread, registry.Unread)
+	return t, err
 }
 
 // put makes an endpoint, unless there is one that is as good, and returns those
@@ -108,23 +137,22 @@ func (es *endpoints) make(key endpointKey, t TLS, now time.Time) *endpoint {
 	}
 	h := wire.NewHost(wire.Config{
 		Address: address(key.registry), Insecure: key.insecure,
-		TLS:   t.config(c.RootCAs, key.insecure),
-		Proxy: c.Proxy, Dial: c.Dial, UserAgent: c.UserAgent, Timeouts: wire.Timeouts(c.Timeouts),
+		TLS: t.config(c.RootCAs, key.insecure), Unread: t.Unread,
+		Proxy: c.Proxy, Dial: c.Dial, Lookup: c.Lookup, UserAgent: c.UserAgent, Timeouts: wire.Timeouts(c.Timeouts),
 		Observe: observe,
 	})
-	return &endpoint{
-		host: h, tls: t, checked: now, used: now,
-		auth: auth.NewMemory(auth.Config{
-			Host: h, Base: es.base, Running: es.running,
-			Realm: func(address string, insecure bool) (*wire.Host, error) {
-				e, err := es.get(address, insecure)
-				if err != nil {
-					return nil, err
-				}
-				return e.host, nil
-			},
-		}),
-	}
+	e := &endpoint{registry: key.registry, host: h, tls: t, checked: now, used: now}
+	e.auth = auth.NewMemory(auth.Config{
+		Host: h, Base: es.base, Running: es.running, Insecure: c.Insecure,
+		Realm: func(address string, insecure bool) (*wire.Host, error) {
+			realm, err := es.ledTo(address, e, insecure)
+			if err != nil {
+				return nil, err
+			}
+			return realm.host, nil
+		},
+	})
+	return e
 }
 
 // address is where a registry really is.

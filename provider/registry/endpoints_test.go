@@ -81,7 +81,7 @@ func TestEndpointsBounded(t *testing.T) {
 		if len(es.all) > maxEndpoints {
 			t.Errorf("%d hosts are remembered", len(es.all))
 		}
-		if es.all[endpointKey{"always.test", false}] == nil {
+		if es.all[endpointKey{registry: "always.test"}] == nil {
 			t.Error("the one in constant use went")
 		}
 	})

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
+	"strings"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -20,24 +20,26 @@ type source struct {
 	ref      imageref.Ref // normalized
 	cred     provider.Credential
 	insecure bool
+	last     bool // no other candidate is left
 	rules    *policy.Rules
+	unusable string // what is wrong with the pull secret's entry, if anything
 
 	blobs Blobs // what may be read from here instead; nil is nothing
 	alone bool  // nothing may be read from anywhere else
 }
 
-func sourceOf(req provider.Request) source {
+func (p *Provider) sourceOf(req provider.Request) source {
 	cred, _ := req.Credentials.For(req.Image)
-	return source{ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure, rules: req.Rules}
+	return source{
+		ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure || p.cfg.Insecure, last: req.Last, rules: req.Rules,
+		unusable: req.Credentials.Unusable(req.Image),
+	}
 }
-
-// maxRedirects is more than any registry needs.
-const maxRedirects = 5
 
 // get asks for "manifests/..." or "blobs/..." of a repository, authenticates if
 // it must and follows redirects. The answer is 200 or an error; with unless, a
 // digest that is known already, it may be 304.
-func (p *Provider) get(ctx context.Context, s source, what, accept, unless string) (*wire.Response, error) {
+func (p *Provider) get(ctx context.Context, s source, what string, accept []string, unless string) (*wire.Response, error) {
 	return p.send(ctx, s, wire.Request{Path: s.path(what), Accept: accept, IfNoneMatch: unless})
 }
 
@@ -52,74 +54,65 @@ func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.
 	if err != nil {
 		return nil, err
 	}
+	req.Last = s.last
 	resp, grant, err := ep.ask(ctx, req, s)
 	secrets := auth.Secrets(s.cred, grant)
-	if err != nil {
-		return nil, wire.Withhold(err, secrets...)
+	if err == nil && wire.IsRedirect(resp.Status) {
+		req.Authorization, req.PlainAuthorization = grant.Header, grant.Plain
+		resp, err = p.redirected(ctx, ep, s, req, resp, secrets)
 	}
 	switch {
-	case resp.Status == http.StatusOK, resp.Status == http.StatusNotModified && req.IfNoneMatch != "":
+	case err != nil:
+		err = wire.Withhold(err, secrets...)
+	case resp.Status == http.StatusOK, resp.Status == http.StatusPartialContent && req.From > 0,
+		resp.Status == http.StatusNotModified && req.IfNoneMatch != "":
 		return resp, nil
-	case isRedirect(resp.Status):
-		return p.redirected(ctx, ep.host, s, req, resp, secrets)
 	case resp.Status == http.StatusUnauthorized:
-		return nil, refused(wire.StatusError(resp, secrets...), s.cred)
+		err = s.refused(wire.StatusError(resp, secrets...))
+	default:
+		err = wire.StatusError(resp, secrets...)
 	}
-	return nil, wire.StatusError(resp, secrets...)
+	return nil, s.inStandardWords(err, req.Path)
 }
 
-// ask sends req with what s may say, and once more if that draws a challenge
-// that s can answer. Whatever the answer then is, it is the answer, unless what was
-// sent the second time was a token from before, which may be void: then a new one is
-// got, and is the last.
-func (ep *endpoint) ask(ctx context.Context, req wire.Request, s source) (*wire.Response, auth.Grant, error) {
-	first, err := ep.auth.Enter(ctx, s.cred)
-	if err != nil {
-		return nil, auth.Grant{}, err
+// inStandardWords is err with the words of docker/distribution and of Quay in its text,
+// by which programs tell that an image is not there, or that it may not be read. Some
+// registries send none, and no answer to HEAD has any. An entry of the pull secret that
+// was left out is named where it may be the reason.
+func (s source) inStandardWords(err error, path string) error {
+	e, ok := errors.AsType[*provider.Error](err)
+	if !ok {
+		return err
 	}
-	defer first.End(false)
-
-	who := auth.Caller{Credential: s.cred, Repository: s.ref.Repository(), Rules: s.rules}
-	grant, err := ep.auth.Authorize(ctx, who)
-	if err != nil {
-		return nil, grant, err
+	words := ""
+	switch {
+	case e.Class == provider.ClassUnauthorized && s.unusable != "":
+		words = "access to the requested resource is not authorized: the pull secret's entry for it cannot be used: " + s.unusable
+	case e.Class == provider.ClassUnauthorized:
+		words = "access to the requested resource is not authorized"
+	case e.Class == provider.ClassNotFound && strings.Contains(path, "/manifests/"):
+		words = "manifest unknown"
+	case e.Class == provider.ClassNotFound:
+		words = "blob unknown"
 	}
-	began := time.Now()
-	req.Authorization, req.PlainAuthorization = grant.Header, grant.Plain
-	req.Sent = first.Sent
-	resp, err := ep.host.Do(ctx, req)
-	if err != nil {
-		return nil, grant, err
+	if words == "" || e.Err != nil && strings.Contains(strings.ToLower(e.Err.Error()), words) {
+		return err
 	}
-	if resp.Status != http.StatusUnauthorized {
-		first.End(true)
-		return resp, grant, nil
+	c := *e
+	c.Err = errors.New(words)
+	if e.Err != nil {
+		c.Err = fmt.Errorf("%s: %w", words, e.Err)
 	}
-	answer := ep.auth.Learn(resp, who, grant)
-	first.End(true)
-	resp, grant, err = ep.again(ctx, req, resp, answer)
-	if err == nil && resp.Status == http.StatusUnauthorized && grant.Older(began) {
-		resp, grant, err = ep.again(ctx, req, resp, ep.auth.Learn(resp, who, grant))
-	}
-	return resp, grant, err
-}
-
-// again sends req with the answer to the challenge of resp.
-func (ep *endpoint) again(ctx context.Context, req wire.Request, resp *wire.Response, answer func(context.Context) (auth.Grant, error)) (*wire.Response, auth.Grant, error) {
-	resp.Close() // before a token is asked for: it may be the same connection
-	grant, err := answer(ctx)
-	if err != nil {
-		return nil, grant, err
-	}
-	req.Authorization, req.PlainAuthorization, req.Sent = grant.Header, grant.Plain, nil
-	resp, err = ep.host.Do(ctx, req)
-	return resp, grant, err
+	return &c
 }
 
 // refused says what a 401 means for who gets it.
-func refused(e *provider.Error, cred provider.Credential) error {
+func (s source) refused(e *provider.Error) error {
 	why := "the pull secret's entry for it is refused"
-	if cred.IsZero() {
+	switch {
+	case s.unusable != "": // see inStandardWords
+		return e
+	case s.cred.IsZero():
 		why = "the pull secret has no entry for it"
 	}
 	if e.Err != nil {
@@ -130,65 +123,63 @@ func refused(e *provider.Error, cred provider.Credential) error {
 	return &c
 }
 
-func isRedirect(status int) bool {
-	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
-		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
-	}
-	return false
-}
-
 // redirected follows a redirect, to whichever host: registries keep blobs in
-// object stores. It takes no Authorization along, not even to the same host, and
-// goes to http only from an insecure endpoint, and to nothing that policy
-// blocks.
-func (p *Provider) redirected(ctx context.Context, from *wire.Host, s source, req wire.Request, resp *wire.Response, secrets []string) (*wire.Response, error) {
-	at := &url.URL{Scheme: "https", Host: from.Address(), Path: req.Path}
+// object stores. It takes Authorization along only as long as it stays on the registry's
+// own host and port, and goes to http only from an insecure endpoint, and to nothing
+// that policy blocks. The answer may have any status.
+func (p *Provider) redirected(ctx context.Context, from *endpoint, s source, req wire.Request, resp *wire.Response, secrets []string) (*wire.Response, error) {
+	at := &url.URL{Scheme: "https", Host: from.host.Address(), Path: req.Path}
 	if resp.Plain {
 		at.Scheme = "http"
 	}
-	for range maxRedirects {
-		to, err := at.Parse(resp.Header.Get("Location"))
+	home := at
+	for range wire.MaxRedirects {
+		to, err := resp.Redirect(at)
 		resp.Close()
-		if err != nil || to.Host == "" || to.Scheme != "https" && to.Scheme != "http" {
-			return nil, fail(provider.ClassMalformed, errors.New("a redirect to what is no http or https URL"))
+		if err != nil {
+			return nil, err
 		}
 		if to.Scheme == "http" && !s.insecure {
 			return nil, &provider.Error{Class: provider.ClassTLS, Elsewhere: true,
 				Err: errors.New("a redirect from https to plain HTTP is not followed; a policy must call the registry insecure first")}
-		}
-		if !wire.IsHost(to.Host) {
-			return nil, fail(provider.ClassMalformed, errors.New("a redirect to a host that is none"))
 		}
 		op := "redirected to " + to.Host
 		secrets = append(secrets, queryValues(to)...)
 		if by, forbidden := s.rules.Forbids(to, at.Host); forbidden {
 			return nil, wire.Withhold(auth.Forbidden("a redirect to", to.Host, by), secrets...)
 		}
-		ep, err := p.endpoints.get(to.Host, s.insecure)
-		if err != nil {
-			return nil, wire.Withhold(err, secrets...)
+		next := wire.Request{
+			Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery,
+			Accept: req.Accept, From: req.From, Head: req.Head, Last: req.Last,
+			Chosen: true, Elsewhere: !wire.SameHost(to.Host, home.Host), Secrets: secrets,
 		}
-		resp, err = ep.host.Do(ctx, wire.Request{Scheme: to.Scheme, Path: to.Path, RawPath: to.EscapedPath(), Query: to.RawQuery, Accept: req.Accept, Head: req.Head,
-			Chosen: true, Elsewhere: !wire.SameHost(to.Host, from.Address()), Secrets: secrets})
-		if err != nil {
+		ep := from
+		if to.Scheme == home.Scheme && !next.Elsewhere {
+			next.Authorization, next.PlainAuthorization = req.Authorization, req.PlainAuthorization
+		} else {
+			req.Authorization = "" // it has left; coming back does not count
+		}
+		if next.Elsewhere {
+			if ep, err = p.endpoints.ledTo(to.Host, from, s.insecure || s.rules.InsecureHost(to.Host)); err != nil {
+				return nil, wire.Withhold(err, secrets...)
+			}
+		}
+		if resp, err = ep.host.Do(ctx, next); err != nil {
 			return nil, wire.Withhold(during(op, err), secrets...)
 		}
 		switch {
-		case resp.Status == http.StatusOK:
+		case wire.IsRedirect(resp.Status):
+		case resp.Status < http.StatusBadRequest:
 			return resp, nil
-		case !isRedirect(resp.Status):
-			answer := wire.Status
-			if wire.SameHost(to.Host, from.Address()) {
-				answer = func(r *wire.Response) *provider.Error { return wire.StatusError(r, secrets...) }
-			}
-			return nil, wire.Withhold(during(op, answer(resp)), secrets...)
+		case next.Elsewhere:
+			return nil, wire.Withhold(during(op, wire.Status(resp)), secrets...)
+		default:
+			return nil, wire.Withhold(during(op, wire.StatusError(resp, secrets...)), secrets...)
 		}
 		at = to
 	}
 	resp.Close()
-	return nil, fail(provider.ClassMalformed, fmt.Errorf("more than %d redirects", maxRedirects))
+	return nil, fail(provider.ClassMalformed, fmt.Errorf("more than %d redirects", wire.MaxRedirects))
 }
 
 // during adds where an error happened.

@@ -57,7 +57,7 @@ func (o *opened) layers() source {
 
 // keep keeps what o was read from, if that is all there.
 func (o *opened) keep(read layersRead) {
-	if o.source.blobs == nil || o.source.alone || read.lost {
+	if o.source.blobs == nil || o.source.alone || read.lost || o.manifest.body == nil {
 		return
 	}
 	for _, d := range slices.SortedFunc(maps.Keys(read.raw), func(a, b v1.Hash) int { return strings.Compare(a.Hex, b.Hex) }) {
@@ -73,7 +73,7 @@ func (p *Provider) Restore(ctx context.Context, req provider.Request, digest str
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	s.blobs, s.alone = p.cfg.Blobs, true
 	m, err := s.storedManifest(digest)
 	if err != nil {

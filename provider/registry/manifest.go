@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -28,17 +27,17 @@ const (
 
 // accepted has schema 1 last: it is not read, but a registry that has nothing
 // else should send it and not a 404 that says nothing.
-var accepted = strings.Join([]string{
+var accepted = []string{
 	string(types.OCIManifestSchema1), string(types.OCIImageIndex),
 	string(types.DockerManifestSchema2), string(types.DockerManifestList),
 	string(types.DockerManifestSchema1Signed), string(types.DockerManifestSchema1),
-}, ", ")
+}
 
 // manifest is a verified image manifest.
 type manifest struct {
 	digest   string
 	named    string              // what the reference names: digest, or that of the index
-	body     []byte              // what digest is of
+	body     []byte              // what digest is of; nil where it is large, see manifestSlots
 	platform provider.Platform   // chosen from an index; zero where there was none
 	among    []provider.Platform // what that index has entries for
 	config   v1.Descriptor
@@ -106,7 +105,20 @@ func (p *Provider) manifest(ctx context.Context, s source, platform provider.Pla
 }
 
 func (d *document) manifest(v verified, named string, platform provider.Platform) *manifest {
-	return &manifest{digest: v.digest, named: named, body: v.body, platform: platform, config: *d.Config, layers: d.Layers}
+	m := &manifest{digest: v.digest, named: named, platform: platform, config: bare(*d.Config)}
+	if len(v.body) <= largeManifest {
+		m.body = v.body
+	}
+	for _, l := range d.Layers {
+		m.layers = append(m.layers, bare(l))
+	}
+	return m
+}
+
+// bare is what is needed of a descriptor. The rest, annotations above all, may be nearly
+// all of a manifest, and somebody may hold on to many images.
+func bare(d v1.Descriptor) v1.Descriptor {
+	return v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
 // verified is a body and its digest.
@@ -123,11 +135,13 @@ func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.D
 	if desc != nil && desc.Size > limit {
 		return v, nil, fail(provider.ClassLimit, fmt.Errorf("a manifest of %d bytes; at most %d are read", desc.Size, limit))
 	}
+	slot := p.manifests.slot()
+	defer slot.leave()
 	resp, err := p.get(ctx, s, "manifests/"+id, accepted, unless)
 	if err != nil {
 		return v, nil, err
 	}
-	defer resp.Close()
+	defer func() { resp.Close() }()
 	header := resp.Header.Get("Docker-Content-Digest")
 	if resp.Status == http.StatusNotModified {
 		if header == "" || header == unless {
@@ -136,37 +150,40 @@ func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.D
 		resp.Close()
 		return p.document(ctx, s, id, desc, "") // it means something else by the question
 	}
-	if v.body, err = readManifest(resp, limit); err != nil {
-		return v, nil, err
+	v.body, err = readManifest(ctx, resp, limit, slot)
+	if provider.ClassOf(err) == provider.ClassUnreachable && ctx.Err() == nil { // cut off; once more
+		resp.Close()
+		if resp, err = p.get(ctx, s, "manifests/"+id, accepted, ""); err != nil {
+			return v, nil, err
+		}
+		header = resp.Header.Get("Docker-Content-Digest")
+		v.body, err = readManifest(ctx, resp, limit, slot)
 	}
-	if v.digest, err = verifyManifest(v.body, id, header); err != nil {
-		return v, nil, err
-	}
-	doc, err = parseDocument(v.body, resp.Header.Get("Content-Type"))
 	if err != nil {
-		return v, nil, undecodable(err)
+		return v, nil, err
+	}
+	v.digest, err = verifyManifest(v.body, id, header)
+	if plain, ok := resp.Unzip(v.body, limit); err != nil && ok {
+		if digest, e := verifyManifest(plain, id, header); e == nil {
+			v, err = verified{digest, plain}, nil
+		}
+	}
+	pinned := err == nil && strings.Contains(id, ":")
+	if err == nil {
+		if doc, err = parseDocument(v.body, resp.Header.Get("Content-Type")); err != nil {
+			err = undecodable(err)
+		}
+	}
+	if err != nil {
+		if page := resp.Page(v.body); page != nil && !pinned { // or somebody pushed one
+			err = page
+		}
+		return v, nil, err
 	}
 	if desc != nil && desc.Size != int64(len(v.body)) {
 		return v, nil, fail(provider.ClassMalformed, fmt.Errorf("the index says %d bytes, and %s has %d", desc.Size, v.digest, len(v.body)))
 	}
 	return v, doc, nil
-}
-
-func readManifest(resp *wire.Response, limit int64) ([]byte, error) {
-	over := func() error {
-		return fail(provider.ClassLimit, fmt.Errorf("a manifest of more than %d bytes", limit))
-	}
-	if resp.Size > limit {
-		return nil, over()
-	}
-	body, err := io.ReadAll(io.LimitReader(resp, limit+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case int64(len(body)) > limit:
-		return nil, over()
-	}
-	return body, nil
 }
 
 // knownDigest checks the digest of a reference, if it has one. imageref takes more

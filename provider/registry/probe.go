@@ -21,7 +21,7 @@ func (p *Provider) Head(ctx context.Context, req provider.Request) (digest strin
 	if err := p.check(&req); err != nil {
 		return "", err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	if err := knownDigest(s.ref.Digest()); err != nil {
 		return "", located(s.ref, "", fail(provider.ClassInvalid, err))
 	}

@@ -16,6 +16,7 @@ type Provider struct {
 	cfg       Config
 	endpoints *endpoints
 	decoders  decoders
+	manifests slots
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -34,7 +35,7 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	base, stop := context.WithCancel(context.Background())
-	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), stop: stop}
+	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), manifests: make(slots, manifestSlots), stop: stop}
 	p.endpoints = &endpoints{cfg: cfg, base: base, running: &p.running, all: make(map[endpointKey]*endpoint)}
 	return p, nil
 }
@@ -66,7 +67,7 @@ func (p *Provider) Open(ctx context.Context, req provider.Request, known string)
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	s.blobs = p.cfg.Blobs
 	m, err := p.manifest(ctx, s, req.Platform, known)
 	if err != nil || m == nil {
@@ -81,7 +82,7 @@ func (p *Provider) Image(ctx context.Context, req provider.Request) (provider.Im
 	if err := p.check(&req); err != nil {
 		return nil, err
 	}
-	s := sourceOf(req)
+	s := p.sourceOf(req)
 	m, err := p.manifest(ctx, s, req.Platform, "")
 	if err != nil {
 		return nil, err

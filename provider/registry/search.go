@@ -80,28 +80,28 @@ func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *lay
 	if !isLayer(d) {
 		return nil, nil, fail(provider.ClassMalformed, fmt.Errorf("media type %q is no layer that can be read", wire.CleanText(string(d.MediaType))))
 	}
-	v, done, err := p.blob(ctx, src, d, p.cfg.Limits.LayerCompressed)
+	err = p.readBlob(ctx, src, d, p.cfg.Limits.LayerCompressed, func(v *verifier) error {
+		var from io.Reader = polite{ctx, v, t}
+		// It grows with what arrives: what the manifest promises costs whoever wrote it
+		// nothing.
+		var keep bytes.Buffer
+		if d.Size <= keepLayer {
+			from = io.TeeReader(from, &keep)
+		}
+		scanned, err := s.Scan(ctx, from)
+		if judged := p.judge(v, from, t); judged != nil {
+			return judged
+		}
+		if e := wire.ContextError(ctx); e != nil {
+			return e
+		}
+		l, raw = scanned, keep.Bytes()
+		return decodeError(err)
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer done()
-	var from io.Reader = polite{ctx, v, t}
-	var keep bytes.Buffer
-	if d.Size <= keepLayer {
-		keep.Grow(int(d.Size))
-		from = io.TeeReader(from, &keep)
-	}
-	l, err = s.Scan(ctx, from)
-	if judged := p.judge(v, from, t); judged != nil {
-		return nil, nil, judged
-	}
-	if e := wire.ContextError(ctx); e != nil {
-		return nil, nil, e
-	}
-	if err != nil {
-		return nil, nil, decodeError(err)
-	}
-	return l, keep.Bytes(), nil
+	return l, raw, nil
 }
 
 // judge reads the rest, without a turn: hashing what nobody decodes is waiting

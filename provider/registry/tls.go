@@ -16,6 +16,9 @@ type TLS struct {
 	// SkipVerify accepts any certificate. Unlike a request's Insecure it does
 	// not allow plain HTTP.
 	SkipVerify bool
+	// Unread says which files could not be read, and why; "" is none. It is told where
+	// TLS fails.
+	Unread string
 }
 
 // config is for one host; insecure skips verification as well.
@@ -34,7 +37,7 @@ func (t TLS) config(roots *x509.CertPool, insecure bool) *tls.Config {
 // equal tells whether connections made under t are good under o.
 func (t TLS) equal(o TLS) bool {
 	sameRoots := t.RootCAs == o.RootCAs || t.RootCAs != nil && o.RootCAs != nil && t.RootCAs.Equal(o.RootCAs)
-	return sameRoots && t.SkipVerify == o.SkipVerify &&
+	return sameRoots && t.SkipVerify == o.SkipVerify && t.Unread == o.Unread &&
 		slices.EqualFunc(t.Certificates, o.Certificates, func(a, b tls.Certificate) bool {
 			return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
 		})

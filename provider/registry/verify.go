@@ -11,6 +11,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
+// headSize is how much of a body tells a web page from anything else.
+const headSize = 64
+
 // verifier hashes what is read through it. What has been read means nothing
 // until judge says that it was good.
 type verifier struct {
@@ -19,7 +22,8 @@ type verifier struct {
 	size int64 // that the descriptor promises
 	hash hash.Hash
 	n    int64
-	err  error // of from, io.EOF aside; it decides
+	head []byte // what it begins with
+	err  error  // of from, io.EOF aside; it decides
 	eof  bool
 }
 
@@ -45,6 +49,9 @@ func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.from.Read(p)
 	v.hash.Write(p[:n])
 	v.n += int64(n)
+	if missing := headSize - len(v.head); missing > 0 {
+		v.head = append(v.head, p[:min(n, missing)]...)
+	}
 	switch err {
 	case nil:
 	case io.EOF:

@@ -161,7 +161,7 @@ func run(t *testing.T, seed uint64, until, length time.Duration, long bool) {
 func (s *soak) judgeVariety(long bool) {
 	kinds := []chain.EventKind{chain.LookupDone, chain.AttemptDone, chain.CacheHit, chain.CacheMiss, chain.StoreHit, chain.StoreMiss}
 	if long {
-		kinds = append(kinds, chain.CacheStale, chain.CacheJoined, chain.RetryWaiting, chain.HedgeStarted, chain.HostSuspect, chain.HostOpen, chain.HostHealthy)
+		kinds = append(kinds, chain.CacheStale, chain.CacheJoined, chain.RetryWaiting, chain.HedgeStarted, chain.HostSuspect, chain.HostUnhealthy, chain.HostHealthy)
 	}
 	for _, k := range kinds {
 		if s.events[k].Load() == 0 && s.journal.failures() == 0 {

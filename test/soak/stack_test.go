@@ -36,7 +36,7 @@ type stack struct {
 	registry *registry.Provider
 	chain    *chain.Chain
 	images   provider.ImageProvider
-	probes   *chain.Probes
+	probes   *chain.Finder
 	health   *health.Health
 	gauge    *gauge
 }
@@ -68,16 +68,16 @@ func (s *soak) newStack(name string, cacheBytes int64) (*stack, error) {
 		chain.Translate(chain.TranslateConfig{Live: true}),
 		chain.Components(chain.ComponentsConfig{}),
 		chain.Cache(chain.CacheConfig{
-			MaxBytes: cacheBytes, TagTTL: tagTTL, NegativeTTL: negativeTTL, Limit: 2 * time.Second, Notes: st.disk,
+			MaxBytes: cacheBytes, TagTTL: tagTTL, NegativeTTL: negativeTTL, Limit: 2 * time.Second, State: st.disk.State(),
 		}),
 		chain.Layer{Name: "gauge", Wrap: st.gauge.wrap},
 		chain.Mirrors(mirrors),
-		chain.Store(chain.StoreConfig{MaxBytes: 128 << 10, ProofTTL: proofTTL, Limit: 20 * time.Second, Notes: st.disk}),
+		chain.Store(chain.StoreConfig{MaxBytes: 128 << 10, GrantTTL: proofTTL, Limit: 20 * time.Second, State: st.disk.State()}),
 	)
 	var errImages, errProbes error
 	mirrors.Observer = chain.ObserverFunc(s.observe)
 	st.images, errImages = chain.Images(st.registry, s.resolver.Current, mirrors)
-	st.probes, errProbes = chain.NewProbes(st.registry, s.resolver.Current, chain.ProbesConfig{MirrorsConfig: mirrors})
+	st.probes, errProbes = chain.NewFinder(st.registry, s.resolver.Current, chain.FinderConfig{MirrorsConfig: mirrors})
 	if err = errors.Join(err, errImages, errProbes); err != nil {
 		return nil, errors.Join(err, st.close())
 	}

@@ -41,7 +41,7 @@ type Deps struct {
 	MaxBytes int64
 	// Notes is what outlives the process, nil if nothing does. The registry provider
 	// that the layers stand around is given the same disk cache, as its Blobs.
-	Notes chain.Notes
+	State chain.StateStore
 }
 
 // OperatorRetryAfter is the longest Retry-After that a lookup of the two operators that
@@ -80,17 +80,17 @@ func Mirrorchain(d Deps) Row {
 		chain.Translate(chain.TranslateConfig{}),
 		// No Components: no component is replaced on a command line.
 	}
-	if d.Notes == nil {
+	if d.State == nil {
 		// No Cache and no Store: the process ends with its one lookup.
 		// Innermost: it decides which endpoint the registry provider asks.
 		layers = append(layers, chain.Mirrors(chain.MirrorsConfig{Health: d.Health}))
 	} else {
 		layers = append(layers,
 			// --cache-dir: what the last run was told, while nobody answers this one.
-			chain.Cache(chain.CacheConfig{Notes: d.Notes}),
+			chain.Cache(chain.CacheConfig{State: d.State}),
 			chain.Mirrors(chain.MirrorsConfig{Health: d.Health}),
 			// What the last run read, after one small request or none.
-			chain.Store(chain.StoreConfig{Notes: d.Notes}))
+			chain.Store(chain.StoreConfig{State: d.State}))
 	}
 	return Row{
 		Sources: append([]sources.Factory{
@@ -120,12 +120,12 @@ func HypershiftOperator(d Deps) Row {
 			chain.Translate(chain.TranslateConfig{}),
 			// No Components: image-overrides are for the control-plane-operator to apply.
 			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
-			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),
+			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes, State: d.State}),
 			// What asks for patience gets it from the controller's queue.
 			chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: OperatorRetryAfter}),
 			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
 			// request for each pull secret, not a layer.
-			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes, Notes: d.Notes}),
+			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes, State: d.State}),
 		},
 	}
 }

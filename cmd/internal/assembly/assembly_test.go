@@ -19,9 +19,9 @@ func (base) Name() string { return "registry" }
 
 type nothing struct{}
 
-func (nothing) Note(string) ([]byte, bool) { return nil, false }
-func (nothing) PutNote(string, []byte)     {}
-func (nothing) DropNote(string)            {}
+func (nothing) Get(string) ([]byte, bool) { return nil, false }
+func (nothing) Put(string, []byte)     {}
+func (nothing) Delete(string)            {}
 
 // pullsThroughMirrors reports whether layers say of each component which endpoints this
 // process itself is to pull it from (D27: a binary without never uses a mirror).
@@ -65,7 +65,7 @@ func TestRows(t *testing.T) {
 			"observe > translate > mirrors > registry",
 		},
 		"mirrorchain with --cache-dir": {
-			Mirrorchain(Deps{Notes: nothing{}}), "env file icsp idms imageconfig itms", "",
+			Mirrorchain(Deps{State: nothing{}}), "env file icsp idms imageconfig itms", "",
 			"observe > translate > cache > mirrors > store > registry",
 		},
 		"hypershift-operator": {

@@ -2,6 +2,8 @@ package testregistry
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -183,9 +185,59 @@ func SetHeader(key, value string) Action {
 }
 
 // Redirect sends the client elsewhere.
-func Redirect(location string) Action {
+func Redirect(location string) Action { return RedirectWith(http.StatusTemporaryRedirect, location) }
+
+// RedirectWith is Redirect with a status of its own. Without a location the header is
+// missing.
+func RedirectWith(status int, location string) Action {
 	return Action{"redirect", func(x *exchange) {
-		x.answer = answer{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {location}}}
+		x.answer = answer{status: status, header: http.Header{}}
+		if location != "" {
+			x.answer.header.Set("Location", location)
+		}
+	}}
+}
+
+// Bare answers with a status and no body.
+func Bare(status int) Action {
+	return Action{fmt.Sprintf("bare status %d", status), func(x *exchange) { x.answer = answer{status: status} }}
+}
+
+// Page answers with a web page, as login portals and filtering proxies do.
+func Page(status int) Action {
+	const page = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Sign in to go on.</body></html>\n"
+	return Action{fmt.Sprintf("web page %d", status), func(x *exchange) {
+		x.answer = answer{
+			status: status, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, size: int64(len(page)),
+			body: func(w io.Writer) error { _, err := io.WriteString(w, page); return err },
+		}
+	}}
+}
+
+// Gzip compresses the body on the way, as some proxies do; announced, its length is in
+// the header.
+func Gzip(announced bool) Action {
+	return Action{"gzip", func(x *exchange) {
+		if x.answer.body == nil {
+			return
+		}
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		err := errors.Join(x.answer.body(z), z.Close())
+		x.answer.header.Set("Content-Encoding", "gzip")
+		x.answer.size = -1
+		if announced {
+			x.answer.size = int64(b.Len())
+		} else { // or net/http announces what is short
+			x.after = func() error { return nil }
+		}
+		x.answer.body = func(w io.Writer) error {
+			if err != nil {
+				return err
+			}
+			_, err := w.Write(b.Bytes())
+			return err
+		}
 	}}
 }
 

@@ -50,6 +50,17 @@ func (r *Registry) ExpireTokens() {
 func (a *authority) check(req *http.Request, q Request) (answer, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	said, ok := a.decide(req, q)
+	if !ok && q.Repository != "" && a.auth.PingOnly {
+		if a.auth.HiddenStatus != 0 {
+			return failure(a.auth.HiddenStatus, "UNKNOWN", "no such thing"), false
+		}
+		said.header.Del("Www-Authenticate")
+	}
+	return said, ok
+}
+
+func (a *authority) decide(req *http.Request, q Request) (answer, bool) {
 	switch a.auth.Scheme {
 	case Basic:
 		return a.checkBasic(req, q.Repository)
@@ -75,8 +86,15 @@ func (a *authority) checkBasic(req *http.Request, repo string) (answer, bool) {
 
 func (a *authority) checkBearer(req *http.Request, repo string) (answer, bool) {
 	challenge := fmt.Sprintf(`Bearer realm="%s",service="testregistry"`, a.realm)
-	if repo != "" {
-		challenge += fmt.Sprintf(`,scope="repository:%s:pull"`, repo)
+	scope := "repository:" + repo + ":pull"
+	if a.auth.Scope != nil {
+		scope = a.auth.Scope(repo)
+	}
+	if repo != "" || a.auth.Scope != nil {
+		challenge += fmt.Sprintf(`,scope="%s"`, scope)
+	}
+	if _, _, basic := req.BasicAuth(); basic && a.auth.BasicStatus != 0 {
+		return failure(a.auth.BasicStatus, "DENIED", "Your Authorization Token is invalid."), false
 	}
 	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -89,9 +107,22 @@ func (a *authority) checkBearer(req *http.Request, repo string) (answer, bool) {
 	}
 	g, ok := a.tokens[token]
 	if !ok || !time.Now().Before(g.expires) {
+		if a.auth.TokenStatus != 0 {
+			return failure(a.auth.TokenStatus, "DENIED", "Your Authorization Token has expired."), false
+		}
+		if a.auth.BasicForTokens {
+			return unauthorized(`Basic realm="testregistry"`), false
+		}
 		return unauthorized(challenge + `,error="invalid_token"`), false
 	}
-	if repo != "" && !slices.Contains(g.repos, repo) {
+	want := repo
+	if a.auth.ScopeCounts {
+		want, _ = pullScope(scope)
+	}
+	if repo != "" && !slices.Contains(g.repos, want) {
+		if a.auth.BasicForTokens {
+			return unauthorized(`Basic realm="testregistry"`), false
+		}
 		return unauthorized(challenge + `,error="insufficient_scope"`), false
 	}
 	return answer{}, true

@@ -32,6 +32,14 @@ type Config struct {
 	// Unconditional answers requests with If-None-Match in full, as registries do
 	// that know no conditions.
 	Unconditional bool
+	// NoRanges answers requests for a part of a blob with the whole.
+	NoRanges bool
+	// AcceptByLine takes each line of an Accept header for one media type.
+	AcceptByLine bool
+	// DeadAddresses is how many addresses, 127.0.0.2 and on, have a port of the
+	// registry's number at which nobody answers, not even with a refusal. Only Linux
+	// has them.
+	DeadAddresses int
 
 	// Latency is added before every answer of every listener. See
 	// [Registry.SetLatency].
@@ -69,6 +77,25 @@ type Auth struct {
 	TokenLifetime time.Duration
 	// NoPost has the token endpoint answer 405 to POST, as old ones do.
 	NoPost bool
+
+	// What some registries do otherwise than the specification says.
+
+	// BasicStatus, if not 0, is the answer to Basic credentials where Scheme is Bearer,
+	// in place of a challenge.
+	BasicStatus int
+	// TokenStatus, if not 0, is the answer to a token that is not valid any more, in
+	// place of a challenge.
+	TokenStatus int
+	// Scope, if not nil, says which scope a challenge for a repository names.
+	Scope func(repository string) string
+	// ScopeCounts wants a token for the repository in Scope.
+	ScopeCounts bool
+	// BasicForTokens asks for Basic where a token does not suffice.
+	BasicForTokens bool
+	// PingOnly shows challenges at /v2/ alone: repositories answer 401 without one, or
+	// HiddenStatus if that is not 0.
+	PingOnly     bool
+	HiddenStatus int
 }
 
 // User is somebody with credentials.

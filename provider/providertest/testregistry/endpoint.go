@@ -79,8 +79,11 @@ func (e *Endpoint) tlsConfig() *tls.Config {
 		GetCertificate:         e.certs.get,
 		VerifyConnection:       func(tls.ConnectionState) error { e.handshakes.Add(1); return nil },
 	}
-	if e.reg.cfg.RequireClientCertificate && e.name == "registry" {
-		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, e.reg.ca.Pool()
+	if e.reg.cfg.RequireClientCertificate {
+		c.ClientAuth, c.ClientCAs = tls.RequestClientCert, e.reg.ca.Pool() // so that one that is shown is seen
+		if e.name == "registry" {
+			c.ClientAuth = tls.RequireAndVerifyClientCert
+		}
 	}
 	return c
 }

@@ -37,7 +37,7 @@ type exchange struct {
 func newExchange(r *Registry, e *Endpoint, w http.ResponseWriter, req *http.Request) *exchange {
 	x := &exchange{reg: r, w: w, request: req, conn: req.Context().Value(connKey{}).(*conn)}
 	q := Request{
-		Endpoint: e.name, Method: req.Method, Path: req.URL.Path, Query: req.URL.Query(),
+		Endpoint: e.name, Method: req.Method, Path: req.URL.Path, EscapedPath: req.URL.EscapedPath(), Query: req.URL.Query(),
 		Host: req.Host, Proto: req.Proto, Header: req.Header.Clone(), Conn: x.conn.id,
 	}
 	q.Kind, q.Repository, q.Reference = parsePath(req.URL.Path)

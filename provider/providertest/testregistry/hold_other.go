@@ -3,6 +3,7 @@
 package testregistry
 
 import (
+	"errors"
 	"io"
 	"net"
 )
@@ -21,3 +22,10 @@ func holdPort(host string) (io.Closer, int, error) {
 type nopCloser struct{}
 
 func (nopCloser) Close() error { return nil }
+
+func deadAddresses(n, _ int) ([]io.Closer, error) {
+	if n > 0 {
+		return nil, errors.New("addresses at which nobody answers are made on Linux only")
+	}
+	return nil, nil
+}

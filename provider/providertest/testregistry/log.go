@@ -31,6 +31,7 @@ type Request struct {
 	// it has none.
 	Repository, Reference string
 	Path                  string // without the query
+	EscapedPath           string // as it was sent
 	Query                 url.Values
 	Form                  url.Values // of a POST
 	Host                  string     // that the client named

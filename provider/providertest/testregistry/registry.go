@@ -3,6 +3,7 @@ package testregistry
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ type Registry struct {
 
 	main, token, storage *Endpoint // token and storage are nil where not configured
 
+	dead    []io.Closer
 	latency atomic.Int64
 	conns   atomic.Int64  // the last connection's number
 	closed  chan struct{} // closed by Close
@@ -62,6 +64,10 @@ func Start(cfg Config) (*Registry, error) {
 			return nil, err
 		}
 	}
+	if r.dead, err = deadAddresses(cfg.DeadAddresses, r.main.port); err != nil {
+		r.Close()
+		return nil, err
+	}
 	r.SetAuth(cfg.Auth)
 	return r, nil
 }
@@ -73,6 +79,9 @@ func (r *Registry) Close() {
 		close(r.closed)
 		for _, e := range r.endpoints() {
 			e.close()
+		}
+		for _, d := range r.dead {
+			_ = d.Close()
 		}
 		r.work.close()
 	})

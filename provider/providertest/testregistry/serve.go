@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,7 +46,7 @@ func (r *Registry) serveManifest(req *http.Request, q Request) answer {
 	if !ok {
 		return failure(http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
 	}
-	if !accepts(req, img.MediaType) {
+	if !r.accepts(req, img.MediaType) {
 		return failure(http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest is of type "+img.MediaType+", which the Accept header does not allow")
 	}
 	a := answer{
@@ -72,11 +73,11 @@ func (r *Registry) serveBlob(req *http.Request, q Request) answer {
 			header: http.Header{"Location": {r.storage.URL() + r.storagePath(q.Repository, b.Digest)}},
 		}
 	}
-	return r.unlessModified(req, b.Digest, blobAnswer(req, b))
+	return r.unlessModified(req, b.Digest, r.blobAnswer(req, b))
 }
 
 // blobAnswer is a blob, or the part of it that a Range header asks for.
-func blobAnswer(req *http.Request, b testpayload.Blob) answer {
+func (r *Registry) blobAnswer(req *http.Request, b testpayload.Blob) answer {
 	a := answer{
 		status: http.StatusOK,
 		header: http.Header{
@@ -89,7 +90,7 @@ func blobAnswer(req *http.Request, b testpayload.Blob) answer {
 		body: func(w io.Writer) error { _, err := b.WriteTo(w); return err },
 	}
 	first, last, ok := byteRange(req.Header.Get("Range"), b.Size)
-	if !ok {
+	if !ok || r.cfg.NoRanges {
 		return a
 	}
 	if first >= b.Size {
@@ -146,10 +147,14 @@ func (r *Registry) unlessModified(req *http.Request, digest string, a answer) an
 
 // accepts reports whether the Accept headers allow a media type. A client
 // without any accepts everything.
-func accepts(req *http.Request, mediaType string) bool {
-	all := strings.Join(req.Header.Values("Accept"), ",")
+func (r *Registry) accepts(req *http.Request, mediaType string) bool {
+	lines := req.Header.Values("Accept")
+	all := strings.Join(lines, ",")
 	if strings.TrimSpace(all) == "" {
 		return true
+	}
+	if r.cfg.AcceptByLine {
+		return slices.Contains(lines, mediaType)
 	}
 	for _, a := range strings.Split(all, ",") {
 		if t, _, err := mime.ParseMediaType(a); err == nil && (t == mediaType || t == "*/*") {

@@ -39,5 +39,5 @@ func (r *Registry) serveStorage(req *http.Request, q Request) answer {
 	if !ok {
 		return failure(http.StatusNotFound, "NoSuchKey", "no such key")
 	}
-	return blobAnswer(req, b)
+	return r.blobAnswer(req, b)
 }

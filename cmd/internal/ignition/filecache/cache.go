@@ -17,11 +17,11 @@ import (
 
 // Config configures [Open].
 type Config struct {
-	// Dir is where files are kept. It is made if it is not there. It belongs to one
+	// Dir is where files are kept. It is created if it does not exist. It belongs to one
 	// cache at a time.
 	Dir string
-	// MaxBytes bounds what is kept; 0 is 2 GiB. Files that are being read at the
-	// moment are kept whatever the bound says.
+	// MaxBytes bounds what is kept; 0 is 2 GiB. Entries that are in use are kept whatever
+	// the bound says, and so is what a download has on disk until it is complete.
 	MaxBytes int64
 }
 
@@ -29,12 +29,11 @@ type Config struct {
 type Key struct {
 	// Image is the digest of the image's manifest, "sha256:...".
 	Image string
-	// Files are names and patterns as [provider.Image] reads them. Their order does
-	// not matter.
+	// Files are names and patterns as [provider.Image] reads them, in any order.
 	Files []string
 }
 
-// id is the key as part of a file name.
+// id returns the key as part of a file name.
 func (k Key) id() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q\n", k.Image)
@@ -44,16 +43,16 @@ func (k Key) id() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Fetch reads the files of a key from the image. Its context ends when nobody waits
-// for the files any more, and has none of a caller's values.
-type Fetch func(ctx context.Context) (fs.FS, error)
+// Fetch writes the files of a key from the image into a directory. Its context ends when
+// nobody waits for the files any more, and has none of a caller's values.
+type Fetch func(ctx context.Context, into *os.Root) error
 
-// Stats is what a cache holds and did.
+// Stats says what a cache holds and did.
 type Stats struct {
 	Entries      int
-	Bytes        int64 // on disk
+	Bytes        int64 // on disk, those that are being removed among them
 	Hits, Misses int64 // uses of what was there, and downloads
-	Damaged      int64 // entries that were not what was written, and went
+	Damaged      int64 // entries that were not what was written, and were removed
 }
 
 // Cache is a bounded cache of image files. All methods may be called from many
@@ -68,25 +67,26 @@ type Cache struct {
 	mu      sync.Mutex // never held while a file or the network is waited for
 	entries map[string]*list.Element
 	recent  *list.List // of *entry, the last used first
+	kept    int64      // bytes of entries and of what was forgotten and is in use
 	flights map[string]*flight
 	stats   Stats
 	closed  bool
 }
 
-// entry is one kept bundle.
+// entry is what is kept of one key.
 type entry struct {
-	id   string // of its key
-	name string // of its file
-	sum  string // hex SHA-256 of the file
-	size int64
-	pins int // readers
-	gone bool
+	id    string // of its key
+	name  string // of its directory
+	files []file
+	size  int64
+	pins  int // uses
+	gone  bool
 }
 
 var errClosed = errors.New("the file cache is closed")
 
-// Open opens the cache in cfg.Dir, with what an earlier one left there. What was
-// left half-written is removed; other files are left alone.
+// Open opens the cache in cfg.Dir, with what an earlier one left there. It removes what
+// was left half-written and leaves other files alone.
 func Open(cfg Config) (*Cache, error) {
 	if cfg.MaxBytes < 0 {
 		return nil, fmt.Errorf("file cache: MaxBytes is negative (%d)", cfg.MaxBytes)
@@ -111,8 +111,8 @@ func Open(cfg Config) (*Cache, error) {
 	return c, nil
 }
 
-// Close ends downloads under way, waits for them and gives up the directory. What
-// is kept stays for the next [Open].
+// Close ends downloads under way, waits for them and closes the directory. What is kept
+// stays for the next [Open].
 func (c *Cache) Close() error {
 	c.mu.Lock()
 	if c.closed {
@@ -126,7 +126,7 @@ func (c *Cache) Close() error {
 	return c.root.Close()
 }
 
-// Stats is what the cache holds and did so far.
+// Stats returns what the cache holds and did so far.
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,75 +135,59 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
-// Extract writes the files of k to into, under their own names, with the
-// permissions they have in the image. Files that the image does not have are not
-// there afterwards; that is no error. If they are not kept, fetch gets them: once,
-// however many callers ask for the same key meanwhile, and each leaves at the end of
-// its own ctx. After an error into may hold some of the files.
-func (c *Cache) Extract(ctx context.Context, k Key, into *os.Root, fetch Fetch) error {
-	id := k.id()
-	for attempt := 1; ; attempt++ {
-		e, err := c.acquire(ctx, id, fetch)
-		if err != nil {
-			return err
-		}
-		err = c.unpack(ctx, e, into)
-		damaged := errors.Is(err, errDamaged)
-		c.release(e, damaged)
-		if !damaged {
-			return err
-		}
-		if attempt == 3 {
-			return fmt.Errorf("file cache: the disk does not keep what is written: %w", err)
-		}
-	}
-}
-
 // load takes stock of the directory.
 func (c *Cache) load() error {
-	files, err := fs.ReadDir(c.root.FS(), ".")
+	dirs, err := fs.ReadDir(c.root.FS(), ".")
 	if err != nil {
 		return err
 	}
-	infos := make([]fs.FileInfo, 0, len(files))
-	for _, f := range files {
-		if strings.HasPrefix(f.Name(), temporary) {
-			if err := c.root.Remove(f.Name()); err != nil {
-				return err
-			}
+	type left struct {
+		*entry
+		info fs.FileInfo
+	}
+	var found []left
+	for _, d := range dirs {
+		name := d.Name()
+		_, _, _, ours := parseName(name)
+		if !ours && !strings.HasPrefix(name, temporary) {
 			continue
 		}
-		if info, err := f.Info(); err == nil && info.Mode().IsRegular() {
-			infos = append(infos, info)
+		info, err := d.Info()
+		if err == nil && ours {
+			if e, err := c.read(name); err == nil {
+				found = append(found, left{e, info})
+				continue
+			}
+		}
+		if err := c.root.RemoveAll(name); err != nil {
+			return err
 		}
 	}
-	slices.SortFunc(infos, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
-	var doomed []string
-	for _, info := range infos {
-		id, sum, ok := parseName(info.Name())
-		if !ok {
-			continue
-		}
-		doomed = append(doomed, c.add(&entry{id: id, sum: sum, name: info.Name(), size: info.Size()})...)
+	slices.SortFunc(found, func(a, b left) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	var doomed []*entry
+	for _, f := range found {
+		doomed = append(doomed, c.add(f.entry)...)
 	}
 	c.remove(doomed)
 	return nil
 }
 
-// add makes e the newest entry and returns the files that have to go for it. The
-// caller holds the lock, or is alone.
-func (c *Cache) add(e *entry) (doomed []string) {
+// add makes e the newest entry and returns the entries to remove for it. The caller
+// holds the lock, or is alone.
+func (c *Cache) add(e *entry) (doomed []*entry) {
 	if old := c.entries[e.id]; old != nil {
 		doomed = append(doomed, c.forget(old)...)
 	}
 	c.entries[e.id] = c.recent.PushFront(e)
+	c.kept += e.size
 	c.stats.Bytes += e.size
 	return append(doomed, c.evict()...)
 }
 
-// evict forgets what was not used for longest until the rest is within bounds.
-func (c *Cache) evict() (doomed []string) {
-	for el := c.recent.Back(); el != nil && c.stats.Bytes > c.max; {
+// evict forgets the entries that were not used for the longest time until the rest is
+// within bounds.
+func (c *Cache) evict() (doomed []*entry) {
+	for el := c.recent.Back(); el != nil && c.kept > c.max; {
 		older := el.Prev()
 		if el.Value.(*entry).pins == 0 {
 			doomed = append(doomed, c.forget(el)...)
@@ -213,8 +197,9 @@ func (c *Cache) evict() (doomed []string) {
 	return doomed
 }
 
-// forget drops an entry. Its file goes now, or when its last reader is done.
-func (c *Cache) forget(el *list.Element) []string {
+// forget drops an entry. It returns it if it is to be removed now; one in use is removed
+// by its last user.
+func (c *Cache) forget(el *list.Element) []*entry {
 	e := el.Value.(*entry)
 	c.recent.Remove(el)
 	delete(c.entries, e.id)
@@ -222,8 +207,8 @@ func (c *Cache) forget(el *list.Element) []string {
 	if e.pins > 0 {
 		return nil
 	}
-	c.stats.Bytes -= e.size
-	return []string{e.name}
+	c.kept -= e.size
+	return []*entry{e}
 }
 
 // release ends a use of e.
@@ -234,20 +219,23 @@ func (c *Cache) release(e *entry, damaged bool) {
 		c.forget(c.entries[e.id])
 	}
 	e.pins--
-	var doomed []string
+	var doomed []*entry
 	if e.gone && e.pins == 0 {
-		c.stats.Bytes -= e.size
-		doomed = append(doomed, e.name)
+		c.kept -= e.size
+		doomed = append(doomed, e)
 	}
 	doomed = append(doomed, c.evict()...)
 	c.mu.Unlock()
 	c.remove(doomed)
 }
 
-// remove deletes files that nobody refers to. One that cannot be deleted is found
+// remove deletes entries that nobody refers to. One that cannot be deleted is found
 // again by the next Open.
-func (c *Cache) remove(names []string) {
-	for _, n := range names {
-		_ = c.root.Remove(n)
+func (c *Cache) remove(doomed []*entry) {
+	for _, e := range doomed {
+		_ = c.root.RemoveAll(e.name)
+		c.mu.Lock()
+		c.stats.Bytes -= e.size
+		c.mu.Unlock()
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,14 +46,27 @@ func root(t *testing.T) *os.Root {
 }
 
 // counting answers with files and counts how often it was asked.
-func counting(n *atomic.Int64, files fs.FS) filecache.Fetch {
-	return func(context.Context) (fs.FS, error) {
+func counting(n *atomic.Int64, files fstest.MapFS) filecache.Fetch {
+	return func(_ context.Context, into *os.Root) error {
 		n.Add(1)
-		return files, nil
+		return write(into, files)
 	}
 }
 
-func sized(n int) fs.FS {
+// write writes files to into.
+func write(into *os.Root, files fstest.MapFS) error {
+	for name, f := range files {
+		if err := into.MkdirAll(path.Dir(name), 0o755); err != nil {
+			return err
+		}
+		if err := into.WriteFile(name, f.Data, f.Mode.Perm()|0o400); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sized(n int) fstest.MapFS {
 	return fstest.MapFS{"usr/bin/tool": {Data: make([]byte, n), Mode: 0o755}}
 }
 
@@ -94,7 +109,10 @@ func TestSurvivesRestart(t *testing.T) {
 	if err := c.Extract(t.Context(), key("a"), root(t), counting(n, sized(100))); err == nil {
 		t.Error("a closed cache answers")
 	}
-	for name, content := range map[string]string{"tmp-left": "half", "README": "not ours"} {
+	if err := os.Mkdir(filepath.Join(dir, "tmp-left"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"tmp-left/files": "half", "README": "not ours"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +124,7 @@ func TestSurvivesRestart(t *testing.T) {
 		t.Errorf("fetched %d times; want once: files survive a restart", n.Load())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "tmp-left")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a half-written file is still there (%v)", err)
+		t.Errorf("a half-written entry is still there (%v)", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "README")); err != nil {
 		t.Errorf("a file of somebody else is gone: %v", err)
@@ -125,6 +143,7 @@ func TestDamage(t *testing.T) {
 		},
 		"truncated": func(p string) error { return os.Truncate(p, 700) },
 		"removed":   os.Remove,
+		"no entry":  func(p string) error { return os.RemoveAll(filepath.Join(p, "../../../..")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, n := t.TempDir(), &atomic.Int64{}
@@ -132,7 +151,7 @@ func TestDamage(t *testing.T) {
 			if err := c.Extract(t.Context(), key("a"), root(t), counting(n, sized(2000))); err != nil {
 				t.Fatal(err)
 			}
-			kept, err := filepath.Glob(filepath.Join(dir, "*-*-*"))
+			kept, err := filepath.Glob(filepath.Join(dir, "*-*-*", "files/usr/bin/tool"))
 			if err != nil || len(kept) != 1 {
 				t.Fatalf("%v, %v; want one file", kept, err)
 			}
@@ -166,31 +185,95 @@ func TestBounded(t *testing.T) {
 			t.Errorf("after %s: %d bytes are kept; the bound is %d", name, s.Bytes, max)
 		}
 	}
-	use("a", 3000)
-	use("b", 3000)
-	use("a", 3000) // used again, so b is the oldest
-	use("c", 3000)
+	use("a", 4000)
+	use("b", 4000)
+	use("a", 4000) // used again, so b is the oldest
+	use("c", 4000)
 	before := n.Load()
-	if use("a", 3000); n.Load() != before {
+	if use("a", 4000); n.Load() != before {
 		t.Error("a is gone; want the one that was not used for longest to go")
 	}
-	if use("b", 3000); n.Load() != before+1 {
+	if use("b", 4000); n.Load() != before+1 {
 		t.Error("b is still there")
 	}
 	use("huge", 50_000) // more than the bound: served, not kept
-	var onDisk int64
-	files, _ := os.ReadDir(dir)
-	for _, f := range files {
-		if info, err := f.Info(); err == nil {
-			onDisk += info.Size()
-		}
-	}
-	if s := c.Stats(); onDisk != s.Bytes {
-		t.Errorf("%d bytes on disk, %d counted", onDisk, s.Bytes)
+	if s := c.Stats(); onDisk(t, dir) != s.Bytes || s.Bytes > max {
+		t.Errorf("%d bytes on disk, %d counted; the bound is %d", onDisk(t, dir), s.Bytes, max)
 	}
 	c.Close()
 	if s := open(t, dir, 1).Stats(); s.Bytes != 0 || s.Entries != 0 {
 		t.Errorf("opened with a bound of one byte: %+v", s)
+	}
+}
+
+// onDisk returns the bytes of the files in dir.
+func onDisk(t *testing.T, dir string) (bytes int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes
+}
+
+// A caller that has its files has no more than the bound on disk with them: what had to
+// go for them is gone already, and not about to go.
+func TestBoundHoldsWhenFilesAreThere(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir, 10_000)
+	for i := range 30 {
+		f, err := c.Files(t.Context(), key(fmt.Sprint(i)), counting(&atomic.Int64{}, sized(4000)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, s := onDisk(t, dir), c.Stats(); got > 10_000 || got != s.Bytes {
+			t.Fatalf("after %d: %d bytes on disk, %d counted; the bound is 10000", i, got, s.Bytes)
+		}
+		f.Close()
+	}
+}
+
+// Files that are in use stay although the cache is full, and a part of them may be
+// copied at a time.
+func TestFilesInUse(t *testing.T) {
+	dir, n := t.TempDir(), &atomic.Int64{}
+	c := open(t, dir, 1000)
+	f, err := c.Files(t.Context(), key("big"), counting(n, fstest.MapFS{
+		"usr/bin/tool": {Data: make([]byte, 5000), Mode: 0o755}, "etc/os-release": {Data: []byte("ID=x"), Mode: 0o644},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Collect(f.Names()); !slices.Equal(got, []string{"etc/os-release", "usr/bin/tool"}) {
+		t.Errorf("names are %q", got)
+	}
+	if err := c.Extract(t.Context(), key("other"), root(t), counting(&atomic.Int64{}, sized(900))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"etc/os-release", "usr/bin/tool"} {
+		into := root(t)
+		if err := f.CopyTo(t.Context(), into, func(n string) bool { return n == name }); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := fs.Glob(into.FS(), "*/*"); err != nil || len(got) != 1 {
+			t.Errorf("copied %q, %v; want something of %s alone", got, err, name)
+		}
+	}
+	if n.Load() != 1 {
+		t.Errorf("fetched %d times; want once", n.Load())
+	}
+	f.Close()
+	if s := c.Stats(); s.Bytes > 1000 || s.Bytes != onDisk(t, dir) {
+		t.Errorf("%d bytes are counted and %d there once nobody uses them", s.Bytes, onDisk(t, dir))
 	}
 }
 
@@ -203,13 +286,13 @@ func TestOneFlight(t *testing.T) {
 		defer c.Close()
 		var n atomic.Int64
 		let := make(chan struct{})
-		fetch := func(ctx context.Context) (fs.FS, error) {
+		fetch := func(ctx context.Context, into *os.Root) error {
 			n.Add(1)
 			select {
 			case <-let:
-				return sized(10), nil
+				return write(into, sized(10))
 			case <-ctx.Done():
-				return nil, ctx.Err()
+				return ctx.Err()
 			}
 		}
 		impatient, cancel := context.WithCancel(t.Context())
@@ -248,10 +331,10 @@ func TestNobodyWaits(t *testing.T) {
 		ended := false
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			_ = c.Extract(ctx, key("a"), root(t), func(ctx context.Context) (fs.FS, error) {
+			_ = c.Extract(ctx, key("a"), root(t), func(ctx context.Context, _ *os.Root) error {
 				<-ctx.Done()
 				ended = true
-				return nil, ctx.Err()
+				return ctx.Err()
 			})
 		}()
 		synctest.Wait()
@@ -260,7 +343,7 @@ func TestNobodyWaits(t *testing.T) {
 		if !ended {
 			t.Error("a download that nobody waits for goes on")
 		}
-		if err := c.Extract(t.Context(), key("a"), root(t), func(context.Context) (fs.FS, error) { return sized(1), nil }); err != nil {
+		if err := c.Extract(t.Context(), key("a"), root(t), counting(&atomic.Int64{}, sized(1))); err != nil {
 			t.Errorf("who came later got %v", err)
 		}
 	})
@@ -269,11 +352,11 @@ func TestNobodyWaits(t *testing.T) {
 func TestFetchFails(t *testing.T) {
 	c := open(t, t.TempDir(), 0)
 	boom := errors.New("away")
-	err := c.Extract(t.Context(), key("a"), root(t), func(context.Context) (fs.FS, error) { return nil, boom })
+	err := c.Extract(t.Context(), key("a"), root(t), func(context.Context, *os.Root) error { return boom })
 	if !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
-	err = c.Extract(t.Context(), key("a"), root(t), func(context.Context) (fs.FS, error) { panic("bug") })
+	err = c.Extract(t.Context(), key("a"), root(t), func(context.Context, *os.Root) error { panic("bug") })
 	if err == nil || !strings.Contains(err.Error(), "bug") {
 		t.Errorf("a panic became %v", err)
 	}
@@ -312,8 +395,8 @@ func TestMany(t *testing.T) {
 		wg.Go(func() {
 			into := root(t)
 			name := fmt.Sprint(i % 5)
-			if err := c.Extract(t.Context(), key(name), into, func(context.Context) (fs.FS, error) {
-				return fstest.MapFS{"f": {Data: []byte(strings.Repeat(name, 100))}}, nil
+			if err := c.Extract(t.Context(), key(name), into, func(_ context.Context, into *os.Root) error {
+				return write(into, fstest.MapFS{"f": {Data: []byte(strings.Repeat(name, 100))}})
 			}); err != nil {
 				t.Error(err)
 				return

@@ -1,11 +1,12 @@
-// Package filecache keeps files of container images on disk, so that making one
-// payload after another does not read the same layers again.
+// Package filecache keeps files of container images on disk, so that each layer is read
+// once for all payloads that need it.
 //
-// What it keeps is named by the digest of the image and the names asked for, so it
-// never goes out of date. It is bounded in bytes: what was not used for longest
-// goes first. Each use reads what is kept through its hash again, so a damaged disk
-// costs a download and never a wrong file. What is kept survives a restart.
+// Entries are named by the digest of the image and the names that were asked for, so
+// they never go out of date. The cache is bounded in bytes; the entry that was not used
+// for the longest time is removed first. Each file is hashed while it is copied out, so
+// a damaged disk costs a download and never yields a wrong file. Entries survive a
+// restart.
 //
-// It does not decide who may read an image: whoever asks has read the manifest with
-// its own credentials, and knows the digest from there.
+// The cache does not decide who may read an image: its callers have read the manifest
+// with their own credentials, and know the digest from there.
 package filecache

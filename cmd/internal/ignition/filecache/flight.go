@@ -7,14 +7,14 @@ import (
 
 // flight is one download that callers wait for.
 type flight struct {
-	done    chan struct{} // closed when entry and err are set
+	done    chan struct{} // closed when err is set and what has to go for the entry is gone
 	cancel  context.CancelFunc
 	waiting int
-	entry   *entry // pinned once for each who waits
+	entry   *entry // once it is there, pinned for each that waits
 	err     error
 }
 
-// acquire returns the entry of id, pinned, and gets it first if need be.
+// acquire returns the entry of id, pinned, and fetches it first if it is not there.
 func (c *Cache) acquire(ctx context.Context, id string, fetch Fetch) (*entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -62,31 +62,26 @@ func (c *Cache) start(id string, fetch Fetch) *flight {
 		if c.flights[id] == f {
 			delete(c.flights, id)
 		}
-		var doomed []string
+		var doomed []*entry
 		if f.entry, f.err = e, err; err == nil {
 			e.pins = f.waiting
 			doomed = c.add(e)
 		}
-		close(f.done)
 		c.mu.Unlock()
-		c.remove(doomed)
+		c.remove(doomed) // before anybody hears of the entry: with it the disk is within bounds
+		close(f.done)
 	})
 	return f
 }
 
-// leave is for a caller that gives up. A download that nobody waits for is ended,
-// and not joined by whoever comes next.
+// leave is called by a caller that gives up. A download that nobody waits for is ended,
+// and later callers do not join it.
 func (c *Cache) leave(id string, f *flight) {
 	c.mu.Lock()
-	select {
-	case <-f.done: // it came at the same moment
-		e := f.entry
+	if e := f.entry; e != nil { // it came at the same moment
 		c.mu.Unlock()
-		if e != nil {
-			c.release(e, false)
-		}
+		c.release(e, false)
 		return
-	default:
 	}
 	if f.waiting--; f.waiting == 0 {
 		f.cancel()
@@ -104,9 +99,5 @@ func (c *Cache) download(ctx context.Context, id string, fetch Fetch) (e *entry,
 			e, err = nil, fmt.Errorf("file cache: reading an image: panic: %v", p)
 		}
 	}()
-	files, err := fetch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c.write(ctx, id, files)
+	return c.create(ctx, id, fetch)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ type components struct {
 	missing map[string]bool
 }
 
-// lookup looks the release up. This is the only time.
+// lookup looks the release up, once for each payload.
 func (w *work) lookup(ctx context.Context) (*components, error) {
 	const step = "looking up the release"
 	ref, err := imageref.Parse(w.in.Release)
@@ -53,13 +54,13 @@ func (w *work) lookup(ctx context.Context) (*components, error) {
 	}, nil
 }
 
-// optional is a component's image as nodes may have it, and whether there is one.
+// optional returns a component's image as nodes may have it, and whether there is one.
 func (c *components) optional(name string) (string, bool) {
 	have, ok := c.Component(name)
 	return have.Image.String(), ok
 }
 
-// image is optional for a component that should be there.
+// image is like optional, for a component that should be there.
 func (c *components) image(name string) string {
 	image, ok := c.optional(name)
 	if !ok {
@@ -93,7 +94,23 @@ func (w *work) tellMissing(ctx context.Context, r *components) {
 }
 
 // extract puts files of img below dir.
-func (w *work) extract(ctx context.Context, img provider.Image, dir string, files ...string) error {
+func (w *work) extract(ctx context.Context, img provider.Image, dir string, names ...string) error {
+	files, err := w.files(ctx, img, names)
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	return w.copyFiles(ctx, files, dir, nil)
+}
+
+// files returns files of img, from the cache or from the image.
+func (w *work) files(ctx context.Context, img provider.Image, names []string) (*filecache.Files, error) {
+	return w.cfg.Files.Files(ctx, filecache.Key{Image: img.Digest(), Files: names},
+		func(ctx context.Context, into *os.Root) error { return img.Extract(ctx, into, names...) })
+}
+
+// copyFiles copies the files that want accepts, nil is all, below dir.
+func (w *work) copyFiles(ctx context.Context, files *filecache.Files, dir string, want func(name string) bool) error {
 	if err := w.root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -102,27 +119,45 @@ func (w *work) extract(ctx context.Context, img provider.Image, dir string, file
 		return err
 	}
 	defer into.Close()
-	return w.cfg.Files.Extract(ctx, filecache.Key{Image: img.Digest(), Files: files}, into,
-		func(ctx context.Context) (fs.FS, error) { return img.Files(ctx, files...) })
+	return files.CopyTo(ctx, into, want)
 }
 
 const (
 	osRelease = "usr/lib/os-release"
 	templates = "etc/mcc/templates"
+	bin       = "usr/bin/"
+	rhel9     = ".rhel9"
 )
 
 // programs are machine-config-operator's own.
 var programs = []string{"machine-config-operator", "machine-config-controller", "machine-config-server"}
 
 // readPrograms gets templates and programs: into mcc, and into bin under their plain
-// names.
+// names. It asks the image once for everything, so that each layer is read once.
 func (w *work) readPrograms(ctx context.Context, r *components) error {
 	const component, step = "machine-config-operator", "reading the machine-config-operator image"
 	img, err := w.open(ctx, r, component)
 	if err != nil {
 		return at(step, err)
 	}
-	if err := w.extract(ctx, img, "image/mco", osRelease, templates+"/**"); err != nil {
+	ours, err := w.ourMajorVersion()
+	if err != nil {
+		return at(step, err)
+	}
+	names := []string{osRelease, templates + "/**"}
+	for _, p := range programs {
+		names = append(names, bin+p)
+		if ours == "9" {
+			names = append(names, bin+p+rhel9)
+		}
+	}
+	files, err := w.files(ctx, img, names)
+	if err != nil {
+		return at(step, err)
+	}
+	defer files.Close()
+	small := func(name string) bool { return !strings.HasPrefix(name, bin) }
+	if err := w.copyFiles(ctx, files, "image/mco", small); err != nil {
 		return at(step, err)
 	}
 	if err := w.root.MkdirAll(path.Join("mcc", path.Dir(templates)), 0o755); err != nil {
@@ -134,53 +169,52 @@ func (w *work) readPrograms(ctx context.Context, r *components) error {
 		}
 		return at(step, err)
 	}
-	suffix, err := w.suffix()
+	suffix, err := w.suffix(ours)
 	if err != nil {
 		return at(step, err)
 	}
-	return at(step, w.extractPrograms(ctx, img, suffix))
+	return at(step, w.copyPrograms(ctx, files, suffix))
 }
 
-// extractPrograms takes programs with the suffix, and without it what there is only
+// copyPrograms takes the programs with the suffix, and without it those that only exist
 // without.
-func (w *work) extractPrograms(ctx context.Context, img provider.Image, suffix string) error {
-	left := slices.Clone(programs)
-	for _, s := range slices.Compact([]string{suffix, ""}) {
-		names := make([]string, len(left))
-		for i, p := range left {
-			names[i] = "usr/bin/" + p + s
+func (w *work) copyPrograms(ctx context.Context, files *filecache.Files, suffix string) error {
+	have := make(map[string]bool)
+	for name := range files.Names() {
+		have[name] = true
+	}
+	chosen := make(map[string]string) // programs by the names of files
+	var absent []string
+	for _, p := range programs {
+		switch {
+		case have[bin+p+suffix]:
+			chosen[bin+p+suffix] = p
+		case have[bin+p]:
+			chosen[bin+p] = p
+		default:
+			absent = append(absent, bin+p)
 		}
-		if err := w.extract(ctx, img, "image/mco", names...); err != nil {
+	}
+	if len(absent) > 0 {
+		return fmt.Errorf("it has no %s", strings.Join(absent, ", "))
+	}
+	if err := w.copyFiles(ctx, files, "image/mco", func(name string) bool { return chosen[name] != "" }); err != nil {
+		return err
+	}
+	for name, p := range chosen {
+		if err := w.root.Rename(path.Join("image/mco", name), path.Join("bin", p)); err != nil {
 			return err
 		}
-		var absent []string
-		for _, p := range left {
-			err := w.root.Rename("image/mco/usr/bin/"+p+s, "bin/"+p)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				absent = append(absent, p)
-			case err != nil:
-				return err
-			}
-		}
-		if left = absent; len(left) == 0 {
-			break
-		}
-	}
-	if len(left) > 0 {
-		return fmt.Errorf("it has no usr/bin/%s", strings.Join(left, ", usr/bin/"))
-	}
-	for _, p := range programs {
-		if err := w.executable("bin/"+p, "usr/bin/"+p); err != nil {
+		if err := w.executable("bin/"+p, bin+p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// suffix is ".rhel9" for programs that are built for another system than they are
-// packaged for: an image of RHEL 8 of which we run the programs on RHEL 9.
-func (w *work) suffix() (string, error) {
+// suffix returns ".rhel9" for programs that are built for another system than they are
+// packaged for: an image of RHEL 8 whose programs run here on RHEL 9.
+func (w *work) suffix(ours string) (string, error) {
 	b, err := w.root.ReadFile(path.Join("image/mco", osRelease))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s is not in it", osRelease)
@@ -192,12 +226,8 @@ func (w *work) suffix() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ours, err := w.ourMajorVersion()
-	if err != nil {
-		return "", err
-	}
 	if theirs == "8" && ours == "9" {
-		return ".rhel9", nil
+		return rhel9, nil
 	}
 	return "", nil
 }

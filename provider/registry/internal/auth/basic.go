@@ -9,12 +9,19 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// basicOf is cred's user name and password, unless it has something better.
+// basicOf returns cred's user name and password for a registry that asks for them. Some
+// clients write an identity token and an empty password, which is none.
 func basicOf(cred provider.Credential) (user, pass string, ok bool) {
-	if cred.IdentityToken() != "" || cred.RegistryToken() != "" {
+	user, pass, ok = cred.Basic()
+	if pass == "" && hasToken(cred) {
 		return "", "", false
 	}
-	return cred.Basic()
+	return user, pass, ok
+}
+
+// hasToken reports whether cred has something better than a password.
+func hasToken(cred provider.Credential) bool {
+	return cred.IdentityToken() != "" || cred.RegistryToken() != ""
 }
 
 func basicHeader(user, pass string) string { return "Basic " + encoded(user, pass) }

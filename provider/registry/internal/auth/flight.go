@@ -14,6 +14,13 @@ import (
 // it is "pull", or what the registry's challenge for it said.
 type tokenKey struct {
 	credential, repository, realm, service string
+	unverified                             bool // policy calls the realm's host insecure
+}
+
+// flightKey is what a request for a token asks for.
+type flightKey struct {
+	tokenKey
+	scope string
 }
 
 // maxTokens bounds the memory of one registry.
@@ -32,26 +39,29 @@ type flight struct {
 // token is a token for repository: a remembered one, unless it is the one that
 // was refused, or one that a flight brings. Whose rules forbid the realm joins no
 // flight either; what is remembered is no packet.
+//
+// An empty scope is the one that worked last time, or else a guess. The bearer says
+// which scope that was, also where there is an error.
 func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, who Caller) (bearer, error) {
 	cred, repository := who.Credential, who.Repository
-	key := tokenKey{cred.ID(), repository, c.realm, c.service}
+	key := flightKey{tokenKey: tokenKey{cred.ID(), repository, c.realm, c.service, m.unverified(c.realm, who.Rules)}}
 	m.mu.Lock()
-	if b, ok := m.tokens[key]; ok {
-		if b.token != refused && time.Now().Before(b.until) {
+	if b, ok := m.tokens[key.tokenKey]; ok {
+		if b.token != refused && time.Now().Before(b.until) && (scope == "" || scope == b.scope) {
 			m.mu.Unlock()
 			return b, nil
 		}
-		delete(m.tokens, key)
+		scope = cmp.Or(scope, b.scope)
 	}
+	key.scope = cmp.Or(scope, guess(repository))
 	if err := m.permitted(c.realm, who.Rules); err != nil {
 		m.mu.Unlock()
-		return bearer{}, err
+		return bearer{scope: key.scope}, err
 	}
 	f := m.flights[key]
 	if f == nil {
 		f = m.start(key, exchange{
-			realm: c.realm, service: c.service, plain: c.plain, cred: cred,
-			scope: cmp.Or(scope, "repository:"+repository+":pull"),
+			realm: c.realm, service: c.service, plain: c.plain, cred: cred, scope: key.scope, unverified: key.unverified,
 		})
 	}
 	f.waiting++
@@ -70,20 +80,24 @@ func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, wh
 		}
 	}
 	m.mu.Unlock()
-	return bearer{}, wire.ContextError(ctx)
+	return bearer{scope: key.scope}, wire.ContextError(ctx)
 }
 
+// guess is the scope that a registry asks for if it says nothing else.
+func guess(repository string) string { return "repository:" + repository + ":pull" }
+
 // start is called with m.mu held.
-func (m *Memory) start(key tokenKey, x exchange) *flight {
+func (m *Memory) start(key flightKey, x exchange) *flight {
 	ctx, cancel := context.WithCancel(m.base)
 	f := &flight{done: make(chan struct{}), cancel: cancel}
 	m.flights[key] = f
 	m.running.Go(func() {
 		defer cancel()
 		f.bearer, f.err = m.fetch(ctx, x)
+		f.bearer.scope = x.scope
 		m.mu.Lock()
 		if f.err == nil {
-			m.keep(key, f.bearer)
+			m.keep(key.tokenKey, f.bearer)
 		}
 		if m.flights[key] == f {
 			delete(m.flights, key)

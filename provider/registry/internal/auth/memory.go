@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
@@ -19,19 +17,25 @@ type Memory struct {
 	realm   func(address string, insecure bool) (*wire.Host, error)
 	base    context.Context // of token flights, which no caller owns
 	running *sync.WaitGroup
+	// insecure says that no realm needs a good certificate.
+	insecure bool
 
 	mu        sync.Mutex
 	challenge *learnt            // the last one that steers everybody; see shared
 	tenants   map[string]*tenant // by [provider.Credential.ID]
 	gates     [2]gate            // callers without and with credentials
 	tokens    map[tokenKey]bearer
-	flights   map[tokenKey]*flight
+	flights   map[flightKey]*flight
 }
 
 // tenant is what is known for one credential alone.
 type tenant struct {
 	challenge *learnt // the last one that it drew itself
 	gate      gate
+
+	quiet   bool // the registry does not want a password that it did not ask for
+	settled bool // it was asked without the password, and refuses that too
+	pinged  bool // it was asked for a challenge, and has none
 }
 
 // maxTenants bounds the memory of one registry.
@@ -51,6 +55,8 @@ type Config struct {
 	Host *wire.Host
 	// Realm finds the host that tokens are asked from.
 	Realm func(address string, insecure bool) (*wire.Host, error)
+	// Insecure asks any realm without verifying its certificate.
+	Insecure bool
 	// Base ends token requests when the program does; Running counts them.
 	Base    context.Context
 	Running *sync.WaitGroup
@@ -59,124 +65,9 @@ type Config struct {
 // NewMemory knows nothing yet.
 func NewMemory(c Config) *Memory {
 	return &Memory{
-		host: c.Host, realm: c.Realm, base: c.Base, running: c.Running,
-		tenants: make(map[string]*tenant), tokens: make(map[tokenKey]bearer), flights: make(map[tokenKey]*flight),
+		host: c.Host, realm: c.Realm, base: c.Base, running: c.Running, insecure: c.Insecure,
+		tenants: make(map[string]*tenant), tokens: make(map[tokenKey]bearer), flights: make(map[flightKey]*flight),
 	}
-}
-
-// Caller is who asks: for a repository, with a credential or the zero one, and
-// under the rules that say which hosts must not be asked.
-type Caller struct {
-	Credential provider.Credential
-	Repository string
-	Rules      *policy.Rules
-}
-
-// Grant is what to send. The zero Grant is nothing.
-type Grant struct {
-	// Header is the value of the Authorization header.
-	Header string
-	// Plain allows it over plain HTTP: the registry has asked for it there, and not
-	// over TLS alone.
-	Plain bool
-
-	token   string
-	asked   time.Time // when a realm was asked for the token; zero for none of a realm's
-	refused error     // why there is no token
-	from    *learnt   // and whom it was asked from
-}
-
-// Older reports whether g is a token from before t. The registry may have declared
-// it void in between: that it is refused says nothing of the credential.
-func (g Grant) Older(t time.Time) bool { return !g.asked.IsZero() && g.asked.Before(t) }
-
-func (l *learnt) grant(b bearer) Grant {
-	return Grant{Header: "Bearer " + b.token, Plain: l.plain, token: b.token, asked: b.asked}
-}
-
-// Authorize is what a request of who says before it is asked to say
-// anything: over TLS, Basic credentials and registry tokens are sent at once; a
-// bearer token is, if the registry is known to want one.
-func (m *Memory) Authorize(ctx context.Context, who Caller) (Grant, error) {
-	cred := who.Credential
-	m.mu.Lock()
-	known := m.known(cred.ID())
-	m.mu.Unlock()
-
-	if t := cred.RegistryToken(); t != "" {
-		return Grant{Header: "Bearer " + t, Plain: known.is("bearer") && known.plain, token: t}, nil
-	}
-	if known.is("bearer") {
-		b, err := m.token(ctx, known, "", "", who)
-		switch {
-		case err == nil:
-			return known.grant(b), nil
-		case ctx.Err() != nil:
-			return Grant{}, err
-		}
-		// The repository may need no token, or the registry may have moved to
-		// another realm since; it is asked before this is an error.
-		return Grant{refused: err, from: known}, nil
-	}
-	if user, pass, ok := basicOf(cred); ok {
-		return Grant{Header: basicHeader(user, pass), Plain: known.is("basic") && known.plain}, nil
-	}
-	return Grant{}, nil
-}
-
-// Learn remembers the challenge of a 401 to a request that said tried. What it
-// returns answers it: with what to send again, or with why there is nothing
-// better to send. It may be called when resp is closed.
-func (m *Memory) Learn(resp *wire.Response, who Caller, tried Grant) (answer func(context.Context) (Grant, error)) {
-	cred := who.Credential
-	c, ok := choose(ParseChallenges(resp.Header))
-	if !ok {
-		err := unauthorized(noScheme(resp.Header, Secrets(cred, tried)))
-		return func(context.Context) (Grant, error) { return Grant{}, err }
-	}
-	known := &learnt{scheme: c.Scheme, realm: c.Params["realm"], service: c.Params["service"], plain: resp.Plain}
-	known.shared = known.scheme == "basic" || m.isOwn(known.realm)
-	m.mu.Lock()
-	m.tenant(cred.ID()).challenge = known
-	if known.shared {
-		m.challenge = known
-	}
-	m.mu.Unlock()
-	sent := tried.Plain || !resp.Plain
-	refused := tried.token
-	if !sent {
-		refused = ""
-	}
-	return func(ctx context.Context) (Grant, error) {
-		switch {
-		case tried.refused != nil && *tried.from == *known:
-			return Grant{}, tried.refused
-		case known.is("basic"):
-			return answerBasic(cred, tried.Header, sent, known.plain)
-		case cred.RegistryToken() != "":
-			if sent {
-				return Grant{}, unauthorized("the pull secret's registry token for it is refused")
-			}
-			return Grant{Header: tried.Header, Plain: known.plain, token: tried.token}, nil
-		}
-		b, err := m.token(ctx, known, c.Params["scope"], refused, who)
-		if err != nil {
-			return Grant{}, err
-		}
-		return known.grant(b), nil
-	}
-}
-
-func answerBasic(cred provider.Credential, tried string, sent, plain bool) (Grant, error) {
-	user, pass, ok := basicOf(cred)
-	if !ok {
-		return Grant{}, unauthorized(wanting(cred))
-	}
-	g := Grant{Header: basicHeader(user, pass), Plain: plain}
-	if sent && g.Header == tried {
-		return Grant{}, unauthorized("the pull secret's user name or password for it is refused")
-	}
-	return g, nil
 }
 
 // choose prefers bearer: it serves every kind of credential, and none at all.
@@ -228,15 +119,6 @@ func (m *Memory) isOwn(realm string) bool {
 }
 
 func (l *learnt) is(scheme string) bool { return l != nil && l.scheme == scheme }
-
-// Secrets are the strings that must not show anywhere: cred's own and those of g.
-func Secrets(cred provider.Credential, g Grant) []string {
-	s := []string{cred.IdentityToken(), cred.RegistryToken(), g.token}
-	if user, pass, ok := cred.Basic(); ok {
-		s = append(s, pass, encoded(user, pass))
-	}
-	return s
-}
 
 // patience is how long others wait for the first to meet a host's challenge,
 // from when its request was sent; hold bounds that from the start.

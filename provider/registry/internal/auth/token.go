@@ -22,6 +22,7 @@ type bearer struct {
 	token string
 	asked time.Time
 	until time.Time
+	scope string // that was asked for
 }
 
 const (
@@ -35,6 +36,7 @@ const (
 type exchange struct {
 	realm, service, scope string
 	plain                 bool // the challenge came over plain HTTP
+	unverified            bool // policy calls the realm's host insecure
 	cred                  provider.Credential
 }
 
@@ -45,7 +47,7 @@ func (m *Memory) fetch(ctx context.Context, x exchange) (bearer, error) {
 		return bearer{}, err
 	}
 	began := time.Now()
-	resp, err := host.Do(ctx, req)
+	resp, host, err := m.follow(ctx, x, host, req)
 	if err != nil {
 		return bearer{}, tokenError(host, err)
 	}
@@ -78,6 +80,15 @@ func (m *Memory) fetch(ctx context.Context, x exchange) (bearer, error) {
 	}
 	b, err := parseToken(body, began)
 	if err != nil {
+		if plain, ok := resp.Unzip(body, maxTokenBody); ok {
+			body = plain
+			b, err = parseToken(body, began)
+		}
+	}
+	if err != nil {
+		if page := resp.Page(body); page != nil {
+			return bearer{}, tokenError(host, page)
+		}
 		return bearer{}, tokenError(host, &provider.Error{Class: provider.ClassMalformed, Err: err})
 	}
 	return b, nil
@@ -92,16 +103,20 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 	if !wire.IsHost(u.Host) {
 		return nil, wire.Request{}, unauthorized("its challenge names a realm whose host is none")
 	}
-	// Another machine is not insecure because the registry is.
+	// Another machine is not insecure because the registry is: only if policy or the user
+	// says so of its own name, and then it need not prove who it is, but is https still.
 	insecure := m.host.Insecure() && wire.SameMachine(u.Host, m.host.Address())
 	if u.Scheme != "https" && (u.Scheme != "http" || !x.plain || !insecure) {
 		return nil, wire.Request{}, unauthorized("its challenge names a realm that is not https; credentials are not sent there")
 	}
-	host, err := m.realm(u.Host, insecure)
+	host, err := m.realm(u.Host, insecure || x.unverified)
 	if err != nil {
 		return nil, wire.Request{}, err
 	}
-	req := wire.Request{Scheme: u.Scheme, Path: u.Path, Accept: "application/json", Chosen: true, Elsewhere: !m.isOwn(x.realm), Secrets: Secrets(x.cred, Grant{})}
+	req := wire.Request{
+		Scheme: u.Scheme, Path: u.Path, RawPath: u.EscapedPath(), Accept: []string{"application/json"},
+		Chosen: true, Elsewhere: !m.isOwn(x.realm), Secrets: Secrets(x.cred, Grant{}),
+	}
 	if req.Path == "" {
 		req.Path = "/"
 	}
@@ -180,7 +195,7 @@ func parseToken(body []byte, began time.Time) (bearer, error) {
 	}
 	// Counted from the request by our own clock, and a little short: the token
 	// has yet to travel.
-	return bearer{value, began, began.Add(life - min(life/10, 10*time.Second))}, nil
+	return bearer{token: value, asked: began, until: began.Add(life - min(life/10, 10*time.Second))}, nil
 }
 
 func tokenError(host *wire.Host, err error) error {

@@ -52,9 +52,9 @@ func TestTokensBounded(t *testing.T) {
 	m := NewMemory(Config{Base: context.Background(), Running: new(sync.WaitGroup)})
 	now := time.Now()
 	last := tokenKey{repository: "last"}
-	m.keep(last, bearer{"x", now, now.Add(time.Hour * 24)})
+	m.keep(last, bearer{token: "x", asked: now, until: now.Add(time.Hour * 24)})
 	for i := range 2 * maxTokens {
-		m.keep(tokenKey{repository: fmt.Sprint(i)}, bearer{"x", now, now.Add(time.Duration(i) * time.Second)})
+		m.keep(tokenKey{repository: fmt.Sprint(i)}, bearer{token: "x", asked: now, until: now.Add(time.Duration(i) * time.Second)})
 	}
 	if len(m.tokens) > maxTokens {
 		t.Errorf("%d tokens are kept", len(m.tokens))

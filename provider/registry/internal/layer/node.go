@@ -22,7 +22,8 @@ type node struct {
 	sealed  bool   // directory: lower layers do not show through
 	target  string // of a link
 	data    []byte // of a file
-	kept    bool   // data is there, not only the name
+	stored  string // its number in the scratch directory, where data is not in memory
+	kept    bool   // the content is there, not only the name
 	mode    fs.FileMode
 	modTime time.Time
 

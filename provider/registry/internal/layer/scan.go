@@ -179,14 +179,21 @@ func (s *Search) keep(l *Layer, n *node, name string, size int64, content io.Rea
 	if l.size += size; s.size+l.size > s.limits.Total {
 		return &LimitError{fmt.Sprintf("file %q: the files wanted come to more than %d bytes", short(name), s.limits.Total)}
 	}
-	data, err := io.ReadAll(content) // grows as bytes come: a header's size is only a claim
+	var got int64
+	var err error
+	if s.files != nil {
+		n.stored, got, err = s.files.keep(name, content)
+	} else {
+		n.data, err = io.ReadAll(content) // grows as bytes come: a header's size is only a claim
+		got = int64(len(n.data))
+	}
 	if err != nil {
 		return fmt.Errorf("tar entry %q: %w", short(name), err)
 	}
-	if int64(len(data)) != size {
+	if got != size {
 		return fmt.Errorf("tar entry %q: %w", short(name), errShort)
 	}
-	n.data, n.kept = data, true
+	n.kept = true
 	return nil
 }
 

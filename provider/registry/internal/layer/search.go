@@ -24,6 +24,7 @@ import (
 // What takes long ends with the error of its context. It is for one goroutine.
 type Search struct {
 	limits Limits
+	files  *scratch // where content is kept; nil is in memory
 	asked  []pattern
 	until  []string
 	wants  wants // asked, and where links lead
@@ -81,6 +82,9 @@ func NewSearch(limits Limits, patterns []string, until ...string) (*Search, erro
 func (s *Search) restart() {
 	s.root = node{mode: fs.ModeDir | 0o755}
 	s.size, s.again = 0, false
+	if s.files != nil {
+		_ = s.files.clear() // what stays is removed by Close
+	}
 }
 
 // Add puts a verified layer beneath those added before. Where it returns true, a
@@ -153,24 +157,8 @@ func (s *Search) File(name string) ([]byte, bool) {
 // Files are all files that match what was asked for.
 func (s *Search) Files(ctx context.Context) (fs.FS, error) {
 	m := newMemory()
-	count, names := 0, int64(0)
-	for _, p := range s.asked {
-		err := s.expand(ctx, p, func(name string, n *node) error {
-			if !fs.ValidPath(name) { // not UTF-8: no fs.FS can hold it
-				return nil
-			}
-			if count++; count > s.limits.Entries {
-				return &LimitError{"more files than a layer may have entries"}
-			}
-			if names += int64(len(name)); names > s.limits.Total {
-				return &LimitError{fmt.Sprintf("the names of the files wanted come to more than %d bytes", s.limits.Total)}
-			}
-			m.add(name, n)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+	if err := s.each(ctx, func(name string, n *node) error { m.add(name, n); return nil }); err != nil {
+		return nil, err
 	}
 	m.finish()
 	return m, nil
@@ -218,7 +206,7 @@ func (s *Search) linkUp(ctx context.Context, l *Layer, n *node) error {
 			if t.kind == directory || t.kind == gone {
 				break
 			}
-			c.kind, c.target, c.data, c.kept, c.mode, c.modTime = t.kind, t.target, t.data, t.kept, t.mode, t.modTime
+			c.kind, c.target, c.data, c.stored, c.kept, c.mode, c.modTime = t.kind, t.target, t.data, t.stored, t.kept, t.mode, t.modTime
 		}
 	}
 	return nil

@@ -100,6 +100,17 @@ func withoutCertificate(err error) error {
 	return &provider.Error{Class: provider.ClassTLS, Err: &text{"it asks for a client certificate, and there is none for it: " + e.Err.Error(), e.Err}}
 }
 
+// forWantOf adds to a failure of TLS which certificates could not be read.
+func forWantOf(unread string, err error) error {
+	e, ok := errors.AsType[*provider.Error](err)
+	if !ok || e.Class != provider.ClassTLS {
+		return err
+	}
+	c := *e
+	c.Err = &text{e.Err.Error() + " (not read: " + unread + ")", e.Err}
+	return &c
+}
+
 // elsewhere is err as that of another host than the registry.
 func elsewhere(err error) error {
 	e, ok := errors.AsType[*provider.Error](err)

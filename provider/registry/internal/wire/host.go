@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -19,17 +21,34 @@ type Timeouts struct {
 	Silence   time.Duration // without progress in a body; see minProgress
 }
 
+// orNone is t, or no limits where nobody else could be asked instead and the caller
+// has a deadline.
+func (t Timeouts) orNone(ctx context.Context, last bool) Timeouts {
+	if _, ok := ctx.Deadline(); !ok || !last {
+		return t
+	}
+	return Timeouts{noLimit, noLimit, noLimit}
+}
+
+const noLimit = time.Duration(math.MaxInt64)
+
 // Config is what a [Host] is made of.
 type Config struct {
 	// Address is the host and, where it is not the scheme's own, the port.
 	Address string
 	// Insecure allows plain HTTP. TLS must then have InsecureSkipVerify set.
-	Insecure  bool
-	TLS       *tls.Config
-	Proxy     func(*http.Request) (*url.URL, error)
-	Dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	Insecure bool
+	TLS      *tls.Config
+	Proxy    func(*http.Request) (*url.URL, error)
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup finds the addresses of names; nil is the system's resolver. It is not
+	// used with Dial.
+	Lookup    func(ctx context.Context, host string) ([]netip.Addr, error)
 	UserAgent string
 	Timeouts  Timeouts
+	// Unread names certificates that could not be read, "" for none. It is told where
+	// a connection fails for want of them.
+	Unread string
 	// Observe, if not nil, is told of every exchange when it is over.
 	Observe func(Exchange)
 }
@@ -40,6 +59,7 @@ type Host struct {
 	insecure  bool
 	agent     string
 	limits    Timeouts
+	unread    string
 	observe   func(Exchange)
 	transport *http.Transport
 
@@ -56,13 +76,17 @@ const maxIdle = 32
 // NewHost connects to nothing yet.
 func NewHost(c Config) *Host {
 	// The transport finishes a connection that nobody waits for any more, within
-	// this; who does wait has the watchdog's limit.
-	background := 2 * c.Timeouts.Connect
+	// this; who does wait has the watchdog's limit, or none where there is no other
+	// candidate.
+	background := 20 * c.Timeouts.Connect
 	dial := c.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: background, KeepAlive: 15 * time.Second}).DialContext
+		dial = (&racer{
+			lookup: lookup(c.Lookup),
+			dial:   (&net.Dialer{Timeout: background, KeepAlive: 15 * time.Second}).DialContext,
+		}).DialContext
 	}
-	h := &Host{address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts, observe: c.Observe}
+	h := &Host{address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts, unread: c.Unread, observe: c.Observe}
 	config := c.TLS.Clone()
 	if len(config.Certificates) == 0 {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -104,7 +128,7 @@ func (h *Host) CloseIdleConnections() { h.transport.CloseIdleConnections() }
 // once makes one exchange. connected tells whether a connection, TLS included,
 // was there before anything went wrong.
 func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response, connected bool, _ error) {
-	watched, w := watch(ctx, h.limits)
+	watched, w := watch(ctx, h.limits.orNone(ctx, r.Last))
 	var got, fresh atomic.Bool // hooks run on other goroutines
 	traced := httptrace.WithClientTrace(watched, &httptrace.ClientTrace{
 		GetConn: func(string) { w.enter(connecting) },
@@ -128,6 +152,9 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 		if fresh.Load() && h.asked.Load() {
 			err = withoutCertificate(err)
 		}
+		if h.unread != "" {
+			err = forWantOf(h.unread, err)
+		}
 		if r.Elsewhere {
 			err = elsewhere(err)
 		}
@@ -139,7 +166,7 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 	rec.status(resp.StatusCode)
 	return &Response{
 		Status: resp.StatusCode, Header: resp.Header, Size: resp.ContentLength,
-		Plain: scheme == "http", body: resp.Body, watch: w, record: rec, elsewhere: r.Elsewhere,
+		Plain: scheme == "http", Host: h.address, body: resp.Body, watch: w, record: rec, elsewhere: r.Elsewhere,
 	}, true, nil
 }
 

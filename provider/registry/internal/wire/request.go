@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,7 +17,11 @@ type Request struct {
 	// RawPath is Path escaped, where how it is escaped matters.
 	RawPath string
 	Query   string // encoded
-	Accept  string
+	// Accept are media types. Each gets a header line of its own: there are registries
+	// that read the first line of the header only, or do not split it.
+	Accept []string
+	// From asks for the rest of the body, from this byte on; 0 asks for the whole.
+	From int64
 	// Head makes the request a HEAD: its answer has no body.
 	Head bool
 	// IfNoneMatch is an entity tag without its quotes, or "": the answer may be 304.
@@ -33,6 +38,9 @@ type Request struct {
 	// Secrets are those that it knows.
 	Chosen  bool
 	Secrets []string
+	// Last says that no other candidate is left: the limits of [Timeouts] choose between
+	// several, and do not apply.
+	Last bool
 	// Elsewhere says that the host is not the registry itself; errors of transport
 	// then say so too.
 	Elsewhere bool
@@ -47,12 +55,17 @@ func (h *Host) build(ctx context.Context, scheme string, r Request) *http.Reques
 		Method: method,
 		URL:    &url.URL{Scheme: scheme, Host: h.address, Path: r.Path, RawPath: r.RawPath, RawQuery: r.Query},
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"User-Agent": {h.agent}},
+		// Without Accept-Encoding any encoding is acceptable (RFC 9110, 12.5.3), and
+		// digests are of the bytes without one.
+		Header: http.Header{"User-Agent": {h.agent}, "Accept-Encoding": {"identity"}},
 		Body:   http.NoBody,
 		Host:   h.address,
 	}).WithContext(ctx)
-	if r.Accept != "" {
-		req.Header.Set("Accept", r.Accept)
+	if len(r.Accept) > 0 {
+		req.Header["Accept"] = r.Accept
+	}
+	if r.From > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.From))
 	}
 	if r.IfNoneMatch != "" {
 		req.Header.Set("If-None-Match", `"`+r.IfNoneMatch+`"`)

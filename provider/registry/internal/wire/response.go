@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -22,6 +23,8 @@ type Response struct {
 	Header http.Header
 	Size   int64 // of the body as announced, -1 if it was not
 	Plain  bool  // came over plain HTTP
+	// Host is the address of the host that answered.
+	Host string
 
 	body      io.ReadCloser
 	watch     *watchdog
@@ -54,6 +57,22 @@ func (r *Response) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// From is the first byte of the blob that the body has, where it is a part of it. Not ok
+// is the whole, or a part that does not say which.
+func (r *Response) From() (first int64, ok bool) {
+	if r.Status != http.StatusPartialContent {
+		return 0, false
+	}
+	_, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-", &first)
+	return first, err == nil
+}
+
+// Within ends the exchange if it is not over by then. stop must be called.
+func (r *Response) Within(d time.Duration) (stop func()) {
+	t := time.AfterFunc(d, func() { r.watch.cancel(&limitError{reading, d}) })
+	return func() { t.Stop() }
 }
 
 // Close ends the exchange. What is left of the body is read, within bounds, so

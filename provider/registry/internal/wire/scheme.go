@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -75,9 +76,20 @@ func (p *pair) Unwrap() []error { return []error{p.plain, p.tls} }
 
 // IsHost reports whether what a server calls a host may be one: it goes into errors
 // and records, so it is short and printable ASCII.
+//
+// A name that ends in a number and is no IP address ("127.1", "0x7f000001") is none
+// either: some resolvers take it for an address, and then nobody sees which it is.
 func IsHost(address string) bool {
-	return address != "" && len(address) <= 255 &&
-		!strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' })
+	if address == "" || len(address) > 255 || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return false
+	}
+	name := strings.TrimRight(hostname(address), ".")
+	last := strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+	if strings.Trim(last, "0123456789") != "" && !strings.HasPrefix(last, "0x") {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
 }
 
 // SameMachine reports whether two addresses differ at most in their port.

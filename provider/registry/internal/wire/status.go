@@ -25,8 +25,12 @@ func StatusError(r *Response, secrets ...string) *provider.Error {
 	// Whatever cannot be read does not matter: the status says enough.
 	r.watch.enterFor(reading, min(drainTime, r.watch.limits.Silence))
 	body, _ := io.ReadAll(io.LimitReader(r, maxDrain))
+	if plain, ok := r.Unzip(body, maxDrain); ok {
+		body = plain
+	}
 	said := message(r.Header.Get("Content-Type"), body)
 	r.Close()
+	r.statusOfPage(e, body)
 	if said != "" {
 		if Repeats(said, secrets...) {
 			said = "(the server's message is withheld: it repeats a secret)"
@@ -56,6 +60,9 @@ func classOf(status int) provider.Class {
 		return provider.ClassNotFound
 	case status == http.StatusTooManyRequests:
 		return provider.ClassThrottled
+	case status == http.StatusNetworkAuthenticationRequired:
+		// The network wants a login (RFC 6585, 6): asking again does not help.
+		return provider.ClassUnreachable
 	case status >= 500:
 		return provider.ClassServer
 	}
@@ -77,7 +84,7 @@ func message(contentType string, body []byte) string {
 	if json.Unmarshal(body, &doc) == nil {
 		var all []string
 		for _, e := range doc.Errors {
-			all = append(all, join(e.Code, e.Message))
+			all = append(all, join(spoken(e.Code), e.Message))
 		}
 		if len(all) == 0 {
 			all = append(all, join(doc.Error, cmp.Or(doc.Description, doc.Details)))
@@ -90,9 +97,14 @@ func message(contentType string, body []byte) string {
 	return ""
 }
 
+// spoken is the code of an error as docker/distribution says it ("MANIFEST_UNKNOWN" is
+// "manifest unknown"), and with it whatever is built on that: programs look for these
+// words.
+func spoken(code string) string { return strings.ToLower(strings.ReplaceAll(code, "_", " ")) }
+
 func join(code, message string) string {
-	if code == "" || message == "" {
-		return code + message
+	if code == "" || message == "" || strings.EqualFold(code, message) {
+		return cmp.Or(message, code)
 	}
 	return code + ": " + message
 }

@@ -30,7 +30,7 @@ func TestRetryAfter(t *testing.T) {
 
 func TestMessage(t *testing.T) {
 	for _, tt := range []struct{ contentType, body, want string }{
-		{"", `{"errors":[{"code":"DENIED","message":"no"},{"code":"X"}]}`, "DENIED: no; X"},
+		{"", `{"errors":[{"code":"DENIED","message":"no"},{"code":"X"}]}`, "denied: no; x"},
 		{"", `{"error":"invalid_grant","error_description":"bad"}`, "invalid_grant: bad"},
 		{"", `{"details":"incorrect"}`, "incorrect"},
 		{"", `{}`, ""}, {"", ``, ""}, {"", `[]`, ""},

@@ -1,0 +1,98 @@
+package chain
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// StateStore is for authors of programs that keep a cache on disk; others leave the
+// State fields empty. It remembers small facts beyond the life of a process: which
+// credential has read what, and which release an image was. It holds no content.
+// Package provider/diskcache has an implementation.
+//
+// Implementations are safe for concurrent use. They may lose entries, which then costs
+// a request. They must never return an entry that was changed, since the chain believes
+// it. Keys contain the identities of credentials, from which a weak password could be
+// guessed, so they must not be stored as they are. Values contain nothing secret.
+type StateStore interface {
+	// Get returns the value that was last put under key.
+	Get(key string) (value []byte, ok bool)
+	// Put stores value under key, in place of what was there. It is below 4 KiB.
+	Put(key string, value []byte)
+	// Delete removes the entry of key: somebody was denied what it grants. This must
+	// always hold for this process, and for the next one wherever possible, also on a
+	// full disk.
+	Delete(key string)
+}
+
+// record is one entry of a StateStore: which release an answer was.
+type record struct {
+	of    contentKey
+	named string       // digest that the reference itself names; "" unknown
+	from  imageref.Ref // endpoint that answered; zero unknown
+	asked time.Time    // in seconds
+}
+
+// recordJSON is a record as it is stored.
+type recordJSON struct {
+	Version      int    `json:"version"`
+	Digest       string `json:"digest"`
+	OS           string `json:"os,omitempty"`
+	Architecture string `json:"architecture,omitempty"`
+	Variant      string `json:"variant,omitempty"`
+	Named        string `json:"named,omitempty"`
+	From         string `json:"from,omitempty"`
+	Asked        int64  `json:"asked"`
+}
+
+const recordVersion = 1
+
+// recordKey joins what identifies a record. No part contains a zero byte.
+func recordKey(parts ...string) string { return strings.Join(parts, "\x00") }
+
+func putRecord(state StateStore, key string, r record) {
+	p := r.of.platform
+	b, err := json.Marshal(recordJSON{
+		Version: recordVersion, Digest: r.of.digest, OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,
+		Named: r.named, From: r.from.String(), Asked: r.asked.Unix(),
+	})
+	if err == nil {
+		state.Put(key, b)
+	}
+}
+
+func getRecord(state StateStore, key string) (record, bool) {
+	b, ok := state.Get(key)
+	if !ok {
+		return record{}, false
+	}
+	return parseRecord(b)
+}
+
+// parseRecord parses a record. It rejects other versions, and records without a digest.
+func parseRecord(b []byte) (record, bool) {
+	var j recordJSON
+	if json.Unmarshal(b, &j) != nil || j.Version != recordVersion || !isDigest(j.Digest) || j.Named != "" && !isDigest(j.Named) {
+		return record{}, false
+	}
+	r := record{
+		of:    contentKey{j.Digest, provider.Platform{OS: j.OS, Architecture: j.Architecture, Variant: j.Variant}},
+		named: j.Named, asked: time.Unix(j.Asked, 0),
+	}
+	if j.From != "" {
+		var err error
+		if r.from, err = imageref.Parse(j.From); err != nil {
+			return record{}, false
+		}
+	}
+	return r, true
+}
+
+func isDigest(s string) bool {
+	algorithm, sum, ok := strings.Cut(s, ":")
+	return ok && algorithm != "" && sum != ""
+}

@@ -1,0 +1,215 @@
+package provider
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// ParseCredentials reads a .dockerconfigjson: the "auths" of a docker
+// config.json or a containers auth.json. What is no JSON object of that form is an error.
+//
+// An entry that cannot be used is left out and named in [Credentials.Warnings]: one
+// whose key names no registry, or whose content is no credential. It concerns its own
+// registry alone, and no other one's images need to wait until it is mended. Of several
+// entries for one registry that counts which is written as references are; another one
+// that differs is named. No text quotes the content of an entry.
+//
+// No program is run: "credsStore" and "credHelpers" are not looked at, and an entry
+// without content, behind which one of them stands, counts as none. Who wants them
+// runs them, and gives what they say to [NewCredentials].
+func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
+	var config struct {
+		Auths map[string]json.RawMessage `json:"auths"`
+	}
+	if err := json.Unmarshal(dockerConfigJSON, &config); err != nil {
+		return Credentials{}, fmt.Errorf("pull secret: not a docker config JSON object with \"auths\"%s", jsonPosition(err))
+	}
+	p := pullSecret{keys: make(map[string]string), ranks: make(map[string]keyRank), good: make(map[string]Credential), bad: make(map[string]string)}
+	for _, key := range slices.Sorted(maps.Keys(config.Auths)) {
+		p.add(key, config.Auths[key])
+	}
+	for k := range p.good {
+		delete(p.bad, k)
+	}
+	return credentialsOf(p.good, p.bad, p.warnings), nil
+}
+
+// pullSecret is a pull secret while it is read.
+type pullSecret struct {
+	keys     map[string]string // as it was written, by registry and path
+	ranks    map[string]keyRank
+	good     map[string]Credential
+	bad      map[string]string
+	warnings []string
+}
+
+func (p *pullSecret) warn(key, why string) {
+	p.warnings = append(p.warnings, fmt.Sprintf("pull secret: auths[%q]: %s; the entry is left out", withoutSecrets(key), why))
+}
+
+func (p *pullSecret) add(key string, content json.RawMessage) {
+	cred, err := parseAuth(content)
+	if err == nil && cred.IsZero() {
+		return // a placeholder that a credential helper stands behind
+	}
+	k, rank, keyErr := credentialKey(key)
+	switch {
+	case keyErr != nil:
+		p.warn(key, errNoRegistry.Error())
+		return
+	case err != nil:
+		p.warn(key, err.Error())
+		p.bad[k] = err.Error()
+		return
+	}
+	old, found := p.good[k]
+	if found && old != cred {
+		loser := key
+		if rank < p.ranks[k] {
+			loser = p.keys[k]
+		}
+		if max(rank, p.ranks[k]) < rankPath { // clients keep tokens of their own there
+			p.warn(loser, fmt.Sprintf("a second, different entry for %s", k))
+		}
+	}
+	if !found || rank < p.ranks[k] {
+		p.keys[k], p.ranks[k], p.good[k] = key, rank, cred
+	}
+}
+
+// parseAuth reads the content of an entry.
+func parseAuth(content json.RawMessage) (Credential, error) {
+	var a struct {
+		Auth          string `json:"auth"`
+		Username      string `json:"username"`
+		Password      string `json:"password"`
+		IdentityToken string `json:"identitytoken"`
+		RegistryToken string `json:"registrytoken"`
+	}
+	if json.Unmarshal(content, &a) != nil {
+		return Credential{}, errors.New("not an object with \"auth\", or of another type")
+	}
+	c := secret{a.Username, a.Password, a.IdentityToken, a.RegistryToken}
+	if a.Auth != "" {
+		user, pass, err := decodeAuth(a.Auth)
+		if err != nil {
+			return Credential{}, fmt.Errorf("auth: %w", err)
+		}
+		c.username, c.password = user, pass
+	}
+	return newCredential(c), nil
+}
+
+// keyRank says how near a key is to what references say. Of several that come to the
+// same the nearest counts, as for nodes.
+type keyRank int
+
+const (
+	rankExact keyRank = iota
+	rankAlias         // with a final slash, or another name of Docker Hub
+	rankURL           // with a scheme, and perhaps Docker's legacy /v1/ or /v2/
+	rankPath          // a URL with any other path
+)
+
+var errNoRegistry = errors.New("it names no registry; want REGISTRY[:PORT][/PATH]")
+
+// credentialKey normalizes a key of "auths". A URL stands for its host (containers/image,
+// normalizeAuthFileKey).
+func credentialKey(key string) (string, keyRank, error) {
+	rest, hadScheme := key, false
+	for _, scheme := range []string{"https://", "http://"} {
+		if len(rest) >= len(scheme) && strings.EqualFold(rest[:len(scheme)], scheme) {
+			rest, hadScheme = rest[len(scheme):], true
+			break
+		}
+	}
+	host, path, _ := strings.Cut(strings.TrimRight(rest, "/"), "/")
+	rank := rankExact
+	if hadScheme {
+		rank = rankPath
+		if path == "" || path == "v1" || path == "v2" {
+			rank = rankURL
+		}
+	}
+	switch host {
+	case "index.docker.io", "registry-1.docker.io":
+		host = "docker.io"
+	}
+	k := host
+	if path != "" {
+		k += "/" + path
+	}
+	if host == "" || !isCredentialKey(k) {
+		return "", 0, fmt.Errorf("auths[%q]: %w", withoutSecrets(key), errNoRegistry)
+	}
+	if hadScheme {
+		k = host
+	}
+	if k != key {
+		rank = max(rank, rankAlias)
+	}
+	return k, rank, nil
+}
+
+// withoutSecrets is a key as errors quote it: who writes a user into a URL may write a
+// password there too, and a token into its query.
+func withoutSecrets(key string) string {
+	if i := strings.IndexAny(key, "?#"); i >= 0 {
+		key = key[:i] + "..."
+	}
+	if i := strings.LastIndexByte(key, '@'); i >= 0 {
+		return "..." + key[i:]
+	}
+	return key
+}
+
+// isCredentialKey reports whether k is HOST[:PORT][/PATH]. Of a path it only wants
+// that its components could be some registry's: what no reference has, such as
+// upper case, matches none and does no harm.
+func isCredentialKey(k string) bool {
+	host, path, found := strings.Cut(k, "/")
+	if !imageref.IsLocation(host) {
+		if ref, err := imageref.Parse(host + "/a"); host[0] != '[' || err != nil || ref.Registry() != host { // an IPv6 literal
+			return false
+		}
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if found && (part == "" || !isWord(part)) {
+			return false
+		}
+	}
+	return true
+}
+
+func decodeAuth(s string) (user, pass string, err error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		b, err = base64.RawStdEncoding.DecodeString(s)
+	}
+	if err != nil {
+		return "", "", errors.New("not base64; want base64 of USER:PASSWORD")
+	}
+	user, pass, ok := strings.Cut(strings.TrimRight(string(b), "\x00"), ":")
+	if !ok || user == "" {
+		return "", "", errors.New("no user name before a colon; want base64 of USER:PASSWORD")
+	}
+	return user, pass, nil
+}
+
+// jsonPosition tells where JSON is wrong without quoting any of it.
+func jsonPosition(err error) string {
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf(" (syntax error at byte %d)", e.Offset)
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Sprintf(" (wrong type at byte %d)", e.Offset)
+	}
+	return ""
+}
