@@ -81,7 +81,7 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	if err != nil {
 		return nil, err
 	}
-	answer := a.Value.Answer() // what the endpoint says of the index stays
+	answer := a.Value.Answer() // Stale and the index are those of the endpoint's answer
 	answer.Image, answer.PulledFrom, answer.Attempts = req.Image, a.From.Ref, a.Attempts
 	return a.Value.WithAnswer(answer), nil
 }

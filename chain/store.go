@@ -239,8 +239,9 @@ func (s *store) answer(ctx context.Context, req *provider.Request, r *provider.R
 	return answerFrom(req, r, named)
 }
 
-// answerFrom answers req, which names the digest named, with content; "" is unknown. The
-// content may have been read through another index: then nothing more is said of this one.
+// answerFrom returns held content as the answer to req, which names the digest named, ""
+// for unknown. The content may have been read through another index, of which nothing
+// is said then.
 func answerFrom(req *provider.Request, r *provider.Release, named string) *provider.Release {
 	answer := provider.Answer{Image: req.Image, PulledFrom: req.Image}
 	if named != "" && named != r.Digest() {

@@ -264,6 +264,7 @@ func parseDocument(body []byte, contentType string) (*document, error) {
 		header.IsIndex() && d.Manifests == nil, header.IsImage() && d.Manifests != nil:
 		return nil, fmt.Errorf("it claims to be %q and is not", wire.CleanText(string(kind)))
 	}
+	d.MediaType = kind
 	return &d, nil
 }
 

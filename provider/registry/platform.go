@@ -12,41 +12,20 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// choose is the entry of an index for a platform. Operating system, architecture
-// and variant are compared, each on its own. Without a variant wanted, an entry
-// without one comes before the first that has one, as oc's filter by os/arch
-// would take it.
+// choose returns the entry of an index for a platform.
 func choose(entries []v1.Descriptor, want provider.Platform) (v1.Descriptor, error) {
-	want = want.OrDefault()
-	best := -1
-	for i, d := range entries {
-		have := platformOf(d)
-		if d.Platform == nil || have.OS != want.OS || have.Architecture != want.Architecture {
-			continue
-		}
-		switch haveVariant := variant(have); {
-		case want.Variant != "" && haveVariant == variant(want):
-			return d, nil
-		case want.Variant != "":
-		case haveVariant == "":
-			return d, nil
-		case best < 0:
-			best = i
-		}
+	if i := want.Choose(platformDigests(entries)); i >= 0 {
+		return entries[i], nil
 	}
-	if best >= 0 {
-		return entries[best], nil
-	}
-	return v1.Descriptor{}, fail(provider.ClassNotFound, missingPlatform(entries, want))
+	return v1.Descriptor{}, fail(provider.ClassNotFound, missingPlatform(entries, want.OrDefault()))
 }
 
-// variant is normalized: arm64 is v8 and has been nothing else (OCI
-// image-index.md, "Platform Variants").
-func variant(p provider.Platform) string {
-	if p.Architecture == "arm64" && p.Variant == "v8" {
-		return ""
+func platformDigests(entries []v1.Descriptor) []provider.PlatformDigest {
+	out := make([]provider.PlatformDigest, len(entries))
+	for i, d := range entries {
+		out[i] = provider.PlatformDigest{Platform: platformOf(d), Digest: d.Digest.String()}
 	}
-	return p.Variant
+	return out
 }
 
 func platformOf(d v1.Descriptor) provider.Platform {
