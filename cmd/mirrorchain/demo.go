@@ -34,7 +34,7 @@ Ctrl-C.`,
 	})
 }
 
-// runIn is [Run] with an environment of its own.
+// runIn calls [Run] with the given environment and none of the process's.
 func runIn(ctx context.Context, env map[string]string, args []string, stdout, stderr io.Writer) int {
 	return Run(ctx, System{
 		Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr,
