@@ -146,7 +146,7 @@ func (s *soak) image(ctx context.Context, st *stack, t *target, req provider.Req
 func (s *soak) probe(ctx context.Context, st *stack, t *target, req provider.Request) error {
 	req.Image, req.Rules = t.ref, s.resolver.Current()
 	from := time.Now()
-	found, err := st.probes.Find(ctx, req)
+	found, err := st.finder.Find(ctx, req)
 	during := span{from, time.Now()}
 	s.lookups.Add(1)
 	if err != nil {

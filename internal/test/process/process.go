@@ -57,6 +57,9 @@ func Start(cfg Config) (*Process, error) {
 	return p, nil
 }
 
+// Pid returns the process's id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // raceOptions are for programs that are built with the race detector. By itself it has
 // each of them sleep for a second before it exits, so that other goroutines have the
 // time to report their races. That is longer than most of them run.

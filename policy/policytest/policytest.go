@@ -1,6 +1,6 @@
-// Package testpolicy makes random mirror policies, for tests of whatever reads,
+// Package policytest makes random mirror policies, for tests of whatever reads,
 // merges or hands them on. The same seed makes the same policies.
-package testpolicy
+package policytest
 
 import (
 	"fmt"
