@@ -24,7 +24,8 @@ build: ## build the command and the operators into bin/
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 .PHONY: demo
-demo: build ## find a release through mirrors, one of which fails, on registries of its own
+demo: ## find a release through mirrors, one of which fails, on registries of its own
+	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/mirrorchain
 	@$(BIN)/mirrorchain demo
 
 # Real servers for the tests: an API server with etcd, a registry. From cold they take minutes to build, once.

@@ -141,10 +141,10 @@ func (r *releaseList) add(name string, image imageref.Ref, platform provider.Pla
 	}
 }
 
-// coreOS is what streams call architectures that Go calls something else.
+// coreOS maps Go's names of architectures to those of streams, where they differ.
 var coreOS = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
-// addBootImages adds the boot images that are container images, of one architecture.
+// addBootImages adds the boot images of one architecture that are container images.
 func (r *releaseList) addBootImages(rel *provider.Release, arch string) error {
 	if len(rel.BootImages()) == 0 {
 		return nil
