@@ -21,6 +21,9 @@ type Explanation struct {
 	// reach down to Source. No entry: an insecure or blocked scope alone makes Source
 	// what it is.
 	Entries []Entry
+	// Replaced are further Entries for Source, of which nothing applies: a drop-in
+	// replaces all that they make of it.
+	Replaced []Entry
 	// Unused are the Losing sources of which nothing applies: neither mirrors that
 	// Source inherits, nor an insecure or blocked scope.
 	Unused []UnusedSource
@@ -50,7 +53,7 @@ type Entry struct {
 	Pull     PullBy
 	// NeverContactSource is as stated: the entry may be one that is dropped.
 	NeverContactSource bool
-	ConfTable          bool // a table of registries.conf
+	ConfTable, DropIn  bool // as [Rule.ConfTable] and [Rule.DropIn]
 }
 
 // Reason says why a source won.
@@ -166,7 +169,7 @@ func entriesOf(policies []Policy) []Entry {
 			if r.Kind != KindMirror {
 				continue
 			}
-			e := Entry{Source: r.Source, Location: r.Location, Origin: r.Origin, Pull: r.Pull, NeverContactSource: r.NeverContactSource, ConfTable: r.ConfTable}
+			e := Entry{Source: r.Source, Location: r.Location, Origin: r.Origin, Pull: r.Pull, NeverContactSource: r.NeverContactSource, ConfTable: r.ConfTable, DropIn: r.DropIn}
 			if len(r.Mirrors) > 0 {
 				e.Mirrors = make([]string, len(r.Mirrors))
 				for j, m := range r.Mirrors {
@@ -185,11 +188,16 @@ func (r *Rules) explainEntries(x *Explanation) {
 	if x.Inherited != "" {
 		source = x.Inherited
 	}
+	won := r.index.entry(x.Source)
 	for _, e := range r.stated {
 		if covers(e.Source, x.Normalized) {
 			x.origins = append(x.origins, e.Origin)
 		}
-		if e.Source == source {
+		switch {
+		case strings.TrimRight(e.Source, "/") != source || source == "":
+		case won.dropIn && !e.DropIn:
+			x.Replaced = append(x.Replaced, e)
+		default:
 			x.Entries = append(x.Entries, e)
 			if e.NeverContactSource && x.Inherited != "" && !slices.Contains(x.Hints, HintNeverNotInherited) {
 				x.Hints = append(x.Hints, HintNeverNotInherited)

@@ -66,7 +66,7 @@ func (r *Rules) Policy() Policy {
 // rules are the ConfTable rules that e is read from again.
 func (e *entry) rules() []Rule {
 	base := Rule{
-		Source: e.prefix, Pull: PullAny, NeverContactSource: e.blocked, ConfTable: true,
+		Source: e.prefix, Pull: PullAny, NeverContactSource: e.blocked, ConfTable: true, DropIn: e.dropIn,
 		DigestOnly: e.digestOnly, Insecure: e.insecure, Origin: strings.Join(e.origins, ", "), FromExport: true,
 	}
 	if e.location != e.prefix || isWildcard(e.prefix) {

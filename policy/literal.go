@@ -14,6 +14,15 @@ type dropped struct {
 	firstInsecure  bool
 }
 
+// newTable makes a registries.conf of the tables of all policies, with room for n more.
+func newTable(cfg RulesConfig, literal [][]*Rule, n int) *table {
+	t := &table{byPrefix: make(map[string]*entry, n)}
+	for _, rules := range literal {
+		t.addLiteral(cfg, rules)
+	}
+	return t
+}
+
 // addLiteral makes the tables of registries.conf. Consecutive rules of one
 // source and one origin that serve different pulls are one table; of further
 // tables with the same prefix the first counts.
@@ -80,7 +89,7 @@ func newLiteral(prefix string, r *Rule) *entry {
 	e := &entry{
 		prefix: prefix, location: strings.TrimRight(r.Location, "/"),
 		insecure: r.Insecure, digestOnly: r.DigestOnly, origins: r.origins(),
-		rule: !r.FromExport || !r.Provenance.ScopeOnly, merged: r.FromExport, inherits: r.Provenance.Inherited,
+		rule: !r.FromExport || !r.Provenance.ScopeOnly, dropIn: r.DropIn, merged: r.FromExport, inherits: r.Provenance.Inherited,
 	}
 	if e.location == "" && !isWildcard(prefix) {
 		e.location = prefix

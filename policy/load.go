@@ -15,8 +15,8 @@ func (t *table) load() ([]*entry, error) {
 			return nil, err
 		}
 	}
-	// Files and their drop-ins are judged one by one by who reads them; once nodes
-	// have edited them they are one file.
+	// What an admin wrote is judged by who reads it, file by file; once nodes have edited
+	// it it is a file that nobody has read.
 	if t.edited {
 		if err := t.checkLocations(); err != nil {
 			return nil, err
@@ -25,6 +25,23 @@ func (t *table) load() ([]*entry, error) {
 	out := slices.Clone(t.entries)
 	slices.SortStableFunc(out, func(a, b *entry) int { return compare(a.prefix, b.prefix) })
 	return slices.CompactFunc(out, func(a, b *entry) bool { return a.prefix == b.prefix }), nil
+}
+
+// override puts the tables of drop-ins in the place of those with the same prefix. Both
+// are sorted. It returns the tables that were replaced, too.
+func override(entries, dropIns []*entry) (all, replaced []*entry) {
+	all = slices.Concat(dropIns, entries)
+	slices.SortStableFunc(all, func(a, b *entry) int { return compare(a.prefix, b.prefix) })
+	n := 0
+	for i, e := range all {
+		if i > 0 && all[n-1].prefix == e.prefix {
+			replaced = append(replaced, e)
+			continue
+		}
+		all[n] = e
+		n++
+	}
+	return all[:n], replaced
 }
 
 func (e *entry) check() error {

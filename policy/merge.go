@@ -19,6 +19,7 @@ type entry struct {
 	blockedBy  Scope // why, where blocked
 	digestOnly bool  // mirror-by-digest-only
 	rule       bool  // a rule names it; else it exists for a scope
+	dropIn     bool  // it came last, and replaced what was there
 	merged     bool  // it was merged before, and scopes of then are in it
 	mirrors    []endpoint
 	inherits   string // whose mirrors these are, "" for its own
@@ -53,7 +54,7 @@ func (t *table) put(e *entry) {
 
 // statements are policies sorted by what is done with them.
 type statements struct {
-	literal           [][]*Rule // by policy
+	literal, dropIns  [][]*Rule // by policy
 	mirror, rewrite   []*Rule
 	insecure, blocked []Scope // sorted
 }
@@ -61,11 +62,13 @@ type statements struct {
 func sortOut(policies []Policy) statements {
 	var s statements
 	for _, p := range policies {
-		var literal []*Rule
+		var literal, dropIns []*Rule
 		for i := range p.Rules {
 			switch r := &p.Rules[i]; {
 			case r.Kind == KindRewrite:
 				s.rewrite = append(s.rewrite, r)
+			case r.ConfTable && r.DropIn:
+				dropIns = append(dropIns, r)
 			case r.ConfTable:
 				literal = append(literal, r)
 			default:
@@ -73,6 +76,7 @@ func sortOut(policies []Policy) statements {
 			}
 		}
 		s.literal = append(s.literal, literal)
+		s.dropIns = append(s.dropIns, dropIns)
 		s.insecure = append(s.insecure, p.Insecure...)
 		s.blocked = append(s.blocked, p.Blocked...)
 	}
@@ -89,10 +93,7 @@ func compareScopes(a, b Scope) int {
 
 // merge is steps 1 to 6 of semantics.md 2.3 on top of the literal tables.
 func merge(cfg RulesConfig, s statements) (*table, []*group, error) {
-	t := &table{byPrefix: make(map[string]*entry, len(s.mirror))}
-	for _, rules := range s.literal {
-		t.addLiteral(cfg, rules)
-	}
+	t := newTable(cfg, s.literal, len(s.mirror))
 
 	digest, tag := groups{}, groups{}
 	for _, r := range s.mirror {

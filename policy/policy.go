@@ -59,6 +59,10 @@ type Rule struct {
 	// written instead of being merged topologically, and it exists as an entry
 	// even without mirrors. For several tables of one source see [NewRules].
 	ConfTable bool
+	// DropIn marks a table of a drop-in (registries.conf.d): it replaces the whole table
+	// of its source, after API objects have edited those of registries.conf and
+	// whatever is nested has inherited. ConfTable only.
+	DropIn bool
 	// Location is where Source itself is pulled from where that is another place
 	// (location beside prefix in registries.conf); "" is Source. For a wildcard ""
 	// is the reference itself, and a Location that repeats the wildcard is kept,
@@ -126,6 +130,7 @@ const (
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
+	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
 	WarnOddScope          = "odd-scope"             // a scope or a source that covers less than it seems to
 	WarnDeadScope         = "dead-scope"            // a scope or a source that no image can lie in
 )

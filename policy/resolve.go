@@ -169,6 +169,9 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 		}
 		if skip == 0 {
 			res.Source, res.Inherited = c.prefix, r.inherited(c.prefix)
+			if c.dropIn { // no scope reaches it
+				continue
+			}
 			res.InsecureScopes, res.BlockedScopes = r.scopes.insecure.around(c.prefix), r.scopes.blocked.around(c.prefix)
 		} else {
 			res.Losing = append(res.Losing, c.prefix)
@@ -200,22 +203,24 @@ func (r *Rules) insecureBy(at uint32, base imageref.Base) *Scope {
 		if e.inherits != "" { // it was judged before it was moved down
 			location = strings.TrimSuffix(location, e.prefix[len(e.inherits):])
 		}
-		return r.scopeOr(location, m.origins)
+		return r.scopeOr(e, location, m.origins)
 	}
 	return r.entryInsecureBy(e)
 }
 
 // entryInsecureBy finds what makes the source of e insecure.
-func (r *Rules) entryInsecureBy(e *entry) *Scope { return r.scopeOr(e.prefix, e.origins) }
+func (r *Rules) entryInsecureBy(e *entry) *Scope { return r.scopeOr(e, e.prefix, e.origins) }
 
-// scopeOr returns the longest insecure scope around location, or location itself as
-// the entries in origins name it.
-func (r *Rules) scopeOr(location string, origins []string) *Scope {
+// scopeOr returns the longest insecure scope that reaches a location of e, or the
+// location itself as the entries in origins name it.
+func (r *Rules) scopeOr(e *entry, location string, origins []string) *Scope {
 	by := Scope{Name: location, Origin: strings.Join(origins, ", ")}
-	r.scopes.insecure.enclosing(location, func(_ string, s Scope) bool {
-		by = s
-		return false
-	})
+	if !e.dropIn {
+		r.scopes.insecure.enclosing(location, func(_ string, s Scope) bool {
+			by = s
+			return false
+		})
+	}
 	return &by
 }
 

@@ -110,6 +110,13 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
+	over := newTable(cfg, s.dropIns, 0)
+	dropIns, err := over.load()
+	if err != nil {
+		return nil, err
+	}
+	t.dropped = append(t.dropped, over.dropped...)
+	entries, replaced := override(entries, dropIns)
 	r := &Rules{entries: entries, insecure: once(s.insecure), blocked: once(s.blocked)}
 	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
 		return nil, err
@@ -123,7 +130,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	}
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.version = versionOf(entries, r.rewrites)
-	r.warnings = warn(s, t, sets, entries, r.rewrites, r.index)
+	r.warnings = warn(s, t, sets, entries, replaced, r.rewrites, r.index)
 	return r, nil
 }
 

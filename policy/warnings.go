@@ -16,7 +16,7 @@ type warner struct {
 	out   []Warning
 }
 
-func warn(s statements, t *table, sets []*group, entries []*entry, rw rewrites, x *index) []Warning {
+func warn(s statements, t *table, sets []*group, entries, replaced []*entry, rw rewrites, x *index) []Warning {
 	w := &warner{index: x}
 	for _, g := range sets {
 		w.sourceFirst(g)
@@ -28,6 +28,9 @@ func warn(s statements, t *table, sets []*group, entries []*entry, rw rewrites, 
 		w.duplicate(&t.dropped[i])
 	}
 	w.scopes(s)
+	for _, e := range replaced {
+		w.replaced(e)
+	}
 	for _, e := range entries {
 		w.hidden(e)
 		w.unparsable(e)
@@ -82,7 +85,7 @@ func (w *warner) sourceFirst(g *group) {
 		return
 	}
 	at := slices.IndexFunc(g.mirrors, func(m endpoint) bool { return m.location == g.source })
-	if at < 0 {
+	if e := w.index.entry(g.source); at < 0 || e != nil && e.dropIn {
 		return
 	}
 	var behind []string

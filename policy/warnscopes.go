@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -20,6 +21,26 @@ func (w *warner) duplicate(d *dropped) {
 	}
 	w.add(WarnDuplicateTable, origins, "%s has a [[registry]] table at %s already, and the one at %s is dropped with its mirrors%s: make one table of the two",
 		d.prefix, strings.Join(d.first, ", "), strings.Join(d.further, ", "), terms)
+}
+
+// replaced warns about a table that a drop-in replaces although more than an admin's
+// own registries.conf speaks in it.
+func (w *warner) replaced(e *entry) {
+	var lost []string
+	if slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.api }) || e.merged && len(e.mirrors) > 0 {
+		lost = append(lost, "mirrors")
+	}
+	drop := w.index.entry(e.prefix)
+	if e.blocked && !drop.blocked {
+		lost = append(lost, "that it is not to be contacted")
+	}
+	if e.insecure && !drop.insecure {
+		lost = append(lost, "that it is insecure")
+	}
+	if len(lost) > 0 {
+		w.add(WarnDropInReplaces, slices.Concat(drop.origins, e.origins), "the drop-in at %s replaces all that is said about %s, as on nodes: what %s say of it is lost (%s); state it there too, or remove that table",
+			strings.Join(drop.origins, ", "), e.prefix, strings.Join(e.origins, ", "), strings.Join(lost, ", "))
+	}
 }
 
 // scopes warns about scopes, tables and sources that do not cover what they seem to.
@@ -43,7 +64,7 @@ func (w *warner) scopes(s statements) {
 			}
 		}
 	}
-	for _, rules := range s.literal {
+	for _, rules := range slices.Concat(s.literal, s.dropIns) {
 		for _, r := range rules {
 			if prefix := strings.TrimRight(r.Source, "/"); prefix != "" && !r.FromExport {
 				check("the prefix %q of a [[registry]] table", prefix, r.Origin)

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
@@ -137,7 +138,7 @@ func (p *program) trustBundle(t *testing.T) {
 	const source = "release.example.invalid/ocp/release" // nobody has that name
 	for _, obj := range []client.Object{
 		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: hostedcontrolplane.PullSecret, Namespace: namespace},
+			ObjectMeta: metav1.ObjectMeta{Name: hypershift.PullSecret, Namespace: namespace},
 			Data:       map[string][]byte{corev1.DockerConfigJsonKey: []byte("{}")},
 		},
 		hostedControlPlane(source + "@" + digest),
@@ -209,7 +210,7 @@ func hostedControlPlane(image string) *hyperv1.HostedControlPlane {
 	return &hyperv1.HostedControlPlane{
 		ObjectMeta: metav1.ObjectMeta{Name: "example", Namespace: namespace},
 		Spec: hyperv1.HostedControlPlaneSpec{
-			ReleaseImage: image, PullSecret: corev1.LocalObjectReference{Name: hostedcontrolplane.PullSecret},
+			ReleaseImage: image, PullSecret: corev1.LocalObjectReference{Name: hypershift.PullSecret},
 			IssuerURL: "https://issuer.example.com", InfraID: "infra", Services: services,
 			Platform: hyperv1.PlatformSpec{Type: hyperv1.NonePlatform},
 			Etcd: hyperv1.EtcdSpec{ManagementType: hyperv1.Managed, Managed: &hyperv1.ManagedEtcdSpec{

@@ -31,7 +31,7 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			base, err := registry.New(registry.Config{
-				TLS: trust.Registries(bundles, certDirs), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
+				TLS: trust.Registries(bundles, certDirs, log), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
 			})
 			if err != nil {
 				return err

@@ -94,7 +94,7 @@ func (f *flags) run(ctx context.Context) error {
 		// Not now: the API server may be away, and is waited for by what is ready to tell so.
 		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
 	}
-	o.Registry.TLS = trust.Registries(f.bundles, f.certDirs)
+	o.Registry.TLS = trust.Registries(f.bundles, f.certDirs, o.Log)
 	o.Registry.UserAgent = hostedcluster.Owner
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {

@@ -146,6 +146,7 @@ func TestRegistriesConf(t *testing.T) {
 	write(t, dir+"/registries.conf.d/README", "not read")
 	want := []string{
 		"a.io file:registries.conf:3 [[registry]]#1",
+		"b.io file:registries.conf:6 [[registry]]#2",
 		"b.io file:registries.conf.d/20-late.conf:1 [[registry]]#1",
 		"c.io file:registries.conf.d/10-early.conf:4 [[registry]]#2",
 	}

@@ -86,14 +86,19 @@ func addDocuments(p *policy.Policy, where string, data []byte) error {
 // the drop-ins after it.
 func (s *source) addConf(ctx context.Context, p *policy.Policy, conf string, data []byte, drops []string) error {
 	var merged registriesconf.Conf
-	if data != nil {
+	if data == nil && conf != "" {
+		read, err := s.read(ctx, conf)
+		if err != nil {
+			return err
+		}
+		data = read
+	}
+	if conf != "" {
 		c, err := registriesconf.Decode("file:"+conf, data)
 		if err != nil {
 			return err
 		}
 		merged = c
-	} else if conf != "" {
-		drops = append([]string{conf}, drops...)
 	}
 	for _, path := range drops {
 		data, err := s.read(ctx, path)

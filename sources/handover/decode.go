@@ -111,6 +111,7 @@ func (r *reader) registries(to *[]registry) field {
 				"mirrors":               r.mirrors(&t.Mirrors),
 				"origins":               r.texts(&t.Origins),
 				"blocked-by":            func() error { return r.scope(&t.BlockedBy, nil, 0) },
+				"drop-in":               r.flag(&t.DropIn),
 				"scope-only":            r.flag(&t.ScopeOnly),
 				"inherited-from":        r.text(&t.Inherited),
 			}, "prefix")

@@ -33,6 +33,7 @@
 //	    origins            the entries that named it; absent: those of the table
 //	  origins              the policy entries behind the table
 //	  blocked-by           {scope, origin}: what blocks it, if that is not the table itself
+//	  drop-in              the table is of registries.conf.d: what a receiver adds does not reach it
 //	  scope-only           no rule names the prefix: it is an insecure or blocked scope
 //	  inherited-from       the prefix whose mirrors the table was given, having none
 //	rewrites               --registry-overrides: source, target, origin; sorted by source

@@ -27,6 +27,7 @@ type registry struct {
 	Mirrors    []mirror `json:"mirrors,omitempty"`
 	Origins    []string `json:"origins,omitempty"`
 	BlockedBy  scope    `json:"blocked-by,omitzero"`
+	DropIn     bool     `json:"drop-in,omitempty"`
 	ScopeOnly  bool     `json:"scope-only,omitempty"`
 	Inherited  string   `json:"inherited-from,omitempty"`
 }

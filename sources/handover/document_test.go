@@ -32,6 +32,7 @@ func everything() policy.Policy {
 			{Source: "env.io", Mirrors: []policy.Mirror{{Location: "m.com/e"}}, Pull: policy.PullAny, Origin: "env:X#1"},
 			{Source: "*.w.io", Location: "w.com", ConfTable: true, Insecure: true, Pull: policy.PullAny, Origin: "file:r.conf:1 $(HOME)"},
 			{Source: "d.io", ConfTable: true, DigestOnly: true, Mirrors: []policy.Mirror{{Location: "m.com/d", Insecure: true}}, Origin: "file:r.conf:9"},
+			{Source: "env.io", ConfTable: true, DropIn: true, Mirrors: []policy.Mirror{{Location: "m.com/f"}}, Pull: policy.PullAny, Origin: "file:r.conf.d/1.conf:1"},
 			{Kind: policy.KindRewrite, Source: "r.io", Mirrors: []policy.Mirror{{Location: "s.io/r"}}, Pull: policy.PullAny, Origin: "flag#1"},
 		},
 		Insecure: []policy.Scope{{Name: "q.io/a/b", Origin: "image/cluster"}},
@@ -43,7 +44,7 @@ const everythingText = `{"kind":"MirrorchainOverrides","version":1,"registries":
 	`{"prefix":"*.w.io","location":"w.com","insecure":true,"origins":["file:r.conf:1 \u0024(HOME)"]},` +
 	`{"prefix":"b.io","blocked":true,"origins":["image/cluster"],"scope-only":true},` +
 	`{"prefix":"d.io","mirror-by-digest-only":true,"mirrors":[{"location":"m.com/d","insecure":true,"pull-from-mirror":"digest-only"}],"origins":["file:r.conf:9"]},` +
-	`{"prefix":"env.io","mirrors":[{"location":"m.com/e"}],"origins":["env:X#1"]},` +
+	`{"prefix":"env.io","mirrors":[{"location":"m.com/f"}],"origins":["file:r.conf.d/1.conf:1"],"drop-in":true},` +
 	`{"prefix":"q.io/a","blocked":true,"mirrors":[` +
 	`{"location":"z.com/a","pull-from-mirror":"digest-only","origins":["idms/one#1"]},` +
 	`{"location":"m.com/a","pull-from-mirror":"digest-only","origins":["idms/one#1","idms/two#1"]},` +

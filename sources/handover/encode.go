@@ -54,7 +54,7 @@ func documentOf(p policy.Policy) document {
 func registryOf(r policy.Rule) registry {
 	t := registry{
 		Prefix: r.Source, Location: r.Location, Insecure: r.Insecure, Blocked: r.NeverContactSource, DigestOnly: r.DigestOnly,
-		Origins: r.Provenance.Origins, ScopeOnly: r.Provenance.ScopeOnly,
+		DropIn: r.DropIn, Origins: r.Provenance.Origins, ScopeOnly: r.Provenance.ScopeOnly,
 		Inherited: r.Provenance.Inherited,
 		BlockedBy: scope{r.Provenance.BlockedBy.Name, r.Provenance.BlockedBy.Origin},
 	}

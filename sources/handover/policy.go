@@ -45,7 +45,7 @@ func or(s, otherwise string) string {
 // pulls.
 func (t registry) rules(unnamed string) []policy.Rule {
 	base := policy.Rule{
-		Source: t.Prefix, Location: t.Location, Pull: policy.PullAny, NeverContactSource: t.Blocked, ConfTable: true,
+		Source: t.Prefix, Location: t.Location, Pull: policy.PullAny, NeverContactSource: t.Blocked, ConfTable: true, DropIn: t.DropIn,
 		DigestOnly: t.DigestOnly, Insecure: t.Insecure, Origin: or(strings.Join(t.Origins, ", "), unnamed), FromExport: true,
 	}
 	base.Provenance.ScopeOnly, base.Provenance.Inherited = t.ScopeOnly, t.Inherited

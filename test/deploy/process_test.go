@@ -47,11 +47,11 @@ const releaseSource = "release.example.invalid/ocp/release"
 // ready and brings a control plane about with the rights that it has.
 func TestOperatorRuns(t *testing.T) {
 	c := cluster.Start(t)
+	crds := []*unstructured.Unstructured{cluster.HypershiftCRD(t, "hostedclusters"), cluster.HypershiftCRD(t, "hostedcontrolplanes")}
 	for _, path := range policyCRDs {
-		c.Install(t, cluster.OpenShiftCRD(t, path))
+		crds = append(crds, cluster.OpenShiftCRD(t, path))
 	}
-	c.Install(t, cluster.HypershiftCRD(t, "hostedclusters"))
-	c.Install(t, cluster.HypershiftCRD(t, "hostedcontrolplanes"))
+	c.Install(t, crds...)
 	mirror, err := testregistry.Start(testregistry.Config{
 		Auth: testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: "puller", Password: "s3cret"}}},
 	})

@@ -45,17 +45,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// programs are the binaries of the images, by their paths there. They are built once,
-// by the first test that is not skipped.
+// programs builds the binaries of the images, once, and returns where they are, by their
+// paths in the images.
 var programs = sync.OnceValues(func() (map[string]string, error) {
+	args := append([]string{"build", "-o", workDir + string(filepath.Separator)}, raceFlags...)
 	paths := map[string]string{}
 	for _, name := range []string{"hypershift-operator", "control-plane-operator"} {
-		out := filepath.Join(workDir, name)
-		args := append(append([]string{"build"}, raceFlags...), "-o", out, "github.com/mirrorchain/mirrorchain/cmd/"+name)
-		if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building %s: %w\n%s", name, err, text)
-		}
-		paths["/usr/bin/"+name] = out
+		args = append(args, "github.com/mirrorchain/mirrorchain/cmd/"+name)
+		paths["/usr/bin/"+name] = filepath.Join(workDir, name)
+	}
+	if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the operators: %w\n%s", err, text)
 	}
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -70,14 +70,19 @@ type world struct {
 func newWorld(t *testing.T, s site) *world {
 	t.Helper()
 	w := &world{Cluster: cluster.Start(t), source: newSource(t)}
+	built := make(chan struct{}) // programs and images, beside what follows
+	go func() {
+		defer close(built)
+		_, _ = programs() // an error is returned again below
+	}()
+	t.Cleanup(func() { <-built })
+	crds := []*unstructured.Unstructured{cluster.HypershiftCRD(t, "hostedclusters"), cluster.HypershiftCRD(t, "hostedcontrolplanes")}
+	for _, crd := range s.crds {
+		crds = append(crds, cluster.OpenShiftCRD(t, crd))
+	}
+	w.Install(t, crds...)
 	w.connect(t)
 	w.startMirrors(t, s)
-	for _, crd := range s.crds {
-		w.Install(t, cluster.OpenShiftCRD(t, crd))
-	}
-	for _, kind := range []string{"hostedclusters", "hostedcontrolplanes"} {
-		w.Install(t, cluster.HypershiftCRD(t, kind))
-	}
 	var args []string
 	if s.args != nil {
 		args = s.args(w)

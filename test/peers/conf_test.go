@@ -35,7 +35,7 @@ func TestConf(t *testing.T) {
 		n := &node{sys: system(conf, conf+".d")}
 		_, nodeErr := sysregistriesv2.GetRegistries(n.sys)
 		_, olderErr := sr536.GetRegistries(&types536.SystemContext{SystemRegistriesConfPath: conf, SystemRegistriesConfDirPath: conf + ".d"})
-		rules, err := load(t, conf)
+		rules, err := rulesOf(t, conf)
 
 		if (err == nil) != (nodeErr == nil) {
 			t.Errorf("seed %d: nodes: %v\nours:  %v\n%s", *seed+uint64(i), nodeErr, err, text)
@@ -85,7 +85,7 @@ func TestConf(t *testing.T) {
 	}
 }
 
-func load(t *testing.T, conf string) (*policy.Rules, error) {
+func rulesOf(t *testing.T, conf string) (*policy.Rules, error) {
 	t.Helper()
 	src, err := file.Open(conf, file.Config{})
 	if err != nil {

@@ -1,6 +1,8 @@
 package peers
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	sr536 "github.com/containers/image/v5/pkg/sysregistriesv2"
@@ -18,12 +20,13 @@ var classes = []string{
 	"set refused: empty location",
 	"set refused: mirror-by-digest-only and API mirrors",
 	"set with ICSP", "set with IDMS", "set with ITMS", "set with rules for any pull", "set with insecure scopes", "set with blocked scopes",
-	"set with registries.conf", "set with a drop-in that replaces a table", "set with registries.conf and objects", "set that is not edited", "set whose tags follow digest rules",
+	"set with registries.conf", "set with a drop-in that replaces a table", "set with a drop-in that replaces what objects state", "set with registries.conf and objects", "set that is not edited", "set whose tags follow digest rules",
 	"set with the same source in several entries", "set with a scope that inherits mirrors", "set with a blocked source that a nested entry opens",
 	"set with a tag-only entry below digest mirrors", "set with the source among its mirrors",
 	"answer: no entry", "answer: a mirror", "answer: two mirrors or more", "answer: a mirror makes no reference", "answer: a mirror refused", "answer: the source refused",
 	"answer: nothing left", "answer: an insecure mirror", "answer: an insecure source", "answer: the source before a mirror", "answer: a wildcard",
 	"answer: a wildcard that is as long as the host", "answer: a port on a source without one", "answer: digest", "answer: tag", "answer: source at another location",
+	"answer: of a drop-in that replaces what objects state", "answer: of a drop-in where objects state nothing", "answer: of an object, below a drop-in",
 }
 
 func (c coverage) set(s *policySet) {
@@ -36,6 +39,7 @@ func (c coverage) set(s *policySet) {
 	c.addIf("set with blocked scopes", len(s.blocked) > 0)
 	c.addIf("set with registries.conf", len(s.base) > 0)
 	c.addIf("set with a drop-in that replaces a table", replaces(s))
+	c.addIf("set with a drop-in that replaces what objects state", len(s.overObjects()) > 0)
 	c.addIf("set with registries.conf and objects", len(s.base) > 0 && s.entries() > 0)
 	c.addIf("set that is not edited", !s.edited() && len(s.base) > 0)
 	c.addIf("set whose tags follow digest rules", s.tagsFollow)
@@ -58,14 +62,34 @@ func (c coverage) set(s *policySet) {
 	}
 }
 
+// scope is what a table is about.
+func scope(r sr536.Registry) string {
+	if r.Prefix != "" {
+		return r.Prefix
+	}
+	return r.Location
+}
+
+// dropInScopes are what the drop-ins of s are about.
+func (s *policySet) dropInScopes() map[string]bool {
+	out := map[string]bool{}
+	for _, d := range s.dropIns {
+		for _, r := range d {
+			out[scope(r)] = true
+		}
+	}
+	return out
+}
+
+// overObjects are those of them that API objects or scopes are about, too.
+func (s *policySet) overObjects() map[string]bool {
+	out := s.dropInScopes()
+	maps.DeleteFunc(out, func(scope string, _ bool) bool { return !slices.Contains(s.stated(), scope) })
+	return out
+}
+
 func replaces(s *policySet) bool {
 	seen := map[string]bool{}
-	scope := func(r sr536.Registry) string {
-		if r.Prefix != "" {
-			return r.Prefix
-		}
-		return r.Location
-	}
 	for _, r := range s.base {
 		seen[scope(r)] = true
 	}
@@ -125,7 +149,7 @@ func (c coverage) refusedSet(err error) {
 		"unsupported pull-from-mirror": "unknown pull-from-mirror",
 	} {
 		if strings.Contains(err.Error(), text) {
-			if text == "conflicting" && strings.HasPrefix(err.Error(), "load: ") {
+			if text == "conflicting" && strings.HasPrefix(err.Error(), "edited: ") {
 				class += ", once edited"
 			}
 			c.add("set refused: " + class)
@@ -135,7 +159,19 @@ func (c coverage) refusedSet(err error) {
 	c.add("set refused: " + err.Error())
 }
 
-func (c coverage) answer(ref string, a answer) {
+func (c coverage) answer(s *policySet, ref string, a answer) {
+	over, dropIns := s.overObjects(), s.dropInScopes()
+	c.addIf("answer: of a drop-in that replaces what objects state", over[a.source])
+	c.addIf("answer: of a drop-in where objects state nothing", dropIns[a.source] && !over[a.source] && s.edited())
+	parent := func() bool {
+		for i := range a.source {
+			if a.source[i] == '/' && dropIns[a.source[:i]] {
+				return true
+			}
+		}
+		return false
+	}
+	c.addIf("answer: of an object, below a drop-in", !dropIns[a.source] && slices.Contains(s.stated(), a.source) && parent())
 	mirrors, insecureMirror, insecureSource, before := 0, false, false, false
 	for i, s := range a.candidates {
 		if strings.Contains(s, " mirror") {

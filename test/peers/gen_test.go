@@ -3,6 +3,7 @@ package peers
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	configv1 "github.com/openshift/api/config/v1"
@@ -45,6 +46,29 @@ func (s *policySet) entries() int {
 		n += len(o.Spec.ImageTagMirrors)
 	}
 	return n
+}
+
+// stated are the sources and scopes that API objects and s.any name.
+func (s *policySet) stated() (out []string) {
+	for _, o := range s.idms {
+		for _, e := range o.Spec.ImageDigestMirrors {
+			out = append(out, e.Source)
+		}
+	}
+	for _, o := range s.itms {
+		for _, e := range o.Spec.ImageTagMirrors {
+			out = append(out, e.Source)
+		}
+	}
+	for _, o := range s.icsp {
+		for _, e := range o.Spec.RepositoryDigestMirrors {
+			out = append(out, e.Source)
+		}
+	}
+	for _, e := range s.any {
+		out = append(out, e.source)
+	}
+	return slices.Concat(out, s.insecure, s.blocked)
 }
 
 // edited tells whether the machine-config operator would touch registries.conf.
@@ -200,12 +224,14 @@ func (g generator) set() *policySet {
 	if g.chance(30) {
 		s.blocked = g.scopes(oddities)
 	}
+	if g.chance(50) {
+		for range 1 + g.IntN(2) {
+			s.dropIns = append(s.dropIns, g.tables(oddities, s.tagsFollow, s.stated()...))
+		}
+	}
 	if g.chance(35) {
 		s.base = g.tables(oddities, s.tagsFollow)
-		for range g.IntN(3) {
-			s.dropIns = append(s.dropIns, g.tables(oddities, s.tagsFollow))
-		}
-		if len(s.base) > 0 && s.base[0].Location != "" && g.chance(15) { // where a table is pulled from
+		if len(s.base) > 0 && s.base[0].Location != "" && g.chance(40) { // where a table is pulled from
 			s.insecure = append(s.insecure, s.base[0].Location)
 		}
 	}
@@ -226,10 +252,14 @@ func (g generator) scopes(oddities int) []string {
 	return out
 }
 
-func (g generator) tables(oddities int, tagsFollow bool) []sr536.Registry {
+// tables makes tables of one file, half of them about some of about.
+func (g generator) tables(oddities int, tagsFollow bool, about ...string) []sr536.Registry {
 	out := []sr536.Registry{}
 	for range g.IntN(4) {
 		r := sr536.Registry{Prefix: g.source(oddities)}
+		if len(about) > 0 && g.chance(50) {
+			r.Prefix = g.pick(about)
+		}
 		if r.Prefix == "/" { // no prefix for a reader, the location for a writer
 			r.Prefix = ""
 		}
@@ -267,33 +297,11 @@ func (g generator) tables(oddities int, tagsFollow bool) []sr536.Registry {
 // images are references in, above and beside the sources of s.
 func (g generator) images(s *policySet) []string {
 	sources := []string{g.pick(hosts), g.pick(hosts) + g.path(2)}
-	add := func(source string) { sources = append(sources, source) }
-	for _, o := range s.idms {
-		for _, e := range o.Spec.ImageDigestMirrors {
-			add(e.Source)
-		}
-	}
-	for _, o := range s.itms {
-		for _, e := range o.Spec.ImageTagMirrors {
-			add(e.Source)
-		}
-	}
-	for _, o := range s.icsp {
-		for _, e := range o.Spec.RepositoryDigestMirrors {
-			add(e.Source)
-		}
-	}
-	for _, e := range s.any {
-		add(e.source)
-	}
+	sources = append(sources, s.stated()...)
 	for _, t := range append([][]sr536.Registry{s.base}, s.dropIns...) {
 		for _, r := range t {
-			add(r.Prefix)
-			add(r.Location)
+			sources = append(sources, r.Prefix, r.Location)
 		}
-	}
-	for _, scope := range append(s.insecure, s.blocked...) {
-		add(scope)
 	}
 	out := []string{"alpine", "foo.redhat.io.redhat.io/a:t"}
 	for _, source := range sources {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,21 +35,21 @@ type answer struct {
 // newNode writes s into dir and loads it. An error is one that nodes have.
 func newNode(t *testing.T, dir string, s *policySet) (*node, error) {
 	t.Helper()
-	base := system(filepath.Join(dir, "registries.conf"), filepath.Join(dir, "registries.conf.d"))
+	base := system(filepath.Join(dir, "registries.conf"), filepath.Join(dir, "none"))
 	write(t, base.SystemRegistriesConfPath, s.base)
 	for i, tables := range s.dropIns {
-		write(t, filepath.Join(base.SystemRegistriesConfDirPath, fmt.Sprintf("%02d.conf", i)), tables)
+		write(t, filepath.Join(dir, "registries.conf.d", fmt.Sprintf("%02d.conf", i)), tables)
 	}
 	loaded, err := sysregistriesv2.GetRegistries(base)
 	if err != nil {
 		return nil, fmt.Errorf("base: %w", err)
 	}
 	if !s.edited() {
-		return &node{sys: base}, nil
+		return withDropIns(base.SystemRegistriesConfPath, filepath.Join(dir, "registries.conf.d"), nil)
 	}
 	conf := sr536.V2RegistriesConf{Registries: older(loaded)}
 	idms, itms := s.idms, s.itms
-	for _, e := range s.any { // semantics.md 2.4: stated once as digest and once as tag rule
+	for _, e := range s.any { // docs/semantics.md: stated once as digest and once as tag rule
 		d := &configv1.ImageDigestMirrorSet{}
 		d.Spec.ImageDigestMirrors = []configv1.ImageDigestMirrors{{Source: e.source, Mirrors: imageMirrors(e.mirrors)}}
 		idms = append(idms, d)
@@ -58,23 +59,47 @@ func newNode(t *testing.T, dir string, s *policySet) (*node, error) {
 	}
 	if s.tagsFollow {
 		itms = append(itms, digestRulesAsTagRules(s)...)
-		for i := range conf.Registries {
-			for j := range conf.Registries[i].Mirrors {
-				if m := &conf.Registries[i].Mirrors[j]; m.PullFromMirror == sr536.MirrorByDigestOnly {
-					m.PullFromMirror = sr536.MirrorAll
-				}
-			}
-		}
+		conf.Registries = tagsFollow(conf.Registries)
 	}
 	if err := registries.EditRegistriesConfig(&conf, s.insecure, s.blocked, s.icsp, idms, itms); err != nil {
 		return nil, fmt.Errorf("edit: %w", err)
 	}
-	edited := system(filepath.Join(dir, "edited", "registries.conf"), filepath.Join(dir, "edited", "registries.conf.d"))
+	edited := system(filepath.Join(dir, "edited", "registries.conf"), filepath.Join(dir, "none"))
 	write(t, edited.SystemRegistriesConfPath, conf.Registries)
 	if _, err := sysregistriesv2.GetRegistries(edited); err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, fmt.Errorf("edited: %w", err)
 	}
-	return &node{edited, conf.Registries}, nil
+	dropIns := filepath.Join(dir, "registries.conf.d")
+	if s.tagsFollow { // nobody edits drop-ins; this project reads them so
+		dropIns = filepath.Join(dir, "edited", "registries.conf.d")
+		for i, tables := range s.dropIns {
+			write(t, filepath.Join(dropIns, fmt.Sprintf("%02d.conf", i)), tagsFollow(tables))
+		}
+	}
+	return withDropIns(edited.SystemRegistriesConfPath, dropIns, conf.Registries)
+}
+
+// withDropIns reads conf and what is in dir, as nodes do at the end.
+func withDropIns(conf, dir string, tables []sr536.Registry) (*node, error) {
+	n := &node{system(conf, dir), tables}
+	if _, err := sysregistriesv2.GetRegistries(n.sys); err != nil {
+		return nil, fmt.Errorf("drop-ins: %w", err)
+	}
+	return n, nil
+}
+
+// tagsFollow lets mirrors for digests serve tags too.
+func tagsFollow(tables []sr536.Registry) []sr536.Registry {
+	out := slices.Clone(tables)
+	for i := range out {
+		out[i].Mirrors = slices.Clone(out[i].Mirrors)
+		for j := range out[i].Mirrors {
+			if m := &out[i].Mirrors[j]; m.PullFromMirror == sr536.MirrorByDigestOnly {
+				m.PullFromMirror = sr536.MirrorAll
+			}
+		}
+	}
+	return out
 }
 
 func digestRulesAsTagRules(s *policySet) (out []*configv1.ImageTagMirrorSet) {

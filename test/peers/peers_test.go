@@ -89,7 +89,7 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 		if handed, err := ask(again, image); err != nil || !reflect.DeepEqual(handed, got) {
 			differences = append(differences, fmt.Sprintf("%s\nours:      %+v\nhanded on: %+v, %v", image, got, handed, err))
 		}
-		seen.answer(ref.String(), want)
+		seen.answer(s, ref.String(), want)
 	}
 	if v := shuffled(s, policies).Version(); !s.slashes() && v != r.Version() {
 		differences = append(differences, "another version when objects are shuffled")
@@ -101,7 +101,7 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 // registries.conf keep theirs.
 func shuffled(s *policySet, policies []policy.Policy) *policy.Rules {
 	rng := rand.New(rand.NewPCG(7, 7))
-	var tables, rest policy.Policy
+	var tables, rest policy.Policy // of registries.conf, drop-ins included, and of the others
 	for _, p := range policies {
 		for _, r := range p.Rules {
 			if r.ConfTable {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -38,7 +39,7 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 	items := clusters.(*hyperv1.HostedClusterList).Items
 	for i := range items {
 		hc := &items[i]
-		if !hc.DeletionTimestamp.IsZero() || pausedUntil(hc, time.Now()).paused {
+		if !hc.DeletionTimestamp.IsZero() || hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused {
 			continue
 		}
 		group.Go(func() error {

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 )
@@ -211,7 +212,7 @@ func blockedUpgrade(t *testing.T, image string, how Handover) {
 	stop()
 	w.operate(t, func(o *Options) { run(o); o.RegistryOverrides = "quay.io/a=mirror.example.com/a" })
 	never("z.example.com/r")
-	w.says(t, hc, OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
+	w.says(t, hc, hypershift.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "")
 
 	after := w.cpo(t, hc, anything)
@@ -221,7 +222,7 @@ func blockedUpgrade(t *testing.T, image string, how Handover) {
 	if after.Spec.Template.Labels["of"] != "" {
 		t.Error("a label of the new spec is in the Deployment")
 	}
-	hcp := &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: ControlPlaneNamespace(hc), Name: hc.Name}}
+	hcp := &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hc.Name}}
 	w.get(t, hcp)
 	if got := envOf(after, "OPERATE_ON_RELEASE_IMAGE"); got != hcp.Spec.ReleaseImage {
 		t.Errorf("it operates on %s, and the HostedControlPlane names %s", got, hcp.Spec.ReleaseImage)

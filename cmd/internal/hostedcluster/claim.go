@@ -13,10 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-)
 
-// controlPlaneLabel is on every control plane namespace, HyperShift's too.
-const controlPlaneLabel = "hypershift.openshift.io/hosted-control-plane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+)
 
 // prepare writes into hc what must be there before anything is made for it: the
 // finalizer, and what HyperShift fills in once where it is left out. It is one write,
@@ -58,7 +57,7 @@ var errNotOurs = errors.New("the control plane namespace is taken")
 // (a/b-c and a-b/c), and one would get the other's pull secret. One that HyperShift
 // made is taken over. exists reports whether it is there.
 func (r *Reconciler) mayUse(ctx context.Context, hc *hyperv1.HostedCluster) (exists bool, err error) {
-	ns, key := new(corev1.Namespace), client.ObjectKey{Name: ControlPlaneNamespace(hc)}
+	ns, key := new(corev1.Namespace), client.ObjectKey{Name: hypershift.ControlPlaneNamespace(hc)}
 	err = r.Client.Get(ctx, key, ns)
 	if apierrors.IsNotFound(err) { // the cache has only ours
 		err = r.Live.Get(ctx, key, ns)
@@ -80,8 +79,8 @@ func usable(ns *corev1.Namespace, hc *hyperv1.HostedCluster) error {
 		return nil
 	case err == nil:
 		return fmt.Errorf("%w: %s is that of HostedCluster %s; give one of the two another name", errNotOurs, ns.Name, owner)
-	case ns.Labels[controlPlaneLabel] != "true":
-		return fmt.Errorf("%w: %s is there and is no control plane namespace; name the HostedCluster otherwise, or hand the namespace over with the label %s=true", errNotOurs, ns.Name, controlPlaneLabel)
+	case ns.Labels[hypershift.ControlPlaneLabel] != "true":
+		return fmt.Errorf("%w: %s is there and is no control plane namespace; name the HostedCluster otherwise, or hand the namespace over with the label %s=true", errNotOurs, ns.Name, hypershift.ControlPlaneLabel)
 	}
 	return nil
 }

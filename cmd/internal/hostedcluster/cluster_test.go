@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -124,16 +125,16 @@ func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
 // versions are those of the objects in a control plane namespace, by kind.
 func (w *world) versions(t *testing.T, hc *hyperv1.HostedCluster) map[string]string {
 	t.Helper()
-	ns := ControlPlaneNamespace(hc)
+	ns := hypershift.ControlPlaneNamespace(hc)
 	out := map[string]string{}
 	for kind, obj := range map[string]client.Object{
 		"Namespace":          &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}},
-		"Secret":             &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: pullSecret}},
+		"Secret":             &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hypershift.PullSecret}},
 		"HostedControlPlane": &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hc.Name}},
-		"ServiceAccount":     &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
-		"Role":               &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
-		"RoleBinding":        &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
-		"Deployment":         &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: cpoName}},
+		"ServiceAccount":     &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hypershift.ControlPlaneOperator}},
+		"Role":               &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hypershift.ControlPlaneOperator}},
+		"RoleBinding":        &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hypershift.ControlPlaneOperator}},
+		"Deployment":         &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hypershift.ControlPlaneOperator}},
 	} {
 		if err := w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
 			t.Fatal(err)
@@ -184,7 +185,7 @@ func change[T client.Object](t *testing.T, w *world, obj T, edit func(T)) {
 func (w *world) pullSecret(auth string) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "my-pull-secret"},
-		Data:       map[string][]byte{pullSecretKey: []byte(auth)},
+		Data:       map[string][]byte{hypershift.PullSecretKey: []byte(auth)},
 	}
 }
 
@@ -232,7 +233,7 @@ func (w *world) cpo(t *testing.T, hc *hyperv1.HostedCluster, want func(*appsv1.D
 	t.Helper()
 	d := new(appsv1.Deployment)
 	cluster.Await(t, "the Deployment", func(ctx context.Context) error {
-		if err := w.Get(ctx, client.ObjectKey{Namespace: ControlPlaneNamespace(hc), Name: cpoName}, d); err != nil {
+		if err := w.Get(ctx, client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hypershift.ControlPlaneOperator}, d); err != nil {
 			return err
 		}
 		return want(d)

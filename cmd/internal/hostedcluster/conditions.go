@@ -8,19 +8,9 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
-)
-
-// OverridesHandedOver says whether the control plane has the mirror rules in force:
-// True AsExpected; False TooLarge, or Inexpressible for a name that the form of
-// OPENSHIFT_IMG_OVERRIDES or --registry-overrides has no words for. While it is False
-// the control-plane-operator's Deployment is left as it is.
-const OverridesHandedOver hyperv1.ConditionType = "OverridesHandedOver"
-
-// Reasons of OverridesHandedOver.
-const (
-	TooLargeReason      = "TooLarge"
-	InexpressibleReason = "Inexpressible"
 )
 
 // bubbledUp are conditions of the control plane that are shown on the HostedCluster.
@@ -32,14 +22,14 @@ var bubbledUp = [...]hyperv1.ConditionType{hyperv1.ValidReleaseInfo, hyperv1.Ign
 func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 	was := apimeta.FindStatusCondition(hc.Status.Conditions, string(hyperv1.ValidReleaseImage))
 	set := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
-		return condition(hyperv1.ValidReleaseImage, status, reason, message)
+		return hypershift.Condition(hyperv1.ValidReleaseImage, status, reason, message)
 	}
 	switch _, skip := hc.Annotations[hyperv1.SkipReleaseImageValidation]; {
 	case err == nil:
 		return set(metav1.ConditionTrue, hyperv1.AsExpectedReason, "Release image is valid")
 	case isTrueFor(was, hc):
 		return *was
-	case errors.Is(err, errPullSecretUnavailable):
+	case errors.Is(err, hypershift.ErrNoPullSecret):
 		return set(metav1.ConditionFalse, hyperv1.SecretNotFoundReason, err.Error())
 	case errors.Is(err, errPayloadArch):
 		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
@@ -60,7 +50,7 @@ func isTrueFor(c *metav1.Condition, hc *hyperv1.HostedCluster) bool {
 // one that the control plane says it wants.
 func progressing(hc *hyperv1.HostedCluster, o *outcome, err error) metav1.Condition {
 	blocked := func(message string) metav1.Condition {
-		return condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, message)
+		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, message)
 	}
 	if err != nil {
 		return blocked(err.Error())
@@ -77,36 +67,40 @@ func progressing(hc *hyperv1.HostedCluster, o *outcome, err error) metav1.Condit
 		}
 	}
 	if o.version == nil || o.version.Desired.Image != hc.Spec.Release.Image {
-		return condition(hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "HostedCluster is deploying, upgrading, or reconfiguring")
+		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "HostedCluster is deploying, upgrading, or reconfiguring")
 	}
-	return condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.AsExpectedReason, "HostedCluster is at expected version")
+	return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.AsExpectedReason, "HostedCluster is at expected version")
 }
 
 // handedOver says what came of handing rules on in w. An image that nobody named is the
 // release's, whose control-plane-operator may be HyperShift's; that cannot be known
 // here, so that it is said and nothing is refused.
 func (w *workload) handedOver(err error) metav1.Condition {
-	if err == nil {
-		where := "the environment of the control-plane-operator"
-		if w.Handover == HandoverConfigMap {
-			where = "ConfigMap " + handover.ConfigMap
-			if w.namedImage(w.hc) == "" && w.image != w.OperatorImage {
-				where += ". The image of the control-plane-operator is that of the release: HyperShift's own does not know --overrides-file and does not start with it; name another with --control-plane-operator-image"
-			}
+	where := "the environment of the control-plane-operator"
+	if w.Handover == HandoverConfigMap {
+		where = "ConfigMap " + handover.ConfigMap
+		if w.namedImage(w.hc) == "" && w.image != w.OperatorImage {
+			where += ". The image of the control-plane-operator is that of the release: HyperShift's own does not know --overrides-file and does not start with it; name another with --control-plane-operator-image"
 		}
-		return condition(OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "Mirror rules are handed over in "+where)
 	}
-	reason := InexpressibleReason
-	if _, ok := errors.AsType[*handover.TooLargeError](err); ok {
-		reason = TooLargeReason
+	return hypershift.HandedOver(err, "Mirror rules are handed over in "+where)
+}
+
+// setTrustBundle says in hc which blocks of its CA bundle are not trusted. Without any
+// there is no such condition.
+func setTrustBundle(hc *hyperv1.HostedCluster, skipped string) {
+	if skipped == "" {
+		apimeta.RemoveStatusCondition(&hc.Status.Conditions, string(hypershift.ValidTrustBundle))
+		return
 	}
-	return condition(OverridesHandedOver, metav1.ConditionFalse, reason, err.Error())
+	operator.SetCondition(&hc.Status.Conditions, hc.Generation, hypershift.Condition(hypershift.ValidTrustBundle,
+		metav1.ConditionFalse, hypershift.CertificatesSkippedReason, "The CA bundle (spec.additionalTrustBundle) has blocks that are "+skipped))
 }
 
 // succeeded is about the reconciliation as a whole. The spelling is HyperShift's.
 func succeeded(err error) metav1.Condition {
 	if err != nil {
-		return condition(hyperv1.ReconciliationSucceeded, metav1.ConditionFalse, "ReconciliationError", err.Error())
+		return hypershift.Condition(hyperv1.ReconciliationSucceeded, metav1.ConditionFalse, "ReconciliationError", err.Error())
 	}
-	return condition(hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "ReconciliatonSucceeded", "Reconciliation completed successfully")
+	return hypershift.Condition(hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "ReconciliatonSucceeded", "Reconciliation completed successfully")
 }

@@ -6,7 +6,8 @@ import (
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 )
 
 // handedDown are annotations of a HostedCluster that its control plane reads.
@@ -26,7 +27,7 @@ var handedDown = [...]string{
 func namespace(hc *hyperv1.HostedCluster) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: meta(hc, "")}
 	ns.Name, ns.Namespace = ns.Namespace, ""
-	ns.Labels[controlPlaneLabel] = "true"
+	ns.Labels[hypershift.ControlPlaneLabel] = "true"
 	// What runs there needs no more than "restricted", which is also the default of the
 	// annotation. HyperShift looks for a label of the control-plane-operator's image
 	// first; here no image is read to write an object.
@@ -50,7 +51,7 @@ func hostedControlPlane(hc *hyperv1.HostedCluster) *hyperv1.HostedControlPlane {
 	s := hc.Spec.DeepCopy()
 	hcp.Spec = hyperv1.HostedControlPlaneSpec{
 		ReleaseImage: s.Release.Image,
-		PullSecret:   corev1.LocalObjectReference{Name: pullSecret},
+		PullSecret:   corev1.LocalObjectReference{Name: hypershift.PullSecret},
 
 		UpdateService:                    s.UpdateService,
 		Channel:                          s.Channel,
@@ -84,10 +85,10 @@ func hostedControlPlane(hc *hyperv1.HostedCluster) *hyperv1.HostedControlPlane {
 		hcp.Spec.ControlPlaneReleaseImage = &s.ControlPlaneRelease.Image
 	}
 	if s.SSHKey.Name != "" {
-		hcp.Spec.SSHKey.Name = sshKey
+		hcp.Spec.SSHKey.Name = hypershift.SSHKey
 	}
 	if s.AdditionalTrustBundle != nil {
-		hcp.Spec.AdditionalTrustBundle = &corev1.LocalObjectReference{Name: trustBundle}
+		hcp.Spec.AdditionalTrustBundle = &corev1.LocalObjectReference{Name: hypershift.UserCABundle}
 	}
 	return hcp
 }
@@ -100,9 +101,4 @@ func secretCopy(hc *hyperv1.HostedCluster, from *corev1.Secret, name, key string
 // configMap is one in the control plane namespace.
 func configMap(hc *hyperv1.HostedCluster, name string, data map[string]string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: meta(hc, name), Data: data}
-}
-
-// condition is one without what is filled in where it is set.
-func condition(typ hyperv1.ConditionType, status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: string(typ), Status: status, Reason: reason, Message: message}
 }

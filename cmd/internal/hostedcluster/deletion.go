@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 )
 
 // Finalizer keeps a HostedCluster until its control plane is gone. The name is
@@ -28,7 +30,7 @@ func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) (w
 		return false, nil
 	}
 	hcp, namespace := new(hyperv1.HostedControlPlane), new(corev1.Namespace)
-	ns := ControlPlaneNamespace(hc)
+	ns := hypershift.ControlPlaneNamespace(hc)
 	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Namespace: ns, Name: hc.Name}, hcp, func() bool { return isOf(hcp, hc) }); err != nil || !gone {
 		return true, err
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 )
 
@@ -103,7 +104,7 @@ func TestNamespaceOfSomebodyElse(t *testing.T) {
 	// What the first cluster lacks because HyperShift made the namespace is no reason
 	// not to take it over.
 	fourth := w.hostedCluster("old")
-	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-old", Labels: map[string]string{controlPlaneLabel: "true"}}}, fourth)
+	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-old", Labels: map[string]string{hypershift.ControlPlaneLabel: "true"}}}, fourth)
 	w.cpo(t, fourth, anything)
 }
 
@@ -180,7 +181,7 @@ func (w *world) finalize(t testing.TB, ns *corev1.Namespace) {
 // not deleted with it; one that was, and whose end nothing announces, is waited for.
 func TestDeletionLeavesLabelledNamespace(t *testing.T) {
 	w := newWorld(t)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-old", Labels: map[string]string{controlPlaneLabel: "true"}}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-old", Labels: map[string]string{hypershift.ControlPlaneLabel: "true"}}}
 	hc := w.hostedCluster("old")
 	unseen, other := ns.DeepCopy(), w.hostedCluster("other")
 	unseen.Name, unseen.Annotations = "clusters-other", map[string]string{clusterAnnotation: "clusters/other"} // and no label of ours: it is in no cache

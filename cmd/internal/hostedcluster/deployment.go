@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -40,19 +41,19 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &appsv1.Deployment{ObjectMeta: meta(w.hc, cpoName)}
-	labels := map[string]string{"app": cpoName, "name": cpoName}
+	d := &appsv1.Deployment{ObjectMeta: meta(w.hc, hypershift.ControlPlaneOperator)}
+	labels := map[string]string{"app": hypershift.ControlPlaneOperator, "name": hypershift.ControlPlaneOperator}
 	maps.Copy(d.Labels, labels)
 	d.Spec.Replicas = new(int32(1))
-	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"name": cpoName}}
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"name": hypershift.ControlPlaneOperator}}
 	pod := &d.Spec.Template
 	pod.Labels = map[string]string{}
 	maps.Copy(pod.Labels, w.labels)
 	maps.Copy(pod.Labels, labels)
-	pod.Labels[controlPlaneLabel] = ControlPlaneNamespace(w.hc)
+	pod.Labels[hypershift.ControlPlaneLabel] = hypershift.ControlPlaneNamespace(w.hc)
 	pod.Spec = corev1.PodSpec{
-		ServiceAccountName: cpoName,
-		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: pullSecret}},
+		ServiceAccountName: hypershift.ControlPlaneOperator,
+		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
 		NodeSelector:       maps.Clone(w.nodeSelector),
 		Tolerations:        slices.Clone(w.tolerations),
 		SecurityContext: &corev1.PodSecurityContext{
@@ -64,14 +65,14 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 		pod.Spec.SecurityContext.RunAsUser = new(int64(defaultUID))
 	}
 	c := corev1.Container{
-		Name:            cpoName,
+		Name:            hypershift.ControlPlaneOperator,
 		Image:           w.image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		Command:         []string{"/usr/bin/control-plane-operator"},
 		Args: []string{
 			"run",
 			"--namespace", "$(MY_NAMESPACE)",
-			"--deployment-name", cpoName,
+			"--deployment-name", hypershift.ControlPlaneOperator,
 			"--metrics-addr", "0.0.0.0:8080",
 			fmt.Sprintf("--enable-ci-debug-output=%t", w.EnableCIDebugOutput),
 			flagRegistryOverrides + "=" + registryOverrides,
@@ -149,25 +150,14 @@ func (w *workload) overrides() ([]corev1.EnvVar, error) {
 
 // mount adds the volumes: the rules, where a ConfigMap has them, and the CA bundles.
 func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
-	add := func(name, dir, from, key, file string, optional *bool) {
-		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
-			ConfigMap: &corev1.ConfigMapVolumeSource{
-				LocalObjectReference: corev1.LocalObjectReference{Name: from},
-				Items:                []corev1.KeyToPath{{Key: key, Path: file}},
-				Optional:             optional,
-			},
-		}})
-		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: dir, ReadOnly: true})
-	}
 	if w.Handover == HandoverConfigMap {
 		c.Args = append(c.Args, "--overrides-file="+handover.File)
-		add("overrides", handover.MountDir, handover.ConfigMap, handover.Key, handover.Key, nil)
+		hypershift.MountOverrides(pod, c)
 	}
 	if w.trustBundle {
-		add(trustedCA, "/etc/pki/tls/certs", trustBundle, trustBundleKey, "user-ca-bundle.pem", nil)
+		hypershift.MountUserCA(pod, c, hypershift.UserCABundle)
 	}
-	// The trust of the management cluster, where somebody puts it there.
-	add(managedTrust, "/etc/pki/ca-trust/extracted/pem", managedTrust, trustBundleKey, "tls-ca-bundle.pem", new(true))
+	hypershift.MountManagedCA(pod, c)
 }
 
 func probe(path string, period int32) *corev1.Probe {

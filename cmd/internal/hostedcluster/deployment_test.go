@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/golden"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -174,7 +175,7 @@ func TestTooLarge(t *testing.T) {
 		t.Fatalf("got %v, want that it is too large", err)
 	}
 	c := (&workload{hc: testCluster()}).handedOver(err)
-	if c.Status != metav1.ConditionFalse || c.Reason != TooLargeReason || !strings.Contains(c.Message, "--override-handover=configmap") {
+	if c.Status != metav1.ConditionFalse || c.Reason != hypershift.TooLargeReason || !strings.Contains(c.Message, "--override-handover=configmap") {
 		t.Errorf("got %+v", c)
 	}
 	if _, err := render(t, policies, func(w *workload) { w.Handover = HandoverConfigMap }); err != nil {
@@ -202,7 +203,7 @@ func TestControlPlaneOperatorImage(t *testing.T) {
 }
 
 func TestNamespaceName(t *testing.T) {
-	if got := ControlPlaneNamespace(testCluster()); got != "clusters-prod-one" {
+	if got := hypershift.ControlPlaneNamespace(testCluster()); got != "clusters-prod-one" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
@@ -41,7 +42,7 @@ func TestPoliciesReachTheControlPlane(t *testing.T) {
 	})
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "Release image is valid")
 	w.says(t, hc, hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "")
-	w.says(t, hc, OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
+	w.says(t, hc, hypershift.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "ReconciliatonSucceeded", "")
 	d := w.cpo(t, hc, overridesAre(first))
 	if d.Generation != 1 {
@@ -150,22 +151,22 @@ func TestPullSecret(t *testing.T) {
 	secret := w.pullSecret("{not json")
 	w.create(t, secret)
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "pull secret clusters/my-pull-secret, .dockerconfigjson")
-	change(t, w, secret, func(s *corev1.Secret) { s.Data[pullSecretKey] = []byte(w.auth("wrong")) })
+	change(t, w, secret, func(s *corev1.Secret) { s.Data[hypershift.PullSecretKey] = []byte(w.auth("wrong")) })
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "401")
-	change(t, w, secret, func(s *corev1.Secret) { s.Data[pullSecretKey] = []byte(w.auth(password)) })
+	change(t, w, secret, func(s *corev1.Secret) { s.Data[hypershift.PullSecretKey] = []byte(w.auth(password)) })
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
 	w.cpo(t, hc, func(*appsv1.Deployment) error { return nil })
 
 	// The copy follows, and the Deployment does not change for it.
 	d := w.cpo(t, hc, func(*appsv1.Deployment) error { return nil })
 	more := w.auth(password)[:len(w.auth(password))-2] + `,"other.example.com":{"auth":"YTpi"}}}`
-	change(t, w, secret, func(s *corev1.Secret) { s.Data[pullSecretKey] = []byte(more) })
+	change(t, w, secret, func(s *corev1.Secret) { s.Data[hypershift.PullSecretKey] = []byte(more) })
 	cluster.Await(t, "the copy", func(ctx context.Context) error {
 		s := new(corev1.Secret)
 		if err := w.Get(ctx, client.ObjectKey{Namespace: "clusters-one", Name: "pull-secret"}, s); err != nil {
 			return err
 		}
-		if string(s.Data[pullSecretKey]) != more || s.Type != corev1.SecretTypeDockerConfigJson {
+		if string(s.Data[hypershift.PullSecretKey]) != more || s.Type != corev1.SecretTypeDockerConfigJson {
 			return fmt.Errorf("type %s", s.Type)
 		}
 		return nil
@@ -186,7 +187,7 @@ func TestConfigMapHandover(t *testing.T) {
 	w.create(t, w.pullSecret(w.auth(password)), hc)
 	d := w.cpo(t, hc, overridesAre("="))
 	version := d.ResourceVersion
-	w.says(t, hc, OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "ConfigMap mirrorchain-overrides")
+	w.says(t, hc, hypershift.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "ConfigMap mirrorchain-overrides")
 
 	change(t, w, policy, func(p *unstructured.Unstructured) {
 		p.Object["spec"] = w.idms("", "z.example.com/r", w.mirror.Host()+"/mirror/release").Object["spec"]

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
@@ -23,7 +24,7 @@ import (
 // takes a lookup: unless anyhow, nothing is written then.
 func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluster, rules *encodedRules, anyhow bool) (objects []client.Object, told []metav1.Condition, err error) {
 	live := new(appsv1.Deployment)
-	err = r.Client.Get(ctx, client.ObjectKey{Namespace: ControlPlaneNamespace(hc), Name: cpoName}, live)
+	err = r.Client.Get(ctx, client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hypershift.ControlPlaneOperator}, live)
 	if err != nil {
 		return nil, nil, client.IgnoreNotFound(err)
 	}

@@ -8,6 +8,8 @@ import (
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 )
 
 // inputs are what a HostedCluster and its release say about the control-plane-operator's
@@ -29,13 +31,12 @@ const (
 	flagRegistryOverrides = "--registry-overrides"
 	flagImageOverrides    = "--image-overrides"
 	envRelease            = "OPERATE_ON_RELEASE_IMAGE"
-	trustedCA             = "trusted-ca"
 )
 
 // inputsOf are those of hc as its spec stands.
 func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 	return inputs{
-		release:        controlPlaneRelease(hc),
+		release:        hypershift.ControlPlaneRelease(hc),
 		image:          image,
 		imageOverrides: cmp.Or(hc.Annotations[hyperv1.ImageOverridesAnnotation], "="),
 		labels:         hc.Spec.Labels,
@@ -57,11 +58,11 @@ func inputsIn(d *appsv1.Deployment) (in inputs, ok bool) {
 		tolerations:    pod.Spec.Tolerations,
 		scc:            pod.Spec.SecurityContext == nil || pod.Spec.SecurityContext.RunAsUser == nil,
 	}
-	for _, own := range []string{"app", "name", controlPlaneLabel} {
+	for _, own := range []string{"app", "name", hypershift.ControlPlaneLabel} {
 		delete(in.labels, own)
 	}
 	for _, v := range pod.Spec.Volumes {
-		in.trustBundle = in.trustBundle || v.Name == trustedCA
+		in.trustBundle = in.trustBundle || v.Name == hypershift.UserCAVolume
 	}
 	c, _ := containerOf(d)
 	in.image = c.Image
@@ -86,7 +87,7 @@ func argOf(d *appsv1.Deployment, flag string) string {
 
 func containerOf(d *appsv1.Deployment) (corev1.Container, bool) {
 	for _, c := range d.Spec.Template.Spec.Containers {
-		if c.Name == cpoName {
+		if c.Name == hypershift.ControlPlaneOperator {
 			return c, true
 		}
 	}

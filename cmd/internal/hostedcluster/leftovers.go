@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -18,17 +19,17 @@ import (
 func (r *Reconciler) removeLeftovers(ctx context.Context, hc *hyperv1.HostedCluster) error {
 	remove := func(kind, name string) error {
 		obj := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: kind}}
-		key := client.ObjectKey{Namespace: ControlPlaneNamespace(hc), Name: name}
+		key := client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: name}
 		_, err := r.deleteOwn(ctx, r.Metadata, key, obj, func() bool { return isOf(obj, hc) && obj.Labels[managedBy] == Owner })
 		return err
 	}
 	if hc.Spec.SSHKey.Name == "" {
-		if err := remove("Secret", sshKey); err != nil {
+		if err := remove("Secret", hypershift.SSHKey); err != nil {
 			return err
 		}
 	}
 	if hc.Spec.AdditionalTrustBundle == nil {
-		if err := remove("ConfigMap", trustBundle); err != nil {
+		if err := remove("ConfigMap", hypershift.UserCABundle); err != nil {
 			return err
 		}
 	}

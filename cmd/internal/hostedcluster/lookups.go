@@ -3,17 +3,15 @@ package hostedcluster
 import (
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -49,6 +47,7 @@ type lookups struct {
 	images   provider.ImageProvider
 	base     *registry.Provider
 	hosts    *health.Health
+	trust    string // what of its bundle is not trusted; "" if nothing
 
 	users    int // that have not called done; with last guarded by Lookups.mu
 	lastUsed uint64
@@ -113,16 +112,17 @@ func (l *Lookups) For(bundle string) (use *lookups, done func(), err error) {
 	}
 	key := sha256.Sum256([]byte(bundle))
 	if use = l.known(key); use == nil {
-		cfg, err := l.trusting(bundle)
+		certs, err := trust.ParseBundle([]byte(bundle))
 		if err != nil {
 			return nil, func() {}, err
 		}
 		deps := l.deps
 		deps.MaxBytes = bundleBytes
-		made, err := l.make(cfg, deps)
+		made, err := l.make(l.trusting(certs), deps)
 		if err != nil {
 			return nil, func() {}, err
 		}
+		made.trust = certs.Warning()
 		use = l.keep(key, made)
 	}
 	return use, sync.OnceFunc(func() { l.done(use) }), nil
@@ -196,22 +196,17 @@ func (l *Lookups) Close() error {
 	return err
 }
 
-// trusting is l.cfg with the certificates of bundle trusted as well, for registries
+// trusting returns l.cfg with the certificates of bundle trusted as well, for registries
 // with authorities of their own too.
-func (l *Lookups) trusting(bundle string) (registry.Config, error) {
-	certs, err := certificates(bundle)
-	if err != nil {
-		return registry.Config{}, err
-	}
+func (l *Lookups) trusting(bundle trust.Bundle) registry.Config {
 	with := func(pool *x509.CertPool) *x509.CertPool {
 		pool = pool.Clone()
-		for _, c := range certs {
-			pool.AddCert(c)
-		}
+		bundle.AddTo(pool)
 		return pool
 	}
 	cfg := l.cfg
 	if cfg.RootCAs == nil {
+		var err error
 		if cfg.RootCAs, err = x509.SystemCertPool(); err != nil {
 			cfg.RootCAs = x509.NewCertPool()
 		}
@@ -226,30 +221,5 @@ func (l *Lookups) trusting(bundle string) (registry.Config, error) {
 			return t, err
 		}
 	}
-	return cfg, nil
-}
-
-// certificates are those of a bundle. Text between them is skipped, as OpenSSL does; a
-// block that is no certificate is an error, for trust that is silently not there is
-// found out too late.
-func certificates(bundle string) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	for rest := []byte(bundle); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if !strings.HasSuffix(block.Type, "CERTIFICATE") {
-			return nil, fmt.Errorf("block %d is a %s, want CERTIFICATE", len(certs)+1, block.Type)
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
-		}
-		certs = append(certs, c)
-	}
-	if len(certs) == 0 {
-		return nil, errors.New("there is no certificate in PEM in it")
-	}
-	return certs, nil
+	return cfg
 }

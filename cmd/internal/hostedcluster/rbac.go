@@ -8,6 +8,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 )
 
 // OperatorRules are what this operator may do in the whole cluster, and all that it
@@ -65,20 +66,20 @@ func NamespaceRules() []rbacv1.PolicyRule {
 
 func serviceAccount(hc *hyperv1.HostedCluster) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
-		ObjectMeta:       meta(hc, cpoName),
-		ImagePullSecrets: []corev1.LocalObjectReference{{Name: pullSecret}},
+		ObjectMeta:       meta(hc, hypershift.ControlPlaneOperator),
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
 	}
 }
 
 // role is what the control-plane-operator may do in its namespace.
 func role(hc *hyperv1.HostedCluster) *rbacv1.Role {
-	return &rbacv1.Role{ObjectMeta: meta(hc, cpoName), Rules: hostedcontrolplane.OperatorRules()}
+	return &rbacv1.Role{ObjectMeta: meta(hc, hypershift.ControlPlaneOperator), Rules: hostedcontrolplane.OperatorRules()}
 }
 
 func roleBinding(hc *hyperv1.HostedCluster) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
-		ObjectMeta: meta(hc, cpoName),
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: cpoName},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: cpoName, Namespace: ControlPlaneNamespace(hc)}},
+		ObjectMeta: meta(hc, hypershift.ControlPlaneOperator),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: hypershift.ControlPlaneOperator},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: hypershift.ControlPlaneOperator, Namespace: hypershift.ControlPlaneNamespace(hc)}},
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -63,7 +64,8 @@ type outcome struct {
 	version    *hyperv1.ClusterVersionStatus // that the control plane reports, nil if it does not
 	arch       hyperv1.PayloadArchType
 	result     reconcile.Result
-	below      *metav1.Condition // OverridesHandedOver of the control plane, where that is False
+	below      *metav1.Condition // hypershift.OverridesHandedOver of the control plane, where that is False
+	trust      *string           // what of the CA bundle is not trusted, "" if nothing; nil if it was not read
 	unfinished bool              // it ended early, and has nothing to say yet
 }
 
@@ -83,7 +85,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return again(err)
 	}
-	if !pausedUntil(hc, time.Now()).paused { // of which nothing is written
+	if !hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused { // of which nothing is written
 		if err := r.prepare(ctx, hc); err != nil {
 			return again(err)
 		}
@@ -100,10 +102,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	_, statusErr := operator.PatchStatus(ctx, r.Client, Owner, hc, func(hc *hyperv1.HostedCluster) {
 		hc.Status.Version, hc.Status.PayloadArch = o.version, o.arch
 		for _, c := range o.conditions {
-			if c.Type == string(OverridesHandedOver) && c.Status == metav1.ConditionTrue && o.below != nil {
+			if c.Type == string(hypershift.OverridesHandedOver) && c.Status == metav1.ConditionTrue && o.below != nil {
 				c = *o.below
 			}
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
+		}
+		if o.trust != nil {
+			setTrustBundle(hc, *o.trust)
 		}
 	})
 	if statusErr != nil && err == nil {
@@ -132,10 +137,10 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	if err := r.handPause(ctx, hc); err != nil {
 		return err
 	}
-	p := pausedUntil(hc, time.Now())
-	o.set(p.active)
-	if p.paused {
-		o.result.RequeueAfter = p.left
+	pause := hypershift.ReadPause(hc.Spec.PausedUntil, time.Now())
+	o.set(reconciliationActive(hc, pause))
+	if pause.Paused {
+		o.result.RequeueAfter = pause.Left
 		return nil
 	}
 	if err := r.bubbleUp(ctx, hc, o); err != nil {
@@ -164,18 +169,21 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	}
 	o.conditions = append(o.conditions, told...)
 
-	secret, err := getPullSecret(ctx, r.Client, hc)
+	secret, credentials, err := hypershift.Credentials(ctx, r.Client, client.ObjectKey{Namespace: hc.Namespace, Name: hc.Spec.PullSecret.Name})
 	var bundle string
-	if err == nil {
-		bundle, err = getTrustBundle(ctx, r.Client, hc)
+	if ref := hc.Spec.AdditionalTrustBundle; err == nil && ref != nil {
+		bundle, err = hypershift.ReadCABundle(ctx, r.Client, client.ObjectKey{Namespace: hc.Namespace, Name: ref.Name})
+		if err != nil {
+			err = fmt.Errorf("spec.additionalTrustBundle: %w", err)
+		}
 	}
-	if _, unread := errors.AsType[*readError](err); unread {
+	if _, unread := errors.AsType[*hypershift.ReadError](err); unread {
 		return err // which says nothing of the release
 	}
 	var f found
 	if err == nil {
 		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
-		f, err = r.lookup(inForce, hc, secret, bundle)
+		f, err = r.lookup(inForce, hc, credentials, bundle)
 		changed := errors.Is(context.Cause(inForce), operator.ErrRulesChanged)
 		leave()
 		if changed { // what was found is by the old rules, and must not be written
@@ -189,6 +197,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 	if err == nil || errors.Is(err, errPayloadArch) {
 		o.arch = f.arch
 	}
+	o.trust = &f.trust
 	o.set(validReleaseImage(hc, err))
 	o.set(progressing(hc, o, err))
 	if err != nil && early == nil {
@@ -229,19 +238,19 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster, o
 // bubbleUp takes over what the control plane reports.
 func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o *outcome) error {
 	hcp := new(hyperv1.HostedControlPlane)
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: ControlPlaneNamespace(hc), Name: hc.Name}, hcp)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hc.Name}, hcp)
 	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if v := hcp.Status.VersionStatus; v != nil {
 		o.version = v
 	}
-	if c := apimeta.FindStatusCondition(hcp.Status.Conditions, string(OverridesHandedOver)); c != nil && c.Status == metav1.ConditionFalse {
-		o.below = new(condition(OverridesHandedOver, c.Status, c.Reason, "The control plane has the mirror rules and cannot hand them on: "+c.Message))
+	if c := apimeta.FindStatusCondition(hcp.Status.Conditions, string(hypershift.OverridesHandedOver)); c != nil && c.Status == metav1.ConditionFalse {
+		o.below = new(hypershift.Condition(hypershift.OverridesHandedOver, c.Status, c.Reason, "The control plane has the mirror rules and cannot hand them on: "+c.Message))
 	}
 	for _, typ := range bubbledUp {
 		if c := apimeta.FindStatusCondition(hcp.Status.Conditions, string(typ)); c != nil {
-			o.set(condition(typ, c.Status, c.Reason, c.Message))
+			o.set(hypershift.Condition(typ, c.Status, c.Reason, c.Message))
 		}
 	}
 	return nil
@@ -252,17 +261,17 @@ func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o 
 func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, secret *corev1.Secret, bundle string) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),
-		secretCopy(hc, secret, pullSecret, pullSecretKey, corev1.SecretTypeDockerConfigJson),
+		secretCopy(hc, secret, hypershift.PullSecret, hypershift.PullSecretKey, corev1.SecretTypeDockerConfigJson),
 	}
 	if name := hc.Spec.SSHKey.Name; name != "" {
 		from := new(corev1.Secret)
 		if err := r.Client.Get(ctx, client.ObjectKey{Namespace: hc.Namespace, Name: name}, from); err != nil {
 			return nil, fmt.Errorf("reading the SSH key (spec.sshKey): %w", err)
 		}
-		objects = append(objects, secretCopy(hc, from, sshKey, sshKeyKey, corev1.SecretTypeOpaque))
+		objects = append(objects, secretCopy(hc, from, hypershift.SSHKey, hypershift.SSHKeyKey, corev1.SecretTypeOpaque))
 	}
 	if bundle != "" {
-		objects = append(objects, configMap(hc, trustBundle, map[string]string{trustBundleKey: bundle}))
+		objects = append(objects, configMap(hc, hypershift.UserCABundle, map[string]string{hypershift.CABundleKey: bundle}))
 	}
 	return append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc)), nil
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
@@ -210,7 +211,7 @@ func TestOCPBUGS57957ManyMirrors(t *testing.T) {
 		p.Object["spec"] = map[string]any{"imageDigestMirrors": entries}
 		w.create(t, p)
 	}
-	w.says(t, hc, OverridesHandedOver, metav1.ConditionFalse, TooLargeReason, "--override-handover=configmap")
+	w.says(t, hc, hypershift.OverridesHandedOver, metav1.ConditionFalse, hypershift.TooLargeReason, "--override-handover=configmap")
 	now := w.cpo(t, hc, anything)
 	if strings.Contains(envOf(now, "OPENSHIFT_IMG_OVERRIDES"), "repository-499") || now.Generation > d.Generation+sources/each {
 		t.Errorf("generation %d", now.Generation)
@@ -218,7 +219,7 @@ func TestOCPBUGS57957ManyMirrors(t *testing.T) {
 	stop()
 	w.operate(t, func(o *Options) { o.Handover = HandoverConfigMap })
 	w.cpo(t, hc, overridesAre("="))
-	w.says(t, hc, OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
+	w.says(t, hc, hypershift.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
 	cluster.Await(t, "the document", func(ctx context.Context) error {
 		cm := overridesMap(hc)
 		if err := w.Get(ctx, keyOf(cm), cm); err != nil {
@@ -234,7 +235,7 @@ func TestOCPBUGS57957ManyMirrors(t *testing.T) {
 func keyOf(obj client.Object) client.ObjectKey { return client.ObjectKeyFromObject(obj) }
 
 func overridesMap(hc *hyperv1.HostedCluster) *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ControlPlaneNamespace(hc), Name: "mirrorchain-overrides"}}
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: hypershift.ControlPlaneNamespace(hc), Name: "mirrorchain-overrides"}}
 }
 
 // ready waits for /readyz to answer with that status.

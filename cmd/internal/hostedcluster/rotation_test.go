@@ -24,16 +24,17 @@ func TestMountedBundleIsFollowed(t *testing.T) {
 	}
 	first, second, own := newCA(), newCA(), newCA()
 	mounted := filepath.Join(t.TempDir(), "bundle.pem")
-	cfg := registry.Config{TLS: trust.Registries([]string{mounted}, nil)}
+	cfg := registry.Config{TLS: trust.Registries([]string{mounted}, nil, nil)}
 	l, err := NewLookups(cfg, func() *policy.Rules { return nil }, assembly.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	with, err := l.trusting(string(own.PEM()))
+	bundle, err := trust.ParseBundle(own.PEM())
 	if err != nil {
 		t.Fatal(err)
 	}
+	with := l.trusting(bundle)
 	trusts := func(cfg registry.Config, ca *testregistry.CA) bool {
 		t.Helper()
 		got, err := cfg.TLS("mirror.example.com:5000")

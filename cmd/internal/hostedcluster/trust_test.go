@@ -1,18 +1,23 @@
 package hostedcluster
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -27,24 +32,40 @@ func TestOCPBUGS16221PrivateCA(t *testing.T) {
 	w := newWorld(t)
 	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
 	w.operate(t, func(o *Options) { o.Registry.RootCAs = x509.NewCertPool() })
+	const bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 	with, without := w.hostedCluster("with"), w.hostedCluster("without")
 	with.Spec.AdditionalTrustBundle = &corev1.LocalObjectReference{Name: "my-ca"}
 	with.Spec.SSHKey.Name = "my-key"
 	bundle := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "my-ca"},
-		Data: map[string]string{trustBundleKey: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}}
+		Data: map[string]string{hypershift.CABundleKey: bad}}
 	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), with, bundle,
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "my-key"}, Data: map[string][]byte{sshKeyKey: []byte("ssh-ed25519 AAAA")}})
-	w.says(t, with, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "CA bundle clusters/my-ca, ca-bundle.crt (spec.additionalTrustBundle): certificate 1")
-	change(t, w, bundle, func(c *corev1.ConfigMap) { c.Data[trustBundleKey] = "# ours\n" + string(w.mirror.CA().PEM()) })
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "my-key"}, Data: map[string][]byte{hypershift.SSHKeyKey: []byte("ssh-ed25519 AAAA")}})
+	w.says(t, with, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "CA bundle clusters/my-ca, ca-bundle.crt (spec.additionalTrustBundle): it holds no certificate that can be used; not trusted: block 1")
+	change(t, w, bundle, func(c *corev1.ConfigMap) { c.Data[hypershift.CABundleKey] = "# ours\n" + string(w.mirror.CA().PEM()) })
 	w.says(t, with, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	// A bad certificate among good ones is named, and the good ones count.
+	good := bundle.Data[hypershift.CABundleKey]
+	change(t, w, bundle, func(c *corev1.ConfigMap) { c.Data[hypershift.CABundleKey] = bad + good })
+	w.says(t, with, hypershift.ValidTrustBundle, metav1.ConditionFalse, hypershift.CertificatesSkippedReason, "not trusted: block 1: x509: malformed certificate")
+	w.says(t, with, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	change(t, w, bundle, func(c *corev1.ConfigMap) { c.Data[hypershift.CABundleKey] = good })
+	cluster.Await(t, "the condition to go", func(ctx context.Context) error {
+		if err := w.Get(ctx, client.ObjectKeyFromObject(with), with); err != nil {
+			return err
+		}
+		if apimeta.FindStatusCondition(with.Status.Conditions, string(hypershift.ValidTrustBundle)) != nil {
+			return errors.New("the condition is still there")
+		}
+		return nil
+	})
 	w.create(t, without)
 	w.says(t, without, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "unknown authority")
 
-	ns := ControlPlaneNamespace(with)
-	ca := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: trustBundle}}
-	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: sshKey}}
+	ns := hypershift.ControlPlaneNamespace(with)
+	ca := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hypershift.UserCABundle}}
+	key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: hypershift.SSHKey}}
 	w.get(t, ca)
-	if w.get(t, key); ca.Data[trustBundleKey] != bundle.Data[trustBundleKey] || string(key.Data[sshKeyKey]) != "ssh-ed25519 AAAA" {
+	if w.get(t, key); ca.Data[hypershift.CABundleKey] != bundle.Data[hypershift.CABundleKey] || string(key.Data[hypershift.SSHKeyKey]) != "ssh-ed25519 AAAA" {
 		t.Errorf("copies are %q and %q", ca.Data, key.Data)
 	}
 	// A user's own object of such a name is left alone.

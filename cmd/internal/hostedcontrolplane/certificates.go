@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
 )
 
@@ -20,21 +21,21 @@ func (r *Reconciler) certificates(ctx context.Context, hcp *hyperv1.HostedContro
 	if _, ok := hcp.Annotations[hyperv1.DisablePKIReconciliationAnnotation]; ok {
 		return 0, nil
 	}
-	authority, err := r.pair(ctx, hcp, IgnitionAuthority)
+	authority, err := r.pair(ctx, hcp, hypershift.IgnitionAuthority)
 	if err != nil {
 		return 0, err
 	}
-	serving, err := r.pair(ctx, hcp, IgnitionServer)
+	serving, err := r.pair(ctx, hcp, hypershift.IgnitionServer)
 	if err != nil {
 		return 0, err
 	}
 	made, err := pki.Ensure(pki.Config{
-		Authority: "ignition-root-ca", Name: IgnitionServer, Hosts: IgnitionHosts(hcp), Day: r.Settings.CertificateDay,
+		Authority: "ignition-root-ca", Name: hypershift.IgnitionServer, Hosts: IgnitionHosts(hcp), Day: r.Settings.CertificateDay,
 	}, authority, serving, now)
 	if err != nil {
 		return 0, err
 	}
-	for name, pair := range map[string]pki.Pair{IgnitionAuthority: made.Authority, IgnitionServer: made.Serving} {
+	for name, pair := range map[string]pki.Pair{hypershift.IgnitionAuthority: made.Authority, hypershift.IgnitionServer: made.Serving} {
 		if _, err := r.Applier.Apply(ctx, CertificateSecret(hcp, name, pair)); err != nil {
 			return 0, err
 		}

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -26,11 +27,11 @@ func (c IgnitionConfig) Deployment() (*appsv1.Deployment, error) {
 	history := int32(2)
 	return &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
-		ObjectMeta: meta(c.HCP, IgnitionServer),
+		ObjectMeta: meta(c.HCP, hypershift.IgnitionServer),
 		Spec: appsv1.DeploymentSpec{
 			Replicas:             &replicas,
 			RevisionHistoryLimit: &history,
-			Selector:             &metav1.LabelSelector{MatchLabels: map[string]string{"app": IgnitionServer}},
+			Selector:             &metav1.LabelSelector{MatchLabels: map[string]string{"app": hypershift.IgnitionServer}},
 			Strategy: appsv1.DeploymentStrategy{
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &surge, MaxUnavailable: &unavailable},
@@ -48,10 +49,10 @@ func (c IgnitionConfig) podMeta() metav1.ObjectMeta {
 	for k, v := range c.HCP.Spec.Labels {
 		labels[k] = v
 	}
-	labels["app"] = IgnitionServer
-	labels[hyperv1.ControlPlaneComponentLabel] = IgnitionServer
-	labels[controlPlaneName] = c.HCP.Namespace
-	annotations := map[string]string{hyperv1.ReleaseImageAnnotation: ControlPlaneRelease(c.HCP)}
+	labels["app"] = hypershift.IgnitionServer
+	labels[hyperv1.ControlPlaneComponentLabel] = hypershift.IgnitionServer
+	labels[hypershift.ControlPlaneLabel] = c.HCP.Namespace
+	annotations := map[string]string{hyperv1.ReleaseImageAnnotation: hypershift.OperatedRelease(c.HCP)}
 	if at, ok := c.HCP.Annotations[hyperv1.RestartDateAnnotation]; ok {
 		annotations[hyperv1.RestartDateAnnotation] = at
 	}
@@ -60,11 +61,10 @@ func (c IgnitionConfig) podMeta() metav1.ObjectMeta {
 
 func (c IgnitionConfig) pod(gate string) corev1.PodSpec {
 	token, grace, yes := true, int64(10), true
-	volumes, mounts := c.volumes()
-	return corev1.PodSpec{
-		ServiceAccountName:            IgnitionServer,
+	pod := corev1.PodSpec{
+		ServiceAccountName:            hypershift.IgnitionServer,
 		AutomountServiceAccountToken:  &token,
-		ImagePullSecrets:              []corev1.LocalObjectReference{{Name: PullSecret}},
+		ImagePullSecrets:              []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
 		TerminationGracePeriodSeconds: &grace,
 		PriorityClassName:             c.HCP.Annotations[hyperv1.ControlPlanePriorityClass],
 		NodeSelector:                  c.HCP.Spec.NodeSelector,
@@ -77,9 +77,11 @@ func (c IgnitionConfig) pod(gate string) corev1.PodSpec {
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		InitContainers: []corev1.Container{c.featureGateContainer(gate)},
-		Containers:     []corev1.Container{c.container(mounts)},
-		Volumes:        volumes,
 	}
+	server := c.container()
+	c.mount(&pod, &server)
+	pod.Containers = []corev1.Container{server}
+	return pod
 }
 
 // featureGateContainer writes the feature gate for the server. It is a command of our
@@ -98,7 +100,7 @@ func (c IgnitionConfig) featureGateContainer(gate string) corev1.Container {
 	}
 }
 
-func (c IgnitionConfig) container(mounts []corev1.VolumeMount) corev1.Container {
+func (c IgnitionConfig) container() corev1.Container {
 	args := []string{
 		"--cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt",
 		"--key-file", "/var/run/secrets/ignition/serving-cert/tls.key",
@@ -117,10 +119,10 @@ func (c IgnitionConfig) container(mounts []corev1.VolumeMount) corev1.Container 
 		env = append(env, corev1.EnvVar{Name: v.Name, Value: v.Value})
 	}
 	return corev1.Container{
-		Name:            IgnitionServer,
+		Name:            hypershift.IgnitionServer,
 		Image:           c.Image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
-		Command:         []string{program, IgnitionServer},
+		Command:         []string{program, hypershift.IgnitionServer},
 		Args:            args,
 		Env:             append(env, c.Env...),
 		Ports: []corev1.ContainerPort{
@@ -134,46 +136,32 @@ func (c IgnitionConfig) container(mounts []corev1.VolumeMount) corev1.Container 
 		Resources:                requests(),
 		SecurityContext:          restricted(),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-		VolumeMounts:             mounts,
 	}
 }
 
-func (c IgnitionConfig) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
-	secretMode, fileMode, yes := int32(0o640), int32(0o644), true
+// mount adds the volumes to pod and mounts them in server.
+func (c IgnitionConfig) mount(pod *corev1.PodSpec, server *corev1.Container) {
+	secretMode := int32(0o640)
 	empty := func(name string) corev1.Volume {
 		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
 	}
-	const trust = "openshift-config-managed-trusted-ca-bundle"
-	volumes := []corev1.Volume{
-		{Name: "serving-cert", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: IgnitionServer, DefaultMode: &secretMode}}},
+	pod.Volumes = []corev1.Volume{
+		{Name: "serving-cert", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: hypershift.IgnitionServer, DefaultMode: &secretMode}}},
 		empty("payloads"), empty("shared"), empty("tmp-dir"),
-		{Name: trust, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: trust}, DefaultMode: &fileMode, Optional: &yes,
-			Items: []corev1.KeyToPath{{Key: "ca-bundle.crt", Path: "tls-ca-bundle.pem"}},
-		}}},
 	}
-	mounts := []corev1.VolumeMount{
+	server.VolumeMounts = []corev1.VolumeMount{
 		{Name: "serving-cert", MountPath: "/var/run/secrets/ignition/serving-cert"},
 		{Name: "payloads", MountPath: "/payloads"},
 		{Name: "shared", MountPath: path.Dir(FeatureGateFile)},
 		{Name: "tmp-dir", MountPath: "/tmp"},
-		{Name: trust, MountPath: "/etc/pki/ca-trust/extracted/pem", ReadOnly: true},
 	}
+	hypershift.MountManagedCA(pod, server)
 	if bundle := c.HCP.Spec.AdditionalTrustBundle; bundle != nil {
-		volumes = append(volumes, corev1.Volume{Name: "trusted-ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: *bundle, DefaultMode: &fileMode,
-			Items: []corev1.KeyToPath{{Key: "ca-bundle.crt", Path: "user-ca-bundle.pem"}},
-		}}})
-		mounts = append(mounts, corev1.VolumeMount{Name: "trusted-ca", MountPath: "/etc/pki/tls/certs", ReadOnly: true})
+		hypershift.MountUserCA(pod, server, bundle.Name)
 	}
 	if c.Overrides.Mounted {
-		// The whole ConfigMap, for a single file that is mounted is never updated.
-		volumes = append(volumes, corev1.Volume{Name: handover.ConfigMap, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: handover.ConfigMap}, DefaultMode: &fileMode,
-		}}})
-		mounts = append(mounts, corev1.VolumeMount{Name: handover.ConfigMap, MountPath: handover.MountDir, ReadOnly: true})
+		hypershift.MountOverrides(pod, server)
 	}
-	return volumes, mounts
 }
 
 // probe asks the server. That it lives says nothing of payloads; it is ready once the

@@ -7,27 +7,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-)
 
-// IgnitionServer is the name of the ignition server's Deployment, Service, Role,
-// RoleBinding, ServiceAccount, and of the Secret with its serving certificate.
-const IgnitionServer = "ignition-server"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+)
 
 // program is the operator's in its image, of which the ignition server is a
 // subcommand.
 const program = "/usr/bin/control-plane-operator"
 
-// IgnitionAuthority is the name of the Secret with the authority that signed it.
-const IgnitionAuthority = "ignition-server-ca-cert"
-
-// PullSecret is the name of the Secret with the credentials, in the control plane's
-// namespace.
-const PullSecret = "pull-secret"
-
 const (
 	managedByLabel   = "hypershift.openshift.io/managed-by"
-	managedBy        = "control-plane-operator"
-	controlPlaneName = "hypershift.openshift.io/hosted-control-plane"
+	managedBy        = hypershift.ControlPlaneOperator
 	clusterNode      = "hypershift.openshift.io/cluster"
 	controlPlaneNode = "hypershift.openshift.io/control-plane"
 )
@@ -71,8 +61,8 @@ func meta(hcp *hyperv1.HostedControlPlane, name string) metav1.ObjectMeta {
 func (c IgnitionConfig) ServiceAccount() *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
 		TypeMeta:         metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
-		ObjectMeta:       meta(c.HCP, IgnitionServer),
-		ImagePullSecrets: []corev1.LocalObjectReference{{Name: PullSecret}},
+		ObjectMeta:       meta(c.HCP, hypershift.IgnitionServer),
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
 	}
 }
 
@@ -93,7 +83,7 @@ func IgnitionRules() []rbacv1.PolicyRule {
 func (c IgnitionConfig) Role() *rbacv1.Role {
 	return &rbacv1.Role{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-		ObjectMeta: meta(c.HCP, IgnitionServer),
+		ObjectMeta: meta(c.HCP, hypershift.IgnitionServer),
 		Rules:      IgnitionRules(),
 	}
 }
@@ -102,9 +92,9 @@ func (c IgnitionConfig) Role() *rbacv1.Role {
 func (c IgnitionConfig) RoleBinding() *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-		ObjectMeta: meta(c.HCP, IgnitionServer),
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: IgnitionServer},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: IgnitionServer, Namespace: c.HCP.Namespace}},
+		ObjectMeta: meta(c.HCP, hypershift.IgnitionServer),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: hypershift.IgnitionServer},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: hypershift.IgnitionServer, Namespace: c.HCP.Namespace}},
 	}
 }
 
@@ -112,10 +102,10 @@ func (c IgnitionConfig) RoleBinding() *rbacv1.RoleBinding {
 func (c IgnitionConfig) Service() *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-		ObjectMeta: meta(c.HCP, IgnitionServer),
+		ObjectMeta: meta(c.HCP, hypershift.IgnitionServer),
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
-			Selector: map[string]string{"app": IgnitionServer},
+			Selector: map[string]string{"app": hypershift.IgnitionServer},
 			Ports:    []corev1.ServicePort{{Name: "https", Port: 443, Protocol: corev1.ProtocolTCP, TargetPort: intstr.FromInt32(9090)}},
 		},
 	}
@@ -126,10 +116,10 @@ func (c IgnitionConfig) Service() *corev1.Service {
 // names one.
 func IgnitionHosts(hcp *hyperv1.HostedControlPlane) []string {
 	hosts := []string{
-		IgnitionServer,
-		IgnitionServer + "." + hcp.Namespace,
-		IgnitionServer + "." + hcp.Namespace + ".svc",
-		IgnitionServer + "." + hcp.Namespace + ".svc.cluster.local",
+		hypershift.IgnitionServer,
+		hypershift.IgnitionServer + "." + hcp.Namespace,
+		hypershift.IgnitionServer + "." + hcp.Namespace + ".svc",
+		hypershift.IgnitionServer + "." + hcp.Namespace + ".svc.cluster.local",
 	}
 	for _, s := range hcp.Spec.Services {
 		if s.Service != hyperv1.Ignition {

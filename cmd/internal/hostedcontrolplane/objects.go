@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -60,14 +61,14 @@ func (r *Reconciler) rolledOut(ctx context.Context, hcp *hyperv1.HostedControlPl
 		return true, nil
 	}
 	d := new(appsv1.Deployment)
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: hcp.Namespace, Name: IgnitionServer}, d)
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: hcp.Namespace, Name: hypershift.IgnitionServer}, d)
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading the ignition server's Deployment: %w", err)
 	}
-	return d.Spec.Template.Annotations[hyperv1.ReleaseImageAnnotation] == ControlPlaneRelease(hcp) && complete(d), nil
+	return d.Spec.Template.Annotations[hyperv1.ReleaseImageAnnotation] == hypershift.OperatedRelease(hcp) && complete(d), nil
 }
 
 // complete reports whether all pods of d are of its latest template, and available.

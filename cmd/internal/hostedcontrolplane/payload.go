@@ -3,19 +3,8 @@ package hostedcontrolplane
 import (
 	"fmt"
 
-	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
-
 	"github.com/mirrorchain/mirrorchain/provider"
 )
-
-// ControlPlaneRelease is the release image that the control plane runs, which the
-// HostedControlPlane may name apart from that of the nodes.
-func ControlPlaneRelease(hcp *hyperv1.HostedControlPlane) string {
-	if image := hcp.Spec.ControlPlaneReleaseImage; image != nil && *image != "" {
-		return *image
-	}
-	return hcp.Spec.ReleaseImage
-}
 
 // Releases are the two releases of a HostedControlPlane.
 type Releases struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strconv"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -83,11 +83,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if r.Now != nil {
 		now = r.Now()
 	}
-	if paused, until := pause(hcp.Spec.PausedUntil, now); paused {
-		return ctrl.Result{RequeueAfter: until}, nil
+	if pause := hypershift.ReadPause(hcp.Spec.PausedUntil, now); pause.Paused {
+		return ctrl.Result{RequeueAfter: pause.Left}, nil
 	}
-	if ours := r.Settings.OperateOnRelease; ours != "" && ours != ControlPlaneRelease(hcp) {
-		log.FromContext(ctx).Info("left to the operator of another release", "release", ControlPlaneRelease(hcp), "ours", ours)
+	if ours := r.Settings.OperateOnRelease; ours != "" && ours != hypershift.OperatedRelease(hcp) {
+		log.FromContext(ctx).Info("left to the operator of another release", "release", hypershift.OperatedRelease(hcp), "ours", ours)
 		return ctrl.Result{}, nil
 	}
 	handedOn, lookups := r.HandedOn(), r.Lookups()
@@ -131,19 +131,4 @@ func (r *Reconciler) report(ctx context.Context, hcp *hyperv1.HostedControlPlane
 		return err
 	})
 	return client.IgnoreNotFound(err) // it was deleted meanwhile
-}
-
-// pause reads pausedUntil: a boolean, or a time. until is how long from now, 0 for
-// ever.
-func pause(field *string, now time.Time) (paused bool, until time.Duration) {
-	if field == nil {
-		return false, 0
-	}
-	if yes, err := strconv.ParseBool(*field); err == nil {
-		return yes, 0
-	}
-	if at, err := time.Parse(time.RFC3339, *field); err == nil && at.After(now) {
-		return true, at.Sub(now)
-	}
-	return false, 0
 }

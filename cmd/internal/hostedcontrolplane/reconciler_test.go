@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
@@ -84,7 +85,7 @@ func created(t *testing.T, p *place) {
 	if want := "kubernetes " + p.release.ComponentVersions()["kubernetes"]; !strings.Contains(versions, want) {
 		t.Errorf("component versions %q, want %q among them", versions, want)
 	}
-	p.await(t, hcpkg.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason)
+	p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 
 	rules := mustRules(t, append(overrides(t, "registry.example.com=content.example.com"), mirror(policy.PullAny, p.source.Host()+"/ocp/release", p.mirror.Host()+"/mirror/release"))...)
 	handed, err := hcpkg.HandOver(rules)
@@ -113,7 +114,7 @@ func created(t *testing.T, p *place) {
 		t.Errorf("the init container's image is %s, want %s", g, w)
 	}
 	var secret, authority corev1.Secret
-	for name, into := range map[string]*corev1.Secret{hcpkg.IgnitionServer: &secret, hcpkg.IgnitionAuthority: &authority} {
+	for name, into := range map[string]*corev1.Secret{hypershift.IgnitionServer: &secret, hypershift.IgnitionAuthority: &authority} {
 		if err := p.get(t.Context(), name, into); err != nil {
 			t.Fatal(err)
 		}
@@ -393,20 +394,20 @@ func restored(t *testing.T, p *place) {
 	if err := p.client.Patch(t.Context(), d, client.MergeFrom(before)); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.client.Delete(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: hcpkg.IgnitionServer, Namespace: p.namespace}}); err != nil {
+	if err := p.client.Delete(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: hypershift.IgnitionServer, Namespace: p.namespace}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: hcpkg.IgnitionServer, Namespace: p.namespace}}); err != nil {
+	if err := p.client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: hypershift.IgnitionServer, Namespace: p.namespace}}); err != nil {
 		t.Fatal(err)
 	}
 	cluster.Await(t, "what was there to come back", func(ctx context.Context) error {
 		if got := p.deployment(t).Spec.Template.Spec.Containers[0].Args; !slices.Equal(got, before.Spec.Template.Spec.Containers[0].Args) {
 			return fmt.Errorf("args %q", got)
 		}
-		if err := p.get(ctx, hcpkg.IgnitionServer, &corev1.Secret{}); err != nil {
+		if err := p.get(ctx, hypershift.IgnitionServer, &corev1.Secret{}); err != nil {
 			return err
 		}
-		return p.get(ctx, hcpkg.IgnitionServer, &corev1.Service{})
+		return p.get(ctx, hypershift.IgnitionServer, &corev1.Service{})
 	})
 }
 
@@ -420,7 +421,7 @@ func disabled(t *testing.T, p *place) {
 	})
 	cluster.Await(t, "the ignition server to go", func(ctx context.Context) error {
 		for _, obj := range []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &rbacv1.Role{}} {
-			if err := p.get(ctx, hcpkg.IgnitionServer, obj); !apierrors.IsNotFound(err) {
+			if err := p.get(ctx, hypershift.IgnitionServer, obj); !apierrors.IsNotFound(err) {
 				return fmt.Errorf("%T: %w", obj, err)
 			}
 		}
@@ -436,11 +437,11 @@ func certificateRenewed(t *testing.T, p *place) {
 	p.awaitValid(t)
 	d := p.deployment(t)
 	var first, now corev1.Secret
-	if err := p.get(t.Context(), hcpkg.IgnitionServer, &first); err != nil {
+	if err := p.get(t.Context(), hypershift.IgnitionServer, &first); err != nil {
 		t.Fatal(err)
 	}
 	cluster.Await(t, "another certificate", func(ctx context.Context) error {
-		if err := p.get(ctx, hcpkg.IgnitionServer, &now); err != nil {
+		if err := p.get(ctx, hypershift.IgnitionServer, &now); err != nil {
 			return err
 		}
 		if bytes.Equal(first.Data["tls.crt"], now.Data["tls.crt"]) {

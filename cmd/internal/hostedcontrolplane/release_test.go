@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
@@ -30,7 +31,7 @@ func unreadableReleaseHandsOn(t *testing.T, p *place) {
 	if got := handedOn(); got != p.mirrored() {
 		t.Errorf("handed on %q, want %q", got, p.mirrored())
 	}
-	p.await(t, hcpkg.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason)
+	p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 	stop() // as its Deployment is rolled out with the new rules
 	const other = "quay.io=mirror.example.com/quay"
 	p.run(t, map[string]string{handover.ImageOverridesVariable: other}, hcpkg.Options{})

@@ -8,6 +8,7 @@ import (
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
@@ -30,7 +31,7 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 			return nil
 		}
 		o.lookupErr = err
-		if _, ok := errors.AsType[*PullSecretError](err); ok {
+		if _, ok := errors.AsType[*hypershift.PullSecretError](err); ok {
 			return nil // the Secret is watched
 		}
 		return err
@@ -43,11 +44,11 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *policy.Rules) (Releases, error) {
 	name := types.NamespacedName{Namespace: hcp.Namespace, Name: hcp.Spec.PullSecret.Name}
 	if name.Name == "" {
-		name.Name = PullSecret
+		name.Name = hypershift.PullSecret
 	}
-	creds, err := credentials(ctx, r.Client, name)
+	_, creds, err := hypershift.Credentials(ctx, r.Client, name)
 	if err != nil {
 		return Releases{}, err
 	}
-	return r.Providers.Lookup(ctx, rules, creds, ControlPlaneRelease(hcp), hcp.Spec.ReleaseImage)
+	return r.Providers.Lookup(ctx, rules, creds, hypershift.OperatedRelease(hcp), hcp.Spec.ReleaseImage)
 }

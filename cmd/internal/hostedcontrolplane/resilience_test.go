@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
@@ -64,7 +65,7 @@ func tooLarge(t *testing.T, p *place) {
 	}
 	p.touch(t, "a")
 	stop = p.run(t, map[string]string{handover.ImageOverridesVariable: many.String()}, hcpkg.Options{})
-	_, message := p.await(t, hcpkg.OverridesHandedOver, metav1.ConditionFalse, hcpkg.ReasonTooLarge)
+	_, message := p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionFalse, hypershift.TooLargeReason)
 	if !strings.Contains(message, "configmap") {
 		t.Errorf("no advice in %q", message)
 	}
@@ -74,7 +75,7 @@ func tooLarge(t *testing.T, p *place) {
 	}
 	stop()
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
-	p.await(t, hcpkg.OverridesHandedOver, metav1.ConditionTrue, hyperv1.AsExpectedReason)
+	p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 }
 
 // Overrides that name nothing stop nothing: the rest holds, and a condition says what

@@ -13,13 +13,14 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
 // Name is the operator's: of its lease, its field ownership and its logs.
-const Name = "control-plane-operator"
+const Name = hypershift.ControlPlaneOperator
 
 // Process is what the operator runs with.
 type Process struct {

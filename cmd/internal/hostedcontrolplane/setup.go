@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
@@ -89,7 +90,7 @@ func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reco
 	var all []reconcile.Request
 	for i := range list.Items {
 		hcp := &list.Items[i]
-		if slices.Contains([]string{PullSecret, hcp.Spec.PullSecret.Name, IgnitionServer, IgnitionAuthority}, secret.GetName()) {
+		if slices.Contains([]string{hypershift.PullSecret, hcp.Spec.PullSecret.Name, hypershift.IgnitionServer, hypershift.IgnitionAuthority}, secret.GetName()) {
 			all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(hcp)})
 		}
 	}

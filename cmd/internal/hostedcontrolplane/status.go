@@ -12,17 +12,16 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// Conditions of the HostedControlPlane beside HyperShift's own.
+// Conditions of the HostedControlPlane beside those of package hypershift and
+// HyperShift's own.
 const (
 	// ComponentVersions says which versions of what the release has: kubernetes,
 	// machine-os and the like.
 	ComponentVersions = "ComponentVersions"
-	// OverridesHandedOver says whether the ignition server has the rules in force.
-	OverridesHandedOver = "OverridesHandedOver"
 	// ImageOverridesApplied is False where a part of the image overrides cannot be used,
 	// and not there otherwise.
 	ImageOverridesApplied = "ImageOverridesApplied"
@@ -32,10 +31,6 @@ const (
 const (
 	// ReasonLookupFailed: a release could not be read, so nothing is known of it.
 	ReasonLookupFailed = "LookupFailed"
-	// ReasonTooLarge: the rules do not fit where they are handed over.
-	ReasonTooLarge = "TooLarge"
-	// ReasonNotExpressible: the rules hold a name that has no place in the form.
-	ReasonNotExpressible = "NotExpressible"
 	// ReasonSkipped: pairs of the image overrides that name no image are left out.
 	ReasonSkipped = "Skipped"
 )
@@ -61,7 +56,7 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 		c := metav1.Condition{
 			Type: string(hyperv1.ValidReleaseInfo), Status: metav1.ConditionUnknown, Reason: ReasonLookupFailed, Message: o.lookupErr.Error(),
 		}
-		if _, ok := errors.AsType[*PullSecretError](o.lookupErr); ok {
+		if _, ok := errors.AsType[*hypershift.PullSecretError](o.lookupErr); ok {
 			c.Reason = hyperv1.SecretNotFoundReason
 		}
 		set(c)
@@ -74,7 +69,7 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 		o.version(&hcp.Status, hcp.Spec.ReleaseImage, hcp.Generation, metav1.NewTime(now.UTC().Truncate(time.Second))) // as the API keeps it
 	}
 	if o.handedOn {
-		set(overridesHandedOver(o.handErr))
+		set(hypershift.HandedOver(o.handErr, hyperv1.AllIsWellMessage))
 	}
 	if len(o.skipped) == 0 {
 		apimeta.RemoveStatusCondition(&hcp.Status.Conditions, ImageOverridesApplied)
@@ -106,17 +101,4 @@ func componentVersions(versions map[string]string) string {
 		fmt.Fprintf(&b, "%s %s", name, versions[name])
 	}
 	return b.String()
-}
-
-func overridesHandedOver(err error) metav1.Condition {
-	c := metav1.Condition{
-		Type: OverridesHandedOver, Status: metav1.ConditionTrue, Reason: hyperv1.AsExpectedReason, Message: hyperv1.AllIsWellMessage,
-	}
-	if err != nil {
-		c.Status, c.Reason, c.Message = metav1.ConditionFalse, ReasonNotExpressible, err.Error()
-		if _, ok := errors.AsType[*handover.TooLargeError](err); ok {
-			c.Reason = ReasonTooLarge
-		}
-	}
-	return c
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -114,7 +115,7 @@ func (p *place) push(r testpayload.Release) string {
 
 func (p *place) pullSecret(json string) *corev1.Secret {
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: hcpkg.PullSecret, Namespace: p.namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: hypershift.PullSecret, Namespace: p.namespace},
 		Data:       map[string][]byte{corev1.DockerConfigJsonKey: []byte(json)},
 	}
 }
@@ -143,7 +144,7 @@ func (p *place) hcp() *hyperv1.HostedControlPlane {
 	return &hyperv1.HostedControlPlane{
 		ObjectMeta: metav1.ObjectMeta{Name: "hcp", Namespace: p.namespace},
 		Spec: hyperv1.HostedControlPlaneSpec{
-			ReleaseImage: p.image(), PullSecret: corev1.LocalObjectReference{Name: hcpkg.PullSecret},
+			ReleaseImage: p.image(), PullSecret: corev1.LocalObjectReference{Name: hypershift.PullSecret},
 			IssuerURL: "https://issuer.example.com", InfraID: "infra",
 			Platform: hyperv1.PlatformSpec{Type: hyperv1.NonePlatform},
 			Etcd: hyperv1.EtcdSpec{ManagementType: hyperv1.Managed, Managed: &hyperv1.ManagedEtcdSpec{
@@ -262,7 +263,7 @@ func (p *place) awaitValid(t *testing.T) *hyperv1.HostedControlPlane {
 func (p *place) deployment(t *testing.T) *appsv1.Deployment {
 	t.Helper()
 	d := new(appsv1.Deployment)
-	if err := p.get(t.Context(), hcpkg.IgnitionServer, d); err != nil {
+	if err := p.get(t.Context(), hypershift.IgnitionServer, d); err != nil {
 		t.Fatal(err)
 	}
 	return d

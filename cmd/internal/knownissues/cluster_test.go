@@ -109,9 +109,7 @@ func overrides(t *testing.T, rules *policy.Rules) string {
 // runtime-utils sorts them: the order of each list, and else of their names).
 func TestOCPBUGS29466ICSPAndIDMSTogether(t *testing.T) {
 	c := cluster.Start(t)
-	for _, k := range []kind{kindICSP, kindIDMS} {
-		c.Install(t, cluster.OpenShiftCRD(t, k.crd))
-	}
+	c.Install(t, cluster.OpenShiftCRD(t, kindICSP.crd), cluster.OpenShiftCRD(t, kindIDMS.crd))
 	kindICSP.create(t, c, "old", "quay.io/only/icsp=z.example.com/icsp,a.example.com/icsp", "quay.io/both=m.example.com/b,z.example.com/b")
 	kindIDMS.create(t, c, "new", "quay.io/only/idms=z.example.com/idms", "quay.io/both=z.example.com/b,c.example.com/b", "quay.io/apart=n.example.com")
 	kindICSP.create(t, c, "more", "quay.io/apart=b.example.com")
@@ -147,9 +145,7 @@ func TestOCPBUGS53259ReadBeforeTheManagerStarts(t *testing.T) {
 // plane gets both, in the environment and in the document that tells them apart.
 func TestIssue5608ImageTagMirrorSets(t *testing.T) {
 	c := cluster.Start(t)
-	for _, k := range []kind{kindIDMS, kindITMS} {
-		c.Install(t, cluster.OpenShiftCRD(t, k.crd))
-	}
+	c.Install(t, cluster.OpenShiftCRD(t, kindIDMS.crd), cluster.OpenShiftCRD(t, kindITMS.crd))
 	w := newWorld(t)
 	payload := testpayload.Must(release(5).Image())
 	digest := w.serve(t, "digests.example.com", testregistry.Auth{}).Push("ocp", "", payload)

@@ -11,32 +11,42 @@
 package trust
 
 import (
-	"bytes"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
+
+	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
-// DefaultBundles are where the operators' Deployments mount bundles: that of the
-// management cluster, and that of the HostedCluster or, for the hypershift-operator, of
-// its own namespace.
+// Where the pods of the operators have their CA bundles.
+const (
+	// ManagedDir has the bundle of the management cluster.
+	ManagedDir, ManagedFile = "/etc/pki/ca-trust/extracted/pem", "tls-ca-bundle.pem"
+	// UserDir has the bundle of the HostedCluster or, for the hypershift-operator, that
+	// of its own namespace.
+	UserDir, UserFile = "/etc/pki/tls/certs", "user-ca-bundle.pem"
+)
+
+// DefaultBundles are the files in [ManagedDir] and [UserDir].
 func DefaultBundles() []string {
-	return []string{"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/pki/tls/certs/user-ca-bundle.pem"}
+	return []string{ManagedDir + "/" + ManagedFile, UserDir + "/" + UserFile}
 }
 
 // BundlesHelp is what the operators' --trust-bundle says.
 const BundlesHelp = "a `FILE` of authorities to trust registries by, PEM, beside the system's; followed, and need not be there; may be given more than once"
 
-// Registries is [registry.CertDirs] of dirs, with the authorities of bundles trusted
-// beside those. A bundle is a PEM file; it need not be there, but one that is there
-// must hold a certificate. Files are read at each call.
-func Registries(bundles, dirs []string) func(registry string) (registry.TLS, error) {
+// Registries returns [registry.CertDirs] of dirs, with the authorities of bundles trusted
+// beside those. A bundle is read by [ParseBundle]; it need not be there, but one that is
+// there must hold a certificate that can be used. Files are read at each call. log is
+// told once what of a bundle is not trusted, and again when that changes; nil is silent.
+func Registries(bundles, dirs []string, log *zap.Logger) func(registry string) (registry.TLS, error) {
 	of := registry.CertDirs(dirs...)
+	w := warner{log: log}
 	return func(host string) (registry.TLS, error) {
 		t, err := of(host)
 		if err != nil {
@@ -55,33 +65,36 @@ func Registries(bundles, dirs []string) func(registry string) (registry.TLS, err
 					return registry.TLS{}, fmt.Errorf("trust bundle: the system's authorities: %w", err)
 				}
 			}
-			if err := add(t.RootCAs, data); err != nil {
+			bundle, err := ParseBundle(data)
+			if err != nil {
 				return registry.TLS{}, fmt.Errorf("trust bundle %s: %w", name, err)
 			}
+			w.warn(name, bundle.Warning())
+			bundle.AddTo(t.RootCAs)
 		}
 		return t, nil
 	}
 }
 
-// add adds the certificates of a bundle. An empty one adds none. What cannot be parsed
-// is skipped, as bundles of many authorities hold some that are strange.
-func add(pool *x509.CertPool, bundle []byte) error {
-	if len(bytes.TrimSpace(bundle)) == 0 {
-		return nil
+// warner logs the warning of each file when it changes.
+type warner struct {
+	log  *zap.Logger
+	mu   sync.Mutex
+	last map[string]string // by file
+}
+
+func (w *warner) warn(file, text string) {
+	if w.log == nil {
+		return
 	}
-	found := false
-	for rest := bundle; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if cert, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
-			pool.AddCert(cert)
-			found = true
-		}
+	w.mu.Lock()
+	changed := w.last[file] != text
+	if w.last == nil {
+		w.last = map[string]string{}
 	}
-	if !found {
-		return errors.New("it holds no certificate; want PEM")
+	w.last[file] = text
+	w.mu.Unlock()
+	if changed && text != "" {
+		w.log.Warn("a part of a CA bundle is not trusted", zap.String("file", file), zap.String("skipped", text))
 	}
-	return nil
 }

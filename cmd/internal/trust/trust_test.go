@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -61,7 +64,7 @@ func TestRegistries(t *testing.T) {
 		"with a strange one":  {[]string{file("strange.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))+bundle(t, reg.CA()))}, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := registry.New(registry.Config{TLS: trust.Registries(c.bundles, c.dirs)})
+			p, err := registry.New(registry.Config{TLS: trust.Registries(c.bundles, c.dirs, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +75,35 @@ func TestRegistries(t *testing.T) {
 		})
 	}
 	name := file("none.pem", "text")
-	if _, err := trust.Registries([]string{name}, nil)("quay.io"); err == nil || !strings.Contains(err.Error(), name) {
+	if _, err := trust.Registries([]string{name}, nil, nil)("quay.io"); err == nil || !strings.Contains(err.Error(), name) {
 		t.Errorf("a bundle without a certificate: %v", err)
+	}
+}
+
+// What of a bundle is not trusted is told once, and again when it changes.
+func TestRegistriesWarn(t *testing.T) {
+	core, logged := observer.New(zap.WarnLevel)
+	name := filepath.Join(t.TempDir(), "bundle.pem")
+	ca, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := trust.Registries([]string{name}, nil, zap.New(core))
+	for _, c := range []struct {
+		before string
+		told   int
+	}{{"", 0}, {"-----BEGIN X509 CRL-----\n", 1}, {"-----BEGIN X509 CRL-----\n", 1}, {"-----BEGIN X-----\n-----END X-----\n", 2}, {"", 2}} {
+		if err := os.WriteFile(name, []byte(c.before+bundle(t, ca)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := of("quay.io"); err != nil {
+			t.Fatal(err)
+		}
+		if logged.Len() != c.told {
+			t.Errorf("after %q told %d times, want %d", c.before, logged.Len(), c.told)
+		}
+	}
+	if fields := logged.All()[0].ContextMap(); fields["file"] != name || fields["skipped"] != "not trusted: block 1: it has no end" {
+		t.Errorf("told %v", fields)
 	}
 }

@@ -19,8 +19,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +26,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/internal/test/servers"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
 // Cluster is an API server with its etcd. Its methods are for one goroutine.
@@ -35,7 +34,7 @@ type Cluster struct {
 	dir   string // etcd's data, certificates, logs
 	bin   string
 	token string // of the administrator
-	port  int
+	addr  string // "127.0.0.1:PORT"
 	etcd  *process.Process
 	api   *process.Process // nil while stopped
 }
@@ -68,6 +67,7 @@ func Start(t testing.TB) *Cluster {
 			t.Error(err)
 		}
 	})
+	c.addr = process.FreeAddress(t)
 	if err := c.prepare(); err != nil {
 		t.Fatal(err)
 	}
@@ -83,9 +83,9 @@ func Start(t testing.TB) *Cluster {
 // Config connects as the administrator, without limits on the client's side.
 func (c *Cluster) Config() *rest.Config {
 	return &rest.Config{
-		Host:            net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)),
+		Host:            c.addr,
 		BearerToken:     c.token,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "apiserver.crt")},
+		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "ca.crt")},
 		QPS:             -1,
 	}
 }
@@ -116,21 +116,36 @@ func (c *Cluster) StartAPI(t testing.TB) {
 	}
 }
 
+// prepare writes the files that the servers read. The API server could make a
+// certificate by itself, but who reads that while it is written gets an empty file, and
+// client-go then trusts nobody for five minutes.
 func (c *Cluster) prepare() error {
-	users := fmt.Sprintf("%s,admin,admin,system:masters\n", c.token)
-	if err := os.WriteFile(filepath.Join(c.dir, "tokens.csv"), []byte(users), 0o600); err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca, err := testregistry.NewCA()
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalECPrivateKey(key)
+	cert, key, err := ca.ClientCertificate("127.0.0.1") // is one for servers, too
 	if err != nil {
 		return err
 	}
-	block := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
-	return os.WriteFile(filepath.Join(c.dir, "accounts.key"), block, 0o600)
+	accounts, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalECPrivateKey(accounts)
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{
+		"ca.crt": ca.PEM(), "tls.crt": cert, "tls.key": key,
+		"accounts.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}),
+		"tokens.csv":   fmt.Appendf(nil, "%s,admin,admin,system:masters\n", c.token),
+	} {
+		if err := os.WriteFile(filepath.Join(c.dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startEtcd has etcd listen on sockets in our folder, which need no free ports.
@@ -146,35 +161,28 @@ func (c *Cluster) startEtcd() (*process.Process, error) {
 
 func (c *Cluster) socket() string { return filepath.Join(c.dir, "etcd.sock") }
 
-// startAPI starts the API server and returns when it is ready. The port is
-// chosen once, and chosen again if somebody else was faster.
+// startAPI starts the API server and returns when it is ready. It always has the same
+// address.
 func (c *Cluster) startAPI(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	chosen := c.port != 0
 	var err error
-	for range 3 {
-		if !chosen {
-			if c.port, err = freePort(); err != nil {
-				return err
-			}
-		}
-		if c.api, err = c.runAPI(); err != nil {
-			return err
-		}
-		if err = c.ready(ctx); err == nil || chosen || !strings.Contains(err.Error(), "address already in use") {
-			return err
-		}
+	if c.api, err = c.runAPI(); err != nil {
+		return err
 	}
-	return err
+	return c.ready(ctx)
 }
 
 func (c *Cluster) runAPI() (*process.Process, error) {
+	_, port, err := net.SplitHostPort(c.addr)
+	if err != nil {
+		return nil, err
+	}
 	key := filepath.Join(c.dir, "accounts.key")
 	return c.start("kube-apiserver",
 		"--etcd-servers=unix://"+c.socket(),
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(c.port),
-		"--cert-dir="+c.dir,
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+port,
+		"--tls-cert-file="+filepath.Join(c.dir, "tls.crt"), "--tls-private-key-file="+filepath.Join(c.dir, "tls.key"),
 		"--token-auth-file="+filepath.Join(c.dir, "tokens.csv"),
 		"--authorization-mode=RBAC", "--anonymous-auth=false",
 		"--service-account-issuer=https://127.0.0.1", "--service-account-key-file="+key, "--service-account-signing-key-file="+key,
@@ -189,7 +197,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		if err := c.get(ctx, "/readyz"); err == nil {
+		if status, err := c.status(ctx, "/readyz"); err == nil && status == http.StatusOK {
 			return nil
 		}
 		select {
@@ -204,25 +212,21 @@ func (c *Cluster) ready(ctx context.Context) error {
 	}
 }
 
-func (c *Cluster) get(ctx context.Context, path string) error {
-	// The certificate is the server's own making, so it is not there at once.
+// status asks for path as the administrator, and returns the status of the answer.
+func (c *Cluster) status(ctx context.Context, path string) (int, error) {
 	client, err := rest.HTTPClientFor(c.Config())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.Config().Host+path, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return nil
+	return resp.StatusCode, resp.Body.Close()
 }
 
 func (c *Cluster) close() error {
@@ -243,13 +247,4 @@ func (c *Cluster) start(name string, args ...string) (*process.Process, error) {
 	return process.Start(process.Config{
 		Path: filepath.Join(c.bin, name), Args: args, Dir: c.dir, Log: filepath.Join(c.dir, name+".log"),
 	})
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -3,7 +3,6 @@ package kubelet
 import (
 	"fmt"
 	"maps"
-	"net"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -57,13 +57,12 @@ func (s Substitutions) newBox(root string, c corev1.Container) (*box, error) {
 		b.mounts = append(b.mounts, path.Clean(m.MountPath))
 	}
 	b.mounts = slices.AppendSeq(b.mounts, maps.Keys(s.Files))
-	for _, p := range c.Ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		b.ports[p.ContainerPort] = l.Addr().String()
-		defer l.Close() // all at once, so that no port is had twice
+	free, err := process.FreeAddresses(len(c.Ports))
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range c.Ports {
+		b.ports[p.ContainerPort] = free[i]
 	}
 	return b, nil
 }

@@ -44,7 +44,7 @@ func Start(cfg Config) (*Process, error) {
 	defer out.Close() // the child has its own
 	p := &Process{name: filepath.Base(cfg.Path), log: cfg.Log, done: make(chan struct{})}
 	p.cmd = exec.Command(cfg.Path, cfg.Args...)
-	p.cmd.Dir, p.cmd.Env = cfg.Dir, cfg.Env
+	p.cmd.Dir, p.cmd.Env = cfg.Dir, environment(cfg.Env)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = dieWithParent()
 	if err := p.cmd.Start(); err != nil {
@@ -55,6 +55,20 @@ func Start(cfg Config) (*Process, error) {
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// raceOptions are for programs that are built with the race detector. By itself it has
+// each of them sleep for a second before it exits, so that other goroutines have the
+// time to report their races. That is longer than most of them run.
+const raceOptions = "GORACE=atexit_sleep_ms=50"
+
+// environment returns env, or that of the test where it is nil, with [raceOptions]
+// unless it has some.
+func environment(env []string) []string {
+	if env == nil {
+		env = os.Environ()
+	}
+	return append([]string{raceOptions}, env...) // of a variable that is there twice, the last one counts
 }
 
 // Done is closed when the program has ended.

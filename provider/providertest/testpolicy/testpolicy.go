@@ -85,7 +85,7 @@ func (d dice) mirrors(source string) (out []policy.Mirror) {
 }
 
 func (d dice) table() (out []policy.Rule) {
-	r := policy.Rule{Source: d.source(), ConfTable: true, Pull: policy.PullAny, Origin: d.origin("conf")}
+	r := policy.Rule{Source: d.source(), ConfTable: true, DropIn: d.chance(40), Pull: policy.PullAny, Origin: d.origin("conf")}
 	r.NeverContactSource, r.Insecure, r.DigestOnly = d.chance(15), d.chance(15), d.chance(5)
 	if d.chance(15) {
 		r.Location = d.source()

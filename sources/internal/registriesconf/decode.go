@@ -17,6 +17,7 @@ import (
 // Conf is what one file, or a file with its drop-ins, says.
 type Conf struct {
 	tables   map[string]table // by prefix
+	dropIns  map[string]table // of drop-ins, by prefix
 	warnings []policy.Warning
 }
 
@@ -108,13 +109,13 @@ func Decode(where string, data []byte) (Conf, error) {
 	return c, nil
 }
 
-// Apply reads d as a drop-in: a table of a prefix that c has replaces the whole of
-// c's table.
+// Apply adds d as a drop-in: its tables replace those of earlier drop-ins with the same
+// prefix. Those of c itself stay, since API objects edit them first.
 func (c *Conf) Apply(d Conf) {
-	if c.tables == nil {
-		c.tables = make(map[string]table, len(d.tables))
+	if c.dropIns == nil {
+		c.dropIns = make(map[string]table, len(d.tables))
 	}
-	maps.Copy(c.tables, d.tables)
+	maps.Copy(c.dropIns, d.tables)
 	c.warnings = append(c.warnings, d.warnings...)
 }
 

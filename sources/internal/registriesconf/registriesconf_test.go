@@ -25,12 +25,16 @@ func at(line, n int) string { return fmt.Sprintf("%s:%d [[registry]]#%d", where,
 func decode(t *testing.T, texts ...string) policy.Policy {
 	t.Helper()
 	var merged Conf
-	for _, text := range texts {
+	for i, text := range texts { // the first is the base
 		c, err := Decode(where, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		merged.Apply(c)
+		if i == 0 {
+			merged = c
+		} else {
+			merged.Apply(c)
+		}
 	}
 	var p policy.Policy
 	merged.AddTo(&p)
@@ -105,12 +109,14 @@ location = "c.io"
 			{Source: "a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(4, 2)},
 			{Source: "b.io", Pull: policy.PullAny, ConfTable: true, Origin: at(2, 1)},
 		}, 1},
-		{"a drop-in replaces the whole table", []string{
+		{"a drop-in comes after the table that it replaces", []string{
 			"[[registry]]\nlocation = \"a.io\"\nblocked = true\n[[registry.mirror]]\nlocation = \"m.io\"\n[[registry]]\nlocation = \"b.io\"\n",
 			"\n[[registry]]\nlocation = \"a.io\"\n",
+			"\n\n[[registry]]\nlocation = \"a.io\"\n",
 		}, []policy.Rule{
-			{Source: "a.io", Pull: policy.PullAny, ConfTable: true, Origin: at(2, 1)},
+			{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, ConfTable: true, NeverContactSource: true, Origin: at(1, 1)},
 			{Source: "b.io", Pull: policy.PullAny, ConfTable: true, Origin: at(6, 2)},
+			{Source: "a.io", Pull: policy.PullAny, ConfTable: true, DropIn: true, Origin: at(3, 1)},
 		}, 0},
 		{"inline tables have no lines", []string{`registry = [{location = "a.io", mirror = [{location = "m.io"}]}]`},
 			[]policy.Rule{{Source: "a.io", Mirrors: mirrors("m.io"), Pull: policy.PullAny, ConfTable: true, Origin: where + " [[registry]]#1"}}, 0},

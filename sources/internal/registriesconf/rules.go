@@ -8,13 +8,20 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// AddTo appends c's tables to p as Literal rules, sorted by prefix, in which
-// order containers/image scans them. A table whose mirrors differ in
+// AddTo appends c's tables to p as ConfTable rules, then those of its drop-ins, each
+// sorted by prefix, in which order containers/image scans them. A table whose mirrors differ in
 // pull-from-mirror becomes consecutive rules of one source, in the mirrors'
 // order; a table without mirrors is one rule without mirrors.
 func (c Conf) AddTo(p *policy.Policy) {
 	for _, prefix := range slices.Sorted(maps.Keys(c.tables)) {
 		p.Rules = append(p.Rules, c.tables[prefix].rules()...)
+	}
+	for _, prefix := range slices.Sorted(maps.Keys(c.dropIns)) {
+		rules := c.dropIns[prefix].rules()
+		for i := range rules {
+			rules[i].DropIn = true
+		}
+		p.Rules = append(p.Rules, rules...)
 	}
 	p.Warnings = append(p.Warnings, c.warnings...)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -26,13 +27,14 @@ func Command(version string) *cobra.Command {
 				return err
 			}
 			operator.SetProcessLogger(log)
+			o.Clients = payload.Clients{Bundles: bundles, CertDirs: certDirs, Proxy: payload.ProxyEnv(os.Environ())}
 			agent := Name + "/" + version
 			rest, err := operator.RESTConfig(kubeconfig, agent)
 			if err != nil {
 				return err
 			}
 			base, err := registry.New(registry.Config{
-				TLS: trust.Registries(bundles, certDirs), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
+				TLS: trust.Registries(bundles, certDirs, log), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
 			})
 			if err != nil {
 				return err

@@ -14,21 +14,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
 // Objects of the control plane namespace that payloads are made of.
 const (
-	secretPull       = "pull-secret"
 	secretKubeconfig = "bootstrap-kubeconfig"
-	configUserCA     = "user-ca-bundle"
 	configManagedCA  = "trusted-ca-bundle-managed"
 	configServer     = "machine-config-server"
 	configAzure      = "azure-cloud-config"
 	configOpenStack  = "openstack-cloud-config"
 
-	caBundleKey    = "ca-bundle.crt"
 	kubeconfigKey  = "kubeconfig"
 	cloudConfigKey = "cloud.conf"
 )
@@ -37,7 +35,7 @@ const (
 // made that could not be made before.
 func isInput(name string) bool {
 	return slices.Contains([]string{
-		secretPull, secretKubeconfig, configUserCA, configManagedCA, configServer, configAzure, configOpenStack,
+		hypershift.PullSecret, secretKubeconfig, hypershift.UserCABundle, configManagedCA, configServer, configAzure, configOpenStack,
 	}, name)
 }
 
@@ -55,7 +53,7 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 		ConfigurationHash: text(tokens.KeyHCHash), CloudConfigHash: text(tokens.KeyCloudHash),
 	}
 	g := gatherer{c, s.Namespace}
-	if in.PullSecret, err = g.secret(ctx, secretPull, corev1.DockerConfigJsonKey); err != nil {
+	if in.PullSecret, err = g.secret(ctx, hypershift.PullSecret, hypershift.PullSecretKey); err != nil {
 		return payload.Inputs{}, err
 	}
 	if in.BootstrapKubeconfig, err = g.secret(ctx, secretKubeconfig, kubeconfigKey); err != nil {
@@ -69,38 +67,26 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 		return payload.Inputs{}, fmt.Errorf("configmap %s: it does not exist yet; waiting for it", configServer)
 	}
 	in.MachineConfigServer = server.Data
-	user, err := g.configMap(ctx, configUserCA)
+	user, err := g.configMap(ctx, hypershift.UserCABundle)
 	if err != nil {
 		return payload.Inputs{}, err
 	}
 	if user != nil {
-		bundle, ok := user.Data[caBundleKey]
-		if !ok {
-			return payload.Inputs{}, fmt.Errorf("configmap %s: it has no key %s", configUserCA, caBundleKey)
+		if in.UserCABundle, err = hypershift.CABundle(user); err != nil {
+			return payload.Inputs{}, err
 		}
-		in.UserCABundle = bundle
 	}
 	managed, err := g.configMap(ctx, configManagedCA)
 	if err != nil {
 		return payload.Inputs{}, err
 	}
 	if managed != nil && managed.Data != nil {
-		bundle := managed.Data[caBundleKey]
+		bundle := managed.Data[hypershift.CABundleKey]
 		in.ManagedCABundle = &bundle
 	}
 	in.CloudConfig, err = g.cloudConfig(ctx, platform, in.CloudConfigHash)
 	return in, err
 }
-
-// readError says that the API server could not be asked. That says nothing of what a
-// token Secret asks for.
-type readError struct {
-	what string
-	err  error
-}
-
-func (e *readError) Error() string { return "reading " + e.what + ": " + e.err.Error() }
-func (e *readError) Unwrap() error { return e.err }
 
 type gatherer struct {
 	client.Reader
@@ -114,7 +100,7 @@ func (g gatherer) secret(ctx context.Context, name, key string) ([]byte, error) 
 		return nil, fmt.Errorf("secret %s: it does not exist; waiting for it", name)
 	}
 	if err != nil {
-		return nil, &readError{"secret " + name, err}
+		return nil, &hypershift.ReadError{What: "secret " + name, Err: err}
 	}
 	value, ok := s.Data[key]
 	if !ok {
@@ -131,7 +117,7 @@ func (g gatherer) configMap(ctx context.Context, name string) (*corev1.ConfigMap
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &readError{"configmap " + name, err}
+		return nil, &hypershift.ReadError{What: "configmap " + name, Err: err}
 	}
 	return c, nil
 }

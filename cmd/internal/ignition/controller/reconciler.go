@@ -13,13 +13,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // Name is the server's: of its logs, its events and its field ownership.
-const Name = "ignition-server"
+const Name = hypershift.IgnitionServer
 
 const (
 	// again is how soon a Secret is looked at again that somebody else wrote meanwhile.
@@ -112,7 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case errors.Is(err, errBusy):
 		return ctrl.Result{RequeueAfter: whenBusy}, nil
 	}
-	if _, ok := errors.AsType[*readError](err); !ok {
+	if _, ok := errors.AsType[*hypershift.ReadError](err); !ok {
 		r.first.done(req.Name)
 	}
 	if err := errors.Join(err, r.Release.Write(ctx, !r.first.underWay())); err != nil {
@@ -191,7 +192,7 @@ func (r *Reconciler) generate(ctx context.Context, secret *corev1.Secret, state 
 	if ctx.Err() != nil {
 		return ctx.Err() // whatever failed, it failed because we end
 	}
-	if _, ok := errors.AsType[*readError](err); ok {
+	if _, ok := errors.AsType[*hypershift.ReadError](err); ok {
 		return err // the API server's trouble, and not the Secret's
 	}
 	if err != nil {

@@ -50,6 +50,8 @@ type Options struct {
 	Addr string
 	// FeatureGate and OSRelease are files; see [payload.Config].
 	FeatureGate, OSRelease string
+	// Clients is what programs of the release are given to ask registries themselves.
+	Clients payload.Clients
 	// Parallel is how many payloads are made at once; 0 is 4.
 	Parallel int
 	// LookupEnv is os.LookupEnv or a stand-in.
@@ -210,7 +212,7 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	}
 	generator, err := payload.New(payload.Config{
 		Releases: releases, Images: images, Rules: rules, Files: files, WorkDir: o.WorkDir,
-		FeatureGate: o.FeatureGate, OSRelease: o.OSRelease, Parallel: o.Parallel, Log: p.Log,
+		FeatureGate: o.FeatureGate, OSRelease: o.OSRelease, Clients: o.Clients, Parallel: o.Parallel, Log: p.Log,
 	})
 	if err != nil {
 		return nil, nil, err

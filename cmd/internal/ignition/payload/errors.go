@@ -35,7 +35,7 @@ type Error struct {
 	dir string // the work directory, another one each time
 }
 
-// Error is the whole story, for a log.
+// Error returns everything that is known, for a log.
 func (e *Error) Error() string {
 	s := e.Err.Error()
 	if e.Step != "" {
@@ -47,10 +47,10 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Report is what a token secret says about the outcome: reason and message. Two
+// Report returns what a token secret says about the outcome: reason and message. Two
 // failures of one cause have one message, whatever differs from one try to the next
 // (digests, ports, times, directories), so that nothing is written twice
 // (OCPBUGS-42320). Messages are short; logs have the rest.
@@ -91,15 +91,22 @@ func stableCause(e *Error) string {
 	return s
 }
 
-// stableAttempts names endpoints by repository and failures by class, sorted: which
-// one is tried first, and what exactly it says, may change each time. It is empty
-// where none was asked.
+// stableAttempts names endpoints by repository and failures by class, sorted, since the
+// order of the attempts and the exact words of an endpoint may change each time. What was
+// found wrong with verified content, or with a certificate, is said as well: it is the
+// same each time, and nobody can mend it without knowing it. The result is empty where no
+// endpoint was asked.
 func stableAttempts(c *chain.Error) string {
 	var parts []string
 	for _, a := range c.Attempts {
-		if a.Err != nil {
-			parts = append(parts, a.Ref.Name()+": "+provider.ClassOf(a.Err).String())
+		if a.Err == nil {
+			continue
 		}
+		part := a.Ref.Name() + ": " + provider.ClassOf(a.Err).String()
+		if cause := lastingCause(a.Err); cause != "" {
+			part += " (" + stable(cause) + ")"
+		}
+		parts = append(parts, part)
 	}
 	if len(parts) == 0 { // policy leaves no endpoint, or the caller gave up
 		return ""
@@ -110,6 +117,20 @@ func stableAttempts(c *chain.Error) string {
 		name += ":" + t
 	}
 	return fmt.Sprintf("no endpoint has %s: %s", name, strings.Join(slices.Compact(parts), ", "))
+}
+
+// lastingCause returns the cause of an error that another try does not change, "" for
+// others.
+func lastingCause(err error) string {
+	e, ok := errors.AsType[*provider.Error](err)
+	if !ok || e.Err == nil {
+		return ""
+	}
+	switch e.Class {
+	case provider.ClassLimit, provider.ClassMalformed, provider.ClassTLS:
+		return e.Err.Error()
+	}
+	return ""
 }
 
 // What differs from one try to the next, and what to write instead.
@@ -138,7 +159,7 @@ func lastLine(s string) string {
 	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
 }
 
-// at says in which step err happened.
+// at adds the step in which err happened.
 func at(step string, err error) error {
 	if err == nil {
 		return nil
@@ -152,20 +173,20 @@ func at(step string, err error) error {
 	return &Error{Reason: ReasonInvalidConfig, Step: step, Err: err}
 }
 
-// ran is the error of a program, with its output as far as it may be told.
+// ran adds to the error of a program its output without secrets.
 func (w *work) ran(step string, err error) error {
 	if err == nil {
 		return nil
 	}
 	out := &Error{Reason: ReasonInvalidConfig, Step: step, Err: err}
 	if e, ok := errors.AsType[*process.Error](err); ok {
-		out.Output = w.tell(e.Output)
+		out.Output = w.publicOutput(e.Output)
 	}
 	return out
 }
 
-// tell is the end of output, without secrets and without the name of a directory that
-// is another one each time.
-func (w *work) tell(output string) string {
+// publicOutput returns the end of output, without secrets and without the name of the
+// work directory, which is different each time.
+func (w *work) publicOutput(output string) string {
 	return strings.ReplaceAll(w.secrets.end(strings.TrimPrefix(output, process.Cut)), w.path, "")
 }

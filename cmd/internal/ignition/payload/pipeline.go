@@ -36,8 +36,11 @@ type Config struct {
 	FeatureGate string
 	// OSRelease is what this process runs on; "" is "/usr/lib/os-release".
 	OSRelease string
-	// Env is added to the environment of programs, "NAME=value". Without it they have
-	// PATH, HOME and TMPDIR.
+	// Clients is what the programs' own registry client is given beside the rules and the
+	// pull secret.
+	Clients Clients
+	// Env is added to the environment of programs, "NAME=value". Without it they have PATH,
+	// HOME, TMPDIR, and what their registry client needs.
 	Env []string
 
 	// Parallel is how many payloads are made at once; 0 is 4. Others wait.
@@ -140,7 +143,7 @@ func (w *work) generate(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	w.version = r.version
-	if err := w.writeInputs(r); err != nil {
+	if err := errors.Join(w.writeInputs(r), w.writeClientConfig(r.request.Rules)); err != nil {
 		return Result{}, at("writing the inputs", err)
 	}
 	if err := w.readPrograms(ctx, r); err != nil {

@@ -46,7 +46,7 @@ func TestOutputIsCutBetweenSecrets(t *testing.T) {
 			if len(output) > kept { // as the process does it
 				output = process.Cut + output[len(output)-kept:]
 			}
-			told := w.tell(output)
+			told := w.publicOutput(output)
 			for n := shortest; n <= len(mirrorPassword); n++ {
 				for from := 0; from+n <= len(mirrorPassword); from++ {
 					if part := mirrorPassword[from : from+n]; strings.Contains(told, part) {
@@ -60,11 +60,11 @@ func TestOutputIsCutBetweenSecrets(t *testing.T) {
 		}
 	}
 	for n := shortest; n < len(mirrorPassword); n++ {
-		if told := w.tell("it printed " + mirrorPassword[:n]); told != "it printed REDACTED" {
+		if told := w.publicOutput("it printed " + mirrorPassword[:n]); told != "it printed REDACTED" {
 			t.Errorf("a beginning: %q", told)
 		}
 	}
-	if told := w.tell("nothing of note"); told != "nothing of note" {
+	if told := w.publicOutput("nothing of note"); told != "nothing of note" {
 		t.Errorf("got %q", told)
 	}
 }

@@ -59,7 +59,7 @@ func (w *work) serve(ctx context.Context, step string) ([]byte, error) {
 	defer p.Stop()
 	b, err := w.fetch(ctx, p, fmt.Sprintf("http://localhost:%d/config/master", free[1]))
 	if err != nil {
-		return nil, &Error{Reason: ReasonInvalidConfig, Step: step, Err: err, Output: w.tell(p.Output())}
+		return nil, &Error{Reason: ReasonInvalidConfig, Step: step, Err: err, Output: w.publicOutput(p.Output())}
 	}
 	return b, nil
 }

@@ -70,6 +70,7 @@ type options struct {
 	rewrite    bool
 	cfg        func(*payload.Config)
 	osRelease  string // of this process; "" is RHEL 9
+	limits     registry.Limits
 }
 
 func executables(names ...string) []testpayload.Entry {
@@ -164,7 +165,7 @@ func (w *world) makeInputs(mode string) {
 }
 
 func (w *world) makePipeline(o options) {
-	base, err := registry.New(registry.Config{RootCAs: w.source.CA().Pool()})
+	base, err := registry.New(registry.Config{RootCAs: w.source.CA().Pool(), Limits: o.limits})
 	if err != nil {
 		w.t.Fatal(err)
 	}

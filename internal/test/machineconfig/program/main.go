@@ -99,8 +99,41 @@ func goWrong(who, mode string) error {
 	return nil
 }
 
+// dump writes what the program was called with.
 func dump(flags map[string]string, file string) error {
 	b, err := json.Marshal(map[string]any{"args": os.Args[1:], "env": os.Environ()})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o600)
+}
+
+// dumpHome writes what a registry client of the program's own finds below its home: the
+// content of files, and where links lead.
+func dumpHome(file string) error {
+	root, home := os.Getenv("HOME"), map[string]string{}
+	for _, dir := range []string{".config", ".docker"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(root, name)
+			if err != nil {
+				return err
+			}
+			if d.Type()&fs.ModeSymlink != 0 {
+				home[rel], err = os.Readlink(name)
+				return err
+			}
+			b, err := os.ReadFile(name)
+			home[rel] = string(b)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b, err := json.Marshal(home)
 	if err != nil {
 		return err
 	}
@@ -194,6 +227,9 @@ func controller(flags map[string]string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(flags["--templates"], "master", "00.yaml")); err != nil {
+		return err
+	}
+	if err := dumpHome(filepath.Join(from, "controller.home")); err != nil {
 		return err
 	}
 	if err := dump(flags, filepath.Join(from, "controller.args")); err != nil {
