@@ -3,9 +3,11 @@ package main
 import (
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
@@ -16,6 +18,7 @@ func runCommand() *cobra.Command {
 	o := hostedcontrolplane.Options{LookupEnv: os.LookupEnv}
 	var metrics, health, kubeconfig, level, unused string
 	var certDirs, bundles []string
+	var endpointTimeout time.Duration
 	var elect, debug bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "reconcile the HostedControlPlane of a namespace", Args: cobra.NoArgs,
@@ -32,6 +35,7 @@ func runCommand() *cobra.Command {
 			}
 			base, err := registry.New(registry.Config{
 				TLS: trust.Registries(bundles, certDirs, log), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
+				Timeouts: registry.Silent(endpointTimeout),
 			})
 			if err != nil {
 				return err
@@ -61,6 +65,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig file to connect with; as kubectl finds one, or the pod's own account, if not set")
 	f.StringArrayVar(&certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "a folder with certificates of registries, REGISTRY[:PORT]/*.crt; may be given more than once")
 	f.StringArrayVar(&bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
+	f.DurationVar(&endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&elect, "leader-elect", true, "have one active replica at a time")
 	// Part of the Deployment's command; nothing here depends on them.

@@ -7,15 +7,18 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcluster"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
 // version is set by the linker.
@@ -53,6 +56,7 @@ type flags struct {
 	handover, logLevel             string
 	leaderElect                    bool
 	certDirs, bundles              []string
+	endpointTimeout                time.Duration
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -70,6 +74,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.DurationVar(&f.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is 24h")
 	s.StringArrayVar(&f.certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key; repeatable")
 	s.StringArrayVar(&f.bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
+	s.DurationVar(&f.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE`, in place of $KUBECONFIG, ~/.kube/config and the pod's service account")
 	s.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` from which on to log: debug, info, warn or error")
 }
@@ -96,6 +101,7 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	o.Registry.TLS = trust.Registries(f.bundles, f.certDirs, o.Log)
 	o.Registry.UserAgent = hostedcluster.Owner
+	o.Registry.Timeouts = registry.Silent(f.endpointTimeout)
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
 		if v := os.Getenv(name); v != "" {

@@ -35,6 +35,8 @@ func (a *app) registry(disk *diskcache.Cache) (*registry.Provider, error) {
 	}
 	return registry.New(registry.Config{
 		TLS:       registry.CertDirs(dirs...),
+		Insecure:  !a.opts.tlsVerify,
+		Timeouts:  registry.Silent(a.opts.endpointTimeout),
 		Proxy:     http.ProxyFromEnvironment,
 		UserAgent: "mirrorchain/" + currentVersion().Version,
 		Observe:   a.exchanged,

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/spf13/cobra"
 )
 
@@ -25,6 +26,8 @@ type options struct {
 	certDirs  []string
 	tlsVerify bool
 	timeout   time.Duration
+
+	endpointTimeout time.Duration
 
 	output  outputFormat
 	junit   bool // the command can write JUnit
@@ -46,7 +49,8 @@ func (o *options) register(root *cobra.Command) {
 	f.StringVar(&o.authfile, "registry-config", "", "the same as --authfile `FILE`")
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
-	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none (each endpoint has limits of its own)")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none")
+	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
 	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and junit where a command says so")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is asked of whom, and who answers; and every warning")
@@ -57,7 +61,7 @@ func (o *options) register(root *cobra.Command) {
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout", "context"} {
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout", "endpoint-timeout", "context"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
 }
@@ -74,6 +78,9 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 func (o *options) check() error {
 	if o.timeout < 0 {
 		return usagef("--timeout %v: want 0 for none, or more", o.timeout)
+	}
+	if o.endpointTimeout < 0 {
+		return usagef("--endpoint-timeout %v: want 0 for the defaults, or more", o.endpointTimeout)
 	}
 	if o.output == formatJUnit && !o.junit {
 		return errNoJUnit

@@ -3,9 +3,11 @@ package controller
 import (
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
@@ -18,6 +20,7 @@ func Command(version string) *cobra.Command {
 	o := Options{LookupEnv: os.LookupEnv}
 	var metrics, health, kubeconfig, level string
 	var certDirs, bundles []string
+	var endpointTimeout time.Duration
 	cmd := &cobra.Command{
 		Use: Name, Short: "serve Ignition payloads to the nodes of a hosted cluster", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,6 +38,7 @@ func Command(version string) *cobra.Command {
 			}
 			base, err := registry.New(registry.Config{
 				TLS: trust.Registries(bundles, certDirs, log), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
+				Timeouts: registry.Silent(endpointTimeout),
 			})
 			if err != nil {
 				return err
@@ -65,6 +69,7 @@ func Command(version string) *cobra.Command {
 	f.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig file to connect with; as kubectl finds one, or the pod's own account, if not set")
 	f.StringArrayVar(&certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "a folder with certificates of registries, REGISTRY[:PORT]/*.crt; may be given more than once")
 	f.StringArrayVar(&bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
+	f.DurationVar(&endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
