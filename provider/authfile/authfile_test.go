@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,6 +53,22 @@ func fakeHelper(name string) int {
 		never := make(chan os.Signal, 1)
 		signal.Notify(never, syscall.SIGHUP)
 		<-never
+	case "endless":
+		for {
+			if _, err := fmt.Println(strings.Repeat("s3cr3t", 1000)); err != nil {
+				return 1
+			}
+		}
+	case "parent": // answers, and leaves a child behind that holds its output open
+		child := exec.Command("docker-credential-hangs", "get")
+		child.Stdout = os.Stdout
+		if err := child.Start(); err != nil {
+			return 4
+		}
+		if err := os.WriteFile(os.Getenv("HELPER_LOG")+".child", []byte(strconv.Itoa(child.Process.Pid)), 0o600); err != nil {
+			return 5
+		}
+		fmt.Printf(`{"ServerURL":%q,"Username":"helper","Secret":"of-%s"}`, server, server)
 	}
 	return 0
 }
@@ -207,20 +225,90 @@ func TestOnlyWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+// One odd entry is left out and named, and the others count.
+func TestOddEntries(t *testing.T) {
+	ref := imageref.MustParse("good.test/a/b:1")
+	for name, c := range map[string]struct{ content, warning string }{
+		"base64":        {`"auths":{"quay.io":{"auth":"s3cr3t!"},%s}`, `auths["quay.io"]: auth: not base64`},
+		"a wildcard":    {`"auths":{"*.quay.io":{"auth":"dTpw"},%s}`, `auths["*.quay.io"]: it names no registry`},
+		"helper path":   {`"credHelpers":{"quay.io":"../x"},"auths":{%s}`, `credHelpers["quay.io"]: want the NAME`},
+		"two keys":      {`"credHelpers":{"quay.io":"a","https://quay.io/v1/":"b"},"auths":{%s}`, `credHelpers["https://quay.io/v1/"]: a second entry for quay.io`},
+		"user in key":   {`"credHelpers":{"https://u:s3cr3t@quay.io":"../x"},"auths":{%s}`, `credHelpers["...@quay.io"]`},
+		"users in keys": {`"credHelpers":{"https://u:s3cr3t@quay.io":"a","http://u:s3cr3t@quay.io":"b"},"auths":{%s}`, `credHelpers["...@quay.io"]: a second entry`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			path := w.write("home/.docker/config.json", "{"+fmt.Sprintf(c.content, `"good.test":{"auth":"dTpw"}`)+"}")
+			found, err := Find(t.Context(), w.conf, ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := found.Credentials.For(ref); !ok {
+				t.Error("the good entry is lost")
+			}
+			if len(found.Warnings) != 1 || !strings.Contains(found.Warnings[0], c.warning) || !strings.Contains(found.Warnings[0], path) || strings.Contains(found.Warnings[0], "s3cr3t") {
+				t.Errorf("warnings %q, want %q and the path", found.Warnings, c.warning)
+			}
+		})
+	}
+}
+
+// A helper that prints without end is ended, and one that has answered has answered,
+// whatever it has left running: that is ended too.
+func TestHelpersAreContained(t *testing.T) {
+	ref := imageref.MustParse("quay.io/a/b:1")
+	w := newWorld(t)
+	w.helpers("endless", "parent", "hangs")
+	w.conf.Authfile = w.write("a.json", `{"credHelpers":{"quay.io":"endless"}}`)
+	found, err := Find(t.Context(), w.conf, ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(found.Warnings, "\n"); !strings.Contains(all, "its answer has more than 262144 bytes") || strings.Contains(all, "s3cr3t") {
+		t.Errorf("warnings %q", all)
+	}
+
+	w.conf.Authfile = w.write("a.json", `{"credHelpers":{"quay.io":"parent"}}`)
+	if got := w.user(ref.String()); got != "helper" {
+		t.Errorf("user %q, want the helper's", got)
+	}
+	text, err := os.ReadFile(os.Getenv("HELPER_LOG") + ".child")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") { // nobody may wait for it here
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("what the helper left behind still runs")
+		}
+	}
+}
+
+// A file without end is refused.
+func TestEndlessFile(t *testing.T) {
+	w := newWorld(t)
+	w.conf.Authfile = "/dev/zero"
+	if _, err := Find(t.Context(), w.conf, imageref.MustParse("quay.io/a/b:1")); err == nil || !strings.Contains(err.Error(), "more than 16777216 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestBadFiles(t *testing.T) {
 	ref := imageref.MustParse("quay.io/a/b:1")
 	for name, c := range map[string]struct {
 		content string
 		want    string
 	}{
-		"syntax":        {`{"auths":{"quay.io":{"auth":"s3cr3t"`, "not a docker config JSON"},
-		"base64":        {`{"auths":{"quay.io":{"auth":"s3cr3t!"}}}`, `auths["quay.io"].auth: not base64`},
-		"helpers type":  {`{"credHelpers":"s3cr3t"}`, "credHelpers must map"},
-		"helper path":   {`{"credHelpers":{"quay.io":"../s3cr3t"}}`, `credHelpers["quay.io"]: want the NAME`},
-		"two keys":      {`{"credHelpers":{"quay.io":"a","https://quay.io/v1/":"b"}}`, `credHelpers: both "https://quay.io/v1/" and "quay.io" are for quay.io`},
-		"user in key":   {`{"credHelpers":{"https://u:s3cr3t@quay.io":"../x"}}`, `credHelpers["...@quay.io"]`},
-		"users in keys": {`{"credHelpers":{"https://u:s3cr3t@quay.io":"a","http://u:s3cr3t@quay.io":"b"}}`, `both "...@quay.io"`},
-		"store path":    {`{"credsStore":"/bin/s3cr3t"}`, "credsStore: want the NAME"},
+		"syntax":       {`{"auths":{"quay.io":{"auth":"s3cr3t"`, "not a docker config JSON"},
+		"helpers type": {`{"credHelpers":"s3cr3t"}`, "credHelpers must map"},
+		"store path":   {`{"credsStore":"/bin/s3cr3t"}`, "credsStore: want the NAME"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
