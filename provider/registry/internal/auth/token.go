@@ -154,13 +154,13 @@ func (m *Memory) permitted(realm string, rules *policy.Rules) error {
 }
 
 // Forbidden is the error of what leads to a host that policy blocks. Nobody there
-// was asked.
+// was asked, but the registry that leads there was: hence Elsewhere.
 func Forbidden(what, host string, by policy.Scope) error {
 	why := fmt.Sprintf("%v: %s %s, which %s blocks", provider.ErrForbidden, what, host, by.Name)
 	if by.Origin != "" {
 		why += " (" + by.Origin + ")"
 	}
-	return &provider.Error{Class: provider.ClassForbidden, Err: reason(wire.CleanText(why))}
+	return &provider.Error{Class: provider.ClassForbidden, Elsewhere: true, Err: reason(wire.CleanText(why))}
 }
 
 func parseToken(body []byte, began time.Time) (bearer, error) {
