@@ -139,7 +139,7 @@ func (b blockedHosts) forbids(host, rest string) (Scope, bool) {
 	return Scope{}, false
 }
 
-// hostOf is how hosts are compared: without a port that is HTTP's own.
+// hostOf writes a host in the way in which hosts are compared: without a port that is HTTP's own.
 func hostOf(host string) string {
 	name, port := splitHost(host)
 	switch port {
@@ -173,7 +173,7 @@ func splitHost(host string) (name, port string) {
 // nat64 are IPv4 addresses as IPv6 networks reach them (RFC 6052, 2.1).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// addressName is an IP address as it stands in a host.
+// addressName returns an IP address as it stands in a host.
 func addressName(a netip.Addr) string {
 	a = a.WithZone("").Unmap()
 	if nat64.Contains(a) {
@@ -186,7 +186,7 @@ func addressName(a netip.Addr) string {
 	return "[" + a.String() + "]"
 }
 
-// aliases are the names that scopes may have for what hostOf makes host.
+// aliases returns the names that scopes may have for what hostOf makes host.
 func aliases(host string) []string {
 	all := []string{host}
 	if strings.LastIndexByte(host, ':') <= strings.LastIndexByte(host, ']') {

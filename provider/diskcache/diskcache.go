@@ -60,7 +60,7 @@ func openOrDoWithout(cfg Config, step func(string) error) (*Cache, error) {
 	return c, nil
 }
 
-// open is Open; step is called at each step of a write, for tests that end the process
+// open does the work of Open; step is called at each step of a write, for tests that end the process
 // there, and may fail there.
 func open(cfg Config, step func(string) error) (*Cache, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// choose is the entry of an index for a platform. Operating system, architecture
+// choose returns the entry of an index for a platform. Operating system, architecture
 // and variant are compared, each on its own. Without a variant wanted, an entry
 // without one comes before the first that has one, as oc's filter by os/arch
 // would take it.
