@@ -1,0 +1,72 @@
+package hostedcluster
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/policy"
+)
+
+// Limits of a rollout of rules.
+const (
+	// rolloutAtOnce is how many control planes are written at once.
+	rolloutAtOnce = 20
+	// rolloutEach bounds one, whose admission may hang: it is then left to its reconciler.
+	rolloutEach = 10 * time.Second
+	// rolloutAlone is how long reconcilers hold back meanwhile.
+	rolloutAlone = 5 * time.Second
+)
+
+// handOverToAll hands rules to the known control planes of clusters, before these are
+// reconciled. It uses no worker of the controller: those may all be waiting for
+// registries, and new rules must not. What does not go well here is done again, and
+// told, when the HostedCluster is reconciled. It ends early when other rules are in force.
+func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clusters client.ObjectList) {
+	r.rollout.begin()
+	defer r.rollout.end()
+	encoded := r.encodedOnce(rules)
+	var group errgroup.Group
+	group.SetLimit(rolloutAtOnce)
+	items := clusters.(*hyperv1.HostedClusterList).Items
+	for i := range items {
+		hc := &items[i]
+		if !hc.DeletionTimestamp.IsZero() || hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused {
+			continue
+		}
+		group.Go(func() error {
+			if now := r.Rules(); ctx.Err() != nil || now.Version() != rules.Version() {
+				return nil
+			}
+			limited, cancel := context.WithTimeout(ctx, rolloutEach)
+			defer cancel()
+			if _, err := r.handOverKnown(limited, hc, encoded, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
+				log.FromContext(ctx).Error(err, "handing rules on failed; trying again", "HostedCluster", client.ObjectKeyFromObject(hc))
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// fastRollout says that rules are being handed to all control planes. Its zero value is
+// ready, and safe for concurrent use.
+type fastRollout struct{ alone atomic.Pointer[time.Time] } // nil when nothing is going on
+
+func (f *fastRollout) begin() { f.alone.Store(new(time.Now().Add(rolloutAlone))) }
+func (f *fastRollout) end()   { f.alone.Store(nil) }
+
+// running reports whether a reconciliation is to be left for later, so that the rollout is
+// done the sooner: the processor is shared, and so is the API server.
+func (f *fastRollout) running() bool {
+	until := f.alone.Load()
+	return until != nil && time.Now().Before(*until)
+}
