@@ -128,6 +128,7 @@ const (
 	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
+	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
 	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
@@ -139,7 +140,7 @@ const (
 // concerns every image, or, as a scope that matches none, no image.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnKindAbsent, WarnDeadScope:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope:
 		return true
 	}
 	return false

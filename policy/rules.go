@@ -13,7 +13,8 @@ var ErrNoImage = errors.New("the request names no image")
 // RulesConfig chooses between readings of the same policies. The zero value is
 // what nodes do.
 type RulesConfig struct {
-	// Strict refuses what the machine-config operator refuses to render.
+	// Strict refuses what the machine-config operator refuses to render, and objects that
+	// carry policy which is not read ([WarnNotRead]).
 	Strict bool
 	// TagsFollowDigestRules lets digest rules (ICSP, IDMS) serve tags too, as
 	// HyperShift's release lookups do.
@@ -98,7 +99,7 @@ type Refusal struct {
 func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	s := sortOut(policies)
 	if cfg.Strict {
-		if err := joinProblems(validate(s)); err != nil {
+		if err := joinProblems(append(validate(s), notRead(policies)...)); err != nil {
 			return nil, err
 		}
 	}

@@ -60,6 +60,19 @@ func validate(s statements) []problem {
 	return out
 }
 
+// notRead is what carries policy and was not read.
+func notRead(policies []Policy) []problem {
+	var out []problem
+	for _, p := range policies {
+		for _, w := range p.Warnings {
+			if w.Code == WarnNotRead {
+				out = append(out, problem{w.Origins, errors.New(w.Message)})
+			}
+		}
+	}
+	return out
+}
+
 // isSource is the pattern of a source in openshift/api config/v1.
 func isSource(s string) bool {
 	if isWildcard(s) {

@@ -24,7 +24,7 @@ const (
 // commonFlags are the common flags in the groups that help shows them in.
 func commonFlags() []flagGroup {
 	return []flagGroup{
-		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "strict", "tags-follow-digest-rules"}},
+		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "strict", "tags-follow-digest-rules"}},
 		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout"}},
 		{outputFlags, []string{"output", "verbose"}},
 	}

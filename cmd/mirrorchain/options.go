@@ -22,6 +22,7 @@ type options struct {
 	kubeContext       string
 	registryOverrides []string
 	insecure, blocked []string
+	hostedCluster     string
 	strict            bool
 	tagsFollowDigest  bool
 
@@ -43,6 +44,7 @@ func (o *options) register(root *cobra.Command) {
 	f.StringArrayVar(&o.registryOverrides, "registry-overrides", nil, "replace registries in lookups and in results: `SRC=DST,...`")
 	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "`SCOPE`, HOST[:PORT][/PATH] or *.DOMAIN, that may be plain HTTP or unverified TLS; repeatable")
 	f.StringArrayVar(&o.blocked, "blocked-registry", nil, "`SCOPE`, HOST[:PORT][/PATH] or *.DOMAIN, that nothing may be pulled from; repeatable")
+	f.StringVar(&o.hostedCluster, "hosted-cluster", "", "read the policies of one HostedCluster, `NAMESPACE/NAME`, where files hold those of several")
 	f.BoolVar(&o.strict, "strict", false, "refuse policies that the machine-config operator refuses")
 	f.BoolVar(&o.tagsFollowDigest, "tags-follow-digest-rules", false, "let digest rules (ICSP, IDMS) serve tags too, as HyperShift's operators do")
 
@@ -61,7 +63,7 @@ func (o *options) register(root *cobra.Command) {
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "timeout"} {
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
 }

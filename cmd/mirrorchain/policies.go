@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/chain"
@@ -14,6 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/file"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
 )
@@ -78,7 +78,7 @@ func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) 
 		if err := unlikelyPath(spec); err != nil {
 			return nil, err
 		}
-		src, err := registry.Open(ctx, withScheme(spec, registry))
+		src, err := registry.Open(ctx, file.Spec(spec, registry))
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
@@ -106,24 +106,6 @@ func unlessNamed(prefix string, err error) string {
 		return ""
 	}
 	return prefix
-}
-
-// withScheme makes a bare path a file: spec. What looks like a scheme and is
-// none is taken for a path only if there is such a file.
-func withScheme(spec string, registry *sources.Schemes) string {
-	scheme, _, ok := strings.Cut(spec, ":")
-	if !ok || strings.ContainsAny(scheme, "/.") {
-		return "file:" + spec
-	}
-	for _, f := range registry.Factories() {
-		if f.Scheme == scheme {
-			return spec
-		}
-	}
-	if _, err := os.Lstat(spec); err == nil {
-		return "file:" + spec
-	}
-	return spec
 }
 
 func (a *app) flagPolicy() (policy.Policy, error) {
@@ -157,7 +139,7 @@ func sayPolicy(p policy.Policy) string {
 
 func (a *app) deps() assembly.Deps {
 	return assembly.Deps{
-		LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, Observers: []chain.Observer{a.observer()},
+		LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, HostedCluster: a.opts.hostedCluster, Observers: []chain.Observer{a.observer()},
 		Cluster: idms.Config{Kubeconfig: a.opts.kubeconfig, Context: a.opts.kubeContext},
 	}
 }

@@ -15,7 +15,7 @@ func (a *app) commandLine(args ...string) string {
 	}
 	o := &a.opts
 	flag("-s", o.sources)
-	for _, f := range [][2]string{{"--kubeconfig", o.kubeconfig}, {"--context", o.kubeContext}} {
+	for _, f := range [][2]string{{"--kubeconfig", o.kubeconfig}, {"--context", o.kubeContext}, {"--hosted-cluster", o.hostedCluster}} {
 		if f[1] != "" {
 			words = append(words, f[0], f[1])
 		}

@@ -167,7 +167,7 @@ func TestInvalid(t *testing.T) {
 		{"version 1, blocked", "[registries.block]\nregistries = []\n", where, "version 1"},
 		{"syntax", "[[registry]]\nlocation = \"a.io\n", where + ":2", ""},
 		{"cut off", "[[registry]]\nlocation = \"a.io\"\n[[registry.mir", where + ":3", ""},
-		{"type", "[[registry]]\nlocation = \"a.io\"\ninsecure = \"yes\"\n", where, "line 3 (last key \"registry.insecure\")"},
+		{"type", "[[registry]]\nlocation = \"a.io\"\ninsecure = \"yes\"\n", at(1, 1), "insecure must be true or false, not a string"},
 		{"type of the table", "registry = 1\n", where, "line 1"},
 		{"one key, two spellings", table("blocked = true\nBlocked = false\n"), where, "same key"},
 		{"one table, two spellings", table("[[Registry]]\nlocation = \"b.io\"\n"), where, "same key"},
