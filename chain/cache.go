@@ -228,7 +228,7 @@ func (c *cache) store(k *cacheKey, e, old *cached) {
 	}
 	e.stored = now
 	r := e.release
-	putRecord(c.State, k.recordKey(), record{of: contentKey{r.Digest(), r.Platform()}, from: r.PulledFrom(), asked: now})
+	putRecord(c.State, k.recordKey(), record{of: contentKey{r.Digest(), r.Platform()}, named: r.IndexDigest(), from: r.PulledFrom(), asked: now})
 }
 
 // lastAnswer returns the last answer for k, expired or not: that of this process, or
@@ -253,7 +253,7 @@ func (c *cache) lastAnswer(ctx context.Context, k *cacheKey, req *provider.Reque
 		return nil, false
 	}
 	a := r.Answer()
-	a.PulledFrom = rec.from
+	a.PulledFrom, a.IndexDigest = rec.from, rec.named
 	e = &cached{release: r.WithAnswer(a), stored: rec.asked, expires: time.Now()}
 	if !ok {
 		c.entries.put(*k, e, e.size(k)) // it has expired, so that the endpoints are still asked

@@ -75,7 +75,7 @@ func staleEntry(r *provider.Release, attempts []provider.Attempt, reason error) 
 }
 
 func sameAnswer(a, b *provider.Release) bool {
-	return a.Digest() == b.Digest() && a.Platform() == b.Platform() && a.PulledFrom() == b.PulledFrom()
+	return a.Digest() == b.Digest() && a.IndexDigest() == b.IndexDigest() && a.Platform() == b.Platform() && a.PulledFrom() == b.PulledFrom()
 }
 
 // negativeTTL returns how long err may be the answer to other requests. denial is how

@@ -81,9 +81,9 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	if err != nil {
 		return nil, err
 	}
-	return a.Value.WithAnswer(provider.Answer{
-		Image: req.Image, PulledFrom: a.From.Ref, Stale: a.Value.Stale(), Attempts: a.Attempts,
-	}), nil
+	answer := a.Value.Answer() // Stale and the index are those of the endpoint's answer
+	answer.Image, answer.PulledFrom, answer.Attempts = req.Image, a.From.Ref, a.Attempts
+	return a.Value.WithAnswer(answer), nil
 }
 
 // Unwrap returns the provider below. See [provider.As].

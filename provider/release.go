@@ -15,7 +15,8 @@ import (
 // safe to share: whatever a method hands out is the caller's own copy.
 //
 // What describes the content is shared between the copies that layers make;
-// what belongs to one request (Image, PulledFrom, Attempts, Stale) is not.
+// what belongs to one request (Image, the index that it names, PulledFrom, Attempts,
+// Stale) is not.
 //
 // The zero Release says nothing: no version, no components. It is no valid release,
 // so [Release.With] and [Release.Derive] panic unless the change makes it one.
@@ -30,6 +31,9 @@ type Answer struct {
 	PulledFrom imageref.Ref // where it came from
 	Stale      bool         // an old answer, because no candidate answered
 	Attempts   []Attempt    // not modified after it is handed over
+
+	IndexDigest    string     // of the index that the reference names, "" for none
+	IndexPlatforms []Platform // that this index has entries for; not modified after it is handed over
 }
 
 // Attempt is one endpoint that was asked.
@@ -78,6 +82,9 @@ type ReleaseData struct {
 	Created  time.Time // of image-references
 	Platform Platform  // zero unless chosen from an index
 
+	IndexDigest    string     // of the index that Image names, "" where it names no index
+	IndexPlatforms []Platform // what that index has entries for, in its order; nil if not known
+
 	Components        []Component       // names are unique; sorted by NewRelease
 	ComponentVersions map[string]string // kubernetes, machine-os, ...
 	Metadata          Metadata          // of release-metadata; zero if the release has none
@@ -105,7 +112,10 @@ func servedOf(d ReleaseData) Answer {
 	if d.PulledFrom.IsZero() {
 		d.PulledFrom = d.Image
 	}
-	return Answer{Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts))}
+	return Answer{
+		Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts)),
+		IndexDigest: d.IndexDigest, IndexPlatforms: slices.Clip(slices.Clone(d.IndexPlatforms)),
+	}
 }
 
 // Image is what was asked for.
@@ -152,6 +162,15 @@ func (r *Release) Created() time.Time { return r.held().created }
 
 // Platform is the one chosen from an index, zero where there was none.
 func (r *Release) Platform() Platform { return r.held().platform }
+
+// IndexDigest returns the digest of the index that Image names, and that the manifest
+// was chosen from; "" where Image names a plain manifest.
+func (r *Release) IndexDigest() string { return r.served.IndexDigest }
+
+// IndexPlatforms returns what that index has entries for, in its order and without
+// repetitions. An index may have one alone. It is nil where Image names no index, and
+// where the index has not been read: for a release that was restored from disk.
+func (r *Release) IndexPlatforms() []Platform { return slices.Clone(r.served.IndexPlatforms) }
 
 // Component is the component of that name.
 func (r *Release) Component(name string) (Component, bool) {
@@ -209,7 +228,7 @@ func (r *Release) With(change func(*ReleaseData)) *Release {
 // worked out once per content and key, and remembered with the content. Only the
 // latest few keys are kept, enough for a layer or two while rule versions
 // alternate. What change makes of Image, PulledFrom, Attempts and Stale is
-// ignored: they stay r's. Keys must be comparable; let a layer use a type of its
+// ignored, and so is what it makes of the index: they stay r's. Keys must be comparable; let a layer use a type of its
 // own.
 func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 	if r.content == nil { // nothing to remember it with
@@ -226,8 +245,9 @@ func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 func (r *Release) data() ReleaseData {
 	d := ReleaseData{
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,
-		Attempts: slices.Clone(r.served.Attempts),
-		Version:  r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
+		Attempts:    slices.Clone(r.served.Attempts),
+		IndexDigest: r.served.IndexDigest, IndexPlatforms: slices.Clone(r.served.IndexPlatforms),
+		Version: r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
 		Components:        slices.Collect(r.Components()),
 		ComponentVersions: r.ComponentVersions(),
 		Metadata:          r.Metadata(),

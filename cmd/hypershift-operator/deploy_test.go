@@ -93,7 +93,7 @@ func TestManifestFlags(t *testing.T) {
 
 func parse(t *testing.T, who string, args []string) {
 	t.Helper()
-	cmd, rest, err := command().Find(args)
+	cmd, rest, err := hostedcluster.Command("test").Find(args)
 	if err != nil || cmd.Name() != "run" {
 		t.Fatalf("%s: %v has no command run: %v", who, args, err)
 	}

@@ -3,17 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/chain/check"
-	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/authfile"
 )
 
 // checkOptions are the flags of release check.
@@ -29,25 +25,32 @@ func (a *app) releaseCheckCmd() *cobra.Command {
 		Use:   "check REF",
 		Short: "Find out whether every image of a release is on the mirrors",
 		Long: `release check looks a release up, as release info does, and asks the mirrors for
-every image of it: the release itself, the entries of its index for the architectures
-asked for, all components, and the KubeVirt boot images, which no mirroring tool finds
-by itself. It asks for manifests, one small request each, and reads no content: that a
-registry has lost a layer, or of an image that is an index an entry, does not show.
+every image of it: the release itself, all components, and the KubeVirt boot images,
+which mirroring tools do not find by themselves. It asks for manifests, one small
+request each, and reads no content: it does not see that a registry has lost a layer.
+An image with several names counts once.
 
-Mirrors are what policy names. Where they lack an image its source is not asked for
-it: whether a cluster without a line to it could be installed is the question. With
---sources it is, as nodes would. An image that no policy names a mirror for is asked
-for at its source in any case, and stderr says how many these are.
+The answer is the one that a node would get. A node chooses a mirror by what the
+reference names, and takes everything from that one. So if the release is an index,
+its mirror, and that of each component, is asked for the entry of each architecture as
+well. An image of which that mirror lacks an entry is missing, even if the next mirror
+has it; the report says so.
 
-For each image that is not to be had, every endpoint asked is listed with why it
-failed. A registry that denies to a HEAD request what it serves (some proxy caches)
-is asked by GET before it is believed; one that answers 429 gets the time it asks for.
+Mirrors are what policy names. The source is not asked for what they lack, because the
+question is whether a cluster that cannot reach the source could be installed. With
+--sources it is asked, as nodes would. An image that no policy names a mirror for is
+asked for at its source in any case, and stderr says how many these are.
 
-An image is missing if every endpoint asked says that it has none; where one of them
-could not be asked, nobody knows. -o junit makes a test case of each image, a failure
-of one that is missing, an error of one that could not be asked for. Exit code 3 says
-that images are missing; if none is and some could not be asked for, the code says
-why, as for a lookup.`,
+Images that are not available are listed in groups that failed alike, with every
+endpoint that was asked and why it failed. Some proxy caches deny to a HEAD request
+what they serve: they are asked by GET as well. A registry that answers 429 gets the
+time it asks for. If --timeout runs out, or after Ctrl-C, what is known is printed.
+
+An image is missing if every endpoint asked says that it does not have it; if one of
+them could not be asked, nobody knows. -o junit makes a test case of each image: a
+failure if it is missing, an error if it could not be asked for. Exit code 3 says that
+images are missing; if none is and some could not be asked for, the code says why, as
+for a lookup.`,
 		Example: `  # can the cluster be updated from the mirrors that the policies name?
   mirrorchain release check -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
 
@@ -84,11 +87,11 @@ func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) erro
 		return err
 	}
 	if o.perRegistry < 1 {
-		return usagef("--per-registry %d: want 1 or more", o.perRegistry)
+		return failure.Usagef("--per-registry %d: want 1 or more", o.perRegistry)
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
-	l, err := a.lookups(ctx, ref, nil) // it asks what is there now
+	l, err := a.lookups(ctx, ref, nil) // no cache: the question is what is there now
 	if err != nil {
 		return err
 	}
@@ -97,27 +100,39 @@ func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) erro
 	if err != nil {
 		return err
 	}
-	results, found, err := l.check(ctx, list.items, o)
+	c, err := l.newCheck(ctx, list, o)
 	if err != nil {
 		return err
 	}
-	report := reportOf(ref, list, results)
-	if err := a.print(report, func(w io.Writer) { checkText(w, report) }); err != nil {
+	results, err := c.run(ctx)
+	if err != nil {
 		return err
 	}
-	if report.Summary.Missing > 0 && !o.sources {
-		a.hint("sources were not asked for what mirrors lack; --sources asks them too")
+	report := checkreport.New(results)
+	report.Image, report.Digest, report.Version = ref.Text, list.digest, list.version
+	for _, p := range list.platforms {
+		report.Platforms = append(report.Platforms, p.String())
 	}
-	for _, h := range l.hintsFor(ref, results, found) {
+	report.Notices = l.policies.notices()
+	if err := a.print(report, report.Text); err != nil {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Cause(ctx)
+	}
+	if !report.Complete {
+		a.warnf("--timeout %s ran out: %s of %d not asked for yet", a.opts.timeout, output.Plural(report.Summary.NotAsked, "image"), report.Summary.Images)
+	}
+	for _, h := range c.hints(ctx, results) {
 		a.hint(h)
 	}
-	if code := report.code(results); code != exitOK {
-		return &reported{code}
+	if code := report.Code(results); code != failure.ExitOK {
+		return &failure.Reported{Code: code}
 	}
 	return nil
 }
 
-// parseArchs gives one platform, the program's own, where none is asked for.
+// parseArchs returns one platform, the program's own, where none is asked for.
 func parseArchs(archs []string) ([]provider.Platform, error) {
 	if len(archs) == 0 {
 		return []provider.Platform{{}}, nil
@@ -125,7 +140,7 @@ func parseArchs(archs []string) ([]provider.Platform, error) {
 	var ps []provider.Platform
 	for _, arch := range archs {
 		if arch == "" {
-			return nil, usagef("--arch has an empty entry; want ARCH or OS/ARCH[/VARIANT],...")
+			return nil, failure.Usagef("--arch has an empty entry; want ARCH or OS/ARCH[/VARIANT],...")
 		}
 		p, err := parseArch(arch)
 		if err != nil {
@@ -134,91 +149,4 @@ func parseArchs(archs []string) ([]provider.Platform, error) {
 		ps = append(ps, p)
 	}
 	return ps, nil
-}
-
-// check asks for all items. A --timeout that runs out is a result, an interruption an
-// error.
-func (l *lookups) check(ctx context.Context, items []check.Item, o checkOptions) ([]check.Result, authfile.Found, error) {
-	candidates, unmirrored := l.places(items)
-	if unmirrored > 0 && len(l.policies.loaded) > 0 {
-		l.notef("no mirror in these policies for %s of %d; asked for at the source", plural(unmirrored, "image"), len(items))
-	}
-	found, err := l.credentials(ctx, candidates)
-	if err != nil {
-		return nil, found, err
-	}
-	var done, bad atomic.Int64
-	stop := l.progressOf(func() string {
-		s := "checking " + bar(int(done.Load()), len(items))
-		if n := bad.Load(); n > 0 {
-			s += fmt.Sprintf(", %d not to be had", n)
-		}
-		return s
-	})
-	defer stop()
-	results, err := check.Run(l.traced(ctx), check.Config{
-		Prober: l.prober(), Rules: l.policies.rules, Credentials: found.Credentials, Sources: o.sources,
-		PerRegistry: o.perRegistry, Observer: l.observer(),
-		Done: func(r check.Result) {
-			done.Add(1)
-			if r.Err != nil {
-				bad.Add(1)
-			}
-		},
-	}, items)
-	stop()
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, found, context.Cause(ctx)
-	}
-	return results, found, nil
-}
-
-// hintsFor are what to do about images that could not be asked for.
-func (l *lookups) hintsFor(ref refArg, results []check.Result, found authfile.Found) []string {
-	var attempts []provider.Attempt
-	for _, r := range results {
-		if r.Err != nil && !r.Missing() {
-			attempts = append(attempts, attemptsOf(r)...)
-		}
-	}
-	return l.hints(ref, attempts, l.policies, l.res, found)
-}
-
-// prober asks the registries, insecurely where the user calls them all insecure.
-func (l *lookups) prober() provider.HeadProvider {
-	if !l.policies.insecureAll {
-		return l.base
-	}
-	return provider.HeadFunc(func(ctx context.Context, req provider.Request) (string, error) {
-		req.Insecure = true
-		return l.base.Head(ctx, req)
-	})
-}
-
-// places are all candidates of items, for their credentials, and how many items have
-// no mirror among theirs. What has no candidates fails when it is asked for.
-func (l *lookups) places(items []check.Item) (all []policy.Candidate, unmirrored int) {
-	for _, item := range items {
-		cands, err := l.policies.rules.Candidates(item.Image)
-		if err != nil {
-			continue
-		}
-		mirrored := false
-		for _, c := range cands {
-			mirrored = mirrored || c.Mirror
-		}
-		if !mirrored {
-			unmirrored++
-		}
-		all = append(all, cands...)
-	}
-	return all, unmirrored
-}
-
-// attemptsOf are the endpoints that were asked for an image.
-func attemptsOf(r check.Result) []provider.Attempt {
-	if e, ok := errors.AsType[*chain.Error](r.Err); ok {
-		return e.Attempts
-	}
-	return r.Found.Attempts
 }

@@ -5,52 +5,55 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
+	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/chain/check"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// releaseList is what a release consists of.
+// releaseList is what a release consists of: each image once, under all its names.
 type releaseList struct {
 	version   string
 	digest    string // of what the reference names
-	platforms []string
-	items     []check.Item
-	there     map[check.Item]bool
+	platforms []provider.Platform
+	images    []*listed
+	at        map[imageref.Ref]*listed
 	names     map[string]bool
 }
 
+// listed is one image.
+type listed struct {
+	names []string
+	ref   imageref.Ref
+	// platforms are those that a node would pull of it, where it may be an index.
+	platforms []provider.Platform
+}
+
 // releaseImages looks the release up for each platform and lists its images: the
-// release, its entries, its components, its KubeVirt boot images.
+// release, its components, its KubeVirt boot images.
 func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []provider.Platform) (*releaseList, error) {
-	list := new(releaseList)
+	list := &releaseList{at: make(map[imageref.Ref]*listed), names: make(map[string]bool)}
 	var err error
 	if list.digest, err = l.digestOf(ctx, ref); err != nil {
 		return nil, err
 	}
 	repo := ref.Normalize()
 	if ref.Digest() == "" {
-		// From here on by digest, as clusters pull it: else the tag might move, or another
-		// mirror have another release under it, and parts of two be checked.
+		// From here on by digest, as clusters pull it. The tag might move, or another
+		// mirror have another release under it, and then parts of two were checked.
 		if ref.Ref, err = repo.WithDigest(list.digest); err != nil {
 			return nil, err
 		}
-		if err := l.turnTo(ctx, ref); err != nil {
+		if err := l.continueWith(ctx, ref); err != nil {
 			return nil, err
 		}
 	}
-	add := func(name string, digest string) error {
-		image, err := repo.WithDigest(digest)
-		if err == nil {
-			list.add(name, image)
-		}
-		return err
-	}
-	if err := add("release", list.digest); err != nil {
+	top, err := repo.WithDigest(list.digest)
+	if err != nil {
 		return nil, err
 	}
 	var rels []*provider.Release
@@ -61,24 +64,22 @@ func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []pro
 		}
 		rels = append(rels, rel)
 		list.version = cmp.Or(list.version, rel.Version())
+		list.add("release", top, rel.Platform())
 		if rel.Platform().IsZero() {
 			if !p.IsZero() {
 				l.notef("--arch %s chose nothing: %s is a plain image, not an index of several", p, ref.Text)
 			}
 			continue
 		}
-		list.platforms = append(list.platforms, rel.Platform().String())
-		if err := add("release "+rel.Platform().String(), rel.Digest()); err != nil {
-			return nil, err
-		}
+		list.platforms = append(list.platforms, rel.Platform())
 	}
 	for _, rel := range rels {
 		for c := range rel.Components() {
 			name := c.Name
-			if len(rels) > 1 && list.names[name] && !list.there[check.Item{Name: name, Image: c.Canonical}] {
+			if len(rels) > 1 && list.names[name] && !list.has(name, c.Canonical) {
 				name += " " + rel.Platform().String()
 			}
-			list.add(name, c.Canonical)
+			list.add(name, c.Canonical, rel.Platform())
 		}
 	}
 	for i, rel := range rels {
@@ -89,44 +90,55 @@ func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []pro
 	return list, nil
 }
 
-// turnTo goes on with another reference.
-func (l *lookups) turnTo(ctx context.Context, ref refArg) (err error) {
-	if l.res, err = l.policies.resolve(ref); err != nil {
+// continueWith goes on with another reference.
+func (l *lookups) continueWith(ctx context.Context, ref refArg) (err error) {
+	if l.x, err = l.policies.explain(ref); err != nil {
 		return about(ref.Text, err)
 	}
-	l.found, err = l.credentials(ctx, l.res.Candidates)
+	l.found, err = l.credentials(ctx, l.x.Candidates)
 	return err
 }
 
-// digestOf is the digest that ref has, or that its tag has now.
+// digestOf returns the digest that ref has, or that its tag has now.
 func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	probes, err := chain.NewFinder(l.prober(), func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
+	probes, err := chain.NewFinder(l.base, func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
 		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
 	})
 	if err != nil {
 		return "", err
 	}
+	start := time.Now()
 	found, err := probes.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
 	if err != nil {
-		return "", l.failed(ctx, ref, err, l.policies, l.res, l.found, 0)
+		return "", l.failed(ctx, ref, err, time.Since(start))
 	}
 	return found.Digest, nil
 }
 
-// add adds an image unless it is there under that name.
-func (r *releaseList) add(name string, image imageref.Ref) {
-	item := check.Item{Name: name, Image: image}
-	if r.there[item] {
-		return
+// has reports whether an image is in the list under that name.
+func (r *releaseList) has(name string, image imageref.Ref) bool {
+	at := r.at[image.Normalize()]
+	return at != nil && slices.Contains(at.names, name)
+}
+
+// add adds an image, or another name or platform to one that is in the list.
+func (r *releaseList) add(name string, image imageref.Ref, platform provider.Platform) {
+	image = image.Normalize()
+	at := r.at[image]
+	if at == nil {
+		at = &listed{ref: image}
+		r.at[image] = at
+		r.images = append(r.images, at)
 	}
-	if r.there == nil {
-		r.there, r.names = make(map[check.Item]bool), make(map[string]bool)
+	if r.names[name] = true; !slices.Contains(at.names, name) {
+		at.names = append(at.names, name)
 	}
-	r.there[item], r.names[name] = true, true
-	r.items = append(r.items, item)
+	if !platform.IsZero() && !slices.Contains(at.platforms, platform) {
+		at.platforms = append(at.platforms, platform)
+	}
 }
 
 // coreOS is what streams call architectures that Go calls something else.
@@ -150,7 +162,7 @@ func (r *releaseList) addBootImages(rel *provider.Release, arch string) error {
 			if stream != "" {
 				name += " " + stream
 			}
-			r.add(fmt.Sprintf("%s %s", name, k.Architecture), k.Ref)
+			r.add(fmt.Sprintf("%s %s", name, k.Architecture), k.Ref, provider.Platform{})
 		}
 	}
 	return nil

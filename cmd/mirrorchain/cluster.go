@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
@@ -55,7 +56,7 @@ func unlikelyPath(spec string) error {
 	if _, err := os.Lstat(spec); err == nil {
 		return nil
 	}
-	return usagef("--source %s: there is no such file; for the cluster's policies write %s:", spec, spec)
+	return failure.Usagef("--source %s: there is no such file; for the cluster's policies write %s:", spec, spec)
 }
 
 // wholeCluster makes "cluster" a scheme that is known. It is opened only with an

@@ -3,12 +3,46 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+// plainUsages takes the backticks out of the help of all flags: cobra prints it as it
+// is beside a completion, where nothing shows which word is the placeholder.
+func plainUsages(cmd *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	cmd.PersistentFlags().VisitAll(plain)
+	cmd.Flags().VisitAll(plain)
+	for _, c := range cmd.Commands() {
+		plainUsages(c)
+	}
+}
+
+// contexts completes the contexts of the kubeconfig that --kubeconfig or the
+// environment names.
+func (a *app) contexts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	if rules.ExplicitPath = a.opts.kubeconfig; rules.ExplicitPath == "" {
+		rules.Precedence = filepath.SplitList(a.sys.getenv(clientcmd.RecommendedConfigPathEnvVar))
+		if len(rules.Precedence) == 0 {
+			rules.Precedence = []string{filepath.Join(a.sys.getenv("HOME"), ".kube", "config")}
+		}
+	}
+	config, err := rules.Load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return slices.Sorted(maps.Keys(config.Contexts)), cobra.ShellCompDirectiveNoFileComp
+}
 
 func (a *app) completionCmd() *cobra.Command {
 	return only(&cobra.Command{
@@ -24,7 +58,7 @@ func (a *app) completionCmd() *cobra.Command {
 		ValidArgs: shells,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(shells, args[0]) {
-				return usagef("want one of bash, zsh, fish, powershell")
+				return failure.Usagef("want one of bash, zsh, fish, powershell")
 			}
 			return nil
 		},
@@ -83,7 +117,7 @@ func helpCmd() *cobra.Command {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("'%s' takes no arguments, got %q", cmd.CommandPath(), args[0])
+		return failure.Usagef("'%s' takes no arguments, got %q", cmd.CommandPath(), args[0])
 	}
 	return nil
 }

@@ -4,97 +4,11 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/spf13/cobra"
 )
-
-// explained is explain's JSON.
-type explained struct {
-	Image      string `json:"image"`
-	Normalized string `json:"normalized"`
-	// Pull is "digest" or "tag": which rules apply.
-	Pull string `json:"pull"`
-	// Source is the policy source that won, Why the reason, Entries what says so.
-	Source  string  `json:"source"`
-	Why     string  `json:"why"`
-	Entries []entry `json:"entries"`
-	// Inherited is the source that Entries state their mirrors for, where Source has
-	// none of its own and is given those; else "".
-	Inherited string `json:"inherited"`
-	// Applying are the insecure and blocked scopes that Source lies in.
-	Applying []applying `json:"applying"`
-	// Losing are sources that match too and of which nothing applies.
-	Losing []losing `json:"losing"`
-	// Skipped are mirrors of the winning source that do not serve this kind of
-	// reference.
-	Skipped []skipped `json:"skipped"`
-	// Rewritten is what stands in the image's place after --registry-overrides.
-	Rewritten  string      `json:"rewritten,omitempty"`
-	Candidates []explainee `json:"candidates"`
-	Refused    []refusal   `json:"refused"`
-	Warnings   []warning   `json:"warnings"`
-	Error      string      `json:"error"`
-
-	concerned  []string // origins of entries
-	asked      bool     // --probe
-	tagsFollow bool     // --tags-follow-digest-rules
-}
-
-type entry struct {
-	Origin             string   `json:"origin"`
-	Pull               string   `json:"pull"`
-	Mirrors            []string `json:"mirrors"`
-	NeverContactSource bool     `json:"neverContactSource"`
-	// Location is where the source itself is pulled from, where registries.conf
-	// states another place.
-	Location string `json:"location,omitempty"`
-}
-
-type applying struct {
-	Source string `json:"source"`
-	// Effect is "blocked" or "insecure".
-	Effect string `json:"effect"`
-	Origin string `json:"origin"`
-}
-
-type losing struct {
-	Source  string   `json:"source"`
-	Why     string   `json:"why"`
-	Origins []string `json:"origins"`
-}
-
-type skipped struct {
-	Mirror string `json:"mirror"`
-	Why    string `json:"why"`
-}
-
-type explainee struct {
-	Image    string `json:"image"`
-	Mirror   bool   `json:"mirror"`
-	Insecure bool   `json:"insecure"`
-	// InsecureBy is the scope or flag that says so, "" for none or a table of
-	// registries.conf.
-	InsecureBy string `json:"insecureBy"`
-	// Origin is Origins in one text, as resolve has it.
-	Origin  string   `json:"origin"`
-	Origins []string `json:"origins"`
-	// LocationOf is the source whose location this is, where it is neither a mirror
-	// nor the image's own place.
-	LocationOf string `json:"locationOf,omitempty"`
-	Head       *probe `json:"probe,omitempty"`
-}
-
-type refusal struct {
-	Image  string `json:"image"`
-	Mirror bool   `json:"mirror"`
-	By     string `json:"by"`
-	Origin string `json:"origin"`
-}
-
-type warning struct {
-	Code    string   `json:"code"`
-	Message string   `json:"message"`
-	Origins []string `json:"origins"`
-}
 
 func (a *app) explainCmd() *cobra.Command {
 	var ask bool
@@ -118,7 +32,7 @@ code is then 0 if any of them answered.`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if arch != "" && !ask {
-				return usagef("--arch means nothing without --probe")
+				return failure.Usagef("--arch means nothing without --probe")
 			}
 			return a.explain(cmd.Context(), args[0], arch, ask)
 		},
@@ -143,31 +57,34 @@ func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 	if err != nil {
 		return err
 	}
-	res, failed := p.resolve(ref)
-	e := p.explain(ref, res)
-	e.tagsFollow, e.asked = a.opts.tagsFollowDigest, ask
-	a.warn(p.leaveToStderr(&e, p.warnings(failed)), p.concerned(res))
+	x, failed := p.explain(ref)
+	warnings := p.warnings(failed)
+	e := explanation.New(x, explanation.Config{
+		Text: arg, Warnings: warnings, Notices: p.notices(failed), Probed: ask, TagsFollowDigestRules: a.opts.tagsFollowDigest,
+	})
+	every, _, others := notices.Sort(warnings, x)
+	a.warnSorted(every, nil, others) // the explanation has those that concern the image
 	if failed == nil {
-		a.warnUnmirrored(p, ref, res)
+		a.warnUnmirrored(p, ref, x)
 		a.hintName(ref)
 	}
 	switch {
 	case failed != nil:
 		failed = about(arg, failed)
-	case len(res.Candidates) == 0:
-		failed = errForbidden(res.Refused)
+	case len(x.Candidates) == 0:
+		failed = failure.Forbidden(x.Refused)
 	case ask:
-		if failed, err = a.probe(ctx, p, res, platform, &e); err != nil {
+		if failed, err = a.probe(ctx, p, x, platform, e); err != nil {
 			return err
 		}
 	}
-	if f, ok := errors.AsType[*failedLookup](failed); ok {
-		e.Error = f.head // the probes say the rest
-		f.brief = a.opts.output.isText()
+	if f, ok := errors.AsType[*failure.Lookup](failed); ok {
+		e.Error = f.Head // the probes say the rest
+		f.Brief = a.opts.output.IsText()
 	} else if failed != nil {
 		e.Error = failed.Error()
 	}
-	if err := a.print(e, e.text); err != nil {
+	if err := a.print(e, e.Text); err != nil {
 		return err
 	}
 	return failed

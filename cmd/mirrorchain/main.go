@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 )
 
 // version is set by the linker (-ldflags "-X main.version=v1.2.3"); without it
@@ -28,16 +30,20 @@ func main() {
 		cancel(caught{sig})
 	}()
 
-	// Whoever reads the output may go before its end. Caught, and otherwise left alone,
-	// this makes writing fail instead of ending the process with things to clean up.
+	// The reader of the output may go away before its end. Because the signal is caught,
+	// and otherwise ignored, writing fails and the process can clean up.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
-	code := Run(ctx, System{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		LookupEnv: os.LookupEnv, UID: os.Getuid(), Terminal: term.IsTerminal(int(os.Stderr.Fd())),
-	}, os.Args[1:])
-	if c, ok := errors.AsType[caught](context.Cause(ctx)); ok && code == exitInterrupted && c.Signal == syscall.SIGTERM {
-		code = exitTerminated
+	sys := System{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv, UID: os.Getuid()}
+	if fd := int(os.Stderr.Fd()); term.IsTerminal(fd) {
+		sys.Columns = func() int {
+			width, _, _ := term.GetSize(fd) // 0 with an error
+			return width
+		}
+	}
+	code := Run(ctx, sys, os.Args[1:])
+	if c, ok := errors.AsType[caught](context.Cause(ctx)); ok && code == failure.ExitInterrupted && c.Signal == syscall.SIGTERM {
+		code = failure.ExitTerminated
 	}
 	os.Exit(code)
 }

@@ -7,6 +7,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 const defaultTimeout = 2 * time.Minute
@@ -27,7 +31,7 @@ type options struct {
 	tlsVerify bool
 	timeout   time.Duration
 
-	output  outputFormat
+	output  output.Format
 	junit   bool // the command can write JUnit
 	verbose bool
 }
@@ -59,7 +63,7 @@ func (o *options) register(root *cobra.Command) {
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout", "context"} {
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
 }
@@ -72,12 +76,14 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	}
 }
 
+var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check'; want text, json or yaml")
+
 // check refuses what the flags' own types let through.
 func (o *options) check() error {
 	if o.timeout < 0 {
-		return usagef("--timeout %v: want 0 for none, or more", o.timeout)
+		return failure.Usagef("--timeout %v: want 0 for none, or more", o.timeout)
 	}
-	if o.output == formatJUnit && !o.junit {
+	if o.output == output.JUnit && !o.junit {
 		return errNoJUnit
 	}
 	for _, f := range []struct {
@@ -85,16 +91,16 @@ func (o *options) check() error {
 		scopes []string
 	}{{"--insecure-registry", o.insecure}, {"--blocked-registry", o.blocked}} {
 		for _, s := range f.scopes {
-			if err := checkScope(s); err != nil {
-				return usagef("%s %q: %w; want HOST[:PORT][/PATH] or *.DOMAIN", f.flag, s, err)
+			if err := policy.CheckScope(s); err != nil {
+				return failure.Usagef("%s: %w", f.flag, err)
 			}
 		}
 	}
 	if slices.Contains(o.sources, "") {
-		return usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
+		return failure.Usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
 	}
 	if (o.kubeconfig != "" || o.kubeContext != "") && !slices.ContainsFunc(o.sources, ofCluster) {
-		return usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
+		return failure.Usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
 	}
 	return nil
 }
@@ -106,7 +112,7 @@ func only(cmd *cobra.Command, flags ...string) *cobra.Command {
 		for _, g := range commonFlags() {
 			for _, name := range g.names {
 				if !slices.Contains(flags, name) && cmd.Flags().Changed(name) {
-					return usagef("--%s means nothing to '%s'", name, cmd.CommandPath())
+					return failure.Usagef("--%s means nothing to '%s'", name, cmd.CommandPath())
 				}
 			}
 		}
@@ -122,11 +128,11 @@ func group(cmd *cobra.Command, args []string) error {
 		if err := cmd.Help(); err != nil {
 			return err
 		}
-		return &reported{exitUsage}
+		return &failure.Reported{Code: failure.ExitUsage}
 	}
 	msg := fmt.Sprintf("unknown command %q for '%s'", args[0], cmd.CommandPath())
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		msg += "; did you mean " + strings.Join(s, " or ") + "?"
 	}
-	return usagef("%s", msg)
+	return failure.Usagef("%s", msg)
 }

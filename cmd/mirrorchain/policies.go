@@ -8,6 +8,9 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/file"
@@ -44,7 +47,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 		}
 		a.verbosef("%s: %s", src.Name(), sayPolicy(policy))
 		if n := len(policy.Skipped); n > 0 {
-			a.notef("%s: skipped %s", src.Name(), saySkipped(policy.Skipped))
+			a.notef("%s: skipped %s", src.Name(), notices.CountSkipped(policy.Skipped))
 		}
 		p.loaded = append(p.loaded, policy)
 	}
@@ -57,7 +60,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 	if err != nil {
 		a.warnAll(p.warnings())
 		if e, ok := errors.AsType[*policy.InvalidPolicyError](err); ok && strings.HasPrefix(e.Origin, "--") {
-			return nil, &usageError{err} // a flag's own value
+			return nil, &failure.Usage{Err: err} // a flag's own value
 		}
 		return nil, fmt.Errorf("%s%w", unlessNamed("merging the policies: ", err), err)
 	}
@@ -110,7 +113,7 @@ func (a *app) flagPolicy() (policy.Policy, error) {
 	for _, v := range a.opts.registryOverrides {
 		rules, err := handover.ParseRegistryOverrides(v, "--registry-overrides")
 		if err != nil {
-			return p, &usageError{err}
+			return p, &failure.Usage{Err: err}
 		}
 		p.Rules = append(p.Rules, rules...)
 	}
@@ -124,31 +127,14 @@ func (a *app) flagPolicy() (policy.Policy, error) {
 }
 
 func sayPolicy(p policy.Policy) string {
-	s := plural(len(p.Rules), "rule")
+	s := output.Plural(len(p.Rules), "rule")
 	if n := len(p.Insecure); n > 0 {
-		s += ", " + plural(n, "insecure scope")
+		s += ", " + output.Plural(n, "insecure scope")
 	}
 	if n := len(p.Blocked); n > 0 {
-		s += ", " + plural(n, "blocked scope")
+		s += ", " + output.Plural(n, "blocked scope")
 	}
 	return s
-}
-
-// saySkipped counts objects by kind: "3 that are no policies (2 CatalogSource, 1 UpdateService)".
-func saySkipped(objects []policy.SkippedObject) string {
-	var kinds []string
-	count := make(map[string]int)
-	for _, o := range objects {
-		if count[o.Kind]++; count[o.Kind] == 1 {
-			kinds = append(kinds, o.Kind)
-		}
-	}
-	for i, k := range kinds {
-		if kinds[i] = fmt.Sprintf("%d %s", count[k], k); k == "" {
-			kinds[i] = fmt.Sprintf("%d without a kind", count[k])
-		}
-	}
-	return fmt.Sprintf("%s (%s), no mirror policy", plural(len(objects), "object"), strings.Join(kinds, ", "))
 }
 
 func (a *app) deps() assembly.Deps {
@@ -158,16 +144,13 @@ func (a *app) deps() assembly.Deps {
 	}
 }
 
-// resolve is Rules.Resolve with what --tls-verify=false changes.
-func (p *policies) resolve(ref refArg) (policy.Resolution, error) {
-	res, err := p.rules.Resolve(ref.Ref)
-	if err != nil {
-		return res, err
-	}
+// explain is Rules.Explain with what --tls-verify=false changes.
+func (p *policies) explain(ref refArg) (policy.Explanation, error) {
+	x, err := p.rules.Explain(ref.Ref)
 	if p.insecureAll {
-		for i := range res.Candidates {
-			res.Candidates[i].Insecure = true
+		for i := range x.Candidates {
+			x.Candidates[i].Insecure, x.Candidates[i].InsecureBy = true, &policy.Scope{Name: "--tls-verify=false"}
 		}
 	}
-	return res, nil
+	return x, err
 }

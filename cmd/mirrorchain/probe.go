@@ -8,86 +8,65 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // probesAtOnce bounds how many endpoints are asked at the same time.
 const probesAtOnce = 8
 
-// probe is what one endpoint said when asked for the manifest.
-type probe struct {
-	OK         bool   `json:"ok"`
-	Digest     string `json:"digest"`
-	Class      string `json:"class"`  // "" if OK
-	Status     int    `json:"status"` // the HTTP status, 0 where there was none or all was well
-	Error      string `json:"error"`
-	DurationMS int64  `json:"durationMs"`
-
-	ref  imageref.Ref
-	err  error
-	took time.Duration
-}
-
-func (p *probe) words() string {
-	if p.OK {
-		return fmt.Sprintf("answered in %s: %s", round(p.took), p.Digest)
-	}
-	return fmt.Sprintf("failed after %s: %s", round(p.took), sayAttempt(p.ref, p.err))
-}
-
-// probe asks each candidate of res and notes the answers in e. failed is set
-// where none answered; err is that nothing could be asked.
-func (a *app) probe(ctx context.Context, p *policies, res policy.Resolution, platform provider.Platform, e *explained) (failed, err error) {
-	base, err := a.registry(nil)
+// probe asks each candidate of x and notes the answers in e. failed is set where none
+// answered; err says that nothing could be asked.
+func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, platform provider.Platform, e *explanation.Explanation) (failed, err error) {
+	base, err := a.reader(nil)
 	if err != nil {
 		return nil, err
 	}
 	defer base.Close()
-	found, err := a.credentials(ctx, res.Candidates)
+	found, err := a.credentials(ctx, x.Candidates)
 	if err != nil {
 		return nil, err
 	}
-	stop := a.progress("asking %s", plural(len(res.Candidates), "endpoint"))
+	stop := a.progress("asking %s", output.Plural(len(x.Candidates), "endpoint"))
 	defer stop()
 	traced := a.traced(ctx)
 	var g errgroup.Group
 	g.SetLimit(probesAtOnce)
-	for i, c := range res.Candidates {
-		x := &probe{ref: c.Ref}
-		e.Candidates[i].Head = x
+	for i, c := range x.Candidates {
 		g.Go(func() error {
 			start := time.Now()
 			img, err := base.Image(traced, provider.Request{
 				Image: c.Ref, Platform: platform, Insecure: c.Insecure, Credentials: found.Credentials, Rules: p.rules,
 			})
-			x.took = time.Since(start)
-			x.DurationMS = x.took.Milliseconds()
-			if err != nil {
-				x.err, x.Error, x.Class, x.Status = err, err.Error(), provider.ClassOf(err).String(), statusOf(err)
-				return nil
+			digest := ""
+			if err == nil {
+				digest = img.Digest()
 			}
-			x.OK, x.Digest = true, img.Digest()
+			e.Candidates[i].Probe = explanation.NewProbe(provider.Attempt{Ref: c.Ref, Err: err, Took: time.Since(start)}, digest)
 			return nil
 		})
 	}
 	_ = g.Wait() // each probe keeps its own error
 	stop()
-	if errors.Is(ctx.Err(), context.Canceled) { // interrupted; a --timeout that ran out is a result
-		return nil, context.Cause(ctx)
+	if errors.Is(ctx.Err(), context.Canceled) { // a --timeout that ran out is a failure of the endpoints
+		return context.Cause(ctx), nil
 	}
 
 	var attempts []provider.Attempt
 	for _, c := range e.Candidates {
-		if c.Head.OK {
+		if c.Probe.OK {
 			return nil, nil
 		}
-		attempts = append(attempts, provider.Attempt{Ref: c.Head.ref, Err: c.Head.err, Took: c.Head.took})
+		attempts = append(attempts, c.Probe.Attempt())
 	}
-	attempts = append(attempts, refusedAttempts(res)...)
-	return &failedLookup{
-		head: fmt.Sprintf("%s: no endpoint answered with it (%s)", e.Image, sayAsked(attempts, "")), attempts: attempts,
-		code: attemptsCode(res.Normalized, attempts), hints: a.hints(refArg{Text: e.Image}, attempts, p, res, found),
+	attempts = append(attempts, failure.Refusals(x.Refused)...)
+	return &failure.Lookup{
+		Head: fmt.Sprintf("%s: no endpoint answered with it (%s)", e.Image, failure.Asked(attempts, "")), Attempts: attempts,
+		Code:  failure.AttemptsCode(x.Normalized, attempts),
+		Hints: append(notices.Hints(x), a.advice(ctx, e.Image, found).Hints(attempts, x.Resolution)...),
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -34,22 +35,22 @@ func parseRef(s string) (refArg, error) {
 	case isFile(s):
 		err = errors.New(err.Error() + "; that is a file: policies are given with -s " + quoted(s))
 	}
-	return refArg{Text: s}, &usageError{err}
+	return refArg{Text: s}, &failure.Usage{Err: err}
 }
 
 func oneRef(cmd *cobra.Command, args []string) error {
 	switch len(args) {
 	case 0:
-		return usagef("'%s' needs an image reference", cmd.CommandPath())
+		return failure.Usagef("'%s' needs an image reference", cmd.CommandPath())
 	case 1:
 		return nil
 	}
-	return usagef("'%s' takes one image reference, got %d arguments; quote what belongs together", cmd.CommandPath(), len(args))
+	return failure.Usagef("'%s' takes one image reference, got %d arguments; quote what belongs together", cmd.CommandPath(), len(args))
 }
 
 func someRefs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return usagef("'%s' needs at least one image reference", cmd.CommandPath())
+		return failure.Usagef("'%s' needs at least one image reference", cmd.CommandPath())
 	}
 	return nil
 }
@@ -68,11 +69,11 @@ func parseArch(arch string) (provider.Platform, error) {
 	}
 	p, err := provider.ParsePlatform(arch)
 	if err != nil {
-		return p, usagef("--arch: %w", err)
+		return p, failure.Usagef("--arch: %w", err)
 	}
 	if slices.Contains(systems, p.OS) {
 		if goArch, ok := otherNames[p.Architecture]; ok {
-			return p, usagef("--arch %q: did you mean %s?", arch, provider.Platform{OS: p.OS, Architecture: goArch, Variant: p.Variant})
+			return p, failure.Usagef("--arch %q: did you mean %s?", arch, provider.Platform{OS: p.OS, Architecture: goArch, Variant: p.Variant})
 		}
 		return p, nil
 	}
@@ -81,10 +82,10 @@ func parseArch(arch string) (provider.Platform, error) {
 			p.OS = goArch
 		}
 		if slices.Contains(architectures, p.OS) {
-			return p, usagef("--arch %q: %q is no operating system; did you mean linux/%s/%s?", arch, strings.Split(arch, "/")[0], p.OS, p.Architecture)
+			return p, failure.Usagef("--arch %q: %q is no operating system; did you mean linux/%s/%s?", arch, strings.Split(arch, "/")[0], p.OS, p.Architecture)
 		}
 	}
-	return p, usagef("--arch %q: %q is no operating system; want one of %s", arch, p.OS, strings.Join(systems, ", "))
+	return p, failure.Usagef("--arch %q: %q is no operating system; want one of %s", arch, p.OS, strings.Join(systems, ", "))
 }
 
 // What an index may name, in Go's words, and what else architectures are called.

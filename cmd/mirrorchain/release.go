@@ -2,51 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/releaseinfo"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 )
-
-// releaseInfo is release info's JSON.
-type releaseInfo struct {
-	Image             string            `json:"image"`
-	Digest            string            `json:"digest"`
-	PulledFrom        string            `json:"pulledFrom"`
-	Version           string            `json:"version"`
-	Stale             bool              `json:"stale"`              // of an earlier run, because no endpoint answers
-	Platform          string            `json:"platform,omitempty"` // only where it was chosen from an index
-	Created           *time.Time        `json:"created"`            // null where image-references does not say
-	Metadata          metadata          `json:"metadata"`
-	Attempts          []attempt         `json:"attempts"`
-	ComponentVersions map[string]string `json:"componentVersions"`
-	Components        []component       `json:"components"`
-}
-
-type attempt struct {
-	Image      string `json:"image"`
-	Error      string `json:"error"` // "" for the one that answered
-	DurationMS int64  `json:"durationMs"`
-	Class      string `json:"class"`  // what kind of failure, "" for the one that answered
-	Status     int    `json:"status"` // the HTTP status of a failure, 0 where there was none
-}
-
-type metadata struct {
-	Previous []string `json:"previous"`
-	Next     []string `json:"next"`
-	URL      string   `json:"url"`
-}
-
-type component struct {
-	Name      string `json:"name"`
-	Image     string `json:"image"`
-	Canonical string `json:"canonical"`
-}
 
 func (a *app) releaseCmd() *cobra.Command {
 	cmd := &cobra.Command{
@@ -60,7 +30,8 @@ func (a *app) releaseCmd() *cobra.Command {
 }
 
 func (a *app) releaseInfoCmd() *cobra.Command {
-	var arch, imageFor, cacheDir string
+	var arch, cacheDir string
+	var imageFor []string
 	cmd := &cobra.Command{
 		Use:   "info REF",
 		Short: "Print what is in a release, and who served it",
@@ -70,41 +41,41 @@ is in it, which endpoint served it, and which ones failed before.
 Every byte is verified by digest before it is used. Where the image is an index,
 the entry for --arch is read, by default linux on this program's own architecture.
 
-With -o json nothing but the result is printed on stdout; if no endpoint answers,
-stdout stays empty, stderr lists every attempt, and the exit code says what kind
-of failure it was. For every endpoint's status as data, see explain --probe.
+"Digest" is what was asked for, or what the tag names; "Instance" is the entry that
+was read of an index.
 
-With --cache-dir the next run reads no layer that this one read, and asks for ten
-minutes nobody about a digest, then with one small request. While no endpoint
-answers it prints what the last run was told, with the same policies and the same
-credentials, and says so. What is kept is verified by its digest whenever it is
-used; it is bounded to 2 GiB, and any number of commands may share it. There is none
-by default, for who asks where a release comes from mostly means now.`,
+With -o json only the result is printed on stdout. If no endpoint answers, stdout
+stays empty, stderr lists every attempt, and the exit code says what kind of failure
+it was. For every endpoint's status as data, see explain --probe.
+
+With --cache-dir the next run does not read a layer again. For ten minutes it asks
+nobody about a digest that was read; after that it makes one small request. While no
+endpoint answers, it prints what the last run was told with the same policies and
+credentials, and says so. What is kept is verified by its digest whenever it is used.
+It is bounded to 2 GiB, and any number of commands may share it. By default nothing
+is kept: who asks where a release comes from usually means now.`,
 		Example: `  mirrorchain release info -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
 
-  # the pull spec of one component
-  mirrorchain release info -s idms.yaml --image-for machine-os-content REF
+  # the pull specs of two components
+  mirrorchain release info -s idms.yaml --image-for cli --image-for etcd REF
 
   # which mirror served it
   mirrorchain release info -s idms.yaml -o json REF | jq -r .pulledFrom`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := ""
-			if cmd.Flags().Changed("image-for") {
-				if name = imageFor; name == "" {
-					return usagef("--image-for is empty; want the name of a component")
-				}
+			if slices.Contains(imageFor, "") {
+				return failure.Usagef("--image-for is empty; want the name of a component")
 			}
 			disk, err := a.disk(cacheDir, cmd.Flags().Changed("cache-dir"))
 			if err != nil {
 				return err
 			}
 			defer disk.Close()
-			return a.releaseInfo(cmd.Context(), args[0], arch, name, disk)
+			return a.releaseInfo(cmd.Context(), args[0], arch, imageFor, disk)
 		},
 	}
 	archFlag(cmd, &arch)
-	cmd.Flags().StringVar(&imageFor, "image-for", "", "print only the pull spec of the component with this `NAME`")
+	cmd.Flags().StringArrayVar(&imageFor, "image-for", nil, "print only the pull spec of the component with this `NAME`; repeatable")
 	complete(cmd, "image-for", cobra.NoFileCompletions)
 	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+cacheDirVariable+"; by default nothing is kept")
 	complete(cmd, "cache-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -113,7 +84,7 @@ by default, for who asks where a release comes from mostly means now.`,
 	return cmd
 }
 
-func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string, disk *diskcache.Cache) error {
+func (a *app) releaseInfo(ctx context.Context, arg, arch string, imageFor []string, disk *diskcache.Cache) error {
 	ref, err := parseRef(arg)
 	if err != nil {
 		return err
@@ -124,9 +95,17 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string, disk 
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
-	rel, err := a.lookup(ctx, ref, platform, disk)
+	l, err := a.lookups(ctx, ref, disk)
 	if err != nil {
 		return err
+	}
+	defer l.close()
+	rel, err := l.lookup(ctx, ref, platform)
+	if err != nil {
+		return err
+	}
+	for _, h := range notices.Hints(l.x) {
+		a.hint(h)
 	}
 	if rel.Stale() {
 		a.warnf("no endpoint answers now; this is what an earlier run was told, with the same policies and credentials")
@@ -134,62 +113,40 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch, imageFor string, disk 
 	if arch != "" && rel.Platform().IsZero() {
 		a.notef("--arch %s chose nothing: %s is a plain image, not an index of several", arch, ref.Text)
 	}
-	if imageFor != "" {
-		return a.printImageFor(rel, imageFor)
+	if len(imageFor) > 0 {
+		return a.printImages(rel, imageFor)
 	}
-	return a.print(infoOf(ref, rel), func(w io.Writer) { releaseText(w, ref, rel) })
+	info := releaseinfo.New(ref.Text, ref.Ref, rel, l.policies.notices())
+	return a.print(info, func(w io.Writer) { releaseinfo.Text(w, ref.Ref, rel) })
 }
 
-func infoOf(ref refArg, rel *provider.Release) releaseInfo {
-	r := releaseInfo{
-		Image: ref.Text, Digest: rel.Digest(), PulledFrom: rel.PulledFrom().String(),
-		Version: rel.Version(), Stale: rel.Stale(), Platform: rel.Platform().String(),
-		Attempts: []attempt{}, ComponentVersions: rel.ComponentVersions(), Components: []component{},
-	}
-	m := rel.Metadata()
-	r.Metadata = metadata{list(m.Previous), list(m.Next), m.URL}
-	if t := rel.Created(); !t.IsZero() {
-		t = t.UTC()
-		r.Created = &t
-	}
-	for at := range rel.Attempts() {
-		r.Attempts = append(r.Attempts, attemptOf(at))
-	}
+// printImages prints the named components, one after another. Where mirrors failed
+// before one answered, stderr says so: the output has no room for it.
+func (a *app) printImages(rel *provider.Release, names []string) error {
+	var all []string
 	for c := range rel.Components() {
-		r.Components = append(r.Components, component{c.Name, c.Image.String(), c.Canonical.String()})
+		all = append(all, c.Name)
 	}
-	return r
-}
-
-func attemptOf(at provider.Attempt) attempt {
-	e := attempt{Image: at.Ref.String(), DurationMS: at.Took.Milliseconds()}
-	if at.Err != nil {
-		e.Error, e.Class, e.Status = at.Err.Error(), provider.ClassOf(at.Err).String(), statusOf(at.Err)
-	}
-	return e
-}
-
-// printImageFor prints one component. Where mirrors failed before one answered,
-// stderr says so: the output has no room for it.
-func (a *app) printImageFor(rel *provider.Release, name string) error {
-	c, ok := rel.Component(name)
-	if !ok {
-		var names []string
-		for c := range rel.Components() {
-			names = append(names, c.Name)
+	components := []releaseinfo.Component{}
+	for _, name := range names {
+		c, ok := rel.Component(name)
+		if !ok {
+			msg := fmt.Sprintf("release %s has no component %q", rel.Version(), name)
+			if near := closest(name, all); len(near) > 0 {
+				msg += "; did you mean " + strings.Join(near, ", ") + "?"
+			}
+			return &provider.Error{Class: provider.ClassNotFound, Err: errors.New(output.OneLine(msg))}
 		}
-		msg := fmt.Sprintf("release %s has no component %q", rel.Version(), name)
-		if near := closest(name, names); len(near) > 0 {
-			msg += "; did you mean " + strings.Join(near, ", ") + "?"
-		}
-		return &provider.Error{Class: provider.ClassNotFound, Err: fmt.Errorf("%s", msg)}
+		components = append(components, releaseinfo.ComponentOf(c))
 	}
 	for at := range rel.Attempts() {
 		if at.Err != nil {
-			a.warnf("%s failed: %s", at.Ref, sayAttempt(at.Ref, at.Err))
+			a.warnf("%s failed: %s", at.Ref, failure.Attempt(at.Ref, at.Err))
 		}
 	}
-	return a.print(component{c.Name, c.Image.String(), c.Canonical.String()}, func(w io.Writer) {
-		fmt.Fprintln(w, c.Image)
+	return a.print(components, func(w io.Writer) {
+		for _, c := range components {
+			fmt.Fprint(w, output.Line("%s", c.Image))
+		}
 	})
 }

@@ -8,10 +8,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// resolved is one element of resolve's JSON.
+// resolution is resolve's JSON.
+type resolution struct {
+	Images []resolved `json:"images"`
+	notices.Notices
+}
+
+// resolved is one image.
 type resolved struct {
 	Image      string      `json:"image"`
 	Normalized string      `json:"normalized"`
@@ -20,8 +29,8 @@ type resolved struct {
 	Refused    []refused   `json:"refused"`
 	Error      string      `json:"error"`
 
-	ref refArg            // zero for a malformed one
-	res policy.Resolution // what the rest was made of
+	ref refArg             // zero for a malformed one
+	x   policy.Explanation // what the rest was made of
 	err error
 }
 
@@ -45,11 +54,11 @@ func (a *app) resolveCmd() *cobra.Command {
 that would be contacted, in the order they would be tried, and those that policy
 blocks. It touches no network, except to read policies from a cluster.
 
-With -o json it prints an array with one object per REF, in order. One REF that
-cannot be resolved does not stop the others; its "error" says why. The exit code
-is then 2 for a malformed reference, 8 where policy blocks every endpoint, 1 for a
-mirror that the reference cannot be rewritten to; 8 before 2, 2 before 1. Text leaves
-malformed ones out.`,
+With -o json "images" holds one object per REF, in order, and "warnings" and "skipped"
+what was noticed about the policies. One REF that cannot be resolved does not stop the
+others; its "error" says why. The exit code is then 2 for a malformed reference, 8
+where policy blocks every endpoint, 1 for a mirror that the reference cannot be
+rewritten to; 8 before 2, 2 before 1. Text leaves malformed ones out.`,
 		Example: `  mirrorchain resolve -s idms.yaml quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # a whole oc-mirror workspace, as JSON
@@ -71,31 +80,31 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 	}
 	all := make([]resolved, 0, len(args))
 	var errs []error
-	var origins []string
+	var images []policy.Explanation
 	for _, arg := range args {
 		r := p.resolveArg(arg)
 		errs = append(errs, r.err)
 		if !r.ref.IsZero() {
-			origins = append(origins, p.concerned(r.res)...)
+			images = append(images, r.x)
 		}
 		all = append(all, r)
 	}
-	a.warn(p.warnings(errs...), origins)
-	code := exitOK
+	a.warn(p.warnings(errs...), images...)
+	code := failure.ExitOK
 	for _, r := range all {
 		if r.err != nil {
-			code = worse(code, exitCode(r.err))
+			code = failure.Worse(code, failure.Code(r.err))
 			a.tell("mirrorchain: %v", about(r.Image, r.err))
 		}
 		if !r.ref.IsZero() {
-			a.warnUnmirrored(p, r.ref, r.res)
+			a.warnUnmirrored(p, r.ref, r.x)
 			a.hintName(r.ref)
-			if a.opts.output.isText() {
-				a.hint(p.hintTag(r.res))
+			for _, h := range notices.Hints(r.x) {
+				a.hint(h)
 			}
 		}
 	}
-	err = a.print(all, func(w io.Writer) {
+	err = a.print(resolution{all, p.notices(errs...)}, func(w io.Writer) {
 		first := true
 		for _, r := range all {
 			if r.ref.IsZero() {
@@ -108,8 +117,8 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 			r.text(w)
 		}
 	})
-	if err == nil && code != exitOK {
-		return &reported{code}
+	if err == nil && code != failure.ExitOK {
+		return &failure.Reported{Code: code}
 	}
 	return err
 }
@@ -126,51 +135,45 @@ func (p *policies) resolveArg(arg string) (r resolved) {
 		return r
 	}
 	r.Normalized = r.ref.Normalize().String()
-	r.res, r.err = p.resolve(r.ref)
-	res := r.res
-	r.Source = res.Source
+	r.x, r.err = p.explain(r.ref)
+	r.Source = r.x.Source
 	if r.err != nil {
 		return r
 	}
-	for _, c := range res.Candidates {
+	for _, c := range r.x.Candidates {
 		r.Candidates = append(r.Candidates, candidate{c.Ref.String(), c.Mirror, c.Insecure, strings.Join(c.Origins, ", ")})
 	}
-	for _, f := range res.Refused {
+	for _, f := range r.x.Refused {
 		r.Refused = append(r.Refused, refused{f.Ref.String(), f.By})
 	}
-	if len(res.Candidates) == 0 {
-		r.err = errForbidden(res.Refused)
+	if len(r.x.Candidates) == 0 {
+		r.err = failure.Forbidden(r.x.Refused)
 	}
 	return r
 }
 
 func (r resolved) text(w io.Writer) {
-	fmt.Fprintln(w, r.Image)
+	say := func(format string, args ...any) { fmt.Fprint(w, output.Line(format, args...)) }
+	say("%s", r.Image)
 	if r.Normalized != r.Image && r.Normalized != "" {
-		fmt.Fprintf(w, "  means %s\n", r.Normalized)
+		say("  means %s", r.Normalized)
 	}
 	if r.Source != "" {
-		fmt.Fprintf(w, "  matches %s\n", r.Source)
+		say("  matches %s", r.Source)
 	}
 	for i, c := range r.Candidates {
-		fmt.Fprintf(w, "  %d  %s  %s%s\n", i+1, kindWord(c.Mirror), c.Image, notes(c))
+		say("  %d  %s  %s%s", i+1, output.Kind(c.Mirror), c.Image, remarks(c))
 	}
 	for _, f := range r.Refused {
-		fmt.Fprintf(w, "  -  refused %s  (blocked by %s)\n", f.Image, f.By)
+		say("  -  refused %s  (blocked by %s)", f.Image, f.By)
 	}
 	if len(r.Candidates)+len(r.Refused) == 0 {
-		fmt.Fprintln(w, "  -  no endpoint") // stderr says why
+		say("  -  no endpoint") // stderr says why
 	}
 }
 
-func kindWord(mirror bool) string {
-	if mirror {
-		return "mirror"
-	}
-	return "source"
-}
-
-func notes(c candidate) string {
+// remarks returns what resolve says of a candidate in parentheses.
+func remarks(c candidate) string {
 	switch {
 	case c.Insecure && c.Origin != "":
 		return "  (insecure; " + c.Origin + ")"

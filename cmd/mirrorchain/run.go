@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 )
 
-// System is what a run has from the process around it. Tests and the demo give
-// it another.
+// System is what a run has from the process around it. Tests and the demo pass
+// another.
 type System struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -21,8 +26,9 @@ type System struct {
 	LookupEnv func(string) (string, bool)
 	// UID is the user's, for /run/containers/UID/auth.json.
 	UID int
-	// Terminal says that Stderr is one, so that progress can be shown on it.
-	Terminal bool
+	// Columns returns the width of the terminal that Stderr is, 0 if unknown. It is nil
+	// where Stderr is no terminal: then no progress is shown.
+	Columns func() int
 }
 
 func (s System) getenv(name string) string {
@@ -36,6 +42,9 @@ func (s System) getenv(name string) string {
 func Run(ctx context.Context, sys System, args []string) int {
 	a := &app{sys: sys, err: &lockedWriter{w: sys.Stderr}}
 	root := a.root()
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		plainUsages(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(sys.Stdin)
 	out := &firstError{w: sys.Stdout} // cobra drops the errors of writing its help
@@ -48,26 +57,35 @@ func Run(ctx context.Context, sys System, args []string) int {
 	return a.finish(ctx, cmd, err)
 }
 
-// finish tells the person what went wrong and the caller by a number.
+// finish tells the person what went wrong, and returns the exit code.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
+	lookup, isLookup := errors.AsType[*failure.Lookup](err)
 	switch {
 	case err == nil:
-		return exitOK
+		return failure.ExitOK
 	case ctx.Err() != nil:
+		if isLookup {
+			a.tell("mirrorchain: %s", lookup) // what is known so far
+		}
 		a.tell("mirrorchain: interrupted")
-		return exitInterrupted
+		return failure.ExitInterrupted
 	case errors.Is(err, syscall.EPIPE):
-		return exitBrokenPipe // like the other programs of a pipeline, without a word
+		return failure.ExitBrokenPipe // silent, like the other programs of a pipeline
 	}
-	if r, ok := errors.AsType[*reported](err); ok {
-		return r.code
+	if r, ok := errors.AsType[*failure.Reported](err); ok {
+		return r.Code
 	}
-	a.tell("mirrorchain: %s", indented(err))
-	for _, h := range hintsOf(err) {
-		a.hint(h)
+	if isLookup {
+		a.tell("mirrorchain: %s", lookup) // in lines of its own
+		for _, h := range lookup.Hints {
+			a.hint(h)
+		}
+	} else {
+		// Each of several errors on a line that shows that it is this program's.
+		a.tell("mirrorchain: %s", strings.ReplaceAll(err.Error(), "\n", "\nmirrorchain: "))
 	}
-	code := exitCode(err)
-	if code == exitUsage {
+	code := failure.Code(err)
+	if code == failure.ExitUsage {
 		a.tell("Run '%s --help' for usage and examples.", cmd.CommandPath())
 	}
 	return code
@@ -80,13 +98,24 @@ type app struct {
 	err  *lockedWriter // for people
 
 	warned []string // by warnOnce
+	hinted []string // by hint
 }
 
-func (a *app) warnf(format string, args ...any) {
-	a.tell("warning: "+format, args...)
+// tell writes to stderr what a person should read.
+func (a *app) tell(format string, args ...any) {
+	fmt.Fprint(a.err, output.Printable(fmt.Sprintf(format, args...))+"\n")
 }
 
-// warnOnce is for what several steps of one command may come upon.
+// tellLine is tell for what is one line, whatever the arguments hold.
+func (a *app) tellLine(prefix, format string, args ...any) {
+	fmt.Fprint(a.err, prefix+output.Line(format, args...))
+}
+
+func (a *app) warnf(format string, args ...any) { a.tellLine("warning: ", format, args...) }
+
+func (a *app) notef(format string, args ...any) { a.tellLine("note: ", format, args...) }
+
+// warnOnce warns of what several steps of one command may come upon.
 func (a *app) warnOnce(text string) {
 	if !slices.Contains(a.warned, text) {
 		a.warned = append(a.warned, text)
@@ -94,15 +123,20 @@ func (a *app) warnOnce(text string) {
 	}
 }
 
-func (a *app) notef(format string, args ...any) {
-	a.tell("note: "+format, args...)
+// hint tells what to do, once; "" is nothing.
+func (a *app) hint(text string) {
+	if text != "" && !slices.Contains(a.hinted, text) {
+		a.hinted = append(a.hinted, text)
+		a.tellLine("hint: ", "%s", text)
+	}
 }
 
-// hint tells what to do; "" is nothing.
-func (a *app) hint(text string) {
-	if text != "" {
-		a.tell("hint: %s", text)
+// print writes the result v to stdout, as text by its function.
+func (a *app) print(v any, text func(io.Writer)) error {
+	if a.opts.output == output.JUnit && !a.opts.junit {
+		return errNoJUnit
 	}
+	return output.Write(a.sys.Stdout, a.opts.output, v, text)
 }
 
 func (a *app) root() *cobra.Command {
@@ -121,7 +155,7 @@ has no colour.
 Results go to stdout, everything else to stderr. A command that fails to look an
 image up prints nothing on stdout.
 
-` + exitCodeHelp,
+` + failure.ExitCodeHelp,
 		Example: `  # everything at once, on a registry of its own
   mirrorchain demo
 
@@ -144,12 +178,40 @@ image up prints nothing on stdout.
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
+	complete(root, "context", a.contexts)
 	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())
 	root.SetUsageFunc(usage)
 	return root
+}
+
+// firstError keeps the first error of writing to w.
+type firstError struct {
+	w   io.Writer
+	err error
+}
+
+func (f *firstError) Write(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	n, err := f.w.Write(p)
+	f.err = err
+	return n, err
+}
+
+// lockedWriter lets several goroutines write whole lines to stderr.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }

@@ -5,21 +5,22 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http/httptrace"
-	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
-// verbosef says on stderr what -v asks for.
+// verbosef tells on stderr what -v asks for.
 func (a *app) verbosef(format string, args ...any) {
 	if a.opts.verbose {
-		a.tell("- "+format, args...)
+		a.tellLine("- ", format, args...)
 	}
 }
 
-// observer tells -v of a chain's events. Events hold nothing secret.
+// observer has -v tell of a chain's events. Events hold nothing secret.
 func (a *app) observer() chain.Observer {
 	return chain.ObserverFunc(func(_ context.Context, e chain.Event) {
 		switch e.Kind {
@@ -27,18 +28,18 @@ func (a *app) observer() chain.Observer {
 			a.verbosef("looking up %s (rules %.12s)", e.Image, e.Rules)
 		case chain.AttemptDone:
 			if e.Err != nil {
-				a.verbosef("%s failed after %s: %s", e.Ref, round(e.Took), sayAttempt(e.Ref, e.Err))
+				a.verbosef("%s failed after %s: %s", e.Ref, output.Duration(e.Took), failure.Attempt(e.Ref, e.Err))
 			} else {
-				a.verbosef("%s answered after %s", e.Ref, round(e.Took))
+				a.verbosef("%s answered after %s", e.Ref, output.Duration(e.Took))
 			}
 		case chain.RetryWaiting:
-			a.verbosef("no endpoint is left; asking again in %s", round(e.Wait))
+			a.verbosef("no endpoint is left; asking again in %s", output.Duration(e.Wait))
 		}
 	})
 }
 
-// exchanged has -v tell of a request. It is told of no header, no query and no
-// path that a server chose.
+// exchanged has -v tell of a request. It knows no header, no query and no path that a
+// server chose.
 func (a *app) exchanged(x registry.Exchange) {
 	if !a.opts.verbose {
 		return
@@ -46,12 +47,12 @@ func (a *app) exchanged(x registry.Exchange) {
 	what := fmt.Sprintf("%s %s://%s%s", x.Method, x.Scheme, x.Host, x.Path)
 	answer := "no answer"
 	if x.Status != 0 {
-		answer = fmt.Sprintf("HTTP %d, %s", x.Status, plural(int(x.Bytes), "byte"))
+		answer = fmt.Sprintf("HTTP %d, %s", x.Status, output.Plural(int(x.Bytes), "byte"))
 	}
 	if x.Class != provider.ClassUnknown {
-		answer += ", " + classWords(x.Class)
+		answer += ", " + failure.Class(x.Class)
 	}
-	a.verbosef("%s: %s in %s", what, answer, round(x.Took))
+	a.verbosef("%s: %s in %s", what, answer, output.Duration(x.Took))
 }
 
 // traced has -v tell of connections.
@@ -71,17 +72,4 @@ func (a *app) traced(ctx context.Context) context.Context {
 			}
 		},
 	})
-}
-
-// round is a duration for people.
-func round(d time.Duration) time.Duration {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(time.Second)
-	case d >= time.Second:
-		return d.Round(100 * time.Millisecond)
-	case d >= time.Millisecond:
-		return d.Round(time.Millisecond)
-	}
-	return d.Round(10 * time.Microsecond)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 
@@ -16,7 +17,7 @@ type versionInfo struct {
 	Platform string `json:"platform"`
 }
 
-// currentVersion prefers what the linker was told, then what the Go tool noted.
+// currentVersion returns what the linker was told, or else what the Go tool noted.
 func currentVersion() versionInfo {
 	v := versionInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
@@ -38,10 +39,25 @@ func currentVersion() versionInfo {
 			dirty = s.Value == "true"
 		}
 	}
+	if v.Commit == "" {
+		v.Commit = commitOf(info.Main.Version) // installed as a module: nothing else tells
+	}
 	if v.Commit != "" && dirty {
 		v.Commit += "-dirty"
 	}
 	return v
+}
+
+// pseudoVersion matches the end of a version that stands for a commit
+// (go.dev/ref/mod#pseudo-versions): the time and the commit's first digits.
+var pseudoVersion = regexp.MustCompile(`[-.][0-9]{14}-([0-9a-f]{12})(\+[a-z]+)?$`)
+
+// commitOf returns the commit that a pseudo-version names, "" for other versions.
+func commitOf(version string) string {
+	if m := pseudoVersion.FindStringSubmatch(version); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 func (v versionInfo) line() string {

@@ -18,6 +18,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/coreos/stream-metadata-go/stream"
 	"go.yaml.in/yaml/v3"
@@ -60,8 +61,9 @@ type KubeVirtImage struct {
 }
 
 // Parse reads the ConfigMap, YAML or JSON. Errors name the key that is wrong.
-// Streams that are there must be readable, and one at least must be there. What is
-// larger than [MaxSize], or has as much in it as no boot images do, is an error
+// Streams that are there must be readable. One that is empty, {} or null, is as good as
+// none, as for HyperShift; a ConfigMap that has neither data.stream nor data.streams is
+// an error. What is larger than [MaxSize], or has as much in it as no boot images do, is an error
 // before it is read.
 func Parse(configMap []byte) (*BootImages, error) {
 	b, err := parse(configMap)
@@ -89,13 +91,15 @@ func parse(configMap []byte) (*BootImages, error) {
 		return nil, fmt.Errorf("kind is %q; want ConfigMap", cm.Kind)
 	}
 	b := &BootImages{releaseVersion: cm.Data["releaseVersion"]}
-	if s, ok := cm.Data["stream"]; ok {
-		b.standard = json.RawMessage(s)
+	standard, hasStandard := cm.Data["stream"]
+	if hasStandard && !isEmpty(standard) {
+		b.standard = json.RawMessage(standard)
 		if err := b.check("", b.standard); err != nil {
 			return nil, fmt.Errorf("data.stream: %w", err)
 		}
 	}
-	if s, ok := cm.Data["streams"]; ok {
+	s, hasNamed := cm.Data["streams"]
+	if hasNamed && !isEmpty(s) {
 		if err := jsonlimit.Values([]byte(s), maxValues); err != nil {
 			return nil, fmt.Errorf("data.streams: %w", err)
 		}
@@ -106,15 +110,28 @@ func parse(configMap []byte) (*BootImages, error) {
 			if name == "" {
 				return nil, errors.New("data.streams: a stream without a name")
 			}
+			if isEmpty(string(b.named[name])) {
+				delete(b.named, name)
+				continue
+			}
 			if err := b.check(name, b.named[name]); err != nil {
 				return nil, fmt.Errorf("data.streams: %q: %w", name, err)
 			}
 		}
 	}
-	if b.standard == nil && len(b.named) == 0 {
+	if !hasStandard && !hasNamed {
 		return nil, errors.New("neither data.stream nor data.streams names a stream")
 	}
 	return b, nil
+}
+
+// isEmpty reports whether a stream, or a list of streams, says nothing.
+func isEmpty(stream string) bool {
+	switch strings.Join(strings.Fields(stream), "") {
+	case "", "{}", "null":
+		return true
+	}
+	return false
 }
 
 // marks counts the bytes that may begin a node of YAML: each node but the first

@@ -123,6 +123,23 @@ func TestImmutable(t *testing.T) {
 	}
 }
 
+// A stream that says nothing is none, as for HyperShift.
+func TestEmptyStreams(t *testing.T) {
+	for _, data := range []string{
+		"{stream: ''}", "{stream: '{}'}", "{stream: 'null'}", "{stream: '{ }', streams: ''}", "{streams: '{}'}", "{streams: 'null'}",
+		`{streams: '{"rhel-9": null, "rhel-10": {}}'}`,
+	} {
+		b, err := bootimages.Parse([]byte("kind: ConfigMap\ndata: " + data))
+		if err != nil {
+			t.Errorf("%s: %v", data, err)
+			continue
+		}
+		if _, ok := b.Default(); ok || len(b.Names()) > 0 || len(b.KubeVirtImages()) > 0 {
+			t.Errorf("%s: %+v", data, b)
+		}
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		configMap string
@@ -132,10 +149,7 @@ func TestRefuses(t *testing.T) {
 		"not YAML":           {"\t- {", []string{"ConfigMap"}},
 		"another kind":       {"kind: Secret\ndata: {stream: '{}'}", []string{`"Secret"`}},
 		"no stream":          {"kind: ConfigMap\ndata: {releaseVersion: 4.17.3}", []string{"data.stream"}},
-		"no streams":         {"kind: ConfigMap\ndata: {streams: '{}'}", []string{"data.streams"}},
 		"stream not JSON":    {"kind: ConfigMap\ndata: {stream: 'x'}", []string{"data.stream", "JSON"}},
-		"stream is null":     {"kind: ConfigMap\ndata: {stream: 'null'}", []string{"data.stream", "architectures"}},
-		"empty stream":       {"kind: ConfigMap\ndata: {stream: '{}'}", []string{"data.stream", "architectures"}},
 		"streams a list":     {"kind: ConfigMap\ndata: {streams: '[]'}", []string{"data.streams", "object"}},
 		"stream has no name": {`{"kind":"ConfigMap","data":{"streams":"{\"\":{}}"}}`, []string{"data.streams", "name"}},
 		"bad named stream":   {`{"kind":"ConfigMap","data":{"streams":"{\"rhel-9\":7}"}}`, []string{"data.streams", `"rhel-9"`}},

@@ -66,7 +66,15 @@ func (p *Provider) readBlobAs(ctx context.Context, s source, d v1.Descriptor, de
 // openBlob asks for a blob. The URLs that a descriptor of a foreign layer may have are
 // not used: they are an image's word on whom to ask.
 func (p *Provider) openBlob(ctx context.Context, s source, d v1.Descriptor) (*blobBody, error) {
-	b := &blobBody{ctx: ctx, p: p, source: s, digest: d.Digest.String(), size: d.Size}
+	return p.openBlobFrom(ctx, s, d, 0)
+}
+
+// openBlobFrom is openBlob from a byte on.
+func (p *Provider) openBlobFrom(ctx context.Context, s source, d v1.Descriptor, from int64) (*blobBody, error) {
+	b := &blobBody{ctx: ctx, p: p, source: s, digest: d.Digest.String(), size: d.Size, read: from}
+	if from > 0 {
+		return b, b.resume()
+	}
 	resp, err := p.get(ctx, s, "blobs/"+b.digest, nil, "")
 	if err != nil {
 		return nil, err
@@ -123,7 +131,9 @@ func (b *blobBody) mayResume(err error) bool {
 // resume asks for what is missing. A registry that knows no ranges sends everything
 // again, which is good once.
 func (b *blobBody) resume() error {
-	b.resp.Close()
+	if b.resp != nil {
+		b.resp.Close()
+	}
 	resp, err := b.p.send(b.ctx, b.source, wire.Request{Path: b.source.path("blobs/" + b.digest), From: b.read})
 	if err != nil {
 		return err

@@ -94,6 +94,13 @@ func TestRequests(t *testing.T) {
 				if chosen := !r.Platform().IsZero(); chosen != (tt.requests == 3) {
 					t.Errorf("platform %q", r.Platform())
 				}
+				index, entries := "", 0
+				if tt.requests == 3 {
+					index, entries = tt.image.Digest, 2
+				}
+				if got := r.IndexPlatforms(); r.IndexDigest() != index || len(got) != entries || entries > 0 && got[1].Architecture != "amd64" {
+					t.Errorf("index %q with %v, want %q with %d", r.IndexDigest(), got, index, entries)
+				}
 				if n := reg.Count(); n != tt.requests {
 					t.Errorf("%d requests, want %d: %+v", n, tt.requests, reg.Requests())
 				}

@@ -36,9 +36,10 @@ var accepted = []string{
 // manifest is a verified image manifest.
 type manifest struct {
 	digest   string
-	named    string            // what the reference names: digest, or that of the index
-	body     []byte            // what digest is of; nil where it is large, see manifestSlots
-	platform provider.Platform // chosen from an index; zero where there was none
+	named    string              // what the reference names: digest, or that of the index
+	body     []byte              // what digest is of; nil where it is large, see manifestSlots
+	platform provider.Platform   // chosen from an index; zero where there was none
+	among    []provider.Platform // what that index has entries for
 	config   v1.Descriptor
 	layers   []v1.Descriptor // from the bottom up
 }
@@ -83,7 +84,9 @@ func (p *Provider) manifest(ctx context.Context, s source, platform provider.Pla
 	}
 	named := d.digest
 	var chosen provider.Platform
+	var among []provider.Platform
 	if doc.isIndex() {
+		among = platformsOf(doc.Manifests)
 		child, err := choose(doc.Manifests, platform)
 		if err != nil {
 			return nil, located(s.ref, "reading the index", err)
@@ -96,7 +99,9 @@ func (p *Provider) manifest(ctx context.Context, s source, platform provider.Pla
 		}
 		chosen = platformOf(child)
 	}
-	return doc.manifest(d, named, chosen), nil
+	m := doc.manifest(d, named, chosen)
+	m.among = among
+	return m, nil
 }
 
 func (d *document) manifest(v verified, named string, platform provider.Platform) *manifest {
@@ -259,6 +264,7 @@ func parseDocument(body []byte, contentType string) (*document, error) {
 		header.IsIndex() && d.Manifests == nil, header.IsImage() && d.Manifests != nil:
 		return nil, fmt.Errorf("it claims to be %q and is not", wire.CleanText(string(kind)))
 	}
+	d.MediaType = kind
 	return &d, nil
 }
 

@@ -12,41 +12,20 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// choose is the entry of an index for a platform. Operating system, architecture
-// and variant are compared, each on its own. Without a variant wanted, an entry
-// without one comes before the first that has one, as oc's filter by os/arch
-// would take it.
+// choose returns the entry of an index for a platform.
 func choose(entries []v1.Descriptor, want provider.Platform) (v1.Descriptor, error) {
-	want = want.OrDefault()
-	best := -1
-	for i, d := range entries {
-		have := platformOf(d)
-		if d.Platform == nil || have.OS != want.OS || have.Architecture != want.Architecture {
-			continue
-		}
-		switch haveVariant := variant(have); {
-		case want.Variant != "" && haveVariant == variant(want):
-			return d, nil
-		case want.Variant != "":
-		case haveVariant == "":
-			return d, nil
-		case best < 0:
-			best = i
-		}
+	if i := want.Choose(platformDigests(entries)); i >= 0 {
+		return entries[i], nil
 	}
-	if best >= 0 {
-		return entries[best], nil
-	}
-	return v1.Descriptor{}, fail(provider.ClassNotFound, missingPlatform(entries, want))
+	return v1.Descriptor{}, fail(provider.ClassNotFound, missingPlatform(entries, want.OrDefault()))
 }
 
-// variant is normalized: arm64 is v8 and has been nothing else (OCI
-// image-index.md, "Platform Variants").
-func variant(p provider.Platform) string {
-	if p.Architecture == "arm64" && p.Variant == "v8" {
-		return ""
+func platformDigests(entries []v1.Descriptor) []provider.PlatformDigest {
+	out := make([]provider.PlatformDigest, len(entries))
+	for i, d := range entries {
+		out[i] = provider.PlatformDigest{Platform: platformOf(d), Digest: d.Digest.String()}
 	}
-	return p.Variant
+	return out
 }
 
 func platformOf(d v1.Descriptor) provider.Platform {
@@ -56,12 +35,22 @@ func platformOf(d v1.Descriptor) provider.Platform {
 	return provider.Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant}
 }
 
+// platformsOf returns what entries are for, each platform once. Entries that are no
+// image, such as attestations, say "unknown".
+func platformsOf(entries []v1.Descriptor) []provider.Platform {
+	var there []provider.Platform
+	for _, d := range entries {
+		if p := platformOf(d); p.OS != "" && p.OS != "unknown" && !slices.Contains(there, p) {
+			there = append(there, p)
+		}
+	}
+	return there
+}
+
 func missingPlatform(entries []v1.Descriptor, want provider.Platform) error {
 	var there []string
-	for _, d := range entries {
-		if p := platformOf(d); p.OS != "" && p.OS != "unknown" && !slices.Contains(there, p.String()) {
-			there = append(there, p.String())
-		}
+	for _, p := range platformsOf(entries) {
+		there = append(there, p.String())
 	}
 	if len(there) == 0 {
 		return errors.New("the index names no platform")

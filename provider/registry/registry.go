@@ -26,6 +26,8 @@ var (
 	_ provider.Restorer      = (*Provider)(nil)
 	_ provider.ImageProvider = (*Provider)(nil)
 	_ provider.HeadProvider  = (*Provider)(nil)
+
+	_ provider.ContentProvider = (*Provider)(nil)
 )
 
 // New makes a Provider. It contacts nobody; an error is one of cfg.

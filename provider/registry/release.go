@@ -67,6 +67,9 @@ func (o *opened) decode(ctx context.Context, files payload.Files) (*provider.Rel
 	}
 	data.Image, data.PulledFrom = o.req.Image, o.source.ref
 	data.Digest, data.Platform = o.manifest.digest, o.manifest.platform
+	if o.manifest.named != o.manifest.digest {
+		data.IndexDigest, data.IndexPlatforms = o.manifest.named, o.manifest.among
+	}
 	r, err := provider.NewRelease(data)
 	if err != nil {
 		return nil, located(o.source.ref, "reading the release", fail(provider.ClassMalformed, err))

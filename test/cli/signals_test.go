@@ -2,15 +2,19 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
@@ -58,10 +62,57 @@ func TestInterruptLookup(t *testing.T) {
 			}
 			<-asked
 			wantExit(t, cmd, sig, want)
-			if stdout.Len() != 0 || !bytes.Contains(stderr.Bytes(), []byte("interrupted")) {
+			// What is known so far is told: who was being asked.
+			if stdout.Len() != 0 || !bytes.Contains(stderr.Bytes(), []byte("mirrorchain: interrupted\n")) || !bytes.Contains(stderr.Bytes(), []byte("1. "+reg.ByTag("a/b", "1").String()+"\n")) {
 				t.Errorf("stdout %q, stderr %q", &stdout, stderr)
 			}
 		})
+	}
+}
+
+// Ctrl-C ends a check with what is known so far.
+func TestInterruptCheck(t *testing.T) {
+	reg, err := testregistry.Start(testregistry.Config{PlainHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reg.Close()
+	asked := make(chan struct{})
+	once := sync.OnceFunc(func() { close(asked) })
+	release := testpayload.Release{Components: 12}
+	digest := reg.Push("a/release", "", testpayload.Must(release.Image()))
+	reg.Push("a/ocp", "", release.ComponentImage("cli"))
+	hang := reg.ByDigest("a/ocp", release.ComponentDigest("etcd")).Digest()
+	reg.Fail(testregistry.Match{Method: "HEAD", If: func(r testregistry.Request) bool {
+		if !strings.HasSuffix(r.Path, hang) {
+			return false
+		}
+		once()
+		return true
+	}}, testregistry.Hang())
+	cmd, stderr := command(t, "release", "check", "-s", "env:MIRRORS", "--insecure-registry", reg.Host(), "--per-registry", "1", "-o", "json", "quay.io/release@"+digest)
+	policy := fmt.Sprintf("quay.io/release=%[1]s/a/release,quay.io/openshift-release-dev/ocp-v4.0-art-dev=%[1]s/a/ocp", reg.Host())
+	cmd.Env = append(cmd.Env, "MIRRORS="+policy)
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	wantExit(t, cmd, os.Interrupt, 130)
+	var report struct {
+		Complete bool
+		Summary  struct{ Images, Found, Missing, NotAsked int }
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil {
+		t.Fatalf("%v: %s\n%s", err, &stdout, stderr)
+	}
+	s := report.Summary
+	if report.Complete || s.Found == 0 || s.NotAsked == 0 || s.Found+s.Missing+s.NotAsked != s.Images {
+		t.Errorf("%+v", report)
+	}
+	if !bytes.Contains(stderr.Bytes(), []byte("interrupted")) {
+		t.Errorf("stderr %q", stderr)
 	}
 }
 

@@ -42,6 +42,7 @@ func (s *site) close() {
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named]
 //	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real]   sets $DIGEST
 //	registry images NAME REPO COUNT [but COMPONENT...]   what a release of that many components lists
+//	registry remove NAME REPO@DIGEST
 //	registry latency NAME DURATION
 //	registry down|up|mute NAME
 //	registry fail NAME KIND|HEAD|all STATUS|hang|flip|truncate|busy
@@ -141,6 +142,10 @@ func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Regi
 		return s.push(ts, reg, args)
 	case "images":
 		return s.images(reg, args)
+	case "remove":
+		repo, digest, _ := strings.Cut(args[0], "@")
+		reg.Remove(repo, digest)
+		return nil
 	case "latency":
 		d, err := time.ParseDuration(args[0])
 		reg.SetLatency(d)

@@ -38,7 +38,9 @@ type Deps struct {
 	// MaxBytes bounds what each layer that remembers releases holds, for a process with
 	// many chains. 0 is the layer's default.
 	MaxBytes int64
-	// Notes is what outlives the process, nil if nothing does. The registry provider
+	// State is what outlives the command line, with --cache-dir; nil if nothing does. The
+	// operators have none: their pods have no volume that outlives them, and chains for
+	// different CA bundles must not share one. The registry provider
 	// that the layers stand around is given the same disk cache, as its Blobs.
 	State chain.StateStore
 }
@@ -119,12 +121,12 @@ func HypershiftOperator(d Deps) Row {
 			chain.Translate(chain.TranslateConfig{}),
 			// No Components: image-overrides are for the control-plane-operator to apply.
 			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
-			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes, State: d.State}),
+			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes}),
 			// What asks for patience gets it from the controller's queue.
 			chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: OperatorRetryAfter}),
 			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
 			// request for each pull secret, not a layer.
-			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes, State: d.State}),
+			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes}),
 		},
 	}
 }

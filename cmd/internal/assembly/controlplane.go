@@ -31,11 +31,11 @@ func ControlPlaneOperator(d Deps, components map[string]imageref.Ref) ControlPla
 				// The operator's own images, and --image-overrides, in both releases.
 				chain.Components(chain.ComponentsConfig{Images: components}),
 				// Releases are looked up whenever something changes.
-				chain.Cache(chain.CacheConfig{State: d.State}),
+				chain.Cache(chain.CacheConfig{}),
 				// What asks for patience gets it from the controller's queue.
 				chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: OperatorRetryAfter}),
 				// What changed rules or a rotated pull secret ask for again is mostly here.
-				chain.Store(chain.StoreConfig{State: d.State}),
+				chain.Store(chain.StoreConfig{}),
 			},
 		},
 		Rewrite: []chain.Layer{

@@ -28,11 +28,11 @@ func IgnitionServer(d Deps) Row {
 			chain.Translate(chain.TranslateConfig{Live: true}),
 			// No Components: nodes get the release as it is.
 			// Node pools have few releases, and payloads are made again when something changes.
-			chain.Cache(chain.CacheConfig{State: d.State}),
+			chain.Cache(chain.CacheConfig{}),
 			// What is known of hosts is shared with the images that are pulled.
 			chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: d.MaxRetryAfter}),
 			// What changed rules or a rotated pull secret ask for again is mostly here.
-			chain.Store(chain.StoreConfig{State: d.State}),
+			chain.Store(chain.StoreConfig{}),
 		},
 	}
 }

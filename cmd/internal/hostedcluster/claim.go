@@ -52,11 +52,11 @@ func newInfraID(name string) string {
 // errNotOurs says that the control plane namespace is somebody else's.
 var errNotOurs = errors.New("the control plane namespace is taken")
 
-// mayUse fails where the namespace of hc's control plane is there and is no control
+// checkNamespace fails where the namespace of hc's control plane is there and is no control
 // plane namespace, or that of another HostedCluster: two may have names that make one
 // (a/b-c and a-b/c), and one would get the other's pull secret. One that HyperShift
 // made is taken over. exists reports whether it is there.
-func (r *Reconciler) mayUse(ctx context.Context, hc *hyperv1.HostedCluster) (exists bool, err error) {
+func (r *Reconciler) checkNamespace(ctx context.Context, hc *hyperv1.HostedCluster) (exists bool, err error) {
 	ns, key := new(corev1.Namespace), client.ObjectKey{Name: hypershift.ControlPlaneNamespace(hc)}
 	err = r.Client.Get(ctx, key, ns)
 	if apierrors.IsNotFound(err) { // the cache has only ours
@@ -85,15 +85,12 @@ func usable(ns *corev1.Namespace, hc *hyperv1.HostedCluster) error {
 	return nil
 }
 
-// occupy makes the control plane namespace where there is none. It is a create and no
-// apply, so that of two HostedClusters one gets it.
-func (r *Reconciler) occupy(ctx context.Context, hc *hyperv1.HostedCluster, exists bool) error {
-	if exists {
-		return nil
-	}
+// createNamespace creates the control plane namespace. It is no apply, so that of two
+// HostedClusters one gets it.
+func (r *Reconciler) createNamespace(ctx context.Context, hc *hyperv1.HostedCluster) error {
 	err := r.Client.Create(ctx, namespace(hc), client.FieldOwner(Owner))
 	if apierrors.IsAlreadyExists(err) {
-		_, err = r.mayUse(ctx, hc)
+		_, err = r.checkNamespace(ctx, hc)
 	}
 	if err != nil {
 		return fmt.Errorf("making the control plane namespace: %w", err)

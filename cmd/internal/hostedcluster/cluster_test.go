@@ -100,11 +100,12 @@ func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
 	t.Helper()
 	o := Options{
 		Settings: Settings{OperatorImage: ownImage},
-		REST:     w.account(),
-		Log:      zaptest.NewLogger(t),
-		Metrics:  prometheus.NewRegistry(),
-		Registry: registry.Config{RootCAs: w.mirror.CA().Pool(), Dial: w.onlyMirror},
-		Sources:  idms.Config{AbsentPoll: 50 * time.Millisecond},
+		Process: operator.Process{
+			REST: w.account(), Log: zaptest.NewLogger(t),
+			Registry: registry.Config{RootCAs: w.mirror.CA().Pool(), Dial: w.onlyMirror},
+		},
+		Metrics: prometheus.NewRegistry(),
+		Sources: idms.Config{AbsentPoll: 50 * time.Millisecond},
 	}
 	if change != nil {
 		change(&o)

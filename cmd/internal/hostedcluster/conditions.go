@@ -13,9 +13,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// bubbledUp are conditions of the control plane that are shown on the HostedCluster.
-var bubbledUp = [...]hyperv1.ConditionType{hyperv1.ValidReleaseInfo, hyperv1.IgnitionServerValidReleaseInfo}
-
 // validReleaseImage says what came of a lookup, nil for a lookup that went well. One
 // that is True for this generation stays so: the release was there, and that nobody
 // can be asked just now is what Progressing is for.
@@ -48,7 +45,7 @@ func isTrueFor(c *metav1.Condition, hc *hyperv1.HostedCluster) bool {
 // progressing is HyperShift's: blocked by a lookup that failed or by a condition that
 // says what a user must mend, else progressing until the version in the spec is the
 // one that the control plane says it wants.
-func progressing(hc *hyperv1.HostedCluster, o *outcome, err error) metav1.Condition {
+func progressing(hc *hyperv1.HostedCluster, o outcome, err error) metav1.Condition {
 	blocked := func(message string) metav1.Condition {
 		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, message)
 	}
@@ -79,7 +76,7 @@ func (w *workload) handedOver(err error) metav1.Condition {
 	where := "the environment of the control-plane-operator"
 	if w.Handover == HandoverConfigMap {
 		where = "ConfigMap " + handover.ConfigMap
-		if w.namedImage(w.hc) == "" && w.image != w.OperatorImage {
+		if w.namedImage(w.hc) == "" && w.Image != w.OperatorImage {
 			where += ". The image of the control-plane-operator is that of the release: HyperShift's own does not know --overrides-file and does not start with it; name another with --control-plane-operator-image"
 		}
 	}

@@ -41,32 +41,37 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
+	made, err := w.inputs.text()
+	if err != nil {
+		return nil, err
+	}
 	d := &appsv1.Deployment{ObjectMeta: meta(w.hc, hypershift.ControlPlaneOperator)}
+	d.Annotations[inputsAnnotation] = made
 	labels := map[string]string{"app": hypershift.ControlPlaneOperator, "name": hypershift.ControlPlaneOperator}
 	maps.Copy(d.Labels, labels)
 	d.Spec.Replicas = new(int32(1))
 	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"name": hypershift.ControlPlaneOperator}}
 	pod := &d.Spec.Template
 	pod.Labels = map[string]string{}
-	maps.Copy(pod.Labels, w.labels)
+	maps.Copy(pod.Labels, w.Labels)
 	maps.Copy(pod.Labels, labels)
 	pod.Labels[hypershift.ControlPlaneLabel] = hypershift.ControlPlaneNamespace(w.hc)
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: hypershift.ControlPlaneOperator,
 		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
-		NodeSelector:       maps.Clone(w.nodeSelector),
-		Tolerations:        slices.Clone(w.tolerations),
+		NodeSelector:       maps.Clone(w.NodeSelector),
+		Tolerations:        slices.Clone(w.Tolerations),
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   new(true),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 	}
-	if !w.scc {
+	if !w.SCC {
 		pod.Spec.SecurityContext.RunAsUser = new(int64(defaultUID))
 	}
 	c := corev1.Container{
 		Name:            hypershift.ControlPlaneOperator,
-		Image:           w.image,
+		Image:           w.Image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		Command:         []string{"/usr/bin/control-plane-operator"},
 		Args: []string{
@@ -77,7 +82,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 			fmt.Sprintf("--enable-ci-debug-output=%t", w.EnableCIDebugOutput),
 			flagRegistryOverrides + "=" + registryOverrides,
 			// Always there: what an apply names no more might stay.
-			flagImageOverrides + "=" + w.imageOverrides,
+			flagImageOverrides + "=" + w.ImageOverrides,
 		},
 		Env: vars,
 		Ports: []corev1.ContainerPort{
@@ -110,12 +115,12 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 	vars := []corev1.EnvVar{
 		field("MY_NAMESPACE", "metadata.namespace"),
 		field("POD_NAME", "metadata.name"),
-		{Name: "CONTROL_PLANE_OPERATOR_IMAGE", Value: w.image},
-		{Name: "HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE", Value: w.image},
+		{Name: "CONTROL_PLANE_OPERATOR_IMAGE", Value: w.Image},
+		{Name: "HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE", Value: w.Image},
 		{Name: "SOCKS5_PROXY_IMAGE", Value: w.OperatorImage},
 		{Name: "AVAILABILITY_PROBER_IMAGE", Value: w.OperatorImage},
 		{Name: "TOKEN_MINTER_IMAGE", Value: w.OperatorImage},
-		{Name: envRelease, Value: w.release},
+		{Name: envRelease, Value: w.Release},
 	}
 	overrides, err := w.overrides()
 	if err != nil {
@@ -126,7 +131,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		corev1.EnvVar{Name: "CERT_ROTATION_SCALE", Value: cmp.Or(w.CertRotationScale, 24*time.Hour).String()},
 		corev1.EnvVar{Name: "HYPERSHIFT_FEATURESET", Value: w.FeatureSet},
 	)
-	if !w.scc {
+	if !w.SCC {
 		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(defaultUID)})
 	}
 	vars = append(vars, corev1.EnvVar{Name: "METRICS_SET", Value: cmp.Or(w.MetricsSet, "Telemetry")})
@@ -151,10 +156,10 @@ func (w *workload) overrides() ([]corev1.EnvVar, error) {
 // mount adds the volumes: the rules, where a ConfigMap has them, and the CA bundles.
 func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
 	if w.Handover == HandoverConfigMap {
-		c.Args = append(c.Args, "--overrides-file="+handover.File)
+		c.Args = append(c.Args, flagOverridesFile+"="+handover.File)
 		hypershift.MountOverrides(pod, c)
 	}
-	if w.trustBundle {
+	if w.TrustBundle {
 		hypershift.MountUserCA(pod, c, hypershift.UserCABundle)
 	}
 	hypershift.MountManagedCA(pod, c)

@@ -70,7 +70,7 @@ func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*ap
 	if change != nil {
 		change(w)
 	}
-	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.scc)
+	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.SCC)
 	d, err := w.deployment()
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func TestDeploymentGolden(t *testing.T) {
 			w.Handover = HandoverConfigMap
 		}},
 		"everything": {testPolicies(), func(w *workload) {
-			w.scc, w.EnableCIDebugOutput, w.FeatureSet, w.MetricsSet = true, true, "TechPreviewNoUpgrade", "All"
+			w.SCC, w.EnableCIDebugOutput, w.FeatureSet, w.MetricsSet = true, true, "TechPreviewNoUpgrade", "All"
 			w.Proxy = []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy.example.com:3128"}, {Name: "NO_PROXY", Value: ".example.com"}}
 			w.hc.Annotations = map[string]string{hyperv1.ImageOverridesAnnotation: "cli=quay.io/acme/cli:1"}
 			w.hc.Spec.ControlPlaneRelease = &hyperv1.Release{Image: "quay.io/openshift-release-dev/ocp-release:4.18.1-x86_64"}

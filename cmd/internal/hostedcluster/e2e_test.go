@@ -150,7 +150,7 @@ func TestPullSecret(t *testing.T) {
 	// Each edit is noticed by itself.
 	secret := w.pullSecret("{not json")
 	w.create(t, secret)
-	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "pull secret clusters/my-pull-secret, .dockerconfigjson")
+	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "pull secret clusters/my-pull-secret: .dockerconfigjson")
 	change(t, w, secret, func(s *corev1.Secret) { s.Data[hypershift.PullSecretKey] = []byte(w.auth("wrong")) })
 	w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "401")
 	change(t, w, secret, func(s *corev1.Secret) { s.Data[hypershift.PullSecretKey] = []byte(w.auth(password)) })

@@ -2,6 +2,8 @@ package hostedcluster
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -14,38 +16,53 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
+// handed is what came of handing rules to a control plane that is there.
+type handed struct {
+	written    []client.Object    // what carries the rules now, where that was written
+	conditions []metav1.Condition // that tell of it
+	done       bool               // the control plane has the rules
+}
+
 // handOverKnown hands rules to a control plane that is there, whatever else hc has come
 // to ask for: its release and its image stay those of the Deployment, so that no lookup
-// has to go well first, and what no lookup has found good is not rolled out. It returns
-// what that takes, and the condition that tells of it; nothing where there is no such
-// Deployment. It is a conflict where the Deployment is not as the cache has it.
+// has to go well first, and what no lookup has found good is not rolled out. Where the
+// Deployment has the rules it is left as it is: that is for whoever writes the whole. It
+// is a conflict where the Deployment is not as the cache has it.
 //
 // Other --registry-overrides than the Deployment has change the image as well, which
 // takes a lookup: unless anyhow, nothing is written then.
-func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluster, rules *encodedRules, anyhow bool) (objects []client.Object, told []metav1.Condition, err error) {
+func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluster, rules *encodedRules, anyhow bool) (handed, error) {
 	live := new(appsv1.Deployment)
-	err = r.Client.Get(ctx, client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hypershift.ControlPlaneOperator}, live)
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hypershift.ControlPlaneOperator}, live)
 	if err != nil {
-		return nil, nil, client.IgnoreNotFound(err)
+		return handed{}, client.IgnoreNotFound(err)
 	}
 	in, ok := inputsIn(live)
 	if !ok || !isOf(live, hc) || !live.DeletionTimestamp.IsZero() {
-		return nil, nil, nil
+		return handed{}, nil
 	}
 	w := &workload{Settings: r.Settings, inputs: in, hc: hc}
 	objects, unfit := w.handOver(rules)
-	told = []metav1.Condition{w.handedOver(unfit)}
+	told := []metav1.Condition{w.handedOver(unfit)}
 	if unfit != nil {
-		return nil, told, nil // nothing of this mends itself
+		return handed{conditions: told}, nil // nothing of this mends itself
 	}
-	if flag, err := rules.flag(); err != nil || flag != argOf(live, flagRegistryOverrides) && !anyhow {
-		return nil, nil, nil
+	deployment := objects[len(objects)-1].(*appsv1.Deployment)
+	has, gets := rulesIn(live), rulesIn(deployment)
+	flag := func(arg string) bool { return strings.HasPrefix(arg, flagRegistryOverrides) }
+	switch {
+	case slices.Equal(has, gets):
+		err = r.applyAll(ctx, objects[:len(objects)-1])
+		return handed{conditions: told, done: true}, err
+	case slices.IndexFunc(has, flag) < 0 || !slices.Contains(gets, has[slices.IndexFunc(has, flag)]):
+		if !anyhow {
+			return handed{}, nil
+		}
 	}
-	deployment := objects[len(objects)-1]
 	deployment.SetResourceVersion(live.ResourceVersion) // in, and nothing newer
 	err = r.applyAll(ctx, objects)
 	deployment.SetResourceVersion("")
-	return objects, told, err
+	return handed{objects, told, true}, err
 }
 
 // handOver is what carries rules: the Deployment, and before it the ConfigMap where

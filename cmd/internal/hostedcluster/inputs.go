@@ -2,7 +2,7 @@ package hostedcluster
 
 import (
 	"cmp"
-	"maps"
+	"encoding/json"
 	"strings"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -10,86 +10,80 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // inputs are what a HostedCluster and its release say about the control-plane-operator's
-// Deployment: all that a lookup has to go well for. What is there shows them
-// (inputsIn), so that rules can be exchanged in it and nothing else.
+// Deployment: all that a lookup has to go well for. The Deployment says in an annotation
+// which it was made of, so that its rules can be exchanged and nothing else. They are not
+// read from its other fields: others write those too, and what they added would become
+// ours.
 type inputs struct {
-	release        string // that it operates on
-	image          string // of the control-plane-operator
-	imageOverrides string // value of --image-overrides
-	labels         map[string]string
-	nodeSelector   map[string]string
-	tolerations    []corev1.Toleration
-	trustBundle    bool // there is an additional CA bundle
-	scc            bool // the cluster has SecurityContextConstraints
+	Release        string              `json:"release"`        // that it operates on
+	Image          string              `json:"image"`          // of the control-plane-operator
+	ImageOverrides string              `json:"imageOverrides"` // value of --image-overrides
+	Labels         map[string]string   `json:"labels,omitempty"`
+	NodeSelector   map[string]string   `json:"nodeSelector,omitempty"`
+	Tolerations    []corev1.Toleration `json:"tolerations,omitempty"`
+	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
+	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
 }
 
-// What is looked for in a Deployment that is there.
+// inputsAnnotation has the inputs that a Deployment was made of, in JSON.
+const inputsAnnotation = "mirrorchain.io/deployment-inputs"
+
+// What carries rules in a Deployment.
 const (
 	flagRegistryOverrides = "--registry-overrides"
 	flagImageOverrides    = "--image-overrides"
+	flagOverridesFile     = "--overrides-file"
 	envRelease            = "OPERATE_ON_RELEASE_IMAGE"
 )
 
 // inputsOf are those of hc as its spec stands.
 func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 	return inputs{
-		release:        hypershift.ControlPlaneRelease(hc),
-		image:          image,
-		imageOverrides: cmp.Or(hc.Annotations[hyperv1.ImageOverridesAnnotation], "="),
-		labels:         hc.Spec.Labels,
-		nodeSelector:   hc.Spec.NodeSelector,
-		tolerations:    hc.Spec.Tolerations,
-		trustBundle:    hc.Spec.AdditionalTrustBundle != nil,
-		scc:            scc,
+		Release:        hypershift.ControlPlaneRelease(hc),
+		Image:          image,
+		ImageOverrides: cmp.Or(hc.Annotations[hyperv1.ImageOverridesAnnotation], "="),
+		Labels:         hc.Spec.Labels,
+		NodeSelector:   hc.Spec.NodeSelector,
+		Tolerations:    hc.Spec.Tolerations,
+		TrustBundle:    hc.Spec.AdditionalTrustBundle != nil,
+		SCC:            scc,
 	}
 }
 
-// inputsIn are those that d was made of. ok is false where it does not say which
-// release and which image it is for.
+// text returns in as the value of [inputsAnnotation].
+func (in inputs) text() (string, error) {
+	data, err := json.Marshal(in)
+	return string(data), err
+}
+
+// inputsIn returns the inputs that d was made of. ok is false where it does not say so.
 func inputsIn(d *appsv1.Deployment) (in inputs, ok bool) {
-	pod := &d.Spec.Template
-	in = inputs{
-		imageOverrides: argOf(d, flagImageOverrides),
-		labels:         maps.Clone(pod.Labels),
-		nodeSelector:   pod.Spec.NodeSelector,
-		tolerations:    pod.Spec.Tolerations,
-		scc:            pod.Spec.SecurityContext == nil || pod.Spec.SecurityContext.RunAsUser == nil,
-	}
-	for _, own := range []string{"app", "name", hypershift.ControlPlaneLabel} {
-		delete(in.labels, own)
-	}
-	for _, v := range pod.Spec.Volumes {
-		in.trustBundle = in.trustBundle || v.Name == hypershift.UserCAVolume
-	}
-	c, _ := containerOf(d)
-	in.image = c.Image
-	for _, v := range c.Env {
-		if v.Name == envRelease {
-			in.release = v.Value
-		}
-	}
-	return in, in.image != "" && in.release != ""
+	err := json.Unmarshal([]byte(d.Annotations[inputsAnnotation]), &in)
+	return in, err == nil && in.Image != "" && in.Release != ""
 }
 
-// argOf is the value of a flag in d, "" if it is not there.
-func argOf(d *appsv1.Deployment, flag string) string {
-	c, _ := containerOf(d)
-	for _, arg := range c.Args {
-		if value, ok := strings.CutPrefix(arg, flag+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-func containerOf(d *appsv1.Deployment) (corev1.Container, bool) {
+// rulesIn returns all that carries rules in d, to be compared.
+func rulesIn(d *appsv1.Deployment) (out []string) {
 	for _, c := range d.Spec.Template.Spec.Containers {
-		if c.Name == hypershift.ControlPlaneOperator {
-			return c, true
+		if c.Name != hypershift.ControlPlaneOperator {
+			continue
+		}
+		for _, arg := range c.Args {
+			if name, _, _ := strings.Cut(arg, "="); name == flagRegistryOverrides || name == flagOverridesFile {
+				out = append(out, arg)
+			}
+		}
+		for _, name := range []string{handover.ImageOverridesVariable, handover.Variable} {
+			for _, v := range c.Env {
+				if v.Name == name {
+					out = append(out, v.Name+"="+v.Value)
+				}
+			}
 		}
 	}
-	return corev1.Container{}, false
+	return out
 }

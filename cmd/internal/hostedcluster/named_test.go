@@ -27,7 +27,7 @@ func TestHandedOverTellsOfReleaseImage(t *testing.T) {
 			if c.annotation != "" {
 				hc.Annotations = map[string]string{hyperv1.ControlPlaneOperatorImageAnnotation: c.annotation}
 			}
-			w := &workload{Settings: Settings{OperatorImage: ownImage, ControlPlaneOperatorImage: c.flag, Handover: c.how}, hc: hc, inputs: inputs{image: c.image}}
+			w := &workload{Settings: Settings{OperatorImage: ownImage, ControlPlaneOperatorImage: c.flag, Handover: c.how}, hc: hc, inputs: inputs{Image: c.image}}
 			if got := w.handedOver(nil).Message; strings.Contains(got, "--control-plane-operator-image") != c.told {
 				t.Errorf("it says %q", got)
 			}

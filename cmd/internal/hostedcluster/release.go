@@ -3,12 +3,17 @@ package hostedcluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -21,9 +26,34 @@ const hypershiftComponent = "hypershift"
 
 // found is what was looked up for a HostedCluster.
 type found struct {
+	pullSecret   *corev1.Secret
+	bundle       string            // the additional CA bundle, "" if there is none
 	controlPlane *provider.Release // mostly the same as that of the cluster
 	arch         hyperv1.PayloadArchType
 	trust        string // what of the CA bundle is not trusted; "" if nothing
+}
+
+// lookUp reads what hc is looked up with, and the releases. It is an errUnfinished where
+// rules are not in force any more before it is done.
+func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rules *policy.Rules) (f found, err error) {
+	secret, credentials, err := hypershift.Credentials(ctx, r.Client, client.ObjectKey{Namespace: hc.Namespace, Name: hc.Spec.PullSecret.Name})
+	if err != nil {
+		return f, err
+	}
+	var bundle string
+	if ref := hc.Spec.AdditionalTrustBundle; ref != nil {
+		if bundle, err = hypershift.ReadCABundle(ctx, r.Client, client.ObjectKey{Namespace: hc.Namespace, Name: ref.Name}); err != nil {
+			return f, fmt.Errorf("spec.additionalTrustBundle: %w", err)
+		}
+	}
+	inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
+	defer leave()
+	f, err = r.lookup(inForce, hc, credentials, bundle)
+	if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
+		return found{}, errUnfinished // by the old rules, and must not be written
+	}
+	f.pullSecret, f.bundle = secret, bundle
+	return f, err
 }
 
 // lookup reads the release of hc and that of its control plane, with the cluster's own

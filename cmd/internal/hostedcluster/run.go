@@ -3,18 +3,15 @@ package hostedcluster
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"k8s.io/client-go/rest"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/provider/registry"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
@@ -26,10 +23,9 @@ type Options struct {
 	// FindImage finds Settings.OperatorImage where that is empty, when health and metrics
 	// are served already. A failure is tried again, but for one of [ErrNoImage].
 	FindImage func(context.Context) (string, error)
-	// REST is the connection to the management cluster.
-	REST *rest.Config
-	// Log is the operator's; nil is silent.
-	Log *zap.Logger
+	// Process has the connection to the management cluster, the log, nil for none, and how
+	// registries are read.
+	operator.Process
 	// LeaseNamespace, MetricsAddr, HealthAddr and Metrics are those of
 	// [operator.Config].
 	LeaseNamespace          string
@@ -38,8 +34,6 @@ type Options struct {
 	// RegistryOverrides is --registry-overrides: replaced in lookups and results, and
 	// handed on.
 	RegistryOverrides string
-	// Registry configures how registries are read.
-	Registry registry.Config
 	// Sources are how policies are read from the cluster; REST is filled in.
 	Sources idms.Config
 }
@@ -68,9 +62,9 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	srcs = append(srcs, sources.Static("flags", policy.Policy{Rules: rewrites}))
-	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: o.Log, TolerateInvalid: true}, srcs...)
+	resolver, err := operator.NewResolver(ctx, o.Log, srcs...)
 	if err != nil {
-		return fmt.Errorf("reading the mirror policies: %w", err)
+		return err
 	}
 
 	lookups, err := NewLookups(o.Registry, operator.TagsFollow(resolver.Current), deps)

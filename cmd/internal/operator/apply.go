@@ -1,13 +1,13 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +18,9 @@ import (
 // is HyperShift's (support/upsert/apply.go).
 const StateHash = "hypershift.openshift.io/desired-state-hash"
 
+// stamped begins our values of [StateHash], so that HyperShift's are told apart.
+const stamped = "mirrorchain-"
+
 // Applier writes objects by server-side apply, as one field owner, and only when
 // they differ from what is there. It is safe for concurrent use.
 type Applier struct {
@@ -25,6 +28,10 @@ type Applier struct {
 	// request that changes nothing. Objects read from a cache must be watched by whoever
 	// applies them, so that what others change comes back.
 	Client client.Client
+	// Live reads from the API server what the cache of Client does not have: it may be
+	// limited to objects of the owner, and another's may have the name. Nil: the cache has
+	// everything.
+	Live client.Reader
 	// Owner is the field owner, the operator's name. Fields that somebody else owns
 	// are taken over where desired states name them, and left alone where not.
 	Owner string
@@ -38,8 +45,12 @@ type Applier struct {
 // ([StateHash]) and still has it. Where the two are not surely the same the API server
 // decides: applying what is there already changes nothing and costs no new version.
 //
-// Where desired has a resource version, it is a conflict when the object that is there has
-// another one and is to be written.
+// It is a conflict when the object is written by somebody else between the reading and the
+// writing; where desired has a resource version, since that one.
+//
+// What others add stays: items of lists that are merged by a key (containers, variables,
+// volumes), pull secrets of a ServiceAccount, labels and annotations. Of a Deployment that
+// HyperShift wrote last, what HyperShift added is removed.
 //
 // desired is not modified. Its status and creationTimestamp are not applied.
 func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed bool, err error) {
@@ -66,22 +77,25 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 		return fail(err)
 	}
 	live := there.(client.Object)
-	err = a.Client.Get(ctx, client.ObjectKeyFromObject(desired), live)
-	switch {
-	case apierrors.IsNotFound(err):
-	case err != nil:
+	exists, err := a.read(ctx, client.ObjectKeyFromObject(desired), live)
+	if err != nil {
 		return fail(err)
-	default:
+	}
+	if exists {
+		keepPullSecrets(live, want)
 		have, err := state(live)
 		if err != nil {
 			return fail(err)
 		}
 		have.SetGroupVersionKind(gvk)
-		if contains(have.Object, want.Object) {
+		if contains(have.Object, want.Object, false) {
 			return false, nil
 		}
+		if err := a.takeOver(ctx, live); err != nil {
+			return fail(err)
+		}
 	}
-	want.SetResourceVersion(version)
+	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion()))
 	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
 	if err != nil {
 		return fail(err)
@@ -113,38 +127,7 @@ func stamp(u *unstructured.Unstructured) error {
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	annotations[StateHash] = hex.EncodeToString(sum[:16])
+	annotations[StateHash] = stamped + hex.EncodeToString(sum[:16])
 	u.SetAnnotations(annotations)
 	return nil
-}
-
-// contains reports whether have says all that want says. Lists must agree in length
-// and order; maps may say more.
-func contains(have, want any) bool {
-	switch want := want.(type) {
-	case map[string]any:
-		have, ok := have.(map[string]any)
-		if !ok {
-			return false
-		}
-		for k, v := range want {
-			h, ok := have[k]
-			if !ok && v != nil || !contains(h, v) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		have, ok := have.([]any)
-		if !ok || len(have) != len(want) {
-			return false
-		}
-		for i, v := range want {
-			if !contains(have[i], v) {
-				return false
-			}
-		}
-		return true
-	}
-	return have == want
 }

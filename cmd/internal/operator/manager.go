@@ -76,24 +76,20 @@ func NewManager(cfg Config) (manager.Manager, error) {
 	// down with items in it (kubernetes-sigs/controller-runtime#3538), and then the process
 	// keeps the lease until grace is over. Nothing here has a priority.
 	priorities := false
-	mgr, err := manager.New(cfg.REST, manager.Options{
+	options := manager.Options{
 		Scheme:                  cfg.Scheme,
 		MapperProvider:          newMapper,
 		Logger:                  Logr(cfg.Log),
 		Cache:                   cfg.Cache,
 		Client:                  cfg.Client,
-		LeaderElection:          cfg.LeaseNamespace != "",
-		LeaderElectionID:        cfg.Name,
-		LeaderElectionNamespace: cfg.LeaseNamespace,
-		// The process ends with the manager, so nothing goes on without the lease.
-		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       metricsserver.Options{BindAddress: cfg.MetricsAddr},
-		HealthProbeBindAddress:        cfg.HealthAddr,
-		GracefulShutdownTimeout:       &grace,
+		Metrics:                 metricsserver.Options{BindAddress: cfg.MetricsAddr},
+		HealthProbeBindAddress:  cfg.HealthAddr,
+		GracefulShutdownTimeout: &grace,
 		// Names of controllers are checked against a variable of the process, which knows
 		// nothing of managers that have ended.
 		Controller: config.Controller{SkipNameValidation: &unchecked, CacheSyncTimeout: patience, UsePriorityQueue: &priorities},
-	})
+	}
+	mgr, err := newManager(cfg, options)
 	if err != nil {
 		return nil, fmt.Errorf("setting up %s: %w", cfg.Name, err)
 	}
@@ -103,6 +99,33 @@ func NewManager(cfg Config) (manager.Manager, error) {
 		mgr.Add(Everywhere(cfg.Resolver.Start)),
 		mgr.Add(Everywhere(func(ctx context.Context) error { return report(ctx, cfg.Resolver, cfg.Metrics, cfg.Collectors...) })),
 	)
+}
+
+// newManager makes a manager with a lease, if cfg says so, whose client writes nothing
+// without it.
+func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
+	if cfg.LeaseNamespace == "" {
+		return manager.New(cfg.REST, options)
+	}
+	held, lock, err := newLease(cfg.REST, cfg.LeaseNamespace, cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	writes := newFence(held.held)
+	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
+		c, err := client.New(config, o)
+		return fencedClient{c, writes}, err
+	}
+	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, held
+	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(leaseDuration), new(renewDeadline), new(lookAtLease)
+	// The process ends with the manager, so nothing goes on without the lease.
+	options.LeaderElectionReleaseOnCancel = true
+	mgr, err := manager.New(cfg.REST, options)
+	if err != nil {
+		return nil, err
+	}
+	lock.LockConfig.EventRecorder = mgr.GetEventRecorderFor(cfg.Name) //nolint:staticcheck // what client-go's lock takes
+	return mgr, mgr.Add(manager.RunnableFunc(writes.Start))
 }
 
 // Everywhere is a runnable that runs on replicas that wait for the lease, too.

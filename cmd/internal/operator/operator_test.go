@@ -36,7 +36,7 @@ func TestContains(t *testing.T) {
 		"list for map":     {m{"b": l{}}, false},
 		"map for list":     {m{"e": m{}}, false},
 	} {
-		if got := contains(have, c.want); got != c.is {
+		if got := contains(have, c.want, false); got != c.is {
 			t.Errorf("%s: got %t", name, got)
 		}
 	}

@@ -38,7 +38,7 @@ func DefaultBundles() []string {
 }
 
 // BundlesHelp is what the operators' --trust-bundle says.
-const BundlesHelp = "a `FILE` of authorities to trust registries by, PEM, beside the system's; followed, and need not be there; may be given more than once"
+const BundlesHelp = "`FILE` of authorities to trust registries by, PEM, beside the system's; followed, and need not be there; repeatable"
 
 // Registries returns [registry.CertDirs] of dirs, with the authorities of bundles trusted
 // beside those. A bundle is read by [ParseBundle]; it need not be there, but one that is

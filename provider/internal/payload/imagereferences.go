@@ -78,6 +78,9 @@ func decodeImageReferences(b []byte) (provider.ReleaseData, error) {
 	if is.Metadata.Name == "" {
 		return provider.ReleaseData{}, errors.New("metadata.name is empty; want the release's version")
 	}
+	if !version.MatchString(is.Metadata.Name) { // HyperShift parses it, and it is printed
+		return provider.ReleaseData{}, fmt.Errorf("metadata.name %.100q is no semantic version (semver.org); want one such as 4.17.3", is.Metadata.Name)
+	}
 	d := provider.ReleaseData{
 		Version:    is.Metadata.Name,
 		Created:    is.Metadata.CreationTimestamp.UTC(),

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -40,8 +41,12 @@ func Command(version string) *cobra.Command {
 				return err
 			}
 			defer base.Close()
+			reaper, err := process.NewReaper()
+			if err != nil {
+				return err
+			}
 			s, err := New(cmd.Context(), Process{
-				Options: o, REST: rest, Base: base, Log: log, MetricsAddr: metrics, HealthAddr: health, Linger: linger,
+				Options: o, REST: rest, Base: base, Log: log, MetricsAddr: metrics, HealthAddr: health, Linger: linger, Reaper: reaper,
 			})
 			if err != nil {
 				return err

@@ -23,6 +23,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/httpserver"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -72,6 +73,9 @@ type Process struct {
 	Base Base
 	// Log is the server's; nil is silent.
 	Log *zap.Logger
+	// Reaper kills what programs of the release leave behind; nil is nobody. It is for main:
+	// a process that has one starts no other programs.
+	Reaper *process.Reaper
 	// MetricsAddr and HealthAddr are those of [operator.Config].
 	MetricsAddr, HealthAddr string
 	// Metrics is where metrics are registered; nil is the registry that MetricsAddr
@@ -212,7 +216,7 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	}
 	generator, err := payload.New(payload.Config{
 		Releases: releases, Images: images, Rules: rules, Files: files, WorkDir: o.WorkDir,
-		FeatureGate: o.FeatureGate, OSRelease: o.OSRelease, Clients: o.Clients, Parallel: o.Parallel, Log: p.Log,
+		FeatureGate: o.FeatureGate, OSRelease: o.OSRelease, Clients: o.Clients, Reaper: p.Reaper, Parallel: o.Parallel, Log: p.Log,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -42,6 +43,9 @@ type Config struct {
 	// Env is added to the environment of programs, "NAME=value". Without it they have PATH,
 	// HOME, TMPDIR, and what their registry client needs.
 	Env []string
+
+	// Reaper kills what programs leave behind outside of their process group; nil is nobody.
+	Reaper *process.Reaper
 
 	// Parallel is how many payloads are made at once; 0 is 4. Others wait.
 	Parallel int

@@ -178,7 +178,7 @@ func (w *work) run(ctx context.Context, step, program, dir string, args []string
 
 func (w *work) spec(program, dir string, args []string, limit time.Duration) process.Spec {
 	return process.Spec{
-		Path: filepath.Join(w.path, filepath.FromSlash(program)), Args: args, Dir: dir, Limit: limit, Output: keep + w.secrets.margin(),
+		Path: filepath.Join(w.path, filepath.FromSlash(program)), Args: args, Dir: dir, Limit: limit, Output: keep + w.secrets.margin(), Reaper: w.cfg.Reaper,
 		Env: slices.Concat([]string{"PATH=/usr/bin:/bin", "HOME=" + w.path, "TMPDIR=" + filepath.Join(w.path, "tmp")}, w.clientEnv(), w.cfg.Env),
 	}
 }

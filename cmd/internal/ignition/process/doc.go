@@ -1,8 +1,8 @@
-// Package process runs programs that may hang, fail, or leave others behind: each
-// with a time limit, in a process group of its own that is killed as a whole, with
-// bounded output that errors carry. No shell is involved.
+// Package process runs programs that may hang, fail, or leave others behind. Each has a
+// time limit and a process group of its own that is killed as a whole, and does not
+// outlive this process. Its output is bounded, and errors carry the end of it. No shell
+// is involved. A [Reaper] also kills processes that have left their group.
 //
-// It is not for programs that have a conversation: nothing is read from or written
-// to them, and what they print is only kept for whoever has to find out why they
-// failed.
+// It is not for programs that have a conversation: nothing is written to them, and their
+// output is kept only for whoever has to find out why they failed.
 package process

@@ -2,8 +2,13 @@
 
 package process
 
-import "os/exec"
+import (
+	"os/exec"
+	"syscall"
+)
 
-// Without process groups only the program itself is killed.
-func ownGroup(*exec.Cmd)  {}
-func killGroup(*exec.Cmd) {}
+// attributes has no process groups to offer: only the program itself is killed.
+func attributes() *syscall.SysProcAttr { return nil }
+
+// kill kills the program.
+func kill(cmd *exec.Cmd) error { return cmd.Process.Kill() }

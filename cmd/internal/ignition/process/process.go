@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -19,17 +21,19 @@ type Spec struct {
 	Dir  string   // to run it in
 	// Env is the complete environment, "NAME=value"; nil is an empty one, not ours.
 	Env []string
-	// Limit is how long it may run; 0 is for ever.
+	// Limit is how long it may run; 0 is without a limit.
 	Limit time.Duration
 	// Output is how many bytes of its output are kept, the last ones; 0 is 16 KiB.
 	Output int
+	// Reaper, if not nil, kills what the program leaves behind outside of its group.
+	Reaper *Reaper
 }
 
 // Error is a program that did not do what it should.
 type Error struct {
 	// Program is the name of the file, without its directory.
 	Program string
-	// Err is why: an [*exec.ExitError], a context error, or that it could not start.
+	// Err is the cause: an [*exec.ExitError], a context error, or that it could not start.
 	Err error
 	// Limit is set where the time limit ended it.
 	Limit time.Duration
@@ -38,7 +42,7 @@ type Error struct {
 	Output string
 }
 
-// Error says what went wrong, without the output.
+// Error returns what went wrong, without the output.
 func (e *Error) Error() string {
 	if e.Limit > 0 {
 		return fmt.Sprintf("%s: not done after %v", e.Program, e.Limit)
@@ -46,7 +50,7 @@ func (e *Error) Error() string {
 	return e.Program + ": " + e.Err.Error()
 }
 
-// Unwrap is why.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Run runs a program to its end. The error is an [*Error]. When it returns, the
@@ -73,8 +77,8 @@ type Process struct {
 
 var errLimit = errors.New("time limit")
 
-// Start starts a program. It is killed when ctx ends, at the limit, and by Stop,
-// which is to be called in any case. The error is an [*Error].
+// Start starts a program. It is killed when ctx ends, at the limit, and by Stop, which
+// must be called in any case. The error is an [*Error].
 func Start(ctx context.Context, s Spec) (*Process, error) {
 	p := &Process{spec: s, out: newTail(cmp.Or(s.Output, 16<<10)), done: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(ctx)
@@ -83,12 +87,29 @@ func Start(ctx context.Context, s Spec) (*Process, error) {
 		outer := p.cancel
 		p.ctx, p.cancel = inner, func() { stop(); outer() }
 	}
-	if err := p.start(); err != nil {
+	started := make(chan error)
+	go p.run(started)
+	if err := <-started; err != nil {
 		p.cancel()
 		return nil, &Error{Program: filepath.Base(s.Path), Err: err}
 	}
-	go p.wait()
 	return p, nil
+}
+
+// run starts the program, says how that went, and waits for the end. The kernel takes
+// the end of the thread that started a program for the end of its parent, so the thread
+// is kept until the program has ended.
+func (p *Process) run(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := p.start(); err != nil {
+		started <- err
+		return
+	}
+	started <- nil
+	defer close(p.done)
+	defer p.cancel()
+	p.wait()
 }
 
 // start tries again while the file is "busy": another program that is being started
@@ -100,10 +121,20 @@ func (p *Process) start() error {
 		p.cmd.Dir = p.spec.Dir
 		p.cmd.Env = append([]string{}, p.spec.Env...)
 		p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-		// What its children hold open is not waited for any longer.
-		p.cmd.WaitDelay = time.Second
-		ownGroup(p.cmd)
-		err := p.cmd.Start()
+		p.cmd.WaitDelay = time.Second // what its children hold open is not waited for any longer
+		p.cmd.SysProcAttr = attributes()
+		p.cmd.Cancel = func() error {
+			if err := kill(p.cmd); !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+			return os.ErrProcessDone
+		}
+		err := p.spec.Reaper.start(func() (int, error) {
+			if err := p.cmd.Start(); err != nil {
+				return 0, err
+			}
+			return p.cmd.Process.Pid, nil
+		})
 		if !errors.Is(err, syscall.ETXTBSY) || attempt > 1<<9 {
 			return err
 		}
@@ -116,10 +147,9 @@ func (p *Process) start() error {
 }
 
 func (p *Process) wait() {
-	defer close(p.done)
-	defer p.cancel()
 	err := p.cmd.Wait()
-	killGroup(p.cmd) // its children
+	_ = kill(p.cmd) // its children
+	p.spec.Reaper.ended(p.cmd.Process.Pid)
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it ended well, and only its children did not
 	}
@@ -136,14 +166,14 @@ func (p *Process) wait() {
 	p.err = e
 }
 
-// Done is closed when the program has ended.
+// Done returns a channel that is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is why the program failed, an [*Error], or nil if it ended well. It is to be
-// called once Done is closed.
+// Err returns why the program failed, an [*Error], or nil if it ended well. Call it once
+// Done is closed.
 func (p *Process) Err() error { return p.err }
 
-// Output is the end of what the program has printed so far.
+// Output returns the end of what the program has printed so far.
 func (p *Process) Output() string { return p.out.String() }
 
 // Stop kills the program and its children and waits until they are gone. It may be

@@ -40,20 +40,46 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	case "hang":
 		connect()
+		if os.Getenv("READY") != "" {
+			_ = os.NewFile(3, "ready").Close()
+		}
 		select {}
-	case "parent", "orphan": // starts a child that hangs
-		child := exec.Command(os.Args[0])
-		child.Env = []string{"MODE=hang", "ADDR=" + os.Getenv("ADDR")}
-		child.Stdout = os.Stdout
-		if err := child.Start(); err != nil {
+	case "server": // runs a program that hangs, and waits for it
+		_ = process.Run(context.Background(), process.Spec{Path: os.Args[0], Env: []string{"MODE=hang", "ADDR=" + os.Getenv("ADDR")}})
+	case "reaping-server": // runs a program that leaves a daemon behind, and goes on
+		reaper, err := process.NewReaper()
+		if err != nil {
 			panic(err)
 		}
-		if os.Getenv("MODE") == "orphan" {
-			connect() // so that the test sees both come
-			return
+		err = process.Run(context.Background(), process.Spec{
+			Path: os.Args[0], Env: []string{"MODE=daemon", "ADDR=" + os.Getenv("ADDR")}, Reaper: reaper,
+		})
+		if err != nil {
+			panic(err)
 		}
 		connect()
 		select {}
+	case "parent", "orphan", "daemon": // starts a child that hangs
+		child := exec.Command(os.Args[0])
+		child.Env = []string{"MODE=hang", "READY=3", "ADDR=" + os.Getenv("ADDR")}
+		child.Stdout = os.Stdout
+		if os.Getenv("MODE") == "daemon" {
+			child.SysProcAttr = newSession()
+		}
+		ready, closedByChild, err := os.Pipe()
+		if err != nil {
+			panic(err)
+		}
+		child.ExtraFiles = []*os.File{closedByChild}
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		_ = closedByChild.Close()
+		_, _ = io.ReadAll(ready) // until the child is connected
+		connect()
+		if os.Getenv("MODE") == "parent" {
+			select {}
+		}
 	}
 }
 

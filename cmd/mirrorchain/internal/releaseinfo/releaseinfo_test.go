@@ -1,4 +1,4 @@
-package main
+package releaseinfo
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -40,9 +42,11 @@ func someRelease(t *testing.T) *provider.Release {
 	return rel
 }
 
+var none = notices.New(nil, nil)
+
 func TestReleaseText(t *testing.T) {
 	var out bytes.Buffer
-	releaseText(&out, refArg{"quay.io/ocp/release@" + someDigest, imageref.MustParse("quay.io/ocp/release@" + someDigest)}, someRelease(t))
+	Text(&out, imageref.MustParse("quay.io/ocp/release@"+someDigest), someRelease(t))
 	want := strings.ReplaceAll(`Name:       4.17.3
 Digest:     SHA
 Created:    2024-10-28T09:15:42Z
@@ -73,18 +77,19 @@ Images:
 
 func TestReleaseJSON(t *testing.T) {
 	var out bytes.Buffer
-	a := &app{sys: System{Stdout: &out}, opts: options{output: formatJSON}}
 	rel := someRelease(t)
-	if err := a.print(infoOf(refArg{"quay.io/ocp/release@" + someDigest, rel.Image()}, rel), nil); err != nil {
+	if err := output.Write(&out, output.JSON, New("quay.io/ocp/release@"+someDigest, rel.Image(), rel, none), nil); err != nil {
 		t.Fatal(err)
 	}
 	want := `{
   "image": "quay.io/ocp/release@D",
   "digest": "D",
+  "instanceDigest": "D",
   "pulledFrom": "mirror.corp/ocp/release@D",
   "version": "4.17.3",
   "stale": false,
   "platform": "linux/arm64",
+  "indexPlatforms": [],
   "created": "2024-10-28T09:15:42Z",
   "metadata": {
     "previous": [
@@ -125,7 +130,9 @@ func TestReleaseJSON(t *testing.T) {
       "image": "quay.io/ocp/art@D",
       "canonical": "quay.io/ocp/art@D"
     }
-  ]
+  ],
+  "warnings": [],
+  "skipped": []
 }
 `
 	if got := strings.ReplaceAll(out.String(), someDigest, "D"); got != want {
@@ -141,8 +148,7 @@ func TestReleaseJSONEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	a := &app{sys: System{Stdout: &out}, opts: options{output: formatJSON}}
-	if err := a.print(infoOf(refArg{"quay.io/a/b:1", rel.Image()}, rel), nil); err != nil {
+	if err := output.Write(&out, output.JSON, New("quay.io/a/b:1", rel.Image(), rel, none), nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`"attempts": []`, `"componentVersions": {}`, `"components": []`, `"created": null`} {
@@ -150,7 +156,7 @@ func TestReleaseJSONEmpty(t *testing.T) {
 			t.Errorf("no %s in %s", want, out.String())
 		}
 	}
-	if strings.Contains(out.String(), "platform") {
+	if strings.Contains(out.String(), `"platform"`) {
 		t.Errorf("a platform that was not chosen: %s", out.String())
 	}
 }

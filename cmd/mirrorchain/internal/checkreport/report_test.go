@@ -1,38 +1,37 @@
-package main
+package checkreport
 
 import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
-	"io"
 	"strings"
 	"testing"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 )
 
 // What a release or a registry says does nothing to a terminal, in any format, and is
 // what it was for who decodes it.
 func TestReportsPrintNothingElse(t *testing.T) {
-	const name = "etcd\u009b2J\u202e"
-	r := &checkReport{Version: "4.17.3", Images: []checkedImage{{Name: name, Status: statusMissing, Error: name}}, Summary: checkSummary{Images: 1, Missing: 1}}
-	for _, format := range []outputFormat{formatText, formatJSON, formatJUnit} {
+	const name, forged = "etcd\u009b2J\u202e", "Release 4.17.3: all 190 images are available"
+	r := &Report{Version: "4.17.3\n" + forged, Images: []Image{{Name: name, Image: name, Status: Missing, Error: name}}, Summary: Summary{Images: 1, Missing: 1}}
+	for _, format := range []output.Format{output.Text, output.JSON, output.YAML, output.JUnit} {
 		var out bytes.Buffer
-		a := &app{sys: System{Stdout: &out}}
-		a.opts.output = format
-		if err := a.print(r, func(w io.Writer) { checkText(w, r) }); err != nil {
+		if err := output.Write(&out, format, r, r.Text); err != nil {
 			t.Fatal(err)
 		}
-		if strings.ContainsFunc(out.String(), unprintable) {
+		if out.String() != output.Printable(out.String()) || strings.Contains(out.String(), "\n"+forged) {
 			t.Errorf("%s: %q", format.String(), out.String())
 		}
 		var got string
 		switch format {
-		case formatJSON:
-			var back checkReport
+		case output.JSON:
+			var back Report
 			if err := json.Unmarshal(out.Bytes(), &back); err != nil {
 				t.Fatal(err)
 			}
 			got = back.Images[0].Name
-		case formatJUnit:
+		case output.JUnit:
 			var back junitSuites
 			if err := xml.Unmarshal(out.Bytes(), &back); err != nil {
 				t.Fatal(err)

@@ -11,12 +11,12 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// removeLeftovers deletes copies in the control plane namespace that nothing refers to
+// prune deletes copies in the control plane namespace that nothing refers to
 // any more: those of a reference that was taken out of hc, and the rules in a ConfigMap
 // where the environment has them now. Only what was written for hc is deleted, and
 // last, when nothing that was written before refers to it. One that the cache does not
 // know yet brings hc back here when it does.
-func (r *Reconciler) removeLeftovers(ctx context.Context, hc *hyperv1.HostedCluster) error {
+func (r *Reconciler) prune(ctx context.Context, hc *hyperv1.HostedCluster) error {
 	remove := func(kind, name string) error {
 		obj := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: kind}}
 		key := client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: name}

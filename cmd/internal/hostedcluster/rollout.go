@@ -16,26 +16,26 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// Limits of what is handed on ahead of everything else.
+// Limits of a rollout of rules.
 const (
-	// aheadAtOnce is how many control planes are written at once.
-	aheadAtOnce = 20
-	// aheadEach bounds one, whose admission may hang: it is then left to its reconciler.
-	aheadEach = 10 * time.Second
-	// aheadAlone is how long reconcilers hold back meanwhile.
-	aheadAlone = 5 * time.Second
+	// rolloutAtOnce is how many control planes are written at once.
+	rolloutAtOnce = 20
+	// rolloutEach bounds one, whose admission may hang: it is then left to its reconciler.
+	rolloutEach = 10 * time.Second
+	// rolloutAlone is how long reconcilers hold back meanwhile.
+	rolloutAlone = 5 * time.Second
 )
 
-// handOverToAll hands rules to the known control planes of clusters, ahead of their
-// reconciliation. It uses no worker of the controller: those may all be waiting for
+// handOverToAll hands rules to the known control planes of clusters, before these are
+// reconciled. It uses no worker of the controller: those may all be waiting for
 // registries, and new rules must not. What does not go well here is done again, and
 // told, when the HostedCluster is reconciled. It ends early when other rules are in force.
 func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clusters client.ObjectList) {
-	r.ahead.begin()
-	defer r.ahead.end()
+	r.rollout.begin()
+	defer r.rollout.end()
 	encoded := r.encodedOnce(rules)
 	var group errgroup.Group
-	group.SetLimit(aheadAtOnce)
+	group.SetLimit(rolloutAtOnce)
 	items := clusters.(*hyperv1.HostedClusterList).Items
 	for i := range items {
 		hc := &items[i]
@@ -46,9 +46,9 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 			if now := r.Rules(); ctx.Err() != nil || now.Version() != rules.Version() {
 				return nil
 			}
-			limited, cancel := context.WithTimeout(ctx, aheadEach)
+			limited, cancel := context.WithTimeout(ctx, rolloutEach)
 			defer cancel()
-			if _, _, err := r.handOverKnown(limited, hc, encoded, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
+			if _, err := r.handOverKnown(limited, hc, encoded, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
 				log.FromContext(ctx).Error(err, "handing rules on failed; trying again", "HostedCluster", client.ObjectKeyFromObject(hc))
 			}
 			return nil
@@ -57,16 +57,16 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 	_ = group.Wait()
 }
 
-// ahead says that rules are being handed to all control planes. Its zero value is ready,
-// and safe for concurrent use.
-type ahead struct{ alone atomic.Pointer[time.Time] } // nil when nothing is going on
+// fastRollout says that rules are being handed to all control planes. Its zero value is
+// ready, and safe for concurrent use.
+type fastRollout struct{ alone atomic.Pointer[time.Time] } // nil when nothing is going on
 
-func (a *ahead) begin() { a.alone.Store(new(time.Now().Add(aheadAlone))) }
-func (a *ahead) end()   { a.alone.Store(nil) }
+func (f *fastRollout) begin() { f.alone.Store(new(time.Now().Add(rolloutAlone))) }
+func (f *fastRollout) end()   { f.alone.Store(nil) }
 
-// going reports whether a reconciliation is to be left for later, so that this is done
-// the sooner: the processor is shared, and so is the API server.
-func (a *ahead) going() bool {
-	until := a.alone.Load()
+// running reports whether a reconciliation is to be left for later, so that the rollout is
+// done the sooner: the processor is shared, and so is the API server.
+func (f *fastRollout) running() bool {
+	until := f.alone.Load()
 	return until != nil && time.Now().Before(*until)
 }

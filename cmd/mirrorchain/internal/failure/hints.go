@@ -1,4 +1,4 @@
-package main
+package failure
 
 import (
 	"crypto/x509"
@@ -6,84 +6,86 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/authfile"
 )
 
-// hints are what to do about failed attempts, once per registry and cause.
-func (a *app) hints(ref refArg, attempts []provider.Attempt, p *policies, res policy.Resolution, found authfile.Found) []string {
+// Advice gives hints about what to do. Its fields are what a hint may name.
+type Advice struct {
+	// Timeout is --timeout, where it ended the command; else 0.
+	Timeout time.Duration
+	// CertDirs are the folders in which certificates were looked for.
+	CertDirs []string
+	// Proxy is the name of the proxy variable that is set, "" for none.
+	Proxy string
+	// Credentials say which entries were used.
+	Credentials authfile.Found
+	// Explain is the command line that shows why policy blocks an endpoint.
+	Explain string
+}
+
+// Hints returns what to do about failed attempts, once per registry and cause, and
+// about the endpoints that policy blocks.
+func (a Advice) Hints(attempts []provider.Attempt, res policy.Resolution) []string {
 	var hints []string
 	add := func(h string) {
 		if h != "" && !slices.Contains(hints, h) {
 			hints = append(hints, h)
 		}
 	}
-	add(p.hintTag(res))
 	for _, at := range attempts {
 		host := at.Ref.Registry()
 		switch provider.ClassOf(at.Err) {
 		case provider.ClassUnauthorized:
-			add(hintAuth(at.Ref.Name(), found))
+			add(a.auth(at.Ref.Name()))
 		case provider.ClassTLS:
-			add(a.hintTLS(host, at.Err))
+			add(a.tls(host, at.Err))
 		case provider.ClassUnreachable:
-			if p := a.proxy(); p != "" {
-				add(fmt.Sprintf("%s is set; NO_PROXY must name registries that are reached directly", p))
+			if a.Proxy != "" {
+				add(fmt.Sprintf("%s is set; NO_PROXY must name registries that are reached directly", a.Proxy))
 			}
 			add(fmt.Sprintf("is %s the right name, and reachable from here?", host))
 		case provider.ClassTimeout:
-			add(fmt.Sprintf("%s is too slow; --timeout limits the whole command, now %s", host, a.opts.timeout))
+			if a.Timeout > 0 {
+				add(fmt.Sprintf("%s is too slow; --timeout limits the whole command, now %s", host, a.Timeout))
+			} else {
+				add(fmt.Sprintf("%s does not answer in time: it is overloaded, or a firewall drops what is sent to it", host))
+			}
 		case provider.ClassThrottled, provider.ClassServer:
 			when := "later"
 			if e, ok := errors.AsType[*provider.Error](at.Err); ok && e.RetryAfter > 0 {
 				when = "in " + e.RetryAfter.String() + ", as it asks"
 			}
-			add(fmt.Sprintf("%s has trouble of its own; try again %s", host, when))
+			add(fmt.Sprintf("%s cannot serve requests now; try again %s", host, when))
 		case provider.ClassDigest:
 			add(fmt.Sprintf("%s serves other content than the digest promises: do not use it before it has been mirrored again", host))
 		}
 	}
-	return append(hints, a.hintsForbidden(ref.Text, res)...)
+	add(a.Blocked(res))
+	return hints
 }
 
-// hintsForbidden say what policy took away, and how to see why.
-func (a *app) hintsForbidden(ref string, res policy.Resolution) []string {
+// Blocked says which endpoints policy blocks, and how to see why; "" for none.
+func (a Advice) Blocked(res policy.Resolution) string {
 	if len(res.Refused) == 0 {
-		return nil
+		return ""
 	}
 	what := "policy blocks every endpoint"
 	if len(res.Candidates) > 0 {
 		var blocked []string
 		for _, r := range res.Refused {
-			blocked = append(blocked, r.Ref.Name()+" by "+sayScope(r))
+			blocked = append(blocked, r.Ref.Name()+" by "+Scope(r))
 		}
 		what = fmt.Sprintf("policy blocks %s, which was not asked", strings.Join(blocked, ", "))
 	}
-	return []string{what + "; to see why: " + a.commandLine("explain", ref)}
+	return what + "; to see why: " + a.Explain
 }
 
-// hintTag is what keeps the mirrors for digests from serving a tag, the most common
-// mistake in a disconnected site.
-func (p *policies) hintTag(res policy.Resolution) string {
-	if res.Normalized.Digest() != "" {
-		return ""
-	}
-	switch n := len(p.skipped(res, false)); n {
-	case 0:
-		return ""
-	case 1:
-		return "1 mirror serves digests only and was skipped for this tag; " + mendTag
-	default:
-		return fmt.Sprintf("%d mirrors serve digests only and were skipped for this tag; %s", n, mendTag)
-	}
-}
-
-const mendTag = "name the release by digest, state an ImageTagMirrorSet, or give --tags-follow-digest-rules"
-
-// hintTLS says what to do about a TLS failure, by what is wrong.
-func (a *app) hintTLS(host string, err error) string {
+// tls says what to do about a TLS failure, by what is wrong.
+func (a Advice) tls(host string, err error) string {
 	if e, ok := errors.AsType[*provider.Error](err); ok {
 		if _, other, ok := strings.Cut(e.Op, "redirected to "); ok {
 			host = other // it is not the registry's certificate
@@ -105,28 +107,27 @@ func (a *app) hintTLS(host string, err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
 		return ""
 	}
-	dirs, _ := a.certDirs()
 	where := "none of the usual certs.d directories exists"
-	if len(dirs) > 0 {
-		where = "looked in " + strings.Join(dirs, ", ")
+	if len(a.CertDirs) > 0 {
+		where = "looked in " + strings.Join(a.CertDirs, ", ")
 	}
 	return fmt.Sprintf("to trust the CA of %s put it into DIR/%s/ca.crt and give --cert-dir DIR (%s), or name it in SSL_CERT_FILE; to do without, --insecure-registry %s", host, host, where, host)
 }
 
-// hintAuth says which entry was refused, or where none was found.
-func hintAuth(name string, found authfile.Found) string {
-	for _, u := range found.Uses {
+// auth says which entry was refused, or where none was found.
+func (a Advice) auth(name string) string {
+	for _, u := range a.Credentials.Uses {
 		if u.Ref.Name() != name {
 			continue
 		}
 		if u.File != "" {
-			return fmt.Sprintf("%s: %s", name, sayUse(u))
+			return fmt.Sprintf("%s: %s", name, Use(u))
 		}
 		var looked []string
-		for _, f := range found.Files {
+		for _, f := range a.Credentials.Files {
 			s := f.Path
 			if !f.Exists {
-				s += " (not there)"
+				s += " (does not exist)"
 			}
 			looked = append(looked, s)
 		}
@@ -135,8 +136,8 @@ func hintAuth(name string, found authfile.Found) string {
 	return ""
 }
 
-// sayUse is where credentials come from. It says nothing of what they are.
-func sayUse(u authfile.Use) string {
+// Use says where credentials come from. It says nothing of what they are.
+func Use(u authfile.Use) string {
 	switch {
 	case u.File == "":
 		return "no credentials, asking anonymously"
@@ -146,14 +147,4 @@ func sayUse(u authfile.Use) string {
 		return fmt.Sprintf("credentials for %s from the helper %s that %s names", u.Entry, u.Helper, u.File)
 	}
 	return fmt.Sprintf("credentials of entry %q in %s", u.Entry, u.File)
-}
-
-// proxy is the name of the proxy variable that is set, "" for none.
-func (a *app) proxy() string {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		if a.sys.getenv(name) != "" {
-			return name
-		}
-	}
-	return ""
 }

@@ -1,4 +1,4 @@
-package main
+package explanation
 
 import (
 	"fmt"
@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 )
 
-// text is the explanation in sentences.
-func (e explained) text(w io.Writer) {
-	say := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+// Text writes the explanation in sentences. Nothing that policies or registries say
+// makes a line of its own.
+func (e *Explanation) Text(w io.Writer) {
+	say := func(format string, args ...any) { fmt.Fprint(w, output.Line(format, args...)) }
 
 	say("%s", e.Image)
 	if e.Normalized != e.Image {
@@ -37,21 +39,21 @@ func (e explained) text(w io.Writer) {
 		say("\nWould be tried, in this order, until one answers:")
 	}
 	for i, c := range e.Candidates {
-		say("  %d. %s %s%s", i+1, kindWord(c.Mirror), c.Image, insecureWord(c))
+		say("  %d. %s %s%s", i+1, output.Kind(c.Mirror), c.Image, insecureWord(c))
 		switch {
 		case c.LocationOf != "":
 			say("     the location stated for %s, from %s", c.LocationOf, strings.Join(e.locationOrigins(), ", "))
 		case len(c.Origins) > 0:
 			say("     from %s", strings.Join(c.Origins, ", "))
 		}
-		if c.Head != nil {
-			say("     %s", c.Head.words())
+		if c.Probe != nil {
+			say("     %s", c.Probe.words())
 		}
 	}
 	if len(e.Refused) > 0 {
 		say("\nNever contacted, because policy blocks it:")
 		for _, r := range e.Refused {
-			say("  - %s %s", kindWord(r.Mirror), r.Image)
+			say("  - %s %s", output.Kind(r.Mirror), r.Image)
 			if r.Origin != "" {
 				say("    blocked by %s, from %s", r.By, r.Origin)
 			} else {
@@ -59,20 +61,16 @@ func (e explained) text(w io.Writer) {
 			}
 		}
 	}
-	told := false
-	for _, x := range e.Warnings {
-		if x.Code != policy.WarnStrictConflict { // which stands first, on stderr
-			if !told {
-				say("\nWarnings about these policies:")
-				told = true
-			}
-			say("  - %s", x.Message)
-			say("    %s", strings.Join(x.Origins, ", "))
-		}
+	if len(e.warnings) > 0 {
+		say("\nWarnings about these policies:")
+	}
+	for _, x := range e.warnings {
+		say("  - %s", x.Message)
+		say("    %s", strings.Join(x.Origins, ", "))
 	}
 }
 
-func (e explained) ruleText(say func(string, ...any)) {
+func (e *Explanation) ruleText(say func(string, ...any)) {
 	if e.Source == "" {
 		say("No policy source matches, so it is pulled from its own registry.")
 		return
@@ -80,9 +78,9 @@ func (e explained) ruleText(say func(string, ...any)) {
 	say("The policy source %s applies: %s.", e.Source, e.Why)
 	switch {
 	case e.Inherited != "":
-		say("  It states no mirrors of its own, and so it is given those of %s, moved down to it:", e.Inherited)
+		say("  It states no mirrors of its own, so it is given those of %s, moved down to it:", e.Inherited)
 	case len(e.Entries) == 0:
-		say("  No mirrors are stated for it; it is there because it is called insecure or blocked.")
+		say("  No mirrors are stated for it; it counts because it is called insecure or blocked.")
 	}
 	for _, n := range e.Entries {
 		e.entryText(say, n)
@@ -99,7 +97,7 @@ func (e explained) ruleText(say func(string, ...any)) {
 	}
 }
 
-func (e explained) entryText(say func(string, ...any), n entry) {
+func (e *Explanation) entryText(say func(string, ...any), n Entry) {
 	never := ""
 	switch {
 	case n.NeverContactSource && e.Inherited != "":
@@ -112,14 +110,14 @@ func (e explained) entryText(say func(string, ...any), n entry) {
 		never = ""
 	}
 	if n.Location == "" || len(n.Mirrors) > 0 {
-		say("  %s states %s (%s%s)", n.Origin, plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
+		say("  %s states %s (%s%s)", n.Origin, output.Plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
 	}
 	for _, m := range n.Mirrors {
 		say("    %s", m)
 	}
 }
 
-func (e explained) applyingText(say func(string, ...any), s applying) {
+func (e *Explanation) applyingText(say func(string, ...any), s Applying) {
 	from := ""
 	if s.Origin != "" {
 		from = ", from " + s.Origin
@@ -128,7 +126,7 @@ func (e explained) applyingText(say func(string, ...any), s applying) {
 	case own && s.Effect == "blocked":
 		say("  It is blocked%s: nothing is pulled from there.", from)
 	case own:
-		say("  It is insecure%s: there, plain HTTP or any certificate will do.", from)
+		say("  It is insecure%s: plain HTTP and any certificate are accepted there.", from)
 	case s.Effect == "blocked":
 		say("%s also applies: it blocks everything below it%s.", s.Source, from)
 	default:
@@ -137,7 +135,7 @@ func (e explained) applyingText(say func(string, ...any), s applying) {
 }
 
 // locationOrigins are the entries that state another location for the source.
-func (e explained) locationOrigins() []string {
+func (e *Explanation) locationOrigins() []string {
 	var origins []string
 	for _, n := range e.Entries {
 		if n.Location != "" && !slices.Contains(origins, n.Origin) {
@@ -147,18 +145,18 @@ func (e explained) locationOrigins() []string {
 	return origins
 }
 
-func (e explained) pullText(say func(string, ...any)) {
+func (e *Explanation) pullText(say func(string, ...any)) {
 	switch {
 	case e.Pull == "tag" && e.tagsFollow && len(e.Entries) > 0:
 		say("It is pulled by tag; --tags-follow-digest-rules lets mirrors for digests serve it too.")
-	case len(e.Skipped) == 0:
+	case len(e.SkippedMirrors) == 0:
 	case e.Pull == "digest":
 		say("It is pulled by digest: mirrors for tags only (ImageTagMirrorSet) do not serve it.")
 	default:
 		say("It is pulled by tag: mirrors for digests only (ImageDigestMirrorSet,")
 		say("ImageContentSourcePolicy) do not serve it.")
 	}
-	if n := len(e.Skipped); n > 0 {
+	if n := len(e.SkippedMirrors); n > 0 {
 		verb, only := "serve", "tags"
 		are := "are"
 		if n == 1 {
@@ -167,12 +165,12 @@ func (e explained) pullText(say func(string, ...any)) {
 		if e.Pull == "tag" {
 			only = "digests"
 		}
-		say("%s %s %s only and %s skipped for this %s:", plural(n, "mirror"), verb, only, are, e.Pull)
-		for _, s := range e.Skipped {
+		say("%s %s %s only and %s skipped for this %s:", output.Plural(n, "mirror"), verb, only, are, e.Pull)
+		for _, s := range e.SkippedMirrors {
 			say("  %s", s.Mirror)
 		}
 		if e.Pull == "tag" {
-			say("To use %s: %s.", map[bool]string{true: "it", false: "them"}[n == 1], mendTag)
+			say("To use %s: %s.", map[bool]string{true: "it", false: "them"}[n == 1], notices.MendTag)
 		}
 	}
 }
@@ -187,12 +185,12 @@ func pullWords(pull string) string {
 	return "digests and tags"
 }
 
-func insecureWord(c explainee) string {
+func insecureWord(c Candidate) string {
 	switch {
 	case !c.Insecure:
 		return ""
 	case c.InsecureBy == "":
-		return " (insecure: plain HTTP or any certificate will do)"
+		return " (insecure: plain HTTP and any certificate are accepted)"
 	}
-	return " (insecure, by " + c.InsecureBy + ": plain HTTP or any certificate will do)"
+	return " (insecure, by " + c.InsecureBy + ": plain HTTP and any certificate are accepted)"
 }

@@ -1,0 +1,107 @@
+package hostedcluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+)
+
+// Command returns the command hypershift-operator. Flags and environment are
+// HyperShift's, and a few more.
+func Command(version string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   Owner,
+		Short: "looks up the releases of HostedClusters and hands mirror policies to their control planes",
+
+		Version: version,
+	}
+	root.AddCommand(runCommand(version))
+	return root
+}
+
+func runCommand(version string) *cobra.Command {
+	f := flags{Flags: operator.Flags{MetricsAddr: operator.DefaultMetricsAddr, HealthAddr: operator.DefaultHealthAddr}}
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the operator",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd, version) },
+	}
+	f.register(cmd)
+	return cmd
+}
+
+// flags are those of "run". Names that HyperShift has mean what they mean there.
+type flags struct {
+	operator.Flags
+	options            Options
+	namespace, podName string
+	handover           string
+	leaderElect        bool
+}
+
+func (f *flags) register(cmd *cobra.Command) {
+	s := cmd.Flags()
+	f.Register(s)
+	operator.RegisterLeaderElect(s, &f.leaderElect)
+	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there")
+	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
+	s.StringVar(&f.options.OperatorImage, "operator-image", "", "`PULLSPEC` of the operator's own image")
+	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "", "replace registries in lookups and results, and hand that on: `SOURCE=TARGET,...`")
+	s.StringVar(&f.options.ControlPlaneOperatorImage, "control-plane-operator-image", "", "`PULLSPEC` of control-plane-operators, in place of that of the release")
+	s.StringVar(&f.handover, "override-handover", string(HandoverEnv), "how control planes get the mirror rules: env, or configmap, which restarts nothing")
+	s.BoolVar(&f.options.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
+	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is 24h")
+}
+
+func (f *flags) run(cmd *cobra.Command, version string) error {
+	o := f.options
+	var err error
+	if o.Handover, err = ParseHandover(f.handover); err != nil {
+		return fmt.Errorf("--override-handover: %w", err)
+	}
+	p, err := f.Start(cmd, Owner, version)
+	if err != nil {
+		return err
+	}
+	o.Process, o.MetricsAddr, o.HealthAddr = p, f.MetricsAddr, f.HealthAddr
+	if f.leaderElect {
+		o.LeaseNamespace = f.namespace
+	}
+	if o.OperatorImage == "" && f.podName != "" {
+		// Not now: the API server may be away, and is waited for by what is ready to tell so.
+		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
+	}
+	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
+		if v := os.Getenv(name); v != "" {
+			o.Proxy = append(o.Proxy, corev1.EnvVar{Name: name, Value: v})
+		}
+	}
+	return Run(cmd.Context(), o)
+}
+
+// imageOfPod returns the image of the container "operator" of the operator's own pod.
+func imageOfPod(ctx context.Context, cfg *rest.Config, namespace, name string) (string, error) {
+	c, err := client.New(cfg, client.Options{})
+	if err != nil {
+		return "", err
+	}
+	pod := new(corev1.Pod)
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, pod); err != nil {
+		return "", fmt.Errorf("reading the operator's own pod (--pod-name): %w", err)
+	}
+	for _, c := range pod.Spec.Containers {
+		if c.Name == "operator" {
+			return c.Image, nil
+		}
+	}
+	return "", fmt.Errorf("the operator's own pod (--pod-name) has no container named operator: %w", ErrNoImage)
+}

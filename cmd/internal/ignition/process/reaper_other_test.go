@@ -1,0 +1,7 @@
+//go:build !linux
+
+package process_test
+
+import "syscall"
+
+func newSession() *syscall.SysProcAttr { return nil }

@@ -1,0 +1,74 @@
+package operator
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	"k8s.io/client-go/rest"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+)
+
+// Addresses that the operators serve on by default.
+const (
+	DefaultMetricsAddr = "0.0.0.0:8080"
+	DefaultHealthAddr  = ":6060"
+)
+
+// Flags are those that every operator has. Names that HyperShift has mean what they mean
+// there.
+type Flags struct {
+	// MetricsAddr and HealthAddr are those of [Config]. What they hold before
+	// [Flags.Register] is the default.
+	MetricsAddr, HealthAddr string
+
+	kubeconfig, logLevel string
+	certDirs, bundles    []string
+}
+
+// Register adds the flags to s.
+func (f *Flags) Register(s *pflag.FlagSet) {
+	s.StringVar(&f.MetricsAddr, "metrics-addr", f.MetricsAddr, "serve /metrics, in plain HTTP, on `HOST:PORT`; 0 is not at all")
+	s.StringVar(&f.HealthAddr, "health-addr", f.HealthAddr, "serve /healthz and /readyz, in plain HTTP, on `HOST:PORT`; 0 is not at all")
+	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE`, in place of $KUBECONFIG, ~/.kube/config and the pod's service account")
+	s.StringVar(&f.logLevel, "log-level", "info", "log from this `LEVEL` on: debug, info, warn or error")
+	s.StringArrayVar(&f.certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with certificates of registries, REGISTRY[:PORT]/*.crt, *.cert and *.key; repeatable")
+	s.StringArrayVar(&f.bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
+}
+
+// RegisterLeaderElect adds --leader-elect to s, for operators with a lease.
+func RegisterLeaderElect(s *pflag.FlagSet, elect *bool) {
+	s.BoolVar(elect, "leader-elect", true, "have one active replica at a time; the others wait")
+}
+
+// RegisterOverridesFile adds --overrides-file to s, for operators that are handed rules.
+func RegisterOverridesFile(s *pflag.FlagSet, file *string) {
+	s.StringVar(file, "overrides-file", "", "read the mirror rules from this `FILE`, and follow it, in place of $MIRRORCHAIN_OVERRIDES and $OPENSHIFT_IMG_OVERRIDES")
+}
+
+// Process is what an operator's process runs with.
+type Process struct {
+	Log      *zap.Logger
+	REST     *rest.Config
+	Registry registry.Config
+}
+
+// Start makes of the flags what the process of cmd runs with: its log on stderr, which is
+// that of the libraries too, the connection to the cluster, and how registries are read.
+// name and version say who asks.
+func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error) {
+	log, err := NewLogger(cmd.ErrOrStderr(), f.logLevel)
+	if err != nil {
+		return Process{}, fmt.Errorf("--log-level: %w", err)
+	}
+	SetProcessLogger(log)
+	agent := name + "/" + version
+	rest, err := RESTConfig(f.kubeconfig, agent)
+	if err != nil {
+		return Process{}, err
+	}
+	return Process{Log: log, REST: rest, Registry: registry.Config{TLS: trust.Registries(f.bundles, f.certDirs, log), UserAgent: agent}}, nil
+}

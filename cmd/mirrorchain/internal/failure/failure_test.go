@@ -1,0 +1,70 @@
+package failure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/sources"
+)
+
+var someImage = imageref.MustParse("quay.io/a/b")
+
+func classError(c provider.Class) error {
+	return fmt.Errorf("outer: %w", &provider.Error{Class: c, Err: errors.New("x")})
+}
+
+func TestExitCodes(t *testing.T) {
+	byClass := map[provider.Class]int{
+		provider.ClassUnknown: 1, provider.ClassNotFound: 3, provider.ClassUnauthorized: 4, provider.ClassThrottled: 5,
+		provider.ClassServer: 5, provider.ClassUnreachable: 5, provider.ClassTimeout: 5, provider.ClassTLS: 6,
+		provider.ClassDigest: 7, provider.ClassForbidden: 8, provider.ClassLimit: 1, provider.ClassMalformed: 1, provider.ClassCanceled: 1,
+	}
+	for class, want := range byClass {
+		if got := Code(classError(class)); got != want {
+			t.Errorf("%s: %d, want %d", class, got, want)
+		}
+	}
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{
+		"none":      {nil, 0},
+		"plain":     {errors.New("x"), 1},
+		"usage":     {fmt.Errorf("x: %w", Usagef("y")), 2},
+		"spec":      {fmt.Errorf("x: %w", &sources.SpecError{Spec: "a", Err: errors.New("y")}), 2},
+		"policy":    {&policy.InvalidPolicyError{Err: errors.New("y")}, 1},
+		"no rules":  {provider.ErrNoRules, 1},
+		"deadline":  {context.DeadlineExceeded, 5},
+		"reported":  {&Lookup{Code: 7}, 7},
+		"not found": {&provider.Error{Class: provider.ClassNotFound}, 3},
+	} {
+		if got := Code(c.err); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// 7 before 4, 6, 5, 3, 1, 8, whichever attempt came first.
+func TestWhereAttemptsDiffer(t *testing.T) {
+	order := []provider.Class{
+		provider.ClassDigest, provider.ClassUnauthorized, provider.ClassTLS,
+		provider.ClassTimeout, provider.ClassNotFound, provider.ClassMalformed, provider.ClassForbidden,
+	}
+	codes := []int{7, 4, 6, 5, 3, 1, 8}
+	for i := range order {
+		for j := range order {
+			attempts := []provider.Attempt{{Err: classError(order[i])}, {Err: classError(order[j])}}
+			if got, want := AttemptsCode(someImage, attempts), codes[min(i, j)]; got != want {
+				t.Errorf("%s, %s: %d, want %d", order[i], order[j], got, want)
+			}
+		}
+	}
+	if got := AttemptsCode(someImage, []provider.Attempt{{}, {Err: classError(provider.ClassNotFound)}}); got != 3 {
+		t.Errorf("beside one that answered: %d, want 3", got)
+	}
+}

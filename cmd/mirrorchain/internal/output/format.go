@@ -1,0 +1,132 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Format is the value of --output; "" is [Text].
+type Format string
+
+// The formats.
+const (
+	Text Format = "text"
+	JSON Format = "json"
+	YAML Format = "yaml"
+	// JUnit is for results that are a [JUnitReport].
+	JUnit Format = "junit"
+)
+
+// JUnitReport is a result that can be written as a JUnit report.
+type JUnitReport interface {
+	// JUnit returns the report as XML.
+	JUnit() ([]byte, error)
+}
+
+// String returns the format's name.
+func (f *Format) String() string {
+	if *f == "" {
+		return string(Text)
+	}
+	return string(*f)
+}
+
+// Set parses a format's name.
+func (f *Format) Set(s string) error {
+	switch v := Format(s); v {
+	case Text, JSON, YAML, JUnit:
+		*f = v
+		return nil
+	}
+	return errors.New("want text, json or yaml, or junit for release check")
+}
+
+// Type names the flag's value in help texts.
+func (*Format) Type() string { return "FORMAT" }
+
+// IsText reports whether a person reads the result.
+func (f *Format) IsText() bool { return *f == "" || *f == Text }
+
+// Write writes v to w, as text by the function text. It writes in one piece: who
+// reads w gets all of the result or nothing.
+func Write(w io.Writer, f Format, v any, text func(io.Writer)) error {
+	var out []byte
+	var err error
+	switch f {
+	case JSON:
+		out, err = encodeJSON(v)
+	case YAML:
+		out, err = encodeYAML(v)
+	case JUnit:
+		report, ok := v.(JUnitReport)
+		if !ok {
+			return errors.New("this result has no JUnit report")
+		}
+		out, err = report.JUnit()
+		out = escape(out, "&#x%x;")
+	default:
+		var b bytes.Buffer
+		text(&b)
+		out = escape(b.Bytes(), `\u%04x`)
+	}
+	if err != nil {
+		return fmt.Errorf("encoding the result: %w", err)
+	}
+	if _, err := w.Write(out); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	return nil
+}
+
+// encodeJSON encodes v. What the encoder leaves as it is and a terminal would act on
+// is escaped in JSON's own way.
+func encodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return escape(b.Bytes(), `\u%04x`), nil
+}
+
+// encodeYAML encodes what encodeJSON does, in the same order. A text with characters
+// to escape is double-quoted, because only such texts have escapes.
+func encodeYAML(v any) ([]byte, error) {
+	j, err := encodeJSON(v)
+	if err != nil {
+		return nil, err
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(j, &doc); err != nil {
+		return nil, err
+	}
+	restyle(&doc)
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := errors.Join(enc.Encode(&doc), enc.Close()); err != nil {
+		return nil, err
+	}
+	return escape(b.Bytes(), `\u%04x`), nil
+}
+
+// restyle turns JSON's braces and quotes into YAML's block style.
+func restyle(n *yaml.Node) {
+	empty := len(n.Content) == 0
+	switch {
+	case n.Kind == yaml.ScalarNode && hasUnprintable(n.Value):
+		n.Style = yaml.DoubleQuotedStyle
+	case n.Kind == yaml.ScalarNode || !empty:
+		n.Style = 0
+	}
+	for _, c := range n.Content {
+		restyle(c)
+	}
+}

@@ -1,0 +1,73 @@
+package output
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Table writes rows in columns. Each column is as wide as its widest cell, the last
+// one as wide as it is. Cells are written as [OneLine].
+func Table(w io.Writer, indent string, rows [][]string) {
+	var width []int
+	for _, row := range rows {
+		for i := range row {
+			row[i] = OneLine(row[i])
+			if i == len(width) {
+				width = append(width, 0)
+			}
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		line.WriteString(indent)
+		for i, cell := range row {
+			if i < len(row)-1 {
+				fmt.Fprintf(&line, "%-*s  ", width[i], cell)
+			} else {
+				line.WriteString(cell)
+			}
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// Plural returns "1 mirror", "2 mirrors".
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// List returns s, and an empty slice for nil, which JSON would write as null.
+func List[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// Duration rounds d for people.
+func Duration(d time.Duration) time.Duration {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(time.Second)
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}
+
+// Kind returns what a person calls an endpoint: "mirror" or "source".
+func Kind(mirror bool) string {
+	if mirror {
+		return "mirror"
+	}
+	return "source"
+}

@@ -1,0 +1,180 @@
+// Package releaseinfo is the result of release info: what is in a release, and who
+// served it.
+package releaseinfo
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// Info is the result's JSON.
+type Info struct {
+	Image string `json:"image"`
+	// Digest is what was asked for, or what the tag names: the index's, where the
+	// image is one. InstanceDigest is that of the manifest that was read.
+	Digest            string            `json:"digest"`
+	InstanceDigest    string            `json:"instanceDigest"`
+	PulledFrom        string            `json:"pulledFrom"`
+	Version           string            `json:"version"`
+	Stale             bool              `json:"stale"`              // of an earlier run, because no endpoint answers
+	Platform          string            `json:"platform,omitempty"` // only where it was chosen from an index
+	IndexPlatforms    []string          `json:"indexPlatforms"`     // of that index; empty where there is none, or not known
+	Created           *time.Time        `json:"created"`            // null where image-references does not say
+	Metadata          Metadata          `json:"metadata"`
+	Attempts          []failure.Record  `json:"attempts"`
+	ComponentVersions map[string]string `json:"componentVersions"`
+	Components        []Component       `json:"components"`
+	notices.Notices
+}
+
+// Metadata is what release-metadata says.
+type Metadata struct {
+	Previous []string `json:"previous"`
+	Next     []string `json:"next"`
+	URL      string   `json:"url"`
+}
+
+// Component is one image of the release.
+type Component struct {
+	Name      string `json:"name"`
+	Image     string `json:"image"`
+	Canonical string `json:"canonical"`
+}
+
+// ComponentOf returns c for JSON.
+func ComponentOf(c provider.Component) Component {
+	return Component{c.Name, c.Image.String(), c.Canonical.String()}
+}
+
+// New makes the result of looking up ref, which the user wrote as text.
+func New(text string, ref imageref.Ref, rel *provider.Release, n notices.Notices) Info {
+	r := Info{
+		Image: text, Digest: digest(ref, rel), InstanceDigest: rel.Digest(), PulledFrom: rel.PulledFrom().String(),
+		Version: rel.Version(), Stale: rel.Stale(), Platform: rel.Platform().String(), IndexPlatforms: []string{},
+		Attempts: []failure.Record{}, ComponentVersions: rel.ComponentVersions(), Components: []Component{}, Notices: n,
+	}
+	for _, p := range rel.IndexPlatforms() {
+		r.IndexPlatforms = append(r.IndexPlatforms, p.String())
+	}
+	m := rel.Metadata()
+	r.Metadata = Metadata{output.List(m.Previous), output.List(m.Next), m.URL}
+	if t := rel.Created(); !t.IsZero() {
+		t = t.UTC()
+		r.Created = &t
+	}
+	for at := range rel.Attempts() {
+		r.Attempts = append(r.Attempts, failure.RecordOf(at))
+	}
+	for c := range rel.Components() {
+		r.Components = append(r.Components, ComponentOf(c))
+	}
+	return r
+}
+
+// digest returns the digest of what ref names.
+func digest(ref imageref.Ref, rel *provider.Release) string {
+	return cmp.Or(rel.IndexDigest(), ref.Digest(), rel.Digest())
+}
+
+// Text writes the release in the order and words of `oc adm release info`, with who
+// served it.
+func Text(w io.Writer, ref imageref.Ref, rel *provider.Release) {
+	rows := [][]string{
+		{"Name:", rel.Version()},
+		{"Digest:", digest(ref, rel)},
+	}
+	if d := rel.Digest(); d != digest(ref, rel) {
+		rows = append(rows, []string{"Instance:", fmt.Sprintf("%s (%s)", d, rel.Platform())})
+	}
+	if t := rel.Created(); !t.IsZero() {
+		rows = append(rows, []string{"Created:", t.UTC().Format(time.RFC3339)})
+	}
+	if p := rel.Platform(); !p.IsZero() {
+		rows = append(rows, []string{"OS/Arch:", p.String() + others(rel)})
+	}
+	rows = append(rows,
+		[]string{"Asked For:", ref.Normalize().String()},
+		[]string{"Served By:", servedBy(rel)},
+	)
+	for at := range rel.Attempts() {
+		if at.Err != nil {
+			rows = append(rows,
+				[]string{"Failed:", fmt.Sprintf("%s (after %s)", at.Ref, output.Duration(at.Took))},
+				[]string{"", "  " + failure.Attempt(at.Ref, at.Err)})
+		}
+	}
+	output.Table(w, "", rows)
+
+	fmt.Fprintln(w, "\nRelease Metadata:")
+	m := rel.Metadata()
+	meta := [][]string{{"Version:", rel.Version()}}
+	if len(m.Previous) > 0 {
+		meta = append(meta, []string{"Upgrades:", strings.Join(m.Previous, ", ")})
+	}
+	if m.URL != "" {
+		meta = append(meta, []string{"URL:", m.URL})
+	}
+	output.Table(w, "  ", meta)
+
+	if versions := rel.ComponentVersions(); len(versions) > 0 {
+		fmt.Fprintln(w, "\nComponent Versions:")
+		var rows [][]string
+		for _, name := range slices.Sorted(maps.Keys(versions)) {
+			rows = append(rows, []string{name, versions[name]})
+		}
+		output.Table(w, "  ", rows)
+	}
+
+	fmt.Fprintln(w, "\nImages:")
+	images := [][]string{{"NAME", "PULL SPEC"}}
+	for c := range rel.Components() {
+		images = append(images, []string{c.Name, c.Image.String()})
+	}
+	output.Table(w, "  ", images)
+}
+
+// others returns what else the index has, in parentheses.
+func others(rel *provider.Release) string {
+	var names []string
+	for _, p := range rel.IndexPlatforms() {
+		if p != rel.Platform() {
+			names = append(names, p.String())
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (the index also has " + strings.Join(names, ", ") + ")"
+}
+
+// servedBy returns the endpoint that answered, and how many failed before it.
+func servedBy(rel *provider.Release) string {
+	n, took := 0, ""
+	for at := range rel.Attempts() {
+		n++
+		if at.Err == nil {
+			took = output.Duration(at.Took).String()
+		}
+	}
+	s := rel.PulledFrom().String()
+	switch {
+	case rel.Stale():
+		return s + " (earlier; no endpoint answers now)"
+	case took == "":
+		return s
+	case n == 1:
+		return fmt.Sprintf("%s (in %s, at the first attempt)", s, took)
+	}
+	return fmt.Sprintf("%s (in %s, after %s)", s, took, output.Plural(n-1, "failed attempt"))
+}

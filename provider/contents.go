@@ -1,0 +1,83 @@
+package provider
+
+import (
+	"context"
+	"io"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// ContentProvider reads manifests and blobs as they are, for programs that need more than
+// a release or an image: signatures, other artifacts, the platforms of an index. Its
+// contract on concurrency, contexts and errors is that of [ReleaseProvider].
+type ContentProvider interface {
+	// Content reads what req.Image names, an index itself where that is one:
+	// req.Platform does not matter.
+	Content(ctx context.Context, req Request) (Content, error)
+}
+
+// ContentFunc is a function that is a [ContentProvider].
+type ContentFunc func(ctx context.Context, req Request) (Content, error)
+
+// Content calls f.
+func (f ContentFunc) Content(ctx context.Context, req Request) (Content, error) { return f(ctx, req) }
+
+// Content is one manifest, verified, and the blobs of the repository that it came from. It
+// is safe for concurrent use.
+type Content interface {
+	// Manifest returns the bytes as the registry has them. They must not be changed.
+	Manifest() []byte
+	// MediaType returns what the manifest says of itself, else what the registry says.
+	MediaType() string
+	// Digest returns the digest of Manifest, "sha256:...".
+	Digest() string
+	// Platforms returns the entries of an index, in its order; nil for a manifest of one
+	// platform. The zero Platform is one that the index does not state.
+	Platforms() []PlatformDigest
+	// PulledFrom returns where the manifest came from, and where blobs are read.
+	PulledFrom() imageref.Ref
+	// Blob reads a blob of size bytes from an offset on. A connection that breaks is
+	// resumed. With offset 0 the reader's last error is that of class [ClassDigest] unless
+	// the bytes have the digest, so they mean nothing before io.EOF. What is read from
+	// another offset is for the caller to verify, together with what was read before.
+	Blob(ctx context.Context, digest string, size, offset int64) (io.ReadCloser, error)
+}
+
+// PlatformDigest is an entry of an index.
+type PlatformDigest struct {
+	Platform Platform // what the manifest is for
+	Digest   string   // the digest of the manifest, "sha256:..."
+}
+
+// Choose returns the index of the entry for p, -1 for none. Operating system, architecture
+// and variant are compared, each on its own. Without a variant in p, an entry without one
+// comes before the first that has one, as oc's filter by os/arch takes it.
+func (p Platform) Choose(entries []PlatformDigest) int {
+	p = p.OrDefault()
+	best := -1
+	for i, e := range entries {
+		have := e.Platform
+		if have.OS != p.OS || have.Architecture != p.Architecture {
+			continue
+		}
+		switch v := have.variant(); {
+		case p.Variant != "" && v == p.variant():
+			return i
+		case p.Variant != "":
+		case v == "":
+			return i
+		case best < 0:
+			best = i
+		}
+	}
+	return best
+}
+
+// variant is normalized: arm64 is v8 and has been nothing else (OCI image-index.md,
+// "Platform Variants").
+func (p Platform) variant() string {
+	if p.Architecture == "arm64" && p.Variant == "v8" {
+		return ""
+	}
+	return p.Variant
+}
