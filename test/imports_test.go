@@ -115,7 +115,7 @@ var exact = map[string][]string{
 	"provider/diskcache": {},
 	"chain":              {module + "/chain/health", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
 	"chain/health":       {},
-	"sources":            {module + "/policy", module + "/provider", "go.uber.org/zap"},
+	"sources":            {module + "/internal/sleep", module + "/policy", module + "/provider", "go.uber.org/zap"},
 }
 
 func under(path, prefix string) bool {
