@@ -71,7 +71,7 @@ type Row struct {
 	Layers []chain.Layer
 }
 
-// Mirrorchain is the command line: it looks one image up and ends.
+// Mirrorchain returns the row of the command line: it looks up one image and ends.
 func Mirrorchain(d Deps) Row {
 	layers := []chain.Layer{
 		// Outermost, so that -v tells of everything below.
@@ -96,14 +96,15 @@ func Mirrorchain(d Deps) Row {
 	return Row{
 		Sources: append([]sources.Factory{
 			file.Factory(file.Config{Stdin: d.Stdin, HostedCluster: d.HostedCluster}), // -s idms.yaml: policies as admins and oc-mirror leave them
-			env.Factory(d.LookupEnv),                  // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
+			env.Factory(d.LookupEnv), // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
 		}, Cluster(d)...), // -s idms: and the like; -s cluster: for all of them
 		Layers: layers,
 	}
 }
 
-// HypershiftOperator looks releases up for every hosted cluster and hands the
-// management cluster's policies on. --registry-overrides is a source beside these.
+// HypershiftOperator returns the row of the operator that looks up releases for every
+// hosted cluster and hands the management cluster's policies on. --registry-overrides is a
+// source beside these.
 func HypershiftOperator(d Deps) Row {
 	kinds := Cluster(d)
 	var reads []string
@@ -131,7 +132,7 @@ func HypershiftOperator(d Deps) Row {
 	}
 }
 
-// Open opens what row reads, in order.
+// Open opens what the row reads, in order.
 func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
 	reg, err := sources.NewSchemes(r.Sources...)
 	if err != nil {
@@ -148,5 +149,5 @@ func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
 	return out, nil
 }
 
-// Cluster is all that the nodes of a cluster read, and no more.
+// Cluster returns the sources that the nodes of a cluster read, and no more.
 func Cluster(d Deps) []sources.Factory { return cluster.Kinds(d.Cluster) }

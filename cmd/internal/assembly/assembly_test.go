@@ -20,8 +20,8 @@ func (base) Name() string { return "registry" }
 type nothing struct{}
 
 func (nothing) Get(string) ([]byte, bool) { return nil, false }
-func (nothing) Put(string, []byte)     {}
-func (nothing) Delete(string)            {}
+func (nothing) Put(string, []byte)        {}
+func (nothing) Delete(string)             {}
 
 // pullsThroughMirrors reports whether layers say of each component which endpoints this
 // process itself is to pull it from (D27: a binary without never uses a mirror).

@@ -16,7 +16,7 @@ type ControlPlaneRow struct {
 	Rewrite []chain.Layer
 }
 
-// ControlPlaneOperator runs in the namespace of one hosted control plane, as long as
+// ControlPlaneOperator returns the row of the operator that runs in the namespace of one hosted control plane, as long as
 // that lives. components are the images to use for components whatever a release says.
 func ControlPlaneOperator(d Deps, components map[string]imageref.Ref) ControlPlaneRow {
 	return ControlPlaneRow{

@@ -12,8 +12,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// IgnitionServer makes payloads for nodes, in the namespace of one hosted control
-// plane. Component images it pulls through [chain.Images], with the same rules.
+// IgnitionServer returns the row of the server that makes payloads for nodes, in the
+// namespace of one hosted control plane. It pulls component images through
+// [chain.Images], with the same rules.
 func IgnitionServer(d Deps) Row {
 	return Row{
 		Sources: []sources.Factory{

@@ -42,7 +42,7 @@ func (a *architectures) put(digest string, arch hyperv1.PayloadArchType) {
 	a.known[digest] = arch
 }
 
-// of is the architecture of the release of hc: Multi where it came from an index, else
+// of returns the architecture of the release of hc: Multi where it came from an index, else
 // what its image's config says. That is asked once for a release, of the endpoints that
 // releases come from, and not at all where the status of hc has it for this spec.
 func (a *architectures) of(ctx context.Context, images provider.ImageProvider, hc *hyperv1.HostedCluster, req provider.Request, release *provider.Release) (hyperv1.PayloadArchType, error) {

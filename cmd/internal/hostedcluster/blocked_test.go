@@ -2,6 +2,7 @@ package hostedcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,8 +14,10 @@ import (
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
@@ -53,6 +56,58 @@ func TestRulesPassBusyWorkers(t *testing.T) {
 	}
 }
 
+// A tenant has far more HostedClusters than there are workers at one registry that never
+// answers. Another tenant's new HostedCluster is served, and a deletion is done, before
+// any of them has ended, and few of them ask at once.
+func TestSilentRegistryHoldsUpNobody(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
+	w.create(t, policy, w.pullSecret(w.auth(password)), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bad"}})
+	secret := w.pullSecret(w.auth(password))
+	secret.Namespace = "bad"
+	gone := w.hostedCluster("gone")
+	w.create(t, secret, gone)
+	silent := newSilent(t)
+	w.operate(t, func(o *Options) { o.Log, o.Registry.Dial = nil, silent.or(w.onlyMirror) })
+	first := source + "=" + w.mirror.Host() + "/mirror/release"
+	w.cpo(t, gone, overridesAre(first))
+	for n := range 5 * workers {
+		hc := w.hostedCluster(fmt.Sprintf("b%03d", n))
+		hc.Namespace = "bad"
+		hc.Spec.Release.Image = fmt.Sprintf("%s/x/y%d@sha256:%064x", silentDomain, n, n+1)
+		w.create(t, hc)
+	}
+	cluster.Await(t, "lookups at the silent host", func(context.Context) error {
+		silent.mu.Lock()
+		defer silent.mu.Unlock()
+		if silent.most == 0 {
+			return errors.New("none")
+		}
+		return nil
+	})
+	good := w.hostedCluster("good")
+	w.create(t, good)
+	w.cpo(t, good, overridesAre(first))
+	if err := w.Delete(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Await(t, "the deletion to begin", func(ctx context.Context) error {
+		ns := new(corev1.Namespace)
+		err := w.Get(ctx, client.ObjectKey{Name: hypershift.ControlPlaneNamespace(gone)}, ns)
+		if err == nil && ns.DeletionTimestamp.IsZero() {
+			return errors.New("the namespace is not being deleted")
+		}
+		return client.IgnoreNotFound(err)
+	})
+	silent.mu.Lock()
+	defer silent.mu.Unlock()
+	// A lookup has two at most: one that it gives up and the next.
+	if silent.most > 2*lookupsPerHost {
+		t.Errorf("%d connections to the silent host at once, want %d at most", silent.most, 2*lookupsPerHost)
+	}
+}
+
 const silentDomain = "silent.example.com"
 
 // silent are connections on which nobody ever says anything.
@@ -61,6 +116,19 @@ type silent struct {
 	hosts []string
 	ended bool
 	conns []net.Conn
+	open  int // connections now
+	most  int // connections at once
+}
+
+// silentConn is one of those connections.
+type silentConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c silentConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }
 
 func newSilent(t *testing.T) *silent {
@@ -90,7 +158,13 @@ func (s *silent) or(next dial) dial {
 			s.ended = true
 		}
 		s.hosts = append(s.hosts, address)
-		return ours, nil
+		s.open++
+		s.most = max(s.most, s.open)
+		return silentConn{ours, sync.OnceFunc(func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.open--
+		})}, nil
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 )
 
 // prepare writes into hc what must be there before anything is made for it: the
-// finalizer, and what HyperShift fills in once where it is left out. It is one write,
-// the first time, and a conflict where hc was read too early.
+// finalizer, and what HyperShift fills in once where it is left out. It writes once, the
+// first time. Where hc was read too early it returns a conflict.
 func (r *Reconciler) prepare(ctx context.Context, hc *hyperv1.HostedCluster) error {
 	before := hc.DeepCopy()
 	changed := controllerutil.AddFinalizer(hc, Finalizer)
@@ -39,7 +39,7 @@ func (r *Reconciler) prepare(ctx context.Context, hc *hyperv1.HostedCluster) err
 	return nil
 }
 
-// newInfraID is name, as far as an infraID takes it, and a random end that tells
+// newInfraID returns name, as far as an infraID takes it, and a random end that tells
 // clusters of one name apart. It has at most 32 characters, since names of cloud
 // resources are made of it.
 func newInfraID(name string) string {
@@ -71,7 +71,7 @@ func (r *Reconciler) checkNamespace(ctx context.Context, hc *hyperv1.HostedClust
 	return true, usable(ns, hc)
 }
 
-// usable is nil where ns is hc's.
+// usable returns nil where ns is hc's, and else says whose it is.
 func usable(ns *corev1.Namespace, hc *hyperv1.HostedCluster) error {
 	owner, err := clusterOf(ns)
 	switch {

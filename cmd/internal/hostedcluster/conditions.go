@@ -13,9 +13,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// validReleaseImage says what came of a lookup, nil for a lookup that went well. One
-// that is True for this generation stays so: the release was there, and that nobody
-// can be asked just now is what Progressing is for.
+// validReleaseImage says whether a lookup succeeded; err is why not. A condition that is
+// True for this generation stays so: the release was there. Progressing says that no
+// registry answers now.
 func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 	was := apimeta.FindStatusCondition(hc.Status.Conditions, string(hyperv1.ValidReleaseImage))
 	set := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
@@ -42,9 +42,9 @@ func isTrueFor(c *metav1.Condition, hc *hyperv1.HostedCluster) bool {
 	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == hc.Generation
 }
 
-// progressing is HyperShift's: blocked by a lookup that failed or by a condition that
-// says what a user must mend, else progressing until the version in the spec is the
-// one that the control plane says it wants.
+// progressing returns HyperShift's condition: blocked by a lookup that failed or by a
+// condition that says what a user must mend, else progressing until the version in the
+// spec is the one that the control plane says it wants.
 func progressing(hc *hyperv1.HostedCluster, o outcome, err error) metav1.Condition {
 	blocked := func(message string) metav1.Condition {
 		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, message)
@@ -69,9 +69,9 @@ func progressing(hc *hyperv1.HostedCluster, o outcome, err error) metav1.Conditi
 	return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.AsExpectedReason, "HostedCluster is at expected version")
 }
 
-// handedOver says what came of handing rules on in w. An image that nobody named is the
-// release's, whose control-plane-operator may be HyperShift's; that cannot be known
-// here, so that it is said and nothing is refused.
+// handedOver says whether rules were handed on in w. An image that nobody named is that of
+// the release, whose control-plane-operator may be HyperShift's. That cannot be known
+// here, so the condition warns, and nothing is refused.
 func (w *workload) handedOver(err error) metav1.Condition {
 	where := "the environment of the control-plane-operator"
 	if w.Handover == HandoverConfigMap {
@@ -94,7 +94,8 @@ func setTrustBundle(hc *hyperv1.HostedCluster, skipped string) {
 		metav1.ConditionFalse, hypershift.CertificatesSkippedReason, "The CA bundle (spec.additionalTrustBundle) has blocks that are "+skipped))
 }
 
-// succeeded is about the reconciliation as a whole. The spelling is HyperShift's.
+// succeeded says whether the reconciliation as a whole succeeded. The spelling is
+// HyperShift's.
 func succeeded(err error) metav1.Condition {
 	if err != nil {
 		return hypershift.Condition(hyperv1.ReconciliationSucceeded, metav1.ConditionFalse, "ReconciliationError", err.Error())

@@ -23,7 +23,7 @@ var handedDown = [...]string{
 	"hypershift.openshift.io/disable-ignition-server",
 }
 
-// namespace is the control plane namespace.
+// namespace returns the control plane namespace.
 func namespace(hc *hyperv1.HostedCluster) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: meta(hc, "")}
 	ns.Name, ns.Namespace = ns.Namespace, ""
@@ -39,7 +39,7 @@ func namespace(hc *hyperv1.HostedCluster) *corev1.Namespace {
 	return ns
 }
 
-// hostedControlPlane is hc as its control plane knows it. References are to the
+// hostedControlPlane returns hc as its control plane knows it. References are to the
 // copies in the control plane namespace.
 func hostedControlPlane(hc *hyperv1.HostedCluster) *hyperv1.HostedControlPlane {
 	hcp := &hyperv1.HostedControlPlane{ObjectMeta: meta(hc, hc.Name)}
@@ -93,12 +93,12 @@ func hostedControlPlane(hc *hyperv1.HostedCluster) *hyperv1.HostedControlPlane {
 	return hcp
 }
 
-// secretCopy is from's value of key as a Secret in the control plane namespace.
+// secretCopy returns the value of key in from as a Secret in the control plane namespace.
 func secretCopy(hc *hyperv1.HostedCluster, from *corev1.Secret, name, key string, typ corev1.SecretType) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: meta(hc, name), Type: typ, Data: map[string][]byte{key: from.Data[key]}}
 }
 
-// configMap is one in the control plane namespace.
+// configMap returns a ConfigMap in the control plane namespace.
 func configMap(hc *hyperv1.HostedCluster, name string, data map[string]string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: meta(hc, name), Data: data}
 }

@@ -18,13 +18,13 @@ import (
 // HyperShift's.
 const Finalizer = "hypershift.openshift.io/finalizer"
 
-// tearDown deletes what there is of hc's control plane, and lets go of hc when it is
-// gone. First the HostedControlPlane, for whose end others may have to do something
-// with what is in the namespace; then the namespace with the rest, if it was written for
-// hc: one that is merely labelled may be somebody else's. Each is waited for, since for
-// what is not in the cache its deletion brings nobody here: waiting is true then.
+// tearDown deletes hc's control plane, and removes the finalizer of hc when that is gone.
+// The HostedControlPlane goes first, since others may need what is in the namespace to
+// tear it down. Then goes the namespace with the rest, if it was written for hc: a
+// namespace with only the label may be somebody else's. waiting says that something is not
+// gone yet. Its deletion may cause no event here, so the caller must come back.
 //
-// It reads from the API server, for it must not miss what was made just now.
+// It reads from the API server, so that it misses nothing that was made just now.
 func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) (waiting bool, err error) {
 	if !controllerutil.ContainsFinalizer(hc, Finalizer) {
 		return false, nil
@@ -46,7 +46,7 @@ func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) (w
 	return false, nil
 }
 
-// tearDownPoll is how often it is looked whether what is waited for is gone.
+// tearDownPoll is how often tearDown is called again while it waits.
 const tearDownPoll = 5 * time.Second
 
 // deleteOwn deletes the object of that key, read from there into obj, if it then is our own, and
@@ -73,7 +73,7 @@ func (r *Reconciler) deleteOwn(ctx context.Context, from client.Reader, key clie
 	return len(obj.GetFinalizers()) == 0 && !isNamespace(obj), nil
 }
 
-// isNamespace: a namespace has finalizers of another kind, in its spec.
+// isNamespace reports whether obj is a namespace, whose finalizers are in its spec.
 func isNamespace(obj client.Object) bool {
 	_, ok := obj.(*corev1.Namespace)
 	return ok

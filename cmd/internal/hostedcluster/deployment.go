@@ -29,8 +29,8 @@ type workload struct {
 	rules *encodedRules
 }
 
-// deployment is the control-plane-operator's. It is a function of w alone, so that it
-// changes when a spec, a policy or a flag does. It fails for rules that cannot be
+// deployment returns the control-plane-operator's Deployment. It depends on w alone, so it
+// changes only when a spec, a policy or a flag does. It fails for rules that cannot be
 // handed on.
 func (w *workload) deployment() (*appsv1.Deployment, error) {
 	registryOverrides, err := w.rules.flag()
@@ -105,7 +105,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	return d, nil
 }
 
-// env is the container's, in HyperShift's order.
+// env returns the variables of the container, in HyperShift's order.
 func (w *workload) env() ([]corev1.EnvVar, error) {
 	field := func(name, path string) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
@@ -138,9 +138,9 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 	return append(vars, w.Proxy...), nil
 }
 
-// overrides are the variables that hand rules on. With a ConfigMap they are the same
-// for all rules, since a change of rules must change no Deployment: HyperShift's says
-// "none", and the document is a file.
+// overrides returns the variables that hand rules on. With a ConfigMap they are the same
+// for all rules, since a change of rules must change no Deployment: HyperShift's variable
+// says "none", and the document is a file.
 func (w *workload) overrides() ([]corev1.EnvVar, error) {
 	if w.Handover == HandoverConfigMap {
 		return []corev1.EnvVar{{Name: handover.ImageOverridesVariable, Value: "="}}, nil

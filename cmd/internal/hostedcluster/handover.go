@@ -65,9 +65,9 @@ func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluste
 	return handed{objects, told, true}, err
 }
 
-// handOver is what carries rules: the Deployment, and before it the ConfigMap where
-// that has the document. Nothing is returned with an error: a Deployment without the
-// rules would contact what they forbid.
+// handOver returns what carries rules: the Deployment, and before it the ConfigMap where
+// that has the document. With an error it returns nothing: a Deployment without the rules
+// would contact what they forbid.
 func (w *workload) handOver(rules *encodedRules) ([]client.Object, error) {
 	if rules.err != nil {
 		return nil, rules.err
@@ -97,12 +97,13 @@ type encodedRules struct {
 	flag func() (registry string, err error) // Bundle.RegistryOverrides
 }
 
+// encode encodes rules for all HostedClusters.
 func encode(rules *policy.Rules) *encodedRules {
 	b, err := handover.NewBundle(rules)
 	return &encodedRules{Bundle: b, of: rules, err: err, vars: sync.OnceValues(b.Env), flag: sync.OnceValues(b.RegistryOverrides)}
 }
 
-// encodedOnce is encode, which is remembered for the rules last asked for.
+// encodedOnce returns encode(rules), which is kept for the rules last asked for.
 func (r *Reconciler) encodedOnce(rules *policy.Rules) *encodedRules {
 	if e := r.encoded.Load(); e != nil && e.of == rules {
 		return e

@@ -40,7 +40,7 @@ const (
 	envRelease            = "OPERATE_ON_RELEASE_IMAGE"
 )
 
-// inputsOf are those of hc as its spec stands.
+// inputsOf returns the inputs that the spec of hc asks for.
 func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 	return inputs{
 		Release:        hypershift.ControlPlaneRelease(hc),

@@ -80,8 +80,8 @@ func (l *Lookups) make(cfg registry.Config, deps assembly.Deps) (*lookups, error
 	return out, nil
 }
 
-// Hosts are the registry hosts that any of the chains knows of, as the chain that they
-// do best for knows them: that a bundle does not trust a host says nothing of the host.
+// Hosts returns the registry hosts that any of the chains knows of, each in the best state
+// that a chain knows: a bundle that does not trust a host says nothing of the host.
 func (l *Lookups) Hosts() []health.Host {
 	l.mu.Lock()
 	all := []*lookups{l.shared}
@@ -100,12 +100,12 @@ func (l *Lookups) Hosts() []health.Host {
 	return slices.Collect(maps.Values(best))
 }
 
-// String is the chain's.
+// String describes the chain.
 func (l *Lookups) String() string { return l.shared.releases.String() }
 
-// For is the chain that trusts bundle, certificates in PEM, beside whom the operator
-// trusts. done says that it is not used any more; it is not nil, and called once. An
-// error is one of bundle.
+// For returns the chain that trusts the certificates of bundle, in PEM, beside those that
+// the operator trusts. The caller calls done once, when it does not use the chain any
+// more; done is never nil. An error is about bundle.
 func (l *Lookups) For(bundle string) (use *lookups, done func(), err error) {
 	if bundle == "" {
 		return l.shared, func() {}, nil
@@ -160,8 +160,8 @@ func (l *Lookups) keep(key [sha256.Size]byte, made *lookups) *lookups {
 	return use
 }
 
-// done ends a use, and that of the chain longest not used where there are too many.
-// One in use is kept, so that for a while there may be more.
+// done ends a use of x. Where there are too many chains it closes the one that was not
+// used for the longest time. Chains in use are kept, so for a while there may be more.
 func (l *Lookups) done(x *lookups) {
 	l.mu.Lock()
 	x.users--

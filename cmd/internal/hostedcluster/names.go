@@ -20,7 +20,7 @@ const clusterAnnotation = hyperv1.HostedClusterLabel
 // managedBy is on everything written here, so that nothing else needs to be cached.
 const managedBy = "app.kubernetes.io/managed-by"
 
-// meta is that of an object in the control plane namespace.
+// meta returns the metadata of an object in the control plane namespace.
 func meta(hc *hyperv1.HostedCluster, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace:   hypershift.ControlPlaneNamespace(hc),
@@ -30,7 +30,7 @@ func meta(hc *hyperv1.HostedCluster, name string) metav1.ObjectMeta {
 	}
 }
 
-// clusterOf is the HostedCluster that obj was written for.
+// clusterOf returns the HostedCluster that obj was written for.
 func clusterOf(obj client.Object) (client.ObjectKey, error) {
 	text := obj.GetAnnotations()[clusterAnnotation]
 	namespace, name, ok := strings.Cut(text, "/")

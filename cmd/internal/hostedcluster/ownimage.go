@@ -15,14 +15,14 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-// ErrNoImage says that the operator's own image is not to be found by waiting.
+// ErrNoImage says that waiting does not find the operator's own image.
 var ErrNoImage = errors.New("name the operator's own image with --operator-image")
 
 // findAgain is how long a failed search for the operator's own image waits.
 const findAgain = 2 * time.Second
 
-// setUpLater is SetUp when the operator's own image is known, on every replica, active or
-// not. Until then mgr is not ready.
+// setUpLater calls SetupWithManager when the operator's own image is known, on every replica, active
+// or not. Until then mgr is not ready.
 func (r *Reconciler) setUpLater(mgr manager.Manager, resolver *sources.Resolver, o Options) error {
 	var known atomic.Bool
 	err := mgr.AddReadyzCheck("own-image", func(*http.Request) error {
@@ -39,7 +39,7 @@ func (r *Reconciler) setUpLater(mgr manager.Manager, resolver *sources.Resolver,
 			image, err := o.FindImage(ctx)
 			if err == nil {
 				r.OperatorImage = image // before any worker
-				if err := r.SetUp(mgr, resolver); err != nil {
+				if err := r.SetupWithManager(mgr, resolver); err != nil {
 					return err
 				}
 				known.Store(true)

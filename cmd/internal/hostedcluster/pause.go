@@ -28,9 +28,8 @@ func reconciliationActive(hc *hyperv1.HostedCluster, pause hypershift.Pause) met
 	return hypershift.Condition(hyperv1.ReconciliationActive, status, reason, message)
 }
 
-// handPause tells the control plane, if there is one, to pause or to go on. This is
-// all that is written of a paused cluster. It is a patch and no apply, because an
-// apply says the whole of what is wanted.
+// handPause tells the control plane, if there is one, to pause or to go on. Nothing else is
+// written for a paused cluster. It patches, because an apply would say all that is wanted.
 func (r *Reconciler) handPause(ctx context.Context, hc *hyperv1.HostedCluster) error {
 	hcp := new(hyperv1.HostedControlPlane)
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: hc.Name}, hcp)
@@ -42,7 +41,7 @@ func (r *Reconciler) handPause(ctx context.Context, hc *hyperv1.HostedCluster) e
 	}
 	before := hcp.DeepCopy()
 	hcp.Spec.PausedUntil = hc.Spec.PausedUntil
-	if err := r.Client.Patch(ctx, hcp, client.MergeFrom(before), client.FieldOwner(Owner)); err != nil {
+	if err := r.Client.Patch(ctx, hcp, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(Owner)); err != nil {
 		return fmt.Errorf("passing on spec.pausedUntil: %w", err)
 	}
 	return nil

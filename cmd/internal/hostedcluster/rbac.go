@@ -11,7 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 )
 
-// OperatorRules are what this operator may do in the whole cluster, and all that it
+// OperatorRules returns what this operator may do in the whole cluster, and all that it
 // does: what it reads and writes itself, and what it gives each control-plane-operator,
 // for nobody can give what they do not have. The tests run with these and
 // [NamespaceRules], so one that is missing shows.
@@ -50,7 +50,7 @@ func OperatorRules() []rbacv1.PolicyRule {
 	}, hostedcontrolplane.OperatorRules()...)
 }
 
-// NamespaceRules are what this operator may do in the namespace that it runs in
+// NamespaceRules returns what this operator may do in the namespace that it runs in
 // (flag --namespace), beside [OperatorRules].
 func NamespaceRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
@@ -71,7 +71,7 @@ func serviceAccount(hc *hyperv1.HostedCluster) *corev1.ServiceAccount {
 	}
 }
 
-// role is what the control-plane-operator may do in its namespace.
+// role returns the Role with what the control-plane-operator may do in its namespace.
 func role(hc *hyperv1.HostedCluster) *rbacv1.Role {
 	return &rbacv1.Role{ObjectMeta: meta(hc, hypershift.ControlPlaneOperator), Rules: hostedcontrolplane.OperatorRules()}
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Reconciler reconciles HostedClusters. [Reconciler.SetUp] adds it to a manager.
+// Reconciler reconciles HostedClusters. [Reconciler.SetupWithManager] adds it to a manager.
 type Reconciler struct {
 	Settings
 	// Client reads and writes. [CacheOptions] and [ClientOptions] are for its manager.
@@ -47,20 +47,19 @@ type Reconciler struct {
 	architectures architectures
 	encoded       atomic.Pointer[encodedRules]
 	rollout       fastRollout
+	background    *background // made by SetupWithManager
 }
 
 const (
-	// requeueUnfinished is when the rest of a reconciliation that ended early is done at the
-	// latest. What ended it brings the HostedCluster back by itself: the event of the
-	// Deployment that was written, with which the cache knows it, or that of the new rules.
-	requeueUnfinished = 5 * time.Second
 	// requeueConflict is when a reconciliation is done again that read too early.
 	requeueConflict = time.Second
 	// requeueNoRules is how often it is told why there are no rules yet.
 	requeueNoRules = 10 * time.Second
 )
 
-// errUnfinished says that a reconciliation ended early and has nothing to say yet.
+// errUnfinished says that a reconciliation ended early and has nothing to say yet. What
+// ended it brings the HostedCluster back: other rules, which everybody is reconciled for
+// when they are in force and handed on. A timer beside that would do all of it twice.
 var errUnfinished = errors.New("the reconciliation is done again")
 
 // Reconcile makes the control plane of one HostedCluster what it should be, and says
@@ -68,9 +67,11 @@ var errUnfinished = errors.New("the reconciliation is done again")
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	hc := new(hyperv1.HostedCluster)
 	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
+		r.background.forget(req.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !hc.DeletionTimestamp.IsZero() {
+		r.background.forget(req.NamespacedName)
 		waiting, err := r.tearDown(ctx, hc)
 		if waiting && err == nil {
 			return reconcile.Result{RequeueAfter: tearDownPoll}, nil
@@ -86,8 +87,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	switch {
 	case ctx.Err() != nil:
 		return reconcile.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
-	case errors.Is(err, errUnfinished):
-		return reconcile.Result{RequeueAfter: requeueUnfinished}, nil
+	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished):
+		return reconcile.Result{}, nil // it comes back by itself
 	case apierrors.IsConflict(err):
 		return conflictToRequeue(err)
 	}
@@ -133,7 +134,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		return o, err
 	}
 	f, err := r.lookUp(ctx, hc, rules)
-	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || ctx.Err() != nil {
+	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {
 		return o, err // which says nothing of the release
 	}
 	o = o.found(hc, f, err)
@@ -208,8 +209,8 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	return told, r.prune(ctx, hc)
 }
 
-// desired is what is in the control plane namespace for hc, in the order in which it
-// is needed, but for what hands rules over.
+// desired returns what is in the control plane namespace for hc, in the order in which it
+// is needed, without what hands rules over.
 func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),

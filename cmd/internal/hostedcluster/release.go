@@ -3,6 +3,7 @@ package hostedcluster
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -33,8 +34,9 @@ type found struct {
 	trust        string // what of the CA bundle is not trusted; "" if nothing
 }
 
-// lookUp reads what hc is looked up with, and the releases. It is an errUnfinished where
-// rules are not in force any more before it is done.
+// lookUp reads what hc is looked up with, and has the releases read beside the workers. It
+// is an errLookupPending while that is under way, and an errUnfinished where rules are not
+// in force any more before it is done.
 func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rules *policy.Rules) (f found, err error) {
 	secret, credentials, err := hypershift.Credentials(ctx, r.Client, client.ObjectKey{Namespace: hc.Namespace, Name: hc.Spec.PullSecret.Name})
 	if err != nil {
@@ -46,14 +48,39 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 			return f, fmt.Errorf("spec.additionalTrustBundle: %w", err)
 		}
 	}
-	inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
-	defer leave()
-	f, err = r.lookup(inForce, hc, credentials, bundle)
-	if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
-		return found{}, errUnfinished // by the old rules, and must not be written
+	of := hc.DeepCopy()
+	id := lookupID(hc, secret, bundle, rules)
+	return r.background.get(ctx, client.ObjectKeyFromObject(hc), id, hostOf(hc), func(ctx context.Context) (found, error) {
+		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
+		defer leave()
+		f, err := r.lookup(inForce, of, credentials, bundle)
+		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
+			return found{}, errUnfinished // by the old rules, and must not be written
+		}
+		f.pullSecret, f.bundle = secret, bundle
+		return f, err
+	})
+}
+
+// lookupID tells apart lookups of one HostedCluster: by all that a lookup depends on.
+func lookupID(hc *hyperv1.HostedCluster, secret *corev1.Secret, bundle string, rules *policy.Rules) string {
+	h := sha256.New()
+	for _, part := range []string{
+		string(hc.UID), hc.Spec.Release.Image, hypershift.ControlPlaneRelease(hc),
+		string(secret.Data[hypershift.PullSecretKey]), bundle, rules.Version(),
+	} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
-	f.pullSecret, f.bundle = secret, bundle
-	return f, err
+	return string(h.Sum(nil))
+}
+
+// hostOf returns the registry host that hc names.
+func hostOf(hc *hyperv1.HostedCluster) string {
+	ref, err := imageref.Parse(hc.Spec.Release.Image)
+	if err != nil {
+		return "" // and no host is asked
+	}
+	return ref.Registry()
 }
 
 // lookup reads the release of hc and that of its control plane, with the cluster's own
@@ -90,7 +117,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 	return f, err
 }
 
-// cpoImage is the image of hc's control-plane-operator (HyperShift's
+// cpoImage returns the image of hc's control-plane-operator (HyperShift's
 // support/util/util.go:505, with the flag after the annotation).
 func (s *Settings) cpoImage(hc *hyperv1.HostedCluster, controlPlane *provider.Release) string {
 	if image := s.namedImage(hc); image != "" {
@@ -102,7 +129,7 @@ func (s *Settings) cpoImage(hc *hyperv1.HostedCluster, controlPlane *provider.Re
 	return s.OperatorImage
 }
 
-// namedImage is the image that somebody named, whatever the release says, or "".
+// namedImage returns the image that somebody named, whatever the release says, or "".
 func (s *Settings) namedImage(hc *hyperv1.HostedCluster) string {
 	return cmp.Or(hc.Annotations[hyperv1.ControlPlaneOperatorImageAnnotation], s.ControlPlaneOperatorImage)
 }

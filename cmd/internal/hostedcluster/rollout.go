@@ -22,8 +22,10 @@ const (
 	rolloutAtOnce = 20
 	// rolloutEach bounds one, whose admission may hang: it is then left to its reconciler.
 	rolloutEach = 10 * time.Second
-	// rolloutAlone is how long reconcilers hold back meanwhile.
-	rolloutAlone = 5 * time.Second
+	// rolloutAlone and rolloutAloneEach are how long reconcilers hold back meanwhile, at
+	// most, and how much longer for each control plane.
+	rolloutAlone     = 5 * time.Second
+	rolloutAloneEach = 5 * time.Millisecond
 )
 
 // handOverToAll hands rules to the known control planes of clusters, before these are
@@ -31,7 +33,7 @@ const (
 // registries, and new rules must not. What does not go well here is done again, and
 // told, when the HostedCluster is reconciled. It ends early when other rules are in force.
 func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clusters client.ObjectList) {
-	r.rollout.begin()
+	r.rollout.begin(len(clusters.(*hyperv1.HostedClusterList).Items))
 	defer r.rollout.end()
 	encoded := r.encodedOnce(rules)
 	var group errgroup.Group
@@ -61,8 +63,11 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 // ready, and safe for concurrent use.
 type fastRollout struct{ alone atomic.Pointer[time.Time] } // nil when nothing is going on
 
-func (f *fastRollout) begin() { f.alone.Store(new(time.Now().Add(rolloutAlone))) }
-func (f *fastRollout) end()   { f.alone.Store(nil) }
+func (f *fastRollout) begin(controlPlanes int) {
+	f.alone.Store(new(time.Now().Add(rolloutAlone + time.Duration(controlPlanes)*rolloutAloneEach)))
+}
+
+func (f *fastRollout) end() { f.alone.Store(nil) }
 
 // running reports whether a reconciliation is to be left for later, so that the rollout is
 // done the sooner: the processor is shared, and so is the API server.

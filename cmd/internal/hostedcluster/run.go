@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) error {
 		HasSCC:  HasSCC(mgr.GetRESTMapper()),
 	}
 	if o.OperatorImage != "" {
-		if err := r.SetUp(mgr, resolver); err != nil {
+		if err := r.SetupWithManager(mgr, resolver); err != nil {
 			return err
 		}
 		return mgr.Start(ctx)

@@ -2,6 +2,8 @@ package hostedcluster
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,21 +24,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	ctrlsource "sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
 // Waits of a HostedCluster that cannot be reconciled, doubling, and how many are
-// reconciled at once: most of that is waiting for registries and the API server.
+// reconciled at once: most of that is waiting for the API server.
 const (
 	firstRetry = time.Second
 	lastRetry  = 2 * time.Minute
 	workers    = 20
 )
 
-// CacheOptions have a manager cache what this operator writes and nothing else of
-// those kinds.
+// CacheOptions returns options by which a manager caches what this operator writes and
+// nothing else of those kinds.
 func CacheOptions() cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{managedBy: Owner})}
 	named := cache.ByObject{Transform: onlyName}
@@ -50,8 +53,8 @@ func CacheOptions() cache.Options {
 	}
 }
 
-// onlyName leaves of the metadata of a Secret or ConfigMap what says which one it is,
-// and whether it is ours. A cluster has tens of thousands of them.
+// onlyName reduces the metadata of a Secret or ConfigMap to what says which one it is, and
+// whether it is ours. A cluster has tens of thousands of them.
 func onlyName(obj any) (any, error) {
 	m, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -70,20 +73,29 @@ func onlyName(obj any) (any, error) {
 	}}, nil
 }
 
-// ClientOptions have Secrets and ConfigMaps read from the API server: only their
-// metadata is cached, so that no memory of ours holds every Secret of the cluster.
+// ClientOptions returns options by which Secrets and ConfigMaps are read from the API
+// server. Only their metadata is cached, so that this process never holds every Secret of
+// the cluster.
 func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
 }
 
-// SetUp adds r to mgr. A HostedCluster is reconciled when it changes, when something
+// SetupWithManager adds r to mgr. A HostedCluster is reconciled when it changes, when something
 // changes that was written for it or that it refers to, and when the rules of
 // resolver do.
-func (r *Reconciler) SetUp(mgr manager.Manager, resolver *sources.Resolver) error {
+func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Resolver) error {
 	rules, err := operator.OnRulesAfter(mgr, resolver, &hyperv1.HostedClusterList{}, r.handOverToAll)
 	if err != nil {
 		return err
 	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &hyperv1.HostedCluster{}, usesIndex, uses); err != nil {
+		return fmt.Errorf("indexing HostedClusters by what they refer to: %w", err)
+	}
+	r.background = newBackground()
+	if err := mgr.Add(manager.RunnableFunc(r.background.Start)); err != nil {
+		return err
+	}
+	lookups := ctrlsource.Channel(r.background.wake, &handler.EnqueueRequestForObject{})
 	written := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []reconcile.Request {
 		key, err := clusterOf(obj)
 		if err != nil {
@@ -106,7 +118,10 @@ func (r *Reconciler) SetUp(mgr manager.Manager, resolver *sources.Resolver) erro
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			RateLimiter: lookupLimiter{
+				workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+				r.background.has,
+			},
 		}).
 		For(&hyperv1.HostedCluster{}, spec).
 		Watches(&hyperv1.HostedControlPlane{}, written). // its status is shown on the HostedCluster
@@ -118,34 +133,51 @@ func (r *Reconciler) SetUp(mgr manager.Manager, resolver *sources.Resolver) erro
 		WatchesMetadata(&corev1.Secret{}, used).
 		WatchesMetadata(&corev1.ConfigMap{}, used).
 		WatchesRawSource(rules).
+		WatchesRawSource(lookups).
 		Complete(r)
 }
 
-// users are the HostedClusters that refer to obj, a Secret or a ConfigMap.
+// usesIndex is the index of HostedClusters by the names of the Secrets and ConfigMaps that
+// they refer to.
+const usesIndex = "mirrorchain.io/uses"
+
+// uses returns the names of the Secrets and ConfigMaps that a HostedCluster refers to.
+func uses(obj client.Object) []string {
+	hc, ok := obj.(*hyperv1.HostedCluster)
+	if !ok {
+		return nil
+	}
+	names := []string{hc.Spec.PullSecret.Name, hc.Spec.SSHKey.Name}
+	if bundle := hc.Spec.AdditionalTrustBundle; bundle != nil {
+		names = append(names, bundle.Name)
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+}
+
+// users returns the HostedClusters that refer to obj, a Secret or a ConfigMap. It asks the
+// index, and copies none: at the start, and after a failover, there is an event for each
+// Secret and ConfigMap of the cluster.
 func users(ctx context.Context, c client.Reader, obj client.Object) []reconcile.Request {
 	var list hyperv1.HostedClusterList
-	if err := c.List(ctx, &list, client.InNamespace(obj.GetNamespace())); err != nil {
+	err := c.List(ctx, &list, client.InNamespace(obj.GetNamespace()), client.MatchingFields{usesIndex: obj.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return nil // from the cache, which has synced
 	}
 	var out []reconcile.Request
 	for i := range list.Items {
-		hc := &list.Items[i]
-		bundle := hc.Spec.AdditionalTrustBundle
-		switch name := obj.GetName(); {
-		case name == hc.Spec.PullSecret.Name, name == hc.Spec.SSHKey.Name, bundle != nil && name == bundle.Name:
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(hc)})
-		}
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 	}
 	return out
 }
 
-// askAgain is how long it holds that a cluster has no SecurityContextConstraints: their
-// API may have been away when that was asked.
+// askAgain is how long the answer holds that a cluster has no SecurityContextConstraints:
+// their API may have been away.
 const askAgain = 10 * time.Minute
 
-// HasSCC asks mapper whether the cluster has SecurityContextConstraints, until it has;
-// a cluster does not lose them while it runs. That it has none is asked again now and
-// then.
+// HasSCC returns a function that reports whether the cluster has
+// SecurityContextConstraints. It asks mapper until the cluster has them: a cluster does
+// not lose them. It asks again every ten minutes while there are none.
 func HasSCC(mapper apimeta.RESTMapper) func() (bool, error) {
 	var mu sync.Mutex // guards what follows, not the question
 	var has bool

@@ -96,14 +96,18 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 		}
 	}
 	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion()))
-	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
+	options := []client.ApplyOption{client.FieldOwner(a.Owner)}
+	if exists { // else it is to be created: what somebody else creates meanwhile is a conflict
+		options = append(options, client.ForceOwnership)
+	}
+	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), options...)
 	if err != nil {
 		return fail(err)
 	}
 	return want.GetResourceVersion() != live.GetResourceVersion(), nil
 }
 
-// state is obj as what can be applied.
+// state returns obj as what can be applied.
 func state(obj client.Object) (*unstructured.Unstructured, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
@@ -116,7 +120,7 @@ func state(obj client.Object) (*unstructured.Unstructured, error) {
 	return u, nil
 }
 
-// stamp notes in u what it says.
+// stamp writes a hash of u into its annotation [StateHash].
 func stamp(u *unstructured.Unstructured) error {
 	data, err := json.Marshal(u.Object) // keys of maps are sorted
 	if err != nil {

@@ -23,7 +23,8 @@ type fence struct {
 
 func newFence(held func() bool) *fence { return &fence{held: held, lost: make(chan struct{})} }
 
-// check is called before each write.
+// check returns [ErrLeaseLost] where nothing may be written. It is called before each
+// write.
 func (f *fence) check() error {
 	if f.held() {
 		return nil

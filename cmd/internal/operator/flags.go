@@ -56,9 +56,9 @@ type Process struct {
 	Registry registry.Config
 }
 
-// Start makes of the flags what the process of cmd runs with: its log on stderr, which is
-// that of the libraries too, the connection to the cluster, and how registries are read.
-// name and version say who asks.
+// Start returns what the process of cmd runs with, as the flags say: its log on stderr,
+// which is that of the libraries too, the connection to the cluster, and how registries
+// are read. name and version are told to servers.
 func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error) {
 	log, err := NewLogger(cmd.ErrOrStderr(), f.logLevel)
 	if err != nil {
@@ -72,3 +72,6 @@ func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error)
 	}
 	return Process{Log: log, REST: rest, Registry: registry.Config{TLS: trust.Registries(f.bundles, f.certDirs, log), UserAgent: agent}}, nil
 }
+
+// TrustFiles returns the values of --trust-bundle and --cert-dir.
+func (f *Flags) TrustFiles() (bundles, certDirs []string) { return f.bundles, f.certDirs }

@@ -8,11 +8,11 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// ErrRulesChanged is the cause with which what goes on by rules that are in force no
-// more is ended; see [WhileInForce].
+// ErrRulesChanged is the cause of the end of work that follows rules which are not in force
+// any more; see [WhileInForce].
 var ErrRulesChanged = errors.New("the mirror rules have changed")
 
-// WhileInForce is ctx until other rules than these are in force, which ends it with
+// WhileInForce returns ctx until other rules than these are in force, which ends it with
 // [ErrRulesChanged] as its cause. It is for lookups: what follows from new rules must
 // not wait for registries that the old ones name. changes yields the rules in force and
 // each later version, as [sources.Resolver.Changes] does. leave ends what watches them,

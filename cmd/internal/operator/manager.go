@@ -54,9 +54,9 @@ type Config struct {
 const (
 	// shutdown is how long reconcilers have to end after a signal.
 	shutdown = 20 * time.Second
-	// patience is how long caches may take to fill: an API server that is away is waited
-	// for, and a restart would bring it back no sooner.
-	patience = 24 * time.Hour
+	// cacheSyncTimeout is how long caches may take to fill: an API server that is away is
+	// waited for, and a restart would not bring it back sooner.
+	cacheSyncTimeout = 24 * time.Hour
 )
 
 // NewManager makes a manager that follows cfg.Resolver, active or not, and is ready
@@ -87,7 +87,7 @@ func NewManager(cfg Config) (manager.Manager, error) {
 		GracefulShutdownTimeout: &grace,
 		// Names of controllers are checked against a variable of the process, which knows
 		// nothing of managers that have ended.
-		Controller: config.Controller{SkipNameValidation: &unchecked, CacheSyncTimeout: patience, UsePriorityQueue: &priorities},
+		Controller: config.Controller{SkipNameValidation: &unchecked, CacheSyncTimeout: cacheSyncTimeout, UsePriorityQueue: &priorities},
 	}
 	mgr, err := newManager(cfg, options)
 	if err != nil {
@@ -134,5 +134,5 @@ type Everywhere func(ctx context.Context) error
 // Start runs f.
 func (f Everywhere) Start(ctx context.Context) error { return f(ctx) }
 
-// NeedLeaderElection is false.
+// NeedLeaderElection returns false.
 func (Everywhere) NeedLeaderElection() bool { return false }

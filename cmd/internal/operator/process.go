@@ -47,7 +47,7 @@ func NewLogger(w io.Writer, level string) (*zap.Logger, error) {
 	return zap.New(core, zap.AddCaller(), zap.AddStacktrace(zapcore.PanicLevel)), nil
 }
 
-// Logr is log for libraries that want a logr.Logger. Nil is silent.
+// Logr returns log for libraries that want a logr.Logger. Nil is silent.
 func Logr(log *zap.Logger) logr.Logger {
 	if log == nil {
 		return logr.Discard()
@@ -63,7 +63,7 @@ func SetProcessLogger(log *zap.Logger) {
 	klog.SetLogger(l.WithName("klog"))
 }
 
-// RESTConfig is the connection to the cluster: that of the kubeconfig file, if one is
+// RESTConfig returns the connection to the cluster: that of the kubeconfig file, if one is
 // named; else of $KUBECONFIG or ~/.kube/config; else the pod's own. Requests are not
 // limited on our side: the API server's priority and fairness does that better, and a
 // change of policy must reach all hosted clusters soon.

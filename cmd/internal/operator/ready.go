@@ -13,7 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/metrics"
 )
 
-// readiness is [NotInForce]. The operator goes on with the last good rules then; that it
+// readiness returns [NotInForce] as a check. The operator goes on with the last good rules then; that it
 // is not ready keeps a rollout from going on with it.
 func readiness(r *sources.Resolver) healthz.Checker {
 	return func(*http.Request) error { return NotInForce(r) }

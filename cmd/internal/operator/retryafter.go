@@ -12,7 +12,7 @@ import (
 // longestWait bounds what a registry can ask for: another endpoint may answer by then.
 const longestWait = 5 * time.Minute
 
-// RetryAfter is when to come back after a lookup that failed because registries asked
+// RetryAfter returns when to come back after a lookup that failed because registries asked
 // for patience, longer than a lookup has ([assembly.OperatorRetryAfter]): the shortest
 // time that one of them asked for, 5 min at most. ok is false for any other failure,
 // which is tried again with backoff.

@@ -50,7 +50,7 @@ func TagsFollow(current func() *policy.Rules) func() *policy.Rules {
 	}
 }
 
-// OnRules is a source that has every object of list's kind reconciled when the rules
+// OnRules returns a source that has every object of list's kind reconciled when the rules
 // change, and when there are rules for the first time; where there are predicates, only
 // those that they let through. It lists with the manager's client, only while this
 // replica is the active one.
@@ -58,7 +58,7 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 	return OnRulesAfter(mgr, resolver, list, nil, only...)
 }
 
-// OnRulesAfter is [OnRules] with something to be done first: first is called with the
+// OnRulesAfter returns [OnRules] with something to be done first: first is called with the
 // new rules and with a list of all objects, which it does not modify, and none is
 // reconciled for these rules before it returns. It is called on a goroutine of its own,
 // so that it waits for no reconciler. Nil is nothing.

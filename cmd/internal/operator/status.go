@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -22,30 +23,44 @@ const maxMessage = 32768
 
 // SetCondition sets a condition of an object that has this generation and reports
 // whether that changed anything. LastTransitionTime moves with the status alone. A
-// message that is too long for the API is cut. One of a failure that goes on is left as it
-// is where only numbers in it differ: ports, times, request numbers.
+// message that is too long for the API is cut, and of one of a failure is left out what
+// differs each time although the failure is the same; see [steady].
 func SetCondition(conditions *[]metav1.Condition, generation int64, c metav1.Condition) (changed bool) {
 	c.ObservedGeneration = generation
-	c.Message = cut(c.Message)
-	old := meta.FindStatusCondition(*conditions, c.Type)
-	if old != nil && old.ObservedGeneration == generation && c.Status != metav1.ConditionTrue && old.Status == c.Status && old.Reason == c.Reason && sameButNumbers(old.Message, c.Message) {
-		c.Message = old.Message
+	if c.Status != metav1.ConditionTrue {
+		c.Message = steady(c.Message)
 	}
+	c.Message = cut(c.Message)
 	return meta.SetStatusCondition(conditions, c)
 }
 
-// sameButNumbers reports whether two messages differ in digits alone.
-func sameButNumbers(a, b string) bool {
-	drop := func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return -1
-		}
-		return r
-	}
-	return strings.Map(drop, a) == strings.Map(drop, b)
+// varying are the parts of a message that differ each time, and what stands for them.
+var varying = []struct {
+	part *regexp.Regexp
+	with string
+}{
+	// The own end of a connection (package net): "read tcp 10.0.0.1:50984->10.0.0.2:443".
+	{regexp.MustCompile(`(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.%\w]+\]):\d+->`), ""},
+	// How long a limit was, which follows how fast a host was before.
+	{regexp.MustCompile(`\bwithin (?:\d+(?:\.\d+)?(?:ns|µs|ms|s|m|h))+`), "in time"},
+	// The time, in errors of crypto/x509.
+	{regexp.MustCompile(`\bcurrent time \S+ is\b`), "the current time is"},
+	// What a registry calls a request.
+	{regexp.MustCompile(`(?i)\b(request|trace|correlation)[ _-]?id["']?\s*[:=]?\s*["']?[\w-]{6,}`), "$1 id left out"},
+	{regexp.MustCompile(`\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b`), "(an id)"},
 }
 
-// cut is s without what is too much of it.
+// steady returns message without what differs each time although the failure is the same:
+// the own port of a connection, how long was waited, the time, and names of requests. All
+// else stays, names of hosts with digits too.
+func steady(message string) string {
+	for _, v := range varying {
+		message = v.part.ReplaceAllString(message, v.with)
+	}
+	return message
+}
+
+// cut returns s without what is too much of it.
 func cut(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= maxMessage {
@@ -80,7 +95,7 @@ func PatchStatus[T client.Object](ctx context.Context, c client.Client, owner st
 	return true, nil
 }
 
-// statusPatch makes the status of before that of after, of the same resource version.
+// statusPatch returns a patch that makes the status of before that of after, of the same resource version.
 // It is a JSON patch (RFC 6902), because a merge patch cannot say null, which a
 // history's completionTime has to be as long as an update goes on.
 func statusPatch(before, after client.Object) (client.Patch, error) {
@@ -121,7 +136,7 @@ func rawPatch(operations any) (client.Patch, error) {
 	return client.RawPatch(types.JSONPatchType, data), err
 }
 
-// status is that of obj, as the API has it.
+// status returns the status of obj, as the API has it.
 func status(obj client.Object) (map[string]any, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {

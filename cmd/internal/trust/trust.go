@@ -32,7 +32,7 @@ const (
 	UserDir, UserFile = "/etc/pki/tls/certs", "user-ca-bundle.pem"
 )
 
-// DefaultBundles are the files in [ManagedDir] and [UserDir].
+// DefaultBundles returns the files in [ManagedDir] and [UserDir].
 func DefaultBundles() []string {
 	return []string{ManagedDir + "/" + ManagedFile, UserDir + "/" + UserFile}
 }

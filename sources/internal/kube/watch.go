@@ -5,10 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/mirrorchain/mirrorchain/internal/sleep"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/mirrorchain/mirrorchain/internal/sleep"
 )
 
 const (

@@ -1,0 +1,195 @@
+package writers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+)
+
+// HyperShift are the field managers of HyperShift's two operators.
+const (
+	HyperShiftOperator     = "hypershift-operator-manager"
+	HyperShiftControlPlane = "hypershift-controlplane-manager"
+)
+
+// Writer is somebody else who writes objects.
+type Writer struct {
+	Name string
+	// Wants reports whether the writer writes such an object.
+	Wants func(client.Object) bool
+	// Write writes an object once, as it is now.
+	Write func(ctx context.Context, c client.Client, obj client.Object) error
+}
+
+// All are writers of single writes. Webhooks are apart: see [Webhook].
+func All() []Writer {
+	anything := func(client.Object) bool { return true }
+	deployment := func(obj client.Object) bool { _, ok := obj.(*appsv1.Deployment); return ok }
+	account := func(obj client.Object) bool { _, ok := obj.(*corev1.ServiceAccount); return ok }
+	labelled := func(obj client.Object) bool { return len(obj.GetLabels()) > 0 }
+	return []Writer{
+		{"kubectl label", anything, merge(`{"metadata":{"labels":{"team":"a"}}}`)},
+		{"kubectl annotate", anything, merge(`{"metadata":{"annotations":{"note":"a"}}}`)},
+		{"kubectl label, of one of the operator's", labelled, relabel},
+		{"kubectl patch, label of pods", deployment, merge(`{"spec":{"template":{"metadata":{"labels":{"team":"a"}}}}}`)},
+		{"kubectl rollout restart", deployment, merge(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)},
+		{"kubectl scale", deployment, merge(`{"spec":{"replicas":3}}`)},
+		{"kubectl set env", deployment, ofContainer(func(c map[string]any) { c["env"] = []any{map[string]any{"name": "DEBUG", "value": "1"}} })},
+		{"kubectl set image", deployment, ofContainer(func(c map[string]any) { c["image"] = "elsewhere.example.com/x:1" })},
+		{"kubectl set resources", deployment, ofContainer(func(c map[string]any) {
+			c["resources"] = map[string]any{"requests": map[string]any{"cpu": "11m"}, "limits": map[string]any{"memory": "1Gi"}}
+		})},
+		{"kubectl patch, tolerations", deployment, merge(`{"spec":{"template":{"spec":{"tolerations":[{"key":"spot","operator":"Exists"}]}}}}`)},
+		{"OpenShift's pull secrets", account, dockercfg},
+		{"GitOps", anything, gitOps},
+		{"HyperShift's operator", deployment, hypershift},
+	}
+}
+
+type write = func(context.Context, client.Client, client.Object) error
+
+func merge(patch string) write {
+	return func(ctx context.Context, c client.Client, obj client.Object) error {
+		return c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner("kubectl-patch"))
+	}
+}
+
+func ofContainer(change func(map[string]any)) write {
+	return func(ctx context.Context, c client.Client, obj client.Object) error {
+		container := map[string]any{"name": obj.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Name}
+		change(container)
+		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": []any{container}}}}})
+		if err != nil {
+			return err
+		}
+		return c.Patch(ctx, obj, client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner("kubectl-set"))
+	}
+}
+
+func relabel(ctx context.Context, c client.Client, obj client.Object) error {
+	for name := range obj.GetLabels() {
+		return merge(fmt.Sprintf(`{"metadata":{"labels":{%q:"another"}}}`, name))(ctx, c, obj)
+	}
+	return nil
+}
+
+// dockercfg is OpenShift's controller manager, which adds a pull secret to each
+// ServiceAccount that has none of its own.
+func dockercfg(ctx context.Context, c client.Client, obj client.Object) error {
+	account := obj.(*corev1.ServiceAccount)
+	name := account.Name + "-dockercfg-x7k2p"
+	account.ImagePullSecrets = append(account.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+	account.Secrets = append(account.Secrets, corev1.ObjectReference{Name: name})
+	return c.Update(ctx, account, client.FieldOwner("openshift-controller-manager"))
+}
+
+// gitOps applies the object as it is, with a label of its own, and takes all of it over.
+func gitOps(ctx context.Context, c client.Client, obj client.Object) error {
+	gvk, err := c.GroupVersionKindFor(obj)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(obj)
+	if err != nil {
+		return err
+	}
+	u := new(unstructured.Unstructured)
+	if err := json.Unmarshal(data, &u.Object); err != nil {
+		return err
+	}
+	u.SetGroupVersionKind(gvk)
+	delete(u.Object, "status")
+	for _, field := range []string{"managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"} {
+		unstructured.RemoveNestedField(u.Object, "metadata", field)
+	}
+	labels := u.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels["app.kubernetes.io/instance"] = "gitops"
+	u.SetLabels(labels)
+	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("argocd-controller"), client.ForceOwnership); err != nil {
+		return err
+	}
+	obj.SetResourceVersion(u.GetResourceVersion())
+	return nil
+}
+
+// Sidecar is the name of the container and volume that HyperShift's operator adds.
+const Sidecar = "cloud-token-minter"
+
+// hypershift is HyperShift's operator, which makes the Deployment its own.
+func hypershift(ctx context.Context, c client.Client, obj client.Object) error {
+	d := obj.(*appsv1.Deployment)
+	d.Annotations["hypershift.openshift.io/desired-state-hash"] = "6c1b"
+	pod := &d.Spec.Template.Spec
+	pod.Containers[0].Image = "quay.io/openshift/hypershift:4.17"
+	pod.Containers = append(pod.Containers, corev1.Container{Name: Sidecar, Image: "quay.io/openshift/hypershift:4.17"})
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: Sidecar, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+	return c.Update(ctx, d, client.FieldOwner(HyperShiftOperator))
+}
+
+// Apply has w write each of objects that it wants, as it is on the cluster. It reports how
+// many that were.
+func (w Writer) Apply(t testing.TB, c client.Client, objects ...client.Object) (wrote int) {
+	t.Helper()
+	for _, obj := range objects {
+		if !w.Wants(obj) {
+			continue
+		}
+		cluster.Await(t, fmt.Sprintf("%s of %T %s", w.Name, obj, obj.GetName()), func(ctx context.Context) error {
+			if err := c.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+				return err
+			}
+			return w.Write(ctx, c, obj) // done again where the operator was faster
+		})
+		wrote++
+	}
+	return wrote
+}
+
+// How long nothing may be written for peace, and how long that may take.
+const (
+	quiet = 2 * time.Second
+	most  = time.Minute
+)
+
+// Peace waits until no version of objects has changed for two seconds, and returns how
+// many it saw since objects were read or written. It fails where they go on changing for
+// a minute.
+func Peace(t testing.TB, c client.Client, objects ...client.Object) (versions int) {
+	t.Helper()
+	last := map[int]string{}
+	for i, obj := range objects {
+		last[i] = obj.GetResourceVersion()
+	}
+	since, end := time.Now(), time.Now().Add(most)
+	for time.Since(since) < quiet {
+		for i, obj := range objects {
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+				t.Fatal(err)
+			}
+			if v := obj.GetResourceVersion(); last[i] != v {
+				if last[i] != "" {
+					versions++
+				}
+				last[i], since = v, time.Now()
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d versions in a minute, and no end", versions)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return versions
+}
