@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,22 +14,33 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// memoryLock is a lease in memory, which counts how often it is written.
+// memory is a lease in memory. It counts how often it is written.
+type memory struct {
+	mu     sync.Mutex
+	record resourcelock.LeaderElectionRecord
+	writes int
+	away   bool
+}
+
+func (m *memory) setAway(away bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = away
+}
+
+// memoryLock is the lease as one of those that want it sees it.
 type memoryLock struct {
 	identity string
-	record   **resourcelock.LeaderElectionRecord
-	writes   *int
-	away     bool
+	*memory
 }
 
 func (m *memoryLock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.away {
 		return nil, nil, errors.New("away")
 	}
-	if *m.record == nil {
-		*m.record = &resourcelock.LeaderElectionRecord{}
-	}
-	r := **m.record
+	r := m.record
 	return &r, []byte(r.HolderIdentity + r.RenewTime.String()), nil
 }
 
@@ -37,11 +49,13 @@ func (m *memoryLock) Create(ctx context.Context, r resourcelock.LeaderElectionRe
 }
 
 func (m *memoryLock) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.away {
 		return errors.New("away")
 	}
-	*m.writes++
-	*m.record = &r
+	m.writes++
+	m.record = r
 	return nil
 }
 
@@ -65,10 +79,9 @@ func elect(t *testing.T, lock resourcelock.Interface, started, stopped func()) *
 // server was away for less than the lease lasts nobody else is active.
 func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var record *resourcelock.LeaderElectionRecord
-		var writes int
+		kept := new(memory)
 		var firstActive, secondActive time.Time
-		locks := []*memoryLock{{identity: "first", record: &record, writes: &writes}, {identity: "second", record: &record, writes: &writes}}
+		locks := []*memoryLock{{"first", kept}, {"second", kept}}
 		leases := make([]*lease, 2)
 		for i, m := range locks {
 			leases[i] = &lease{Interface: m, now: time.Now}
@@ -84,18 +97,19 @@ func TestLease(t *testing.T) {
 		others, end := context.WithCancel(t.Context())
 		go func() { second.Run(others); close(done) }()
 		time.Sleep(5 * time.Minute)
-		if writes > 24 || writes < 20 {
-			t.Errorf("wrote %d times in 5 minutes", writes)
+		synctest.Wait()
+		if n := kept.writes; n > 24 || n < 20 {
+			t.Errorf("wrote %d times in 5 minutes", n)
 		}
 		if firstActive.IsZero() || !secondActive.IsZero() || !leases[0].held() || leases[1].held() {
 			t.Fatal("the first is not the active one")
 		}
-		locks[0].away, locks[1].away = true, true
+		kept.setAway(true)
 		time.Sleep(30 * time.Second)
 		if !leases[0].held() || first.IsLeader() != true {
 			t.Error("an API server that was away for 30 s ended the active one")
 		}
-		locks[0].away, locks[1].away = false, false
+		kept.setAway(false)
 		time.Sleep(time.Minute)
 		select {
 		case <-ended:
@@ -105,7 +119,7 @@ func TestLease(t *testing.T) {
 		asked := time.Now()
 		terminate()
 		<-ended
-		for secondActive.IsZero() {
+		for synctest.Wait(); secondActive.IsZero(); synctest.Wait() {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if took := secondActive.Sub(asked); took > 3*time.Second {
@@ -122,9 +136,7 @@ func TestLease(t *testing.T) {
 // A process that was frozen for longer than its lease lasts writes nothing, and ends.
 func TestFence(t *testing.T) {
 	now := time.Now()
-	var record *resourcelock.LeaderElectionRecord
-	var writes int
-	l := &lease{Interface: &memoryLock{identity: "me", record: &record, writes: &writes}, now: func() time.Time { return now }}
+	l := &lease{Interface: &memoryLock{"me", new(memory)}, now: func() time.Time { return now }}
 	if err := l.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me"}); err != nil {
 		t.Fatal(err)
 	}
