@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Policy is what one source says, as its objects say it: nothing is merged,
 // sorted or dropped yet.
@@ -128,6 +131,7 @@ const (
 	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
+	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
 	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
@@ -139,7 +143,7 @@ const (
 // concerns every image, or, as a scope that matches none, no image.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnKindAbsent, WarnDeadScope:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope:
 		return true
 	}
 	return false
@@ -160,3 +164,21 @@ func (e *InvalidPolicyError) Error() string {
 }
 
 func (e *InvalidPolicyError) Unwrap() error { return e.Err }
+
+// invalidEntries returns an InvalidPolicyError about entries.
+func invalidEntries(origins []string, format string, args ...any) *InvalidPolicyError {
+	return &InvalidPolicyError{Origin: strings.Join(origins, ", "), Err: fmt.Errorf(format, args...)}
+}
+
+// distinct returns origins in their order, each once.
+func distinct(origins []string) []string {
+	out := make([]string, 0, len(origins))
+	seen := make(map[string]bool, len(origins))
+	for _, o := range origins {
+		if o != "" && !seen[o] {
+			seen[o] = true
+			out = append(out, o)
+		}
+	}
+	return out
+}

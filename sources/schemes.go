@@ -92,6 +92,12 @@ func (r *Schemes) Factories() []Factory {
 	return out
 }
 
+// Has reports whether scheme is one of the registered ones.
+func (r *Schemes) Has(scheme string) bool {
+	_, ok := r.factories[scheme]
+	return ok
+}
+
 func (r *Schemes) known() string {
 	if len(r.factories) == 0 {
 		return "none"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/chain"
@@ -14,20 +13,21 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/file"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/idms"
 )
 
-// policies are what the sources said, and the rules that came of it.
+// policies is what the sources said, and the rules made of it.
 type policies struct {
 	rules  *policy.Rules
 	loaded []policy.Policy
-	// insecureAll is --tls-verify=false: the user calls every endpoint insecure.
+	// insecureAll is --tls-verify=false: every endpoint may be asked insecurely.
 	insecureAll bool
 }
 
-// loadPolicies reads every source once and merges them. Except for warnings, which
-// are the caller's to tell, what a person should know goes to stderr.
+// loadPolicies reads every source once and merges them. It tells on stderr what a person
+// should know, except for warnings, which are the caller's to tell.
 func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 	if err := a.opts.check(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 	return p, context.Cause(ctx)
 }
 
-// openSources are the -s flags in order, then what the other flags say.
+// openSources opens the sources of the -s flags in order, then what the other flags say.
 func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) {
 	registry, err := sources.NewSchemes(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster())...)
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) 
 		if err := unlikelyPath(spec); err != nil {
 			return nil, err
 		}
-		src, err := registry.Open(ctx, withScheme(spec, registry))
+		src, err := registry.Open(ctx, file.Spec(spec, registry))
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
@@ -100,30 +100,12 @@ func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) 
 	return srcs, nil
 }
 
-// unlessNamed is prefix, and nothing where err says itself which entry is wrong.
+// unlessNamed returns prefix, and "" if err itself says which entry is wrong.
 func unlessNamed(prefix string, err error) string {
 	if e, ok := errors.AsType[*policy.InvalidPolicyError](err); ok && e.Origin != "" {
 		return ""
 	}
 	return prefix
-}
-
-// withScheme makes a bare path a file: spec. What looks like a scheme and is
-// none is taken for a path only if there is such a file.
-func withScheme(spec string, registry *sources.Schemes) string {
-	scheme, _, ok := strings.Cut(spec, ":")
-	if !ok || strings.ContainsAny(scheme, "/.") {
-		return "file:" + spec
-	}
-	for _, f := range registry.Factories() {
-		if f.Scheme == scheme {
-			return spec
-		}
-	}
-	if _, err := os.Lstat(spec); err == nil {
-		return "file:" + spec
-	}
-	return spec
 }
 
 func (a *app) flagPolicy() (policy.Policy, error) {
@@ -157,7 +139,7 @@ func sayPolicy(p policy.Policy) string {
 
 func (a *app) deps() assembly.Deps {
 	return assembly.Deps{
-		LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, Observers: []chain.Observer{a.observer()},
+		LookupEnv: a.sys.LookupEnv, Stdin: a.sys.Stdin, HostedCluster: a.opts.hostedCluster, Observers: []chain.Observer{a.observer()},
 		Cluster: idms.Config{Kubeconfig: a.opts.kubeconfig, Context: a.opts.kubeContext},
 	}
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
-	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/sources"
 )
 
 // run is Run with an empty environment.
@@ -79,23 +77,6 @@ func TestClosest(t *testing.T) {
 		"nothing-of-the-sort":    "",
 	} {
 		if got := strings.Join(closest(in, names), " "); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestWithScheme(t *testing.T) {
-	dir := t.TempDir()
-	t.Chdir(dir)
-	reg, err := sources.NewSchemes(sources.Factory{Scheme: "env", Open: func(context.Context, string) (policy.OverrideSource, error) { return nil, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for in, want := range map[string]string{
-		"env:X": "env:X", "idms.yaml": "file:idms.yaml", "dir/": "file:dir/", "./a:b": "file:./a:b", "a.yaml:1": "file:a.yaml:1",
-		"/abs:x": "file:/abs:x", "-": "file:-", "nosuch:x": "nosuch:x",
-	} {
-		if got := withScheme(in, reg); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// commandLine is a command of this program with the policy flags of this run, for
+// commandLine returns a command of this program with the policy flags of this run, for
 // copying. Those flags hold nothing secret.
 func (a *app) commandLine(args ...string) string {
 	words := append([]string{"mirrorchain"}, args[:len(args)-1]...)
@@ -15,7 +15,7 @@ func (a *app) commandLine(args ...string) string {
 	}
 	o := &a.opts
 	flag("-s", o.sources)
-	for _, f := range [][2]string{{"--kubeconfig", o.kubeconfig}, {"--context", o.kubeContext}} {
+	for _, f := range [][2]string{{"--kubeconfig", o.kubeconfig}, {"--context", o.kubeContext}, {"--hosted-cluster", o.hostedCluster}} {
 		if f[1] != "" {
 			words = append(words, f[0], f[1])
 		}
@@ -39,7 +39,7 @@ func (a *app) commandLine(args ...string) string {
 	return strings.Join(words, " ")
 }
 
-// quoted is a word for a POSIX shell.
+// quoted returns s as a word for a POSIX shell.
 func quoted(s string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)

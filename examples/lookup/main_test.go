@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -44,8 +45,14 @@ spec:
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	cfg := registry.Config{RootCAs: mirror.CA().Pool()}
-	if err := run(t.Context(), &out, cfg, policy, secret, "quay.io/example/release@"+release.Digest); err != nil {
+	t.Setenv("REGISTRY_AUTH_FILE", secret)
+	base, err := registry.New(registry.Config{RootCAs: mirror.CA().Pool()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.Close()
+	cfg := mirrorchain.Config{Policies: []string{policy}, Base: base}
+	if err := run(t.Context(), &out, cfg, "quay.io/example/release@"+release.Digest); err != nil {
 		t.Fatal(err)
 	}
 	if want := "4.17.3, served by " + mirror.Host() + "\n"; !strings.HasPrefix(out.String(), want) {

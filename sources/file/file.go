@@ -27,6 +27,9 @@ type Config struct {
 	// that a file being written is read when it is done. Default 100 ms; a file
 	// that never rests is told of after ten times that.
 	Settle time.Duration
+	// HostedCluster chooses one of several HostedClusters, "NAMESPACE/NAME", or the name of
+	// one of several install-configs. Policies of several clusters are an error without it.
+	HostedCluster string
 	// Stdin is what "-" reads, once. Nil is [os.Stdin].
 	Stdin io.Reader
 }
@@ -159,6 +162,9 @@ func warnNoRules(p *policy.Policy, name string, l layout) {
 	case len(p.Skipped) > 0:
 		o := p.Skipped[0]
 		why = fmt.Sprintf("all %d objects in it are of kinds that are no mirror policies (the first is of kind %q at %s)", len(p.Skipped), o.Kind, o.Origin)
+		if len(p.Skipped) == 1 {
+			why = fmt.Sprintf("the object in it is no mirror policy (kind %q at %s)", o.Kind, o.Origin)
+		}
 	case l.dir && l.empty():
 		why = "the directory has no *.yaml, *.yml, *.json or *.conf file" + l.hint
 	}

@@ -117,7 +117,7 @@ func TestDirectory(t *testing.T) {
 	write(t, dir+"/.hidden.yaml", "{")
 	write(t, dir+"/notes.txt", "{")
 	write(t, dir+"/c.yaml.bak", "{")
-	write(t, dir+"/d.conf", "{")
+	write(t, dir+"/d.conf", "{") // of some other program
 	write(t, dir+"/sub.yaml/x.yaml", "{")
 	if err := os.Symlink("gone", dir+"/.#b.yml"); err != nil { // Emacs' lock
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestDirectory(t *testing.T) {
 		t.Error(diff)
 	}
 	if !slices.Equal(codes(p), []string{policy.WarnNotEnforced}) || !strings.Contains(p.Warnings[0].Message, "d.conf") {
-		t.Errorf("want a warning that d.conf is not read, got %v", p.Warnings)
+		t.Errorf("want a warning that d.conf is not read as policy, got %v", p.Warnings)
 	}
 }
 

@@ -12,12 +12,13 @@ import (
 
 // layout is which files a path stands for now.
 type layout struct {
-	dir     bool
-	files   []string // documents, or a registries.conf: the content tells
-	conf    string   // a registries.conf by its name, in a directory
-	dropIns []string // of conf, or all there is; in the order they apply
-	unread  []string // *.conf beside documents
-	hint    string   // for a directory with nothing in it
+	dir      bool
+	files    []string // documents, or a registries.conf: the content tells
+	conf     string   // a registries.conf by its name, in a directory
+	dropIns  []string // of conf, or all there is; in the order they apply
+	unread   []string // *.conf beside a registries.conf
+	followed string   // the cluster-resources of an oc-mirror workspace
+	hint     string   // for a directory with nothing in it
 }
 
 func (l layout) empty() bool { return len(l.files)+len(l.dropIns) == 0 && l.conf == "" }
@@ -40,6 +41,7 @@ func look(path string) (layout, error) {
 		return layout{}, err
 	}
 	var confs []string
+	onlyDropIns := strings.HasSuffix(filepath.Clean(path), confName+".d")
 	for _, e := range entries { // sorted by name
 		name, full := e.Name(), filepath.Join(path, e.Name())
 		if strings.HasPrefix(name, ".") || !isFile(full, e) {
@@ -48,24 +50,49 @@ func look(path string) (layout, error) {
 		switch ext := strings.ToLower(filepath.Ext(name)); {
 		case ext == ".yaml", ext == ".yml", ext == ".json":
 			l.files = append(l.files, full)
-		case name == confName:
+		case name == confName && !onlyDropIns:
 			l.conf = full
 		case ext == ".conf":
 			confs = append(confs, full)
 		}
 	}
-	switch {
-	case l.conf != "":
-		l.dropIns, err = dropIns(l.conf)
-	case len(l.files) == 0:
-		l.dropIns = confs
-	default:
+	if l.conf != "" {
 		l.unread = confs
+	} else {
+		l.dropIns = confs // as a registries.conf.d has them, whatever the folder is called
+	}
+	below, err := dropIns(filepath.Join(path, confName))
+	if err != nil {
+		return layout{}, err
+	}
+	l.dropIns = append(l.dropIns, below...)
+	if err := l.follow(path); err != nil {
+		return layout{}, err
 	}
 	if l.empty() {
 		l.hint = deeper(path, entries)
 	}
-	return l, err
+	return l, nil
+}
+
+// follow adds the files of cluster-resources below the root of an oc-mirror workspace, or
+// below its working-dir.
+func (l *layout) follow(path string) error {
+	for _, below := range []string{"cluster-resources", "working-dir/cluster-resources"} {
+		dir := filepath.Join(path, below)
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			continue
+		}
+		resources, err := look(dir)
+		if err != nil {
+			return err
+		}
+		l.followed = dir
+		l.files = append(l.files, resources.files...)
+		l.dropIns = append(l.dropIns, resources.dropIns...)
+		return nil
+	}
+	return nil
 }
 
 // isFile follows symbolic links, as ConfigMap mounts have them. What vanished
@@ -100,12 +127,11 @@ func dropIns(conf string) ([]string, error) {
 	return out, nil
 }
 
-// deeper points into oc-mirror's workspace where somebody named its top.
+// deeper points into the workspace of oc-mirror v1 where somebody named its top: each run
+// has results of its own there.
 func deeper(path string, entries []fs.DirEntry) string {
-	for _, below := range []string{"cluster-resources", "working-dir/cluster-resources", "oc-mirror-workspace"} {
-		if info, err := os.Stat(filepath.Join(path, below)); err == nil && info.IsDir() {
-			return "; did you mean " + filepath.Join(path, below) + "?"
-		}
+	if info, err := os.Stat(filepath.Join(path, "oc-mirror-workspace")); err == nil && info.IsDir() {
+		return "; did you mean " + filepath.Join(path, "oc-mirror-workspace") + "?"
 	}
 	for _, e := range slices.Backward(entries) { // the latest
 		if e.IsDir() && strings.HasPrefix(e.Name(), "results-") {

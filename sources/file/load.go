@@ -1,118 +1,60 @@
 package file
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/sources/handover"
 	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
-	"github.com/mirrorchain/mirrorchain/sources/internal/registriesconf"
 )
 
 // load reads the files of l into one policy. handed says that one of them is a
 // document of another process, which may hold no rules.
 func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bool, err error) {
-	if l.conf != "" || len(l.dropIns) > 0 {
-		if err := s.addConf(ctx, &p, l.conf, nil, l.dropIns); err != nil {
-			return p, false, err
-		}
-	}
+	set := objects.NewSet(s.cfg.HostedCluster)
 	for _, path := range l.files {
 		data, err := s.read(ctx, path)
+		if err == nil {
+			err = set.Add("file:"+path, data)
+		}
 		if err != nil {
 			return p, false, err
 		}
-		what := recognise(data)
-		var drops []string
-		if what != documents && !l.dir {
-			if drops, err = dropIns(path); err != nil {
+		if !l.dir && objects.Recognise(data) != objects.Documents {
+			if l.dropIns, err = dropIns(path); err != nil {
 				return p, false, fmt.Errorf("reading the drop-ins of file:%s: %w", path, reason(err))
 			}
 		}
-		// A file without content is a registries.conf if it has drop-ins.
-		if what == documents || what == nothing && len(drops) == 0 {
-			if err := addDocuments(&p, "file:"+path, data); err != nil {
-				return p, false, err
-			}
-			handed = handed || handover.IsDocument(data)
+	}
+	for _, path := range append([]string{l.conf}, l.dropIns...) {
+		if path == "" {
 			continue
 		}
-		if err := s.addConf(ctx, &p, path, data, drops); err != nil {
+		data, err := s.read(ctx, path)
+		if err == nil {
+			err = set.AddConf("file:"+path, data, path != l.conf)
+		}
+		if err != nil {
 			return p, false, err
 		}
+	}
+	if p, err = set.Policy(); err != nil {
+		if e, ok := err.(*policy.InvalidPolicyError); ok && e.Origin == "" {
+			e.Origin = s.Name()
+		}
+		return policy.Policy{}, false, err
 	}
 	for _, path := range l.unread {
 		p.Warnings = append(p.Warnings, policy.Warning{
 			Code:    policy.WarnNotEnforced,
 			Origins: []string{"file:" + path},
-			Message: fmt.Sprintf("file:%s is not read, because the directory holds YAML or JSON as well; name it as a source of its own", path),
+			Message: fmt.Sprintf("file:%s is not read, as nodes read registries.conf and what is in registries.conf.d; name it as a source of its own", path),
 		})
 	}
-	return p, handed, nil
-}
-
-func addDocuments(p *policy.Policy, where string, data []byte) error {
-	decode := objects.Decode
-	if handover.IsDocument(data) {
-		decode = handover.Decode
-	}
-	q, err := decode(where, data)
-	if err != nil {
-		return err
-	}
-	for _, o := range q.Skipped {
-		if o.Kind == handover.Kind {
-			return &policy.InvalidPolicyError{
-				Origin: o.Origin,
-				Err:    fmt.Errorf("a %s is read as JSON, and as all there is in its file", handover.Kind),
-			}
-		}
-	}
-	p.Rules = append(p.Rules, q.Rules...)
-	p.Insecure = append(p.Insecure, q.Insecure...)
-	p.Blocked = append(p.Blocked, q.Blocked...)
-	p.Skipped = append(p.Skipped, q.Skipped...)
-	p.Warnings = append(p.Warnings, q.Warnings...)
-	return nil
-}
-
-// addConf reads a registries.conf, unless its data is given or conf is "", and
-// the drop-ins after it.
-func (s *source) addConf(ctx context.Context, p *policy.Policy, conf string, data []byte, drops []string) error {
-	var merged registriesconf.Conf
-	if data == nil && conf != "" {
-		read, err := s.read(ctx, conf)
-		if err != nil {
-			return err
-		}
-		data = read
-	}
-	if conf != "" {
-		c, err := registriesconf.Decode("file:"+conf, data)
-		if err != nil {
-			return err
-		}
-		merged = c
-	}
-	for _, path := range drops {
-		data, err := s.read(ctx, path)
-		if err != nil {
-			return err
-		}
-		c, err := registriesconf.Decode("file:"+path, data)
-		if err != nil {
-			return err
-		}
-		merged.Apply(c)
-	}
-	merged.AddTo(p)
-	return nil
+	return p, set.HandedOn(), nil
 }
 
 // read is the content of one file, up to the limit. A regular file that changes while
@@ -193,33 +135,4 @@ func readAll(ctx context.Context, path string, r io.Reader, most int64) ([]byte,
 		}
 	}
 	return data, nil
-}
-
-// content is what a file holds, as far as its first line tells.
-type content int
-
-const (
-	nothing   content = iota // blank lines and comments
-	documents                // YAML or JSON
-	tables                   // TOML
-)
-
-// first is the first line of a TOML file that is neither blank nor a comment: a
-// table's header or a key with "=". YAML has neither, outside of plain scalars
-// that would be no policy.
-var first = regexp.MustCompile(`^(\[\[?[ \t]*[\w."'-]+[ \t]*\]\]?[ \t]*(#.*)?|[\w."' \t-]+=.*)$`)
-
-func recognise(data []byte) content {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	for line := range bytes.Lines(data) {
-		line = bytes.TrimSpace(line)
-		switch {
-		case len(line) == 0 || line[0] == '#':
-		case first.Match(line):
-			return tables
-		default:
-			return documents
-		}
-	}
-	return nothing
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // once is what was read to its end when it was opened: standard input or a pipe.
@@ -50,21 +49,8 @@ func readOnce(ctx context.Context, path string, cfg Config, open func() (io.Read
 func (o *once) Name() string { return "file:" + o.path }
 
 func (o *once) Load(ctx context.Context) (policy.Policy, error) {
-	var p policy.Policy
 	if err := ctx.Err(); err != nil {
-		return p, err
-	}
-	var err error
-	if recognise(o.data) == tables {
-		err = (&source{}).addConf(ctx, &p, o.path, o.data, nil)
-	} else {
-		err = addDocuments(&p, o.Name(), o.data)
-	}
-	if err != nil {
 		return policy.Policy{}, err
 	}
-	if !handover.IsDocument(o.data) {
-		warnNoRules(&p, o.Name(), layout{})
-	}
-	return p, nil
+	return Parse(o.Name(), o.data)
 }

@@ -105,6 +105,14 @@ func (s *source) sync(w *fsnotify.Watcher) interest {
 	l, err := look(s.path)
 	if err == nil && l.dir {
 		in.all(s.path)
+		for _, below := range []string{"working-dir", l.followed} {
+			if below == "working-dir" {
+				below = filepath.Join(s.path, below)
+			}
+			if info, err := os.Stat(below); err == nil && info.IsDir() {
+				in.all(below)
+			}
+		}
 		for _, path := range append(append([]string{l.conf}, l.files...), l.dropIns...) {
 			if path != "" {
 				s.follow(in, path)
@@ -112,8 +120,8 @@ func (s *source) sync(w *fsnotify.Watcher) interest {
 		}
 	}
 	conf := s.path
-	if l.conf != "" {
-		conf = l.conf
+	if l.dir {
+		conf = filepath.Join(s.path, confName)
 	}
 	if info, err := os.Stat(conf + ".d"); err == nil && info.IsDir() {
 		in.all(conf + ".d")

@@ -226,10 +226,12 @@ func (a *attempt[T]) giveUp() {
 // age returns the time since the attempt began.
 func (a *attempt[T]) age() time.Duration { return a.conn.age() }
 
-// pastHedgeDelay reports whether an attempt of that age has been silent for longer than
-// the hedge delay.
+// pastHedgeDelay reports whether an attempt of that age has been without an answer for
+// the hedge delay. The delay counts from the first connection, like the silence that
+// classify judges: otherwise a hedge that is answered at once would end an attempt whose
+// silence is just too short to count as a failure.
 func (a *attempt[T]) pastHedgeDelay(age time.Duration) bool {
-	return !a.conn.begun() && age >= a.hedgeDelay
+	return !a.conn.begun() && a.conn.unanswered(age) >= a.hedgeDelay
 }
 
 // expiredError returns the error of an attempt that used up its time. It replaces an
@@ -283,14 +285,6 @@ func isContextError(err error) bool {
 	c := provider.ClassOf(err)
 	return c == provider.ClassCanceled || c == provider.ClassUnknown ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
-// isElsewhere reports whether err concerns a host that the endpoint led to. It does not
-// count against the endpoint: otherwise one repository with a broken redirect would make
-// a mirror unhealthy that many share.
-func isElsewhere(err error) bool {
-	e, ok := errors.AsType[*provider.Error](err)
-	return ok && e.Elsewhere
 }
 
 func opOf(err error) string {

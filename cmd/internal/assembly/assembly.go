@@ -12,12 +12,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/cluster"
 	"github.com/mirrorchain/mirrorchain/sources/env"
 	"github.com/mirrorchain/mirrorchain/sources/file"
-	"github.com/mirrorchain/mirrorchain/sources/icsp"
-	"github.com/mirrorchain/mirrorchain/sources/idms"
-	"github.com/mirrorchain/mirrorchain/sources/imageconfig"
-	"github.com/mirrorchain/mirrorchain/sources/itms"
 )
 
 // Deps is what the process gives the parts: they take nothing from globals.
@@ -26,9 +23,11 @@ type Deps struct {
 	LookupEnv func(string) (string, bool)
 	// Stdin is what "-s -" reads.
 	Stdin io.Reader
+	// HostedCluster chooses one of several HostedClusters whose policies files hold.
+	HostedCluster string
 	// Cluster is the cluster that policies are read from. All sources on clusters
 	// have this type.
-	Cluster idms.Config
+	Cluster cluster.Config
 	// Observers are told what happens in the chain.
 	Observers []chain.Observer
 	// Health is what is known of registry hosts; nil is one of the chain's own.
@@ -96,8 +95,8 @@ func Mirrorchain(d Deps) Row {
 	}
 	return Row{
 		Sources: append([]sources.Factory{
-			file.Factory(file.Config{Stdin: d.Stdin}), // -s idms.yaml: policies as admins and oc-mirror leave them
-			env.Factory(d.LookupEnv),                  // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
+			file.Factory(file.Config{Stdin: d.Stdin, HostedCluster: d.HostedCluster}), // -s idms.yaml: policies as admins and oc-mirror leave them
+			env.Factory(d.LookupEnv), // -s env:OPENSHIFT_IMG_OVERRIDES: as an operator handed them on
 		}, Cluster(d)...), // -s idms: and the like; -s cluster: for all of them
 		Layers: layers,
 	}
@@ -107,14 +106,14 @@ func Mirrorchain(d Deps) Row {
 // hosted cluster and hands the management cluster's policies on. --registry-overrides is a
 // source beside these.
 func HypershiftOperator(d Deps) Row {
-	cluster := Cluster(d)
+	kinds := Cluster(d)
 	var reads []string
-	for _, f := range cluster {
+	for _, f := range kinds {
 		reads = append(reads, f.Scheme+":")
 	}
 	return Row{
-		Sources: cluster, // those of its own cluster, whose nodes run the control planes
-		Reads:   reads,   // all of them, always: each may come and go while it runs
+		Sources: kinds, // those of its own cluster, whose nodes run the control planes
+		Reads:   reads, // all of them, always: each may come and go while it runs
 		Layers: []chain.Layer{
 			// Outermost, so that metrics and logs tell of everything below.
 			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
@@ -151,11 +150,4 @@ func (r Row) Open(ctx context.Context) ([]policy.OverrideSource, error) {
 }
 
 // Cluster returns the sources that the nodes of a cluster read, and no more.
-func Cluster(d Deps) []sources.Factory {
-	return []sources.Factory{
-		icsp.Factory(d.Cluster),        // merged with IDMS, as on nodes since 4.13
-		idms.Factory(d.Cluster),        // digests
-		itms.Factory(d.Cluster),        // tags
-		imageconfig.Factory(d.Cluster), // insecure and blocked registries
-	}
-}
+func Cluster(d Deps) []sources.Factory { return cluster.Kinds(d.Cluster) }

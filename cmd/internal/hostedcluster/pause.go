@@ -41,7 +41,7 @@ func (r *Reconciler) handPause(ctx context.Context, hc *hyperv1.HostedCluster) e
 	}
 	before := hcp.DeepCopy()
 	hcp.Spec.PausedUntil = hc.Spec.PausedUntil
-	if err := r.Client.Patch(ctx, hcp, client.MergeFrom(before), client.FieldOwner(Owner)); err != nil {
+	if err := r.Client.Patch(ctx, hcp, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(Owner)); err != nil {
 		return fmt.Errorf("passing on spec.pausedUntil: %w", err)
 	}
 	return nil

@@ -96,7 +96,11 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 		}
 	}
 	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion()))
-	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
+	options := []client.ApplyOption{client.FieldOwner(a.Owner)}
+	if exists { // else it is to be created: what somebody else creates meanwhile is a conflict
+		options = append(options, client.ForceOwnership)
+	}
+	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), options...)
 	if err != nil {
 		return fail(err)
 	}

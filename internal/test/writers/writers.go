@@ -118,7 +118,11 @@ func gitOps(ctx context.Context, c client.Client, obj client.Object) error {
 	}
 	labels["app.kubernetes.io/instance"] = "gitops"
 	u.SetLabels(labels)
-	return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("argocd-controller"), client.ForceOwnership)
+	if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("argocd-controller"), client.ForceOwnership); err != nil {
+		return err
+	}
+	obj.SetResourceVersion(u.GetResourceVersion())
+	return nil
 }
 
 // Sidecar is the name of the container and volume that HyperShift's operator adds.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,31 +18,27 @@ const (
 // Decode reads the policies in data, YAML or JSON, any number of documents.
 // where says in origins and errors what data is: "file:policies.yaml".
 //
-// It reads ICSP, IDMS, ITMS and image.config.openshift.io objects, List kinds of
-// them, an install-config's imageContentSources and imageDigestSources, those of
-// a HostedCluster or HostedControlPlane, and a bare list of source and mirrors.
-// Other kinds are skipped and named in Policy.Skipped, with a warning where one
-// reads like a policy. What is wrong is a [*policy.InvalidPolicyError] that
+// It reads ICSP, IDMS, ITMS and image.config.openshift.io objects; imageContentSources and
+// imageDigestSources of an install-config and of the kinds that carry it; a HostedCluster or
+// HostedControlPlane; files that MachineConfig, Ignition and Butane put onto nodes; the
+// ConfigMaps that are known to hold one of these; kinds that wrap objects, such as List; and
+// a bare list of source and mirrors. Other kinds are skipped and named in Policy.Skipped,
+// with a warning where one carries policy or reads like one. What is wrong is a [*policy.InvalidPolicyError] that
 // names line, object and entry; then nothing is returned, for half of a policy
 // may allow what the whole forbids.
 func Decode(where string, data []byte) (policy.Policy, error) {
-	r := &reader{where: where, budget: 8*len(data) + 1000}
-	if !utf8.Valid(data) {
-		return policy.Policy{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
-	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark is no content
-	err := r.documents(data)
-	if err != nil {
+	s := NewSet("")
+	if err := s.documents(where, data); err != nil {
 		return policy.Policy{}, err
 	}
-	return r.out, nil
+	return s.Policy()
 }
 
 type reader struct {
+	*Set
 	where      string
-	budget     int // nodes that may still be visited
+	budget     int // nodes and bytes of inner texts that may still be visited
 	mergeDepth int
-	out        policy.Policy
 }
 
 // line is where n starts in the file.
@@ -109,6 +104,8 @@ func (r *reader) bareList(o Object, n *yaml.Node) error {
 		return err
 	}
 	meant := len(items) == 0
+	// An entry has mirrors. A source alone is one without any; with another key beside it,
+	// it is an entry of somebody else's list, such as source and target.
 	for _, item := range items {
 		if follow(item).Kind != yaml.MappingNode {
 			continue
@@ -121,13 +118,14 @@ func (r *reader) bareList(o Object, n *yaml.Node) error {
 			return invalid(o.at(r.line(item), 0), "objects must be documents of their own or items of a v1 List, not of a bare list")
 		}
 		for _, f := range fields {
-			if _, near := nearest(f.name, []string{"source", "mirrors"}); near {
+			if _, near := nearest(f.name, []string{"mirrors"}); near || len(fields) == 1 && f.name == "source" {
 				meant = true
 			}
 		}
 	}
 	if !meant {
-		return r.skip(o, nil)
+		o.Kind = "list"
+		return r.skipNode(o, nil, n)
 	}
 	o.Kind = contentSources
 	set := MirrorSet{Object: o, Pull: policy.PullDigest}

@@ -25,7 +25,7 @@ const ImageConfigName = "cluster"
 // AddTo appends the object's scopes to p. allowedRegistries is not enforced here,
 // and a warning says so.
 func (c ImageConfig) AddTo(p *policy.Policy) error {
-	if c.Name != ImageConfigName {
+	if c.Kind == imageKind && c.Name != ImageConfigName {
 		p.Warnings = append(p.Warnings, policy.Warning{
 			Code:    policy.WarnNotEnforced,
 			Origins: []string{c.String()},

@@ -36,6 +36,9 @@ func (r *reader) spend(o Object, n int) error {
 	return nil
 }
 
+// document is what a mapping is called that is all there is.
+const document = "the document"
+
 // fields reads a mapping. A null is an empty one; a key that is there twice is an
 // error, because one of the two would be lost. Merge keys (<<) add what the
 // mapping does not have itself.
@@ -63,6 +66,9 @@ func (r *reader) fields(o Object, what string, n *yaml.Node) ([]field, error) {
 			continue
 		}
 		line := r.line(n.Content[i])
+		if _, twice := seen[key.Value]; twice && what == document && (key.Value == "apiVersion" || key.Value == "kind") {
+			return nil, invalid(o.at(line, 0), "--- is missing before line %d: a second object begins there", line)
+		}
 		if first, twice := seen[key.Value]; twice {
 			return nil, invalid(o.at(line, 0), "%q is there twice in %s, on line %d too; remove one", key.Value, what, first)
 		}

@@ -1,19 +1,22 @@
 package objects
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
+	"github.com/mirrorchain/mirrorchain/sources/internal/syntax"
 )
 
 // object reads a mapping by its kind. implied is what an item of a List kind is
 // that does not say so itself, as the API server writes them.
 func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	o := Object{Where: r.where, Line: r.line(n)}
-	fields, err := r.fields(o, "the document", n)
+	fields, err := r.fields(o, document, n)
 	if err != nil {
 		return err
 	}
@@ -29,6 +32,10 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 			apiVersion = implied.APIVersion
 		}
 	}
+	if o.Kind == handover.Kind {
+		return invalid(o.String(), "a %s is read as JSON, and as all there is in its file", handover.Kind)
+	}
+	namespace := ""
 	if meta := follow(get(fields, "metadata")); meta != nil && meta.Kind == yaml.MappingNode {
 		fields, err := r.fields(o, "metadata", meta)
 		if err != nil {
@@ -37,38 +44,65 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		if o.Name, err = r.text(o.String(), "metadata.name", get(fields, "name")); err != nil {
 			return err
 		}
+		if namespace, err = r.text(o.String(), "metadata.namespace", get(fields, "namespace")); err != nil {
+			return err
+		}
 	}
 
 	if k, ok := mirrorKind(o.Kind); ok {
 		return r.mirrorSet(o, k, apiVersion, fields)
 	}
-	group, _, _ := strings.Cut(apiVersion, "/")
+	group, _, grouped := strings.Cut(apiVersion, "/")
+	if !grouped {
+		group = ""
+	}
+	wrap, wraps := wrapperOf(group, o.Kind)
 	item, isList := strings.CutSuffix(o.Kind, "List")
 	listed, ofMirrors := mirrorKind(item)
 	switch {
-	case o.Kind == "List" && apiVersion == "v1", isList && ofMirrors, isList && item == imageKind && apiVersion == imageAPIVersion:
+	case isList && ofMirrors, isList && item == imageKind && apiVersion == imageAPIVersion:
 		if item == imageKind {
 			listed = Kind{Name: imageKind, APIVersion: imageAPIVersion}
 		}
-		return r.items(o, listed, fields, depth)
+		return r.items(o, "items", listed, get(fields, "items"), depth)
+	case wraps:
+		return r.unwrap(o, n, wrap, fields, depth)
 	case o.Kind == contentPolicyKind:
 		return invalid(o.String(), "nothing reads the kind %s, nodes included; state it as %s, and as %s where tags are mirrored",
 			contentPolicyKind, IDMS().Name, ITMS().Name)
 	case o.Kind == imageKind && group == "config.openshift.io":
 		return r.imageConfig(o, apiVersion, fields)
 	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":
-		return r.hosted(o, fields)
+		return r.hosted(o, namespace, fields)
+	case o.Kind == "MachineConfig" && group == "machineconfiguration.openshift.io":
+		return r.machineConfig(o, fields)
+	case o.Kind == "ConfigMap" && apiVersion == "v1":
+		return r.configMap(o, n, fields)
 	case o.Kind == "InstallConfig", o.Kind == "" && looksLikeInstallConfig(fields):
 		return r.installConfig(o, fields)
+	case o.Kind == "" && isIgnition(fields):
+		return r.nodeFiles(o, "", fields)
+	case o.Kind == "" && foreignKind(fields) != "":
+		r.foreign(o, foreignKind(fields))
+		return nil
+	case o.Kind == "CustomResourceDefinition": // names the kinds and states nothing
+		return r.skip(o, nil)
 	}
-	return r.skip(o, fields)
+	if o.Kind != "" {
+		cluster := strings.TrimPrefix(namespace+"/"+o.Name, "/")
+		if found, err := r.digestSourcesOf(o, fields, cluster); found || err != nil {
+			return err
+		}
+	}
+	return r.skipNode(o, fields, n)
 }
 
-func (r *reader) items(o Object, implied Kind, fields []field, depth int) error {
+// items reads a list of objects.
+func (r *reader) items(o Object, name string, implied Kind, list *yaml.Node, depth int) error {
 	if depth >= maxDepth {
 		return invalid(o.String(), "lists are nested more than %d deep", maxDepth)
 	}
-	items, err := r.list(o, "items", get(fields, "items"))
+	items, err := r.list(o, name, list)
 	if err != nil {
 		return err
 	}
@@ -158,11 +192,15 @@ func (r *reader) entries(o Object, n *yaml.Node, policyField string, check func(
 				return nil, err
 			}
 		}
-		if check != nil {
-			for _, name := range append([]string{e.Source}, e.Mirrors...) {
-				if err := check(name); err != nil {
-					return nil, invalid(origin, "%w", err)
-				}
+		for _, name := range append([]string{e.Source}, e.Mirrors...) {
+			if err := legible(name); err != nil {
+				return nil, invalid(origin, "%w", err)
+			}
+			if check == nil {
+				continue
+			}
+			if err := check(name); err != nil {
+				return nil, invalid(origin, "%w", err)
 			}
 		}
 		entries = append(entries, e)
@@ -184,6 +222,34 @@ func (r *reader) texts(origin string, o Object, n *yaml.Node) ([]string, error) 
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// legible refuses a name that nobody wrote as it reads: one of a template, or with a
+// character that looks like another.
+func legible(name string) error {
+	if part := syntax.Template(name); part != "" {
+		return errors.New(syntax.Unrendered(part))
+	}
+	if c := syntax.Character(name); c != "" {
+		return fmt.Errorf("the name %q has %s; type a plain character in its place", name, c)
+	}
+	if strings.TrimSpace(name) != name {
+		return fmt.Errorf("the name %q begins or ends with white space; remove it", name)
+	}
+	return nil
+}
+
+// skipNode skips an object, and warns if it carries policy.
+func (r *reader) skipNode(o Object, fields []field, n *yaml.Node) error {
+	warned := len(r.out.Warnings)
+	if err := r.skip(o, fields); err != nil || len(r.out.Warnings) > warned {
+		return err
+	}
+	what, err := r.carries(n, 0)
+	if what != "" {
+		r.notRead(o, what)
+	}
+	return err
 }
 
 // skip records an object that is no policy, and warns if it was meant as one.

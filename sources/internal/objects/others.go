@@ -2,6 +2,7 @@ package objects
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -21,13 +22,34 @@ func (r *reader) imageConfig(o Object, apiVersion string, fields []field) error 
 	if err != nil {
 		return err
 	}
-	const sources = "registrySources"
+	const sources = registrySources
+	for _, f := range fields {
+		if f.name == sources {
+			return invalid(o.at(f.line, 0), "%s belongs under spec", f.name)
+		}
+	}
 	for _, f := range spec {
+		if slices.Contains(scopeLists(), f.name) {
+			return invalid(o.at(f.line, 0), "%s belongs under spec.%s, and is lost here", f.name, sources)
+		}
 		if name, near := nearest(f.name, []string{sources}); near && name != f.name {
 			return unknown(o.at(f.line, 0), "spec of "+imageKind, f.name, []string{sources})
 		}
 	}
-	lists, err := r.fields(o, sources, get(spec, sources))
+	return r.registrySources(c, get(spec, sources))
+}
+
+const registrySources = "registrySources"
+
+// scopeLists are the fields of registrySources.
+func scopeLists() []string {
+	return []string{"insecureRegistries", "blockedRegistries", "allowedRegistries", "containerRuntimeSearchRegistries"}
+}
+
+// registrySources reads the scopes of an image configuration, wherever it stands.
+func (r *reader) registrySources(c ImageConfig, n *yaml.Node) error {
+	o := c.Object
+	lists, err := r.fields(o, registrySources, n)
 	if err != nil {
 		return err
 	}
@@ -43,8 +65,7 @@ func (r *reader) imageConfig(o Object, apiVersion string, fields []field) error 
 		case "containerRuntimeSearchRegistries": // of short names, which are not looked up here
 			continue
 		default:
-			return unknown(o.at(f.line, 0), sources, f.name,
-				[]string{"insecureRegistries", "blockedRegistries", "allowedRegistries", "containerRuntimeSearchRegistries"})
+			return unknown(o.at(f.line, 0), registrySources, f.name, scopeLists())
 		}
 		items, err := r.list(o, f.name, f.value)
 		if err != nil {
@@ -62,22 +83,47 @@ func (r *reader) imageConfig(o Object, apiVersion string, fields []field) error 
 	return c.AddTo(&r.out)
 }
 
-// hosted reads spec.imageContentSources of a HostedCluster or HostedControlPlane
-// (api/hypershift/v1beta1): what HyperShift makes the hosted cluster's IDMS of.
-func (r *reader) hosted(o Object, fields []field) error {
+// hosted reads a HostedCluster or HostedControlPlane (api/hypershift/v1beta1):
+// spec.imageContentSources, of which HyperShift makes the hosted cluster's IDMS, and
+// spec.configuration.image, of which it makes its image configuration.
+func (r *reader) hosted(o Object, namespace string, fields []field) error {
+	for _, f := range fields {
+		if f.name == contentSources {
+			return invalid(o.at(f.line, 0), "%s belongs under spec", f.name)
+		}
+	}
 	spec, err := r.fields(o, "spec", get(fields, "spec"))
 	if err != nil {
 		return err
 	}
-	list := get(spec, contentSources)
-	if isNull(follow(list)) {
-		return r.skip(o, nil)
-	}
-	set := MirrorSet{Object: o, Pull: policy.PullDigest}
-	if set.Entries, err = r.entries(o, list, "", nil); err != nil {
+	configuration, err := r.fields(o, "configuration", get(spec, "configuration"))
+	if err != nil {
 		return err
 	}
-	return set.AddTo(&r.out)
+	image, err := r.fields(o, "image", get(configuration, "image"))
+	if err != nil {
+		return err
+	}
+	list, registries := get(spec, contentSources), get(image, registrySources)
+	if isNull(follow(list)) && isNull(follow(registries)) {
+		return r.skip(o, nil)
+	}
+	if o.Kind == "HostedControlPlane" { // it lives in the namespace CLUSTER'S-NAMESPACE-NAME
+		namespace = strings.TrimSuffix(namespace, "-"+o.Name)
+	}
+	if !r.belongsTo(strings.TrimPrefix(namespace+"/"+o.Name, "/"), o) {
+		return r.skip(o, nil)
+	}
+	if !isNull(follow(list)) {
+		set := MirrorSet{Object: o, Pull: policy.PullDigest}
+		if set.Entries, err = r.entries(o, list, "", nil); err != nil {
+			return err
+		}
+		if err := set.AddTo(&r.out); err != nil {
+			return err
+		}
+	}
+	return r.registrySources(ImageConfig{Object: o}, registries)
 }
 
 const (
@@ -125,6 +171,9 @@ func (r *reader) installConfig(o Object, fields []field) error {
 	}
 	set := MirrorSet{Object: o, Pull: policy.PullDigest, PolicyField: "sourcePolicy"}
 	set.Kind = "install-config"
+	if len(lists) > 0 && o.Name != "" && !r.belongsTo(o.Name, o) {
+		return r.skip(o, nil)
+	}
 	for name, list := range lists {
 		set.Name = name
 		field := ""

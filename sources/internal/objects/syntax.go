@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/sources/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -16,12 +17,23 @@ import (
 func syntaxError(where string, data []byte, err error) error {
 	problem := yamlProblem(err)
 	line, text := problemLine(data, problem)
+	at := fmt.Sprintf("%s:%d", where, line)
+	if alias := unknownAlias.FindStringSubmatch(problem); alias != nil {
+		return invalid(at, "*%s is an alias in YAML; put it in quotes: '*%s'", alias[1], alias[1])
+	}
+	if e := syntax.Mistake(string(data), line); e != "" {
+		return invalid(at, "%s", e)
+	}
 	hint := "correct the YAML there, often its indentation or a quote"
 	if indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]; bytes.ContainsRune(indent, '\t') {
 		hint = "indent with spaces, YAML allows no tabs there"
+	} else if bytes.ContainsRune(text, '\t') {
+		hint = "the line has a tab (U+0009); type spaces in its place"
 	}
-	return invalid(fmt.Sprintf("%s:%d", where, line), "%s; %s", problem, hint)
+	return invalid(at, "%s; %s", problem, hint)
 }
+
+var unknownAlias = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 
 // problemLine finds the line where a problem begins to show. The parser names a
 // line near it, or none: its parts count from 0 or from 1, and name now the place

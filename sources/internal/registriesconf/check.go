@@ -25,6 +25,8 @@ func (t *table) check() error {
 	}
 	wildcard := strings.HasPrefix(t.Prefix, "*.")
 	switch {
+	case t.Prefix == "" && t.Location == "" && t.misplaced != "":
+		return fmt.Errorf("%s belongs to the top of the file, above every table; this [[registry]] has neither location nor prefix", t.misplaced)
 	case t.Prefix == "" && t.Location == "":
 		return errors.New("the table has neither location nor prefix; set location to the registry it is about")
 	case t.Prefix == "":

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/sources/internal/syntax"
 )
 
 // Conf is what one file, or a file with its drop-ins, says.
@@ -21,44 +21,30 @@ type Conf struct {
 	warnings []policy.Warning
 }
 
-// table is a [[registry]] table.
-type table struct {
-	Prefix             string   `toml:"prefix"`
-	Location           string   `toml:"location"`
-	Insecure           bool     `toml:"insecure"`
-	Blocked            bool     `toml:"blocked"`
-	MirrorByDigestOnly bool     `toml:"mirror-by-digest-only"`
-	PullFromMirror     string   `toml:"pull-from-mirror"` // of mirrors only; read to refuse it
-	NamespaceProxy     string   `toml:"namespace-proxy"`
-	Mirrors            []mirror `toml:"mirror"`
-
-	origin string
-}
-
-// mirror is a [[registry.mirror]] table.
-type mirror struct {
-	Location       string `toml:"location"`
-	Insecure       bool   `toml:"insecure"`
-	PullFromMirror string `toml:"pull-from-mirror"`
-	NamespaceProxy string `toml:"namespace-proxy"`
-}
-
-// document is the part of a file that concerns where images are pulled from. The
-// other fields are there to be known.
-type document struct {
-	Registry []table `toml:"registry"`
-
-	V1 struct { // only version 1 has it
-		Search, Insecure, Block struct {
-			Registries []string `toml:"registries"`
-		}
-	} `toml:"registries"`
-
-	UnqualifiedSearch any `toml:"unqualified-search-registries"`
-	CredentialHelpers any `toml:"credential-helpers"`
-	ShortNameMode     any `toml:"short-name-mode"`
-	LayerStoreHelper  any `toml:"additional-layer-store-auth-helper"`
-	Aliases           any `toml:"aliases"`
+// Foreign reports what a TOML file is that other programs read and that is no
+// registries.conf: "containerd's hosts.toml". It is "" for every other text.
+func Foreign(data []byte) string {
+	var doc map[string]any
+	data = trimBOM(data)
+	if checkDepth("", string(data)) != nil || toml.Unmarshal(data, &doc) != nil {
+		return ""
+	}
+	has := func(key string) bool { _, ok := doc[key]; return ok }
+	switch {
+	case has("registry"), has("registries"), has("unqualified-search-registries"), has("aliases"):
+		return ""
+	case has("crio"):
+		return "CRI-O's crio.conf"
+	case has("host"), has("server") && has("capabilities"):
+		return "containerd's hosts.toml"
+	case has("plugins"):
+		return "containerd's config.toml"
+	case has("storage"):
+		return "containers' storage.conf"
+	case has("engine"), has("containers"):
+		return "containers.conf"
+	}
+	return ""
 }
 
 // Decode reads one file. where is how origins and errors name it,
@@ -68,40 +54,31 @@ func Decode(where string, data []byte) (Conf, error) {
 	if !utf8.Valid(data) {
 		return Conf{}, invalid(where, "the text is not UTF-8; save it as UTF-8")
 	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark is no content
-	if err := checkDepth(where, string(data)); err != nil {
+	text := string(trimBOM(data))
+	if err := checkDepth(where, text); err != nil {
 		return Conf{}, err
 	}
-	var doc document
-	meta, err := toml.Decode(string(data), &doc)
+	var raw map[string]any
+	meta, err := toml.Decode(text, &raw)
 	if err != nil {
-		return Conf{}, tomlError(where, err)
-	}
-	if v1 := doc.V1; v1.Search.Registries != nil || v1.Insecure.Registries != nil || v1.Block.Registries != nil {
-		return Conf{}, invalid(where, "this is version 1 of registries.conf, which nothing reads any more; "+
-			"state each of its registries as a [[registry]] table with location, and insecure or blocked = true")
+		return Conf{}, tomlError(where, text, err)
 	}
 	if a, b, ok := ambiguous(meta.Keys()); ok {
 		return Conf{}, invalid(where, "%q and %q are the same key in one table, and which of the two counts is left to chance; remove one", a, b)
 	}
-	c := Conf{tables: make(map[string]table, len(doc.Registry))}
-	c.warnUndecoded(where, meta.Undecoded())
-	lines := headers(string(data), len(doc.Registry))
-	for i := range doc.Registry {
-		t := &doc.Registry[i]
-		t.origin = origin(where, lines, i)
-		if err := t.check(); err != nil {
-			return Conf{}, &policy.InvalidPolicyError{Origin: t.origin, Err: err}
-		}
-		c.warnProxy(t)
-	}
-	if err := agree(doc.Registry); err != nil {
+	r := &reader{where: where, text: text}
+	tables, err := r.document(raw)
+	if err != nil {
 		return Conf{}, err
 	}
-	for _, t := range doc.Registry {
+	if err := agree(tables); err != nil {
+		return Conf{}, err
+	}
+	c := Conf{tables: make(map[string]table, len(tables)), warnings: r.warnings}
+	for _, t := range tables {
 		if first, twice := c.tables[t.Prefix]; twice {
-			c.warn(policy.WarnNotEnforced, fmt.Sprintf("%s: the prefix %q has a table already, at %s, and the first one counts",
-				t.origin, t.Prefix, first.origin), first.origin, t.origin)
+			c.warnings = append(c.warnings, warning(fmt.Sprintf("%s: the prefix %q has a table already, at %s, and the first one counts",
+				t.origin, t.Prefix, first.origin), first.origin, t.origin))
 			continue
 		}
 		c.tables[t.Prefix] = t
@@ -119,7 +96,10 @@ func (c *Conf) Apply(d Conf) {
 	c.warnings = append(c.warnings, d.warnings...)
 }
 
-// ambiguous finds two keys of one table that differ in case alone. The decoder
+// trimBOM removes a byte order mark, which is no content.
+func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) }
+
+// ambiguous finds two keys of one table that differ in case alone. The decoder of nodes
 // takes either for the field, in random order.
 func ambiguous(keys []toml.Key) (a, b string, found bool) {
 	spelt := map[string]string{} // as written, by the folded key
@@ -137,74 +117,31 @@ func ambiguous(keys []toml.Key) (a, b string, found bool) {
 	return "", "", false
 }
 
-// tomlError says what is wrong and where, without quoting the file.
-func tomlError(where string, err error) error {
-	if pe, ok := errors.AsType[toml.ParseError](err); ok {
-		if pe.Position.Line > 0 {
-			where = fmt.Sprintf("%s:%d", where, pe.Position.Line)
-		}
-		if pe.Message != "" {
-			return invalid(where, "%s", pe.Message)
-		}
+// tomlError says what is wrong and where, in words for people who write the file.
+func tomlError(where, text string, err error) error {
+	pe, ok := errors.AsType[toml.ParseError](err)
+	if !ok || pe.Position.Line < 1 {
+		return invalid(where, "%s", strings.TrimPrefix(err.Error(), "toml: "))
 	}
-	return invalid(where, "%s", strings.TrimPrefix(err.Error(), "toml: "))
+	at := fmt.Sprintf("%s:%d", where, pe.Position.Line)
+	if e := syntax.Mistake(text, pe.Position.Line); e != "" {
+		return invalid(at, "%s", e)
+	}
+	message := pe.Message
+	if message == "" {
+		message = "this is no TOML"
+	}
+	if strings.Contains(message, "got ':'") {
+		message += "; write KEY = VALUE, this is TOML and no YAML"
+	}
+	if pe.LastKey != "" {
+		message = fmt.Sprintf("%s (the last key before it is %q)", message, pe.LastKey)
+	}
+	return invalid(at, "%s", message)
 }
 
-func origin(where string, lines []int, i int) string {
-	if lines != nil {
-		where = fmt.Sprintf("%s:%d", where, lines[i])
-	}
-	return fmt.Sprintf("%s [[registry]]#%d", where, i+1)
-}
-
-// headers are the lines of the [[registry]] headers. The TOML decoder does not
-// tell; where the count is not the decoder's (inline tables, a header inside a
-// string), lines are left out rather than guessed.
-func headers(text string, want int) []int {
-	var lines []int
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		head, _, _ := strings.Cut(line, "#")
-		if strings.Join(strings.Fields(head), "") == "[[registry]]" {
-			lines = append(lines, n)
-		}
-	}
-	if len(lines) != want {
-		return nil
-	}
-	return lines
-}
-
-func (c *Conf) warn(code, message string, origins ...string) {
-	c.warnings = append(c.warnings, policy.Warning{Code: code, Origins: origins, Message: message})
-}
-
-// warnUndecoded names keys that are ignored, as containers/image ignores them.
-func (c *Conf) warnUndecoded(where string, keys []toml.Key) {
-	var names []string
-	for _, k := range keys {
-		if k[0] == "aliases" || k[0] == "registries" || len(k) > 4 {
-			continue
-		}
-		names = append(names, k.String())
-	}
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		c.warn(policy.WarnNotEnforced, fmt.Sprintf("%s: the key %q is not known and is ignored, as nodes ignore it", where, name), where)
-	}
-}
-
-// warnProxy names a setting that containers/image has had since v5.42 and that
-// changes what a mirror is asked.
-func (c *Conf) warnProxy(t *table) {
-	set := t.NamespaceProxy != ""
-	for _, m := range t.Mirrors {
-		set = set || m.NamespaceProxy != ""
-	}
-	if set {
-		c.warn(policy.WarnNotEnforced, t.origin+": namespace-proxy is ignored: requests carry no \"ns\" parameter", t.origin)
-	}
+func warning(message string, origins ...string) policy.Warning {
+	return policy.Warning{Code: policy.WarnNotEnforced, Origins: origins, Message: message}
 }
 
 func invalid(origin, format string, args ...any) error {

@@ -34,6 +34,8 @@ type Case struct {
 	CRD string
 	// Resource is what its objects are listed as.
 	Resource schema.GroupVersionResource
+	// Also are other resources that the source reads.
+	Also []schema.GroupVersionResource
 	// Names are two names that objects may have; the second is empty where only
 	// one object counts.
 	Names [2]string

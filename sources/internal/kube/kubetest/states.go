@@ -180,10 +180,14 @@ func (b *bench) allow(t *testing.T, user string) (revoke func(*testing.T)) {
 	if b.Names[1] == "" {
 		rule["resourceNames"] = []any{b.Names[0]}
 	}
+	rules := []any{rule}
+	for _, also := range b.Also {
+		rules = append(rules, map[string]any{"apiGroups": []any{also.Group}, "resources": []any{also.Resource}, "verbs": rule["verbs"]})
+	}
 	role := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": group + "/v1", "kind": "ClusterRole",
 		"metadata": map[string]any{"name": user},
-		"rules":    []any{rule},
+		"rules":    rules,
 	}}
 	binding := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": group + "/v1", "kind": "ClusterRoleBinding",

@@ -1,0 +1,218 @@
+package mirrorchain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/authfile"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/env"
+	"github.com/mirrorchain/mirrorchain/sources/file"
+)
+
+// Config says what a [Client] is made of. The zero value works: no policies, so images are
+// looked for at their own registry, with the credentials that oc, podman and docker use.
+type Config struct {
+	// Policies are where policies are read: the path of a file or a folder, "file:PATH",
+	// "env:NAME", "-" for standard input, or a spec of Schemes. All of them count.
+	Policies []string
+	// Sources are asked for policies after those of Policies.
+	Sources []policy.OverrideSource
+	// Schemes are what Policies may name beside file and env.
+	Schemes []sources.Factory
+	// Resolver says how policies are merged and followed. Its Log is that of this Config
+	// where it has none.
+	Resolver sources.ResolverConfig
+	// Credentials finds the credentials for the endpoints that a lookup may ask; nil looks
+	// where oc, podman and docker keep them, see package provider/authfile.
+	Credentials func(ctx context.Context, endpoints ...imageref.Ref) (provider.Credentials, error)
+	// Platform chooses from images for several; zero is linux on this program's own
+	// architecture.
+	Platform provider.Platform
+	// Base reads endpoints. Nil reads registries, with the certs.d directories of
+	// containers and docker. The client closes only its own.
+	Base Base
+	// Layers stand around Base for releases, the first one outermost. Nil is the usual
+	// ones: rewrites, a cache, mirrors, a store.
+	Layers []chain.Layer
+	// Log is told of policies that change and of endpoints that fail. Nil is silent.
+	Log *zap.Logger
+}
+
+// Base reads the one endpoint that it is asked for.
+type Base interface {
+	provider.ReleaseProvider
+	provider.ImageProvider
+}
+
+// Client looks images up and follows the policies. It is safe for concurrent use.
+type Client struct {
+	cfg      Config
+	resolver *sources.Resolver
+	releases *chain.Chain
+	images   provider.ImageProvider
+	close    func() error
+}
+
+// Open reads the policies once and begins to follow them. It fails for policies that
+// cannot be read or merged; a source that is merely away fails lookups with
+// [provider.ErrNoRules] until it has answered once. ctx bounds the opening alone.
+func Open(ctx context.Context, cfg Config) (*Client, error) {
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	if cfg.Resolver.Log == nil {
+		cfg.Resolver.Log = cfg.Log
+	}
+	if cfg.Credentials == nil {
+		cfg.Credentials = authFiles(cfg.Log)
+	}
+	srcs, err := open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg}
+	if c.resolver, err = sources.NewResolver(ctx, cfg.Resolver, srcs...); err != nil {
+		return nil, err
+	}
+	closeBase := func() error { return nil }
+	if cfg.Base == nil {
+		base, err := registry.New(registry.Config{TLS: registry.CertDirs(registry.FindCertDirs(os.LookupEnv)...)})
+		if err != nil {
+			return nil, err
+		}
+		cfg.Base, closeBase = base, base.Close
+	}
+	mirrors := chain.MirrorsConfig{Health: health.New(health.Config{}), Observer: chain.ZapObserver(cfg.Log)}
+	if cfg.Layers == nil {
+		cfg.Layers = []chain.Layer{
+			chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{mirrors.Observer}}),
+			chain.Translate(chain.TranslateConfig{}),
+			chain.Cache(chain.CacheConfig{}),
+			chain.Mirrors(mirrors),
+			chain.Store(chain.StoreConfig{}),
+		}
+	}
+	if c.releases, err = chain.New(cfg.Base, c.resolver.Current, cfg.Layers...); err == nil {
+		c.images, err = chain.Images(cfg.Base, c.resolver.Current, mirrors)
+	}
+	if err != nil {
+		return nil, errors.Join(err, closeBase())
+	}
+	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = c.resolver.Start(following) }) // it ends with following, and never before
+	c.close = sync.OnceValue(func() error {
+		cancel()
+		wg.Wait()
+		return closeBase()
+	})
+	return c, nil
+}
+
+// Close stops following the policies and closes idle connections. It may be called more
+// than once. Lookups must have ended.
+func (c *Client) Close() error { return c.close() }
+
+// Release looks the release image at pullspec up.
+func (c *Client) Release(ctx context.Context, pullspec string) (*provider.Release, error) {
+	req, err := c.request(ctx, pullspec)
+	if err != nil {
+		return nil, err
+	}
+	return c.releases.Lookup(ctx, req)
+}
+
+// Image opens the image at pullspec, of any kind.
+func (c *Client) Image(ctx context.Context, pullspec string) (provider.Image, error) {
+	req, err := c.request(ctx, pullspec)
+	if err != nil {
+		return nil, err
+	}
+	return c.images.Image(ctx, req)
+}
+
+// Resolve says where pullspec may be pulled from, and why. It asks no registry.
+func (c *Client) Resolve(pullspec string) (policy.Resolution, error) {
+	ref, rules, err := c.parse(pullspec)
+	if err != nil {
+		return policy.Resolution{}, err
+	}
+	return rules.Resolve(ref)
+}
+
+// Resolver follows the policies, for their status, their warnings and their changes.
+func (c *Client) Resolver() *sources.Resolver { return c.resolver }
+
+func (c *Client) parse(pullspec string) (imageref.Ref, *policy.Rules, error) {
+	ref, err := imageref.Parse(pullspec)
+	if err != nil {
+		return ref, nil, err
+	}
+	rules := c.resolver.Current()
+	if rules == nil {
+		return ref, nil, fmt.Errorf("%s: %w", pullspec, provider.ErrNoRules)
+	}
+	return ref, rules, nil
+}
+
+// request asks for pullspec with the rules that its credentials were found by.
+func (c *Client) request(ctx context.Context, pullspec string) (provider.Request, error) {
+	ref, rules, err := c.parse(pullspec)
+	if err != nil {
+		return provider.Request{}, err
+	}
+	candidates, err := rules.Candidates(ref)
+	if err != nil {
+		return provider.Request{}, err
+	}
+	endpoints := make([]imageref.Ref, len(candidates))
+	for i, candidate := range candidates {
+		endpoints[i] = candidate.Ref
+	}
+	credentials, err := c.cfg.Credentials(ctx, endpoints...)
+	if err != nil {
+		return provider.Request{}, fmt.Errorf("credentials for %s: %w", pullspec, err)
+	}
+	return provider.Request{Image: ref, Platform: c.cfg.Platform, Credentials: credentials, Rules: rules}, nil
+}
+
+// open opens the sources of cfg, in order.
+func open(ctx context.Context, cfg Config) ([]policy.OverrideSource, error) {
+	schemes, err := sources.NewSchemes(append([]sources.Factory{file.Factory(file.Config{}), env.Factory(nil)}, cfg.Schemes...)...)
+	if err != nil {
+		return nil, err
+	}
+	var srcs []policy.OverrideSource
+	for _, spec := range cfg.Policies {
+		src, err := schemes.Open(ctx, file.Spec(spec, schemes))
+		if err != nil {
+			return nil, err
+		}
+		srcs = append(srcs, src)
+	}
+	return slices.Concat(srcs, cfg.Sources), nil
+}
+
+// authFiles finds credentials where oc, podman and docker keep them.
+func authFiles(log *zap.Logger) func(context.Context, ...imageref.Ref) (provider.Credentials, error) {
+	return func(ctx context.Context, endpoints ...imageref.Ref) (provider.Credentials, error) {
+		found, err := authfile.Find(ctx, authfile.Config{LookupEnv: os.LookupEnv, UID: os.Getuid()}, endpoints...)
+		for _, warning := range found.Warnings {
+			log.Warn(warning)
+		}
+		return found.Credentials, err
+	}
+}

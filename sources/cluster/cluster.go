@@ -1,0 +1,107 @@
+// Package cluster is the source of all mirror policies of an OpenShift cluster: the
+// objects that packages icsp, idms, itms and imageconfig read one kind of, under one spec.
+//
+// It is a package of its own, because it brings a client for Kubernetes into the program
+// that imports it.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
+)
+
+// Config says which cluster to ask, and how. It is the same type for all sources
+// on clusters.
+type Config = kube.Config
+
+// scheme is the part of the spec before the colon.
+const scheme = "cluster"
+
+// Factory opens "cluster:", all kinds of policies of the cluster that cfg names. The source
+// is a policy.Watcher. It needs get, list and watch on the kinds.
+func Factory(cfg Config) sources.Factory {
+	return sources.Factory{
+		Scheme: scheme,
+		Help:   "cluster: - all mirror policies of the cluster: ICSP, IDMS, ITMS, and its insecure and blocked registries",
+		Open: func(ctx context.Context, arg string) (policy.OverrideSource, error) {
+			if arg != "" {
+				return nil, &sources.SpecError{Spec: scheme + ":" + arg, Err: errors.New("it takes no argument; it reads the whole cluster")}
+			}
+			all := new(source)
+			for _, kind := range Kinds(cfg) {
+				src, err := kind.Open(ctx, "")
+				if err != nil {
+					return nil, err
+				}
+				all.kinds = append(all.kinds, sources.Poll(src, 0))
+			}
+			return all, nil
+		},
+	}
+}
+
+// Kinds are the factories of the single kinds: icsp, idms, itms and imageconfig. A program
+// that reports on each source by itself opens these.
+func Kinds(cfg Config) []sources.Factory {
+	return []sources.Factory{
+		kube.Factory(kube.ICSP(), cfg), // merged with IDMS, as on nodes since 4.13
+		kube.Factory(kube.IDMS(), cfg),
+		kube.Factory(kube.ITMS(), cfg),
+		kube.Factory(kube.ImageConfig(), cfg),
+	}
+}
+
+// source is the sum of its kinds.
+type source struct{ kinds []policy.Watcher }
+
+func (s *source) Name() string { return scheme }
+
+// Load lists all kinds at the same time. The errors of all that fail are joined.
+func (s *source) Load(ctx context.Context) (policy.Policy, error) {
+	policies, errs := make([]policy.Policy, len(s.kinds)), make([]error, len(s.kinds))
+	var wg sync.WaitGroup
+	for i, kind := range s.kinds {
+		wg.Go(func() { policies[i], errs[i] = kind.Load(ctx) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return policy.Policy{}, err
+	}
+	var sum policy.Policy
+	for _, p := range policies {
+		sum.Rules = slices.Concat(sum.Rules, p.Rules)
+		sum.Insecure = slices.Concat(sum.Insecure, p.Insecure)
+		sum.Blocked = slices.Concat(sum.Blocked, p.Blocked)
+		sum.Skipped = slices.Concat(sum.Skipped, p.Skipped)
+		sum.Warnings = slices.Concat(sum.Warnings, p.Warnings)
+	}
+	return sum, nil
+}
+
+// Watch watches all kinds until ctx ends or one watch fails, which is told.
+func (s *source) Watch(ctx context.Context, changed func()) error {
+	all, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var one sync.Mutex // changed is called by one at a time
+	var wg sync.WaitGroup
+	for _, kind := range s.kinds {
+		wg.Go(func() {
+			cancel(kind.Watch(all, func() {
+				one.Lock()
+				defer one.Unlock()
+				changed()
+			}))
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return context.Cause(all)
+}
