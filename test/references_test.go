@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mirrorchain/mirrorchain/internal/test/named"
 )
 
 // foreign are names of files that are not ours, and whose they are.
@@ -176,4 +179,31 @@ func isFile(files []string, document, name string) bool {
 	return slices.ContainsFunc(files, func(f string) bool {
 		return f == beside || f == name || strings.HasSuffix(f, "/"+name)
 	})
+}
+
+var testName = regexp.MustCompile(`\bTest[A-Z]\w*`)
+
+// The tests that docs/semantics.md names are there.
+func TestSemanticsNamesTests(t *testing.T) {
+	data, err := os.ReadFile("../docs/semantics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, folder := range []string{"policy", "provider/imageref", "sources/file", "test/peers"} {
+		files, err := named.Parse("..", folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(there, files.Functions)
+	}
+	names := testName.FindAllString(string(data), -1)
+	if len(names) < 20 {
+		t.Errorf("only %d tests are named", len(names))
+	}
+	for _, name := range names {
+		if !there[name] {
+			t.Errorf("there is no %s", name)
+		}
+	}
 }

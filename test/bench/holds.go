@@ -6,7 +6,7 @@ type hold struct {
 	shown             []string
 }
 
-// holds are R1 to R12 of the targets. They have no figures: tests show them.
+// holds returns R1 to R12 of the targets. They have no figures: tests show them.
 func holds() []hold {
 	return []hold{
 		{"R1", "mirror: connection refused, reset, TLS unknown authority, expired certificate, DNS failure",

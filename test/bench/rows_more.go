@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// sick is P5, with and without figures.
+// sick returns P5, with and without figures.
 func sick() []line {
 	var all []line
 	for _, c := range []struct {

@@ -51,7 +51,7 @@ func (s *soak) anyTarget(r *rand.Rand) *target {
 	return &s.site.targets[r.IntN(len(s.site.targets))]
 }
 
-// credentials are a tenant's, or now and then those it had before.
+// credentials returns a tenant's, or now and then those that it had before.
 func (s *soak) credentials(t *tenant, r *rand.Rand) provider.Credentials {
 	if r.IntN(8) == 0 {
 		old := t.credentials.during(span{from: time.Now().Add(-5 * time.Second)})
@@ -60,7 +60,7 @@ func (s *soak) credentials(t *tenant, r *rand.Rand) provider.Credentials {
 	return t.credentials.latest()
 }
 
-// patience is the context of a caller: in a hurry, about to give up, or with time.
+// patience returns the context of a caller: in a hurry, about to give up, or with time.
 func patience(r *rand.Rand) (context.Context, context.CancelFunc) {
 	switch r.IntN(6) {
 	case 0:

@@ -99,7 +99,8 @@ func (s *soak) observe(_ context.Context, e chain.Event) {
 	}
 }
 
-// diskError is told what the disk cache refused: nothing but what was damaged.
+// diskError takes what the disk cache refused. It must refuse nothing but what was
+// damaged.
 func (s *soak) diskError(err error) {
 	s.count("disk errors")
 	if !strings.Contains(err.Error(), "is not what was written") {

@@ -35,7 +35,7 @@ func otherWriters(t *testing.T, p *place) {
 		&rbacv1.Role{ObjectMeta: of(hypershift.IgnitionServer)},
 		&rbacv1.RoleBinding{ObjectMeta: of(hypershift.IgnitionServer)},
 		&corev1.Secret{ObjectMeta: of(hypershift.IgnitionServer)},
-		&corev1.Secret{ObjectMeta: of(hcpkg.IgnitionAuthority)},
+		&corev1.Secret{ObjectMeta: of(hypershift.IgnitionAuthority)},
 	}
 	writers.Peace(t, p.client, objects...)
 	overrides := p.mirrored()
