@@ -24,7 +24,8 @@ build: ## build the command and the operators into bin/
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/...
 
 .PHONY: demo
-demo: build ## find a release through mirrors, one of which fails, on registries of its own
+demo: ## find a release through mirrors, one of which fails, on registries of its own
+	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/mirrorchain
 	@$(BIN)/mirrorchain demo
 
 # Real servers for the tests: an API server with etcd, a registry. From cold they take minutes to build, once.
@@ -48,6 +49,7 @@ test: ## run all tests, with the race detector where there is a C compiler
 	@$(if $(RACE),,echo "no C compiler: testing without the race detector" >&2)
 	$(GO) test -vet=off $(RACE) $(filter-out $(WITHSERVERS),$(PACKAGES))
 	$(if $(RACE),$(GO) test -vet=off -run TestTenMillionEntries ./provider/registry) # left out with the race detector
+	cd chain/tracing && $(GO) test -vet=off $(RACE) ./...
 	cd test/peers && CGO_ENABLED=0 $(GO) test -vet=off -tags $(PEERTAGS) ./...
 	cd test/monitoring && CGO_ENABLED=0 $(GO) test -vet=off -count=1 ./... # it reads files outside its module, which no cache of results knows of
 	@$(MAKE) --no-print-directory servers
@@ -75,6 +77,7 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	$(GO) vet ./...
 	$(BIN)/staticcheck ./...
 	$(GO) mod tidy -diff
+	cd chain/tracing && $(GO) mod tidy -diff && $(GO) vet ./...
 	cd test/controlplane && $(GO) mod tidy -diff
 	cd test/distribution && $(GO) mod tidy -diff
 	cd test/monitoring && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet ./...

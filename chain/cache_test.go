@@ -435,7 +435,7 @@ func TestCacheHastyCallerMakesNobodyStale(t *testing.T) {
 		}()
 		synctest.Wait()
 		if r := lookup(t, c, provider.Request{Image: tagged}); r.Stale() {
-			t.Error("the patient caller got an old answer")
+			t.Error("the caller with more time got an old answer")
 		}
 		if !<-hasty {
 			t.Error("the hasty caller got no old answer")

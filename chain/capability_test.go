@@ -50,8 +50,8 @@ func TestCapabilities(t *testing.T) {
 		"forwarding":               {asInsecure{provider.Forward{Next: base}}, []chain.Layer{cache, store}, nil},
 		"hidden":                   {hides, []chain.Layer{store}, []string{`"store"`, "provider.Opener", "provider.ReleaseFunc"}},
 		"hidden behind forwarding": {provider.Forward{Next: hides}, []chain.Layer{store}, []string{`"store"`, "provider.Opener", "provider.ReleaseFunc"}},
-		"notes, hidden":            {base, []chain.Layer{cache, hidden, chain.Mirrors(chain.MirrorsConfig{})}, []string{`"cache"`, "provider.Restorer", "provider.ReleaseFunc"}},
-		"notes, hidden below":      {hides, []chain.Layer{cache, chain.Mirrors(chain.MirrorsConfig{})}, []string{`"cache"`, "provider.Restorer", "provider.ReleaseFunc"}},
+		"state, hidden":            {base, []chain.Layer{cache, hidden, chain.Mirrors(chain.MirrorsConfig{})}, []string{`"cache"`, "provider.Restorer", "provider.ReleaseFunc"}},
+		"state, hidden below":      {hides, []chain.Layer{cache, chain.Mirrors(chain.MirrorsConfig{})}, []string{`"cache"`, "provider.Restorer", "provider.ReleaseFunc"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := chain.New(tt.base, always(newRules(t)), tt.layers...)

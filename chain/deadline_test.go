@@ -41,8 +41,8 @@ func TestCacheDeniedAtTheDeadline(t *testing.T) {
 	}
 }
 
-// The same for the answer of an earlier process, to a caller in a hurry.
-func TestCacheNotesAtTheDeadline(t *testing.T) {
+// The same for the answer of an earlier process, to a caller with little time.
+func TestCacheStateAtTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		up := true
 		base := &keeper{opener: opener{open: func(ctx context.Context, _ provider.Request) (string, provider.Platform, error) {
@@ -52,10 +52,10 @@ func TestCacheNotesAtTheDeadline(t *testing.T) {
 			<-ctx.Done()
 			return "", provider.Platform{}, ctx.Err()
 		}}}
-		notes := &memo{}
+		state := &memo{}
 		process := func() *chain.Chain {
 			return newChain(t, base, newRules(t, mirrored(source, mirrorA)),
-				chain.Cache(chain.CacheConfig{State: notes}), chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{}))
+				chain.Cache(chain.CacheConfig{State: state}), chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{}))
 		}
 		lookup(t, process(), provider.Request{Image: tagged})
 		up = false

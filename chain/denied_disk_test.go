@@ -10,13 +10,13 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// fullNotes are notes that nothing can be added to any more.
-type fullNotes struct {
+// fullState is a StateStore to which nothing can be added any more.
+type fullState struct {
 	memo
 	full bool
 }
 
-func (f *fullNotes) Put(key string, value []byte) {
+func (f *fullState) Put(key string, value []byte) {
 	if !f.full {
 		f.memo.Put(key, value)
 	}
@@ -32,15 +32,15 @@ func TestDeniedOnAFullDisk(t *testing.T) {
 			}
 			return byDigest(ctx, req)
 		}}}
-		notes := &fullNotes{}
+		state := &fullState{}
 		next := func() *chain.Chain {
-			return newChain(t, base, newRules(t), chain.Cache(chain.CacheConfig{State: notes}),
-				chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{State: notes}))
+			return newChain(t, base, newRules(t), chain.Cache(chain.CacheConfig{State: state}),
+				chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{State: state}))
 		}
 		for _, ref := range []provider.Request{{Image: tagged}, {Image: image}} {
-			notes.full, outcome = false, provider.ClassUnknown
+			state.full, outcome = false, provider.ClassUnknown
 			lookup(t, next(), ref)
-			notes.full = true
+			state.full = true
 			time.Sleep(time.Hour)
 			outcome = provider.ClassUnreachable
 			if r := lookup(t, next(), ref); !r.Stale() {

@@ -17,16 +17,16 @@ func TestCacheDeniedStaysDenied(t *testing.T) {
 	for _, denial := range []provider.Class{provider.ClassUnauthorized, provider.ClassNotFound} {
 		for _, beside := range []provider.Class{provider.ClassUnauthorized, provider.ClassUnreachable, provider.ClassUnknown, provider.ClassDigest} {
 			for _, ttl := range []time.Duration{0, -1} {
-				for _, hurried := range []bool{false, true} {
-					name := fmt.Sprintf("%s beside %s, remembered %d, hurried %v", denial, beside, ttl, hurried)
-					t.Run(name, func(t *testing.T) { deniedThenAway(t, denial, beside, ttl, hurried) })
+				for _, cutShort := range []bool{false, true} {
+					name := fmt.Sprintf("%s beside %s, remembered %d, cutShort %v", denial, beside, ttl, cutShort)
+					t.Run(name, func(t *testing.T) { deniedThenAway(t, denial, beside, ttl, cutShort) })
 				}
 			}
 		}
 	}
 }
 
-func deniedThenAway(t *testing.T, denial, beside provider.Class, ttl time.Duration, hurried bool) {
+func deniedThenAway(t *testing.T, denial, beside provider.Class, ttl time.Duration, cutShort bool) {
 	synctest.Test(t, func(t *testing.T) {
 		base := newFakes(t, map[string]endpoint{mirrorA: answers})
 		c := cacheOver(t, base, chain.CacheConfig{NegativeTTL: ttl}, mirrored(source, mirrorA, mirrorB))
@@ -35,7 +35,7 @@ func deniedThenAway(t *testing.T, denial, beside provider.Class, ttl time.Durati
 		time.Sleep(time.Minute)
 		third := fails(beside)
 		ctx := t.Context()
-		if hurried {
+		if cutShort {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()

@@ -24,7 +24,7 @@ import (
 // The tests in this file start one process after another, as far as that matters: a
 // registry provider, a disk cache and a chain of their own over one directory.
 
-// process is one of them. Its proofs expire at once unless ttl says otherwise.
+// process is one of them. Its grants expire at once unless ttl says otherwise.
 func (s *site) process(t testing.TB, dir string, rules *policy.Rules, ttl time.Duration) *chain.Chain {
 	t.Helper()
 	disk, err := diskcache.Open(diskcache.Config{Dir: dir})
@@ -106,9 +106,9 @@ func TestDiskWithoutNetwork(t *testing.T) {
 			t.Errorf("%s: attempts %q; want why neither answered", name, failed)
 		}
 	}
-	// A proof that has not expired needs nobody, and so is not stale.
+	// A grant that is valid needs no endpoint, so the answer is not stale.
 	if r := lookup(t, s.process(t, dir, s.rules, time.Hour), s.as(t, "one", "x", s.digest)); r.Stale() {
-		t.Error("a digest with a fresh proof is stale")
+		t.Error("a digest with a valid grant is stale")
 	}
 
 	for name, req := range map[string]provider.Request{
@@ -191,8 +191,8 @@ func TestDiskRequests(t *testing.T) {
 			lookup(t, c, tag)
 			want("the tag, within its time", 0, 0, false)
 			lookup(t, s.process(t, dir, s.rules, time.Hour), digest)
-			want("a digest, within the time of its proof", 0, 0, false)
-			first := 1 // what a new tenant's proof takes
+			want("a digest, while its grant is valid", 0, 0, false)
+			first := 1 // for the grant of a new tenant
 			if name == "index" {
 				first = 2
 			}
@@ -222,7 +222,7 @@ func TestDiskDamage(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || len(files) < 5 { // manifest, layer, key, proofs, answer
+	if err != nil || len(files) < 5 { // manifest, layer, key, grants, answer
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, path := range files {

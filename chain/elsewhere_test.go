@@ -32,9 +32,9 @@ func TestElsewhereIsNotHeldAgainstTheHost(t *testing.T) {
 	store := httptest.NewTLSServer(http.HandlerFunc(cut))
 	defer store.Close()
 	for name, tt := range map[string]struct {
-		at    http.HandlerFunc
-		class provider.Class
-		sick  bool
+		at     http.HandlerFunc
+		class  provider.Class
+		failed bool
 	}{
 		"a redirect to nowhere": {redirect(nowhere), provider.ClassUnreachable, false},
 		"one to plain HTTP":     {redirect("http://127.0.0.1:1/x"), provider.ClassTLS, false},
@@ -71,8 +71,8 @@ func TestElsewhereIsNotHeldAgainstTheHost(t *testing.T) {
 					t.Errorf("Lookup: %s, want %s: %v", got, tt.class, err)
 				}
 			}
-			if h.Healthy(host) == tt.sick {
-				t.Errorf("sick %v, want %v: %+v", !tt.sick, tt.sick, h.Hosts())
+			if h.Healthy(host) == tt.failed {
+				t.Errorf("failed %v, want %v: %+v", !tt.failed, tt.failed, h.Hosts())
 			}
 		})
 	}

@@ -117,26 +117,52 @@ func ExampleImages() {
 	// true false
 }
 
-// The layers of this package in their order.
-func ExampleChain_String() {
-	current := func() *policy.Rules { return noRules }
-	base, err := registry.New(registry.Config{})
+// The usual layers over the registry client. The rules name two mirrors, and the first
+// one is down.
+func ExampleDefault() {
+	down, err := testregistry.Start(testregistry.Config{})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
-	c, err := chain.New(base, current,
-		chain.Observe(chain.ObserveConfig{}),
-		chain.Translate(chain.TranslateConfig{}),
-		chain.Components(chain.ComponentsConfig{}),
-		chain.Cache(chain.CacheConfig{}),
-		chain.Mirrors(chain.MirrorsConfig{}),
-		chain.Store(chain.StoreConfig{}),
-	)
+	defer down.Close()
+	down.Down()
+	mirror, err := testregistry.Start(testregistry.Config{})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
+	}
+	defer mirror.Close()
+	digest := mirror.Push("ocp/release", "", testpayload.Must(testpayload.Release{Version: "4.17.3", Components: 4, Manifests: 4}.Image()))
+
+	const ocpRelease = "quay.io/openshift-release-dev/ocp-release"
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
+		Source: ocpRelease, Pull: policy.PullDigest, NeverContactSource: true, Origin: "imagedigestmirrorset/release#0",
+		Mirrors: []policy.Mirror{{Location: down.Host() + "/ocp/release"}, {Location: mirror.Host() + "/ocp/release"}},
+	}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	base, err := registry.New(registry.Config{RootCAs: mirror.CA().Pool()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer base.Close()
+
+	c, err := chain.New(base, func() *policy.Rules { return rules }, chain.Default(chain.DefaultConfig{})...)
+	if err != nil {
+		log.Fatal(err)
 	}
 	fmt.Println(c)
-	// Output: observe > translate > components > cache > mirrors > store > registry
+	release, err := c.Lookup(context.Background(), provider.Request{Image: imageref.MustParse(ocpRelease + "@" + digest)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(release.Version(), release.PulledFrom().Registry() == mirror.Host())
+	for a := range release.Attempts() {
+		fmt.Println(a.Ref.Registry() == down.Host(), provider.ClassOf(a.Err))
+		break
+	}
+	// Output:
+	// observe > translate > components > cache > mirrors > store > registry
+	// 4.17.3 true
+	// true unreachable
 }

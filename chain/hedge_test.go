@@ -311,7 +311,7 @@ func TestHedgeSourceInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := counting{fakes: newFakes(t, map[string]endpoint{mirrorA: hangs, mirrorB: hangs, source: takes(time.Second), mirrorC: answers})}
 		c := newChain(t, &base, newRules(t, mirrored(source, mirrorA, mirrorB, source, mirrorC)), chain.Mirrors(chain.MirrorsConfig{}))
-		for range 2 { // the second time all hosts before it are sick
+		for range 2 { // the second time all hosts before it have failed
 			r := lookup(t, c, provider.Request{Image: image})
 			wantList(t, "attempts", tried(slices.Collect(r.Attempts())), mirrorA+": timeout", mirrorB+": timeout", source)
 		}

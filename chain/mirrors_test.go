@@ -241,7 +241,7 @@ func TestMirrorsRetries(t *testing.T) {
 			want:  []string{mirrorA, mirrorB, source, mirrorB, mirrorB, mirrorB, mirrorA},
 			least: 20 * time.Second,
 		},
-		"too much patience asked for": {
+		"too long a wait asked for": {
 			endpoints: map[string]endpoint{mirrorA: failing(1, provider.ClassThrottled, 31*time.Second)},
 			want:      []string{mirrorA, mirrorB, source},
 			err:       provider.ErrThrottled,

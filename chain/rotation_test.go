@@ -66,7 +66,7 @@ func TestRotatedPullSecret(t *testing.T) {
 					t.Errorf("the new pull secret: %v", err)
 				}
 				if n := s.mirror.Count(manifests); n < 2 {
-					t.Errorf("%d requests for the manifest: the new pull secret proved nothing", n)
+					t.Errorf("%d requests for the manifest: the new pull secret was not used", n)
 				}
 				if n := s.mirror.Count(blobs); n != 1 {
 					t.Errorf("the layer was fetched %d times, want once", n)

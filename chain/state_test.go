@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// memo is [chain.Notes] in memory: a disk that survives what happens to processes.
+// memo is a [chain.StateStore] in memory: a disk that survives what happens to processes.
 type memo struct {
 	mu   sync.Mutex
 	all  map[string][]byte
@@ -87,8 +87,8 @@ func (k *keeper) wantAsks(t *testing.T, what string, opens, reads, asks, restore
 	}
 }
 
-// A tag that did not move, and a proof that expired, cost an answer without a body.
-func TestStoreReopens(t *testing.T) {
+// For a tag that did not move, and a grant that expired, the answer has no body.
+func TestStoreOpensKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now, other := digest, "sha256:"+strings.Repeat("b", 64)
 		base := &keeper{opener: opener{open: func(_ context.Context, req provider.Request) (string, provider.Platform, error) {
@@ -110,7 +110,7 @@ func TestStoreReopens(t *testing.T) {
 		lookup(t, s, provider.Request{Image: image})
 		base.wantAsks(t, "the digest, later", 2, 1, 2, 0)
 		lookup(t, s, provider.Request{Image: image})
-		base.wantAsks(t, "the digest, proved again", 2, 1, 2, 0)
+		base.wantAsks(t, "the digest, granted again", 2, 1, 2, 0)
 		now = other
 		if r := lookup(t, s, provider.Request{Image: tagged}); r.Digest() != other {
 			t.Errorf("the moved tag is %s", r.Digest())
@@ -119,15 +119,15 @@ func TestStoreReopens(t *testing.T) {
 	})
 }
 
-// A denial ends a proof: the next one is by bytes again.
-func TestStoreDisproves(t *testing.T) {
+// A denial revokes a grant: the next one needs the bytes again.
+func TestStoreRevokes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var denial error
 		base := &keeper{opener: opener{open: func(context.Context, provider.Request) (string, provider.Platform, error) {
 			return digest, provider.Platform{}, denial
 		}}}
-		notes := &memo{}
-		s := storeOver(t, base, chain.StoreConfig{State: notes})
+		state := &memo{}
+		s := storeOver(t, base, chain.StoreConfig{State: state})
 		lookup(t, s, provider.Request{Image: image})
 		time.Sleep(10 * time.Minute)
 		denial = &provider.Error{Class: provider.ClassUnauthorized}
@@ -136,19 +136,19 @@ func TestStoreDisproves(t *testing.T) {
 		}
 		denial = nil
 		base.opens = 0
-		lookup(t, storeOver(t, base, chain.StoreConfig{State: notes}), provider.Request{Image: image})
+		lookup(t, storeOver(t, base, chain.StoreConfig{State: state}), provider.Request{Image: image})
 		lookup(t, s, provider.Request{Image: image})
-		if base.opens != 1 || base.asks != 0 { // the second one is proved by the first one's note
+		if base.opens != 1 || base.asks != 0 { // the second one has the grant that the first one stored
 			t.Errorf("%d manifests read, %d asked about; want one read", base.opens, base.asks)
 		}
 	})
 }
 
-// Proofs outlive a process, and no more than that.
-func TestStoreNotes(t *testing.T) {
+// Grants outlive a process, and content does not.
+func TestStoreState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		base, notes := &keeper{opener: opener{open: byDigest}}, &memo{}
-		next := func() *chain.Chain { return storeOver(t, base, chain.StoreConfig{State: notes}) }
+		base, state := &keeper{opener: opener{open: byDigest}}, &memo{}
+		next := func() *chain.Chain { return storeOver(t, base, chain.StoreConfig{State: state}) }
 		one := provider.Request{Image: image, Credentials: tenant(t, "quay.io", "one")}
 		two := provider.Request{Image: image, Credentials: tenant(t, "quay.io", "two")}
 		lookup(t, next(), one)
@@ -163,7 +163,7 @@ func TestStoreNotes(t *testing.T) {
 		time.Sleep(time.Minute)
 		s = next()
 		lookup(t, s, one)
-		base.wantAsks(t, "when the proof has expired", 2, 1, 1, 2)
+		base.wantAsks(t, "when the grant has expired", 2, 1, 1, 2)
 		lookup(t, next(), one)
 		base.wantAsks(t, "when it was renewed", 2, 1, 1, 3)
 
@@ -171,31 +171,31 @@ func TestStoreNotes(t *testing.T) {
 		lookup(t, next(), one)
 		base.wantAsks(t, "the content is gone", 3, 2, 1, 3)
 
-		for k, v := range notes.all { // a clock that was set back
-			notes.all[k] = []byte(strings.Replace(string(v), `"asked":9`, `"asked":99`, 1))
+		for k, v := range state.all { // a clock that was set back
+			state.all[k] = []byte(strings.Replace(string(v), `"asked":9`, `"asked":99`, 1))
 		}
 		lookup(t, next(), one)
-		base.wantAsks(t, "a proof from the future", 3, 2, 2, 4)
+		base.wantAsks(t, "a grant from the future", 3, 2, 2, 4)
 
-		for k := range notes.all {
-			notes.all[k] = []byte("{}")
+		for k := range state.all {
+			state.all[k] = []byte("{}")
 		}
 		lookup(t, next(), one)
-		base.wantAsks(t, "notes of something else", 4, 2+1, 2, 4)
+		base.wantAsks(t, "entries of something else", 4, 2+1, 2, 4)
 	})
 }
 
-// A proof that is renewed all the time is not noted all the time.
-func TestStoreNotesSeldom(t *testing.T) {
+// A grant that is renewed all the time is not stored each time.
+func TestStoreStateSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		base, notes := &keeper{opener: opener{open: byDigest}}, &memo{}
-		s := storeOver(t, base, chain.StoreConfig{State: notes})
+		base, state := &keeper{opener: opener{open: byDigest}}, &memo{}
+		s := storeOver(t, base, chain.StoreConfig{State: state})
 		for range 60 {
 			lookup(t, s, provider.Request{Image: tagged})
 			time.Sleep(10 * time.Second)
 		}
-		if notes.puts < 4 || notes.puts > 12 { // of the tag and of its digest
-			t.Errorf("%d notes in ten minutes; want some", notes.puts)
+		if state.puts < 4 || state.puts > 12 { // of the tag and of its digest
+			t.Errorf("%d entries put in ten minutes; want some", state.puts)
 		}
 	})
 }
@@ -203,7 +203,7 @@ func TestStoreNotesSeldom(t *testing.T) {
 // Content that was evicted is read from what is kept.
 func TestStoreRestoresEvicted(t *testing.T) {
 	base := &keeper{opener: opener{open: byDigest}}
-	s := storeOver(t, base, chain.StoreConfig{MaxBytes: 8 << 10}) // one proof, and no release
+	s := storeOver(t, base, chain.StoreConfig{MaxBytes: 8 << 10}) // one grant, and no release
 	for range 2 {
 		lookup(t, s, provider.Request{Image: image})
 	}
@@ -212,7 +212,7 @@ func TestStoreRestoresEvicted(t *testing.T) {
 	}
 }
 
-// Whatever a note says: it is none, or says the same when it is noted again.
+// Whatever an entry holds: it is no record, or is the same when it is written again.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"version":1,"digest":"sha256:aa","os":"linux","architecture":"arm64","named":"sha256:bb","from":"quay.io/a/b:c","asked":1700000000}`))
 	f.Add([]byte(`{"version":2,"digest":"sha256:aa"}`))

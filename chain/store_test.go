@@ -100,7 +100,7 @@ func storeOver(t testing.TB, base provider.ReleaseProvider, cfg chain.StoreConfi
 	return newChain(t, base, newRules(t), chain.Store(cfg))
 }
 
-func TestStoreProof(t *testing.T) {
+func TestStoreGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := &opener{open: byDigest}
 		s := storeOver(t, base, chain.StoreConfig{})
@@ -110,7 +110,7 @@ func TestStoreProof(t *testing.T) {
 		lookup(t, s, provider.Request{Image: image, Credentials: one})
 		base.want(t, "first", 1, 1)
 		r := lookup(t, s, provider.Request{Image: image, Credentials: one})
-		base.want(t, "proved", 1, 1)
+		base.want(t, "granted", 1, 1)
 		if r.Image() != image || r.PulledFrom() != image {
 			t.Errorf("image %s, pulled from %s", r.Image(), r.PulledFrom())
 		}
@@ -125,7 +125,7 @@ func TestStoreProof(t *testing.T) {
 
 		time.Sleep(10*time.Minute - time.Millisecond)
 		lookup(t, s, provider.Request{Image: image, Credentials: one})
-		base.want(t, "just before the proof expires", 5, 1)
+		base.want(t, "just before the grant expires", 5, 1)
 		time.Sleep(time.Millisecond)
 		lookup(t, s, provider.Request{Image: image, Credentials: one})
 		base.want(t, "when it has", 6, 1)
@@ -133,7 +133,7 @@ func TestStoreProof(t *testing.T) {
 }
 
 // Rotating another registry's entry of a pull secret asks nobody anything.
-func TestStoreProofIsOfOneEntry(t *testing.T) {
+func TestStoreGrantIsOfOneEntry(t *testing.T) {
 	base := &opener{open: byDigest}
 	s := storeOver(t, base, chain.StoreConfig{})
 	for i := range 3 {
@@ -202,7 +202,7 @@ func TestStoreTenants(t *testing.T) {
 			s := storeOver(t, base, chain.StoreConfig{})
 			lookup(t, s, tt.paid)
 			reads := base.reads
-			for range 2 { // asking again proves no more
+			for range 2 { // asking again grants no more
 				r, err := s.Lookup(t.Context(), tt.free)
 				if !errors.Is(err, tt.want) || r != nil {
 					t.Errorf("Lookup = %v, %v; want %v", r, err, tt.want)

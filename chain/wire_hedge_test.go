@@ -49,8 +49,8 @@ func (s *twoMirrors) chain(t testing.TB) *chain.Chain {
 }
 
 var silences = map[string]func(*testregistry.Registry){
-	"accepts and is mute": func(r *testregistry.Registry) { _ = r.Mute() },
-	"never answers":       func(r *testregistry.Registry) { r.Fail(testregistry.Match{}, testregistry.Hang()) },
+	"accepts and is silent": func(r *testregistry.Registry) { _ = r.Mute() },
+	"never answers":         func(r *testregistry.Registry) { r.Fail(testregistry.Match{}, testregistry.Hang()) },
 }
 
 // P5 over real sockets: the second mirror answers for one that is silent, the source is
@@ -145,8 +145,8 @@ func TestNoHedgeOverTheWire(t *testing.T) {
 			}()
 			r := lookup(t, s.chain(t), s.request(s.digest))
 			a := slices.Collect(r.Attempts())[0]
-			if usual, ok := s.cfg.Health.TypicalFirstByte(s.mirror.Host()); !ok || usual <= 0 || usual >= a.Took {
-				t.Errorf("it usually takes %s to begin, and took %s as a whole", usual, a.Took)
+			if typical, ok := s.cfg.Health.TypicalFirstByte(s.mirror.Host()); !ok || typical <= 0 || typical >= a.Took {
+				t.Errorf("it typically begins after %s, and took %s as a whole", typical, a.Took)
 			}
 			if m, b := s.mirror.Count(manifests), s.mirror.Count(blobs); m != 1 || b != 1 || s.second.Main().Stats().Connections != 0 {
 				t.Errorf("%d manifests, %d layers, %d connections to the second mirror; want 1, 1, 0", m, b, s.second.Main().Stats().Connections)

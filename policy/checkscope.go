@@ -19,13 +19,13 @@ type ScopeError struct {
 	Err  error // what is wrong and what to do
 }
 
-func (e *ScopeError) Error() string { return fmt.Sprintf("scope %q %s", e.Scope, e.words()) }
+func (e *ScopeError) Error() string { return fmt.Sprintf("scope %q %s", e.Scope, e.effect()) }
 
 // Unwrap returns what is wrong, without the scope.
 func (e *ScopeError) Unwrap() error { return e.Err }
 
-// words says what e does, for a sentence whose subject is the scope.
-func (e *ScopeError) words() string {
+// effect returns what the error says, for a sentence whose subject is the scope.
+func (e *ScopeError) effect() string {
 	if e.Dead {
 		return "matches no image, so it has no effect: " + e.Err.Error()
 	}

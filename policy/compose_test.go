@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/policy/policytest"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
-	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
 )
 
 // What a receiver adds to rules that were handed to it.
@@ -105,7 +105,7 @@ func TestPolicyIsStable(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		var policies []policy.Policy
-		for _, p := range testpolicy.New(seed).Policies {
+		for _, p := range policytest.New(seed).Policies {
 			for _, r := range p.Rules {
 				if !r.ConfTable {
 					policies = append(policies, policyOf(r))
@@ -120,7 +120,7 @@ func TestPolicyIsStable(t *testing.T) {
 		}
 		for i := range policies {
 			for j := range policies[i].Rules {
-				policies[i].Rules[j].Origin = testpolicy.Origin(rng, "any") // also where the rest is the same
+				policies[i].Rules[j].Origin = policytest.Origin(rng, "any") // also where the rest is the same
 			}
 		}
 		first, err := policy.NewRules(policy.RulesConfig{}, policies...)

@@ -46,11 +46,11 @@ type Explanation struct {
 
 // Entry is what one entry of a policy object, or a table of registries.conf, states.
 type Entry struct {
-	Source   string
-	Location string // as [Rule.Location]
-	Mirrors  []string
-	Origin   string // as [Rule.Origin]
-	Pull     PullBy
+	Source   string   // as [Rule.Source]
+	Location string   // as [Rule.Location]
+	Mirrors  []string // where they are, in the order of the entry
+	Origin   string   // as [Rule.Origin]
+	Pull     PullBy   // which references its mirrors serve
 	// NeverContactSource is as stated: the entry may be one that is dropped.
 	NeverContactSource bool
 	ConfTable, DropIn  bool // as [Rule.ConfTable] and [Rule.DropIn]
@@ -77,7 +77,7 @@ type UnusedSource struct {
 
 // SkippedMirror is a mirror that does not serve a pull.
 type SkippedMirror struct {
-	Location string
+	Location string // a registry, a namespace or a repository
 	Pull     PullBy // what it serves: PullDigest or PullTag
 }
 
@@ -98,7 +98,7 @@ const (
 	HintNeverNotInherited Hint = "never-not-inherited"
 )
 
-// Explain says where ref may be pulled from, and why. With a [*RewriteError] the
+// Explain returns where ref may be pulled from, and why. With a [*RewriteError] the
 // explanation is complete but for Candidates and Refused. Other errors are Resolve's.
 func (r *Rules) Explain(ref imageref.Ref) (Explanation, error) {
 	r = r.orNone()
@@ -156,8 +156,8 @@ func reason(res Resolution) Reason {
 	return LongestMatch
 }
 
-// entriesOf keeps what the Mirror rules of policies state.
-func entriesOf(policies []Policy) []Entry {
+// statedEntries keeps what the Mirror rules of policies state.
+func statedEntries(policies []Policy) []Entry {
 	n := 0
 	for _, p := range policies {
 		n += len(p.Rules)
@@ -188,7 +188,7 @@ func (r *Rules) explainEntries(x *Explanation) {
 	if x.Inherited != "" {
 		source = x.Inherited
 	}
-	won := r.index.entry(x.Source)
+	won := r.index.exact(x.Source)
 	for _, e := range r.stated {
 		if covers(e.Source, x.Normalized) {
 			x.origins = append(x.origins, e.Origin)
@@ -224,12 +224,12 @@ func covers(source string, ref imageref.Ref) bool {
 
 // explainMirrors finds the mirrors of the winning source that do not serve x.Pull.
 func (r *Rules) explainMirrors(x *Explanation) {
-	e := r.index.entry(x.Source)
+	e := r.index.exact(x.Source)
 	if e == nil {
 		return
 	}
 	x.origins = append(x.origins, e.origins...)
-	x.Moved = e.moved()
+	x.Moved = e.isMoved()
 	other, hint := PullTag, HintTagsOnly
 	if x.Pull == PullTag {
 		other, hint = PullDigest, HintDigestsOnly

@@ -25,7 +25,7 @@ import (
 // IPv6 zone make no difference, neither in the address nor in the policies.
 func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	r = r.orNone()
-	if len(r.led.within) == 0 {
+	if len(r.blockedHosts.within) == 0 {
 		return Scope{}, false
 	}
 	host := hostOf(to.Host)
@@ -42,7 +42,7 @@ func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 			}
 		}
 		if name != "" {
-			if by, forbidden = r.led.forbids(host, "/"+name); forbidden {
+			if by, forbidden = r.blockedHosts.forbids(host, "/"+name); forbidden {
 				return by, true
 			}
 		}
@@ -50,10 +50,10 @@ func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	if named || host == hostOf(from) {
 		return Scope{}, false
 	}
-	if by, forbidden = r.led.forbids(host, ""); forbidden {
+	if by, forbidden = r.blockedHosts.forbids(host, ""); forbidden {
 		return by, true
 	}
-	by, forbidden = r.led.within[host]
+	by, forbidden = r.blockedHosts.within[host]
 	return by, forbidden
 }
 
@@ -64,8 +64,8 @@ func (r *Rules) InsecureHost(host string) bool {
 	if len(host) > maxSource {
 		return false
 	}
-	c := r.orNone().index.nth(host, len(host), 0)
-	return c != nil && c.insecure && !c.moved()
+	c := r.orNone().index.lookupNth(host, len(host), 0)
+	return c != nil && c.insecure && !c.isMoved()
 }
 
 // blockedHosts answers [Rules.Forbids].
@@ -77,7 +77,7 @@ type blockedHosts struct {
 	index *index
 }
 
-func newBlockedHosts(entries []*entry) (blockedHosts, error) {
+func newBlockedHosts(entries []*table) (blockedHosts, error) {
 	b := blockedHosts{within: make(map[string]Scope)}
 	wild := false
 	for _, e := range entries {
@@ -93,15 +93,15 @@ func newBlockedHosts(entries []*entry) (blockedHosts, error) {
 	if len(b.within) == 0 {
 		return b, nil
 	}
-	var same []*entry
-	byName := make(map[string]*entry)
+	var same []*table
+	byName := make(map[string]*table)
 	for _, e := range entries {
 		host, rest, _ := strings.Cut(e.prefix, "/")
 		if _, ok := b.within[hostOf(host)]; !ok && !wild {
 			continue
 		}
 		name, port := splitHost(host)
-		c := &entry{prefix: name + port, blocked: e.blocked, blockedBy: e.blockedBy}
+		c := &table{prefix: name + port, blocked: e.blocked, blockedBy: e.blockedBy}
 		if rest != "" {
 			c.prefix += "/" + rest
 		}
@@ -130,7 +130,7 @@ func (b blockedHosts) forbids(host, rest string) (Scope, bool) {
 			}
 			name = name[:end]
 		}
-		c := b.index.nth(name, len(h), 0)
+		c := b.index.lookupNth(name, len(h), 0)
 		// Without the port it has been looked up before.
 		if c != nil && c.blocked && (i == 0 || strings.HasPrefix(c.prefix, h)) {
 			return c.blockedBy, true
@@ -139,7 +139,7 @@ func (b blockedHosts) forbids(host, rest string) (Scope, bool) {
 	return Scope{}, false
 }
 
-// hostOf is how hosts are compared: without a port that is HTTP's own.
+// hostOf returns host as hosts are compared: without a port that is HTTP's own.
 func hostOf(host string) string {
 	name, port := splitHost(host)
 	switch port {
@@ -173,7 +173,7 @@ func splitHost(host string) (name, port string) {
 // nat64 are IPv4 addresses as IPv6 networks reach them (RFC 6052, 2.1).
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// addressName is an IP address as it stands in a host.
+// addressName returns an IP address as it stands in a host.
 func addressName(a netip.Addr) string {
 	a = a.WithZone("").Unmap()
 	if nat64.Contains(a) {
@@ -186,7 +186,7 @@ func addressName(a netip.Addr) string {
 	return "[" + a.String() + "]"
 }
 
-// aliases are the names that scopes may have for what hostOf makes host.
+// aliases returns the names that scopes may have for what hostOf makes host.
 func aliases(host string) []string {
 	all := []string{host}
 	if strings.LastIndexByte(host, ':') <= strings.LastIndexByte(host, ']') {

@@ -2,27 +2,19 @@ package policy
 
 import (
 	"slices"
+	"strings"
 )
 
-// groups are the entries of one group, digest or tag, by source.
+// groups are the rules of one group, digest or tag, by source.
 type groups map[string]*group
 
-// group is what all entries of one source say.
+// group is what all rules of one source say.
 type group struct {
-	source  string
-	rules   []*Rule
-	never   *Rule // one that says NeverContactSource
-	mirrors []endpoint
-	broken  bool // the orders contradict each other
-}
-
-// endpoint is a mirror as merged.
-type endpoint struct {
-	location string
-	insecure bool
-	pull     PullBy
-	api      bool // from the API, where nodes write down whom it serves
-	origins  []string
+	source      string
+	rules       []*Rule
+	never       *Rule // one that says NeverContactSource
+	mirrors     []endpoint
+	conflicting bool // the orders contradict each other
 }
 
 // add puts a rule into its group. An entry without a real mirror is dropped
@@ -53,7 +45,7 @@ func (g groups) merged(pull PullBy) []*group {
 		s.order(pull)
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *group) int { return compare(a.source, b.source) })
+	slices.SortFunc(out, func(a, b *group) int { return strings.Compare(a.source, b.source) })
 	return out
 }
 
@@ -79,7 +71,7 @@ func (s *group) order(pull PullBy) {
 		}
 	}
 	var order []string
-	order, s.broken = mergeOrders(s.source, lists)
+	order, s.conflicting = mergeOrders(s.source, lists)
 	s.mirrors = make([]endpoint, len(order))
 	for i, location := range order {
 		if e := named[location]; e != nil {
@@ -108,7 +100,7 @@ func (s *group) orderOne(pull PullBy) bool {
 	return true
 }
 
-// origins are those of all rules of the group.
+// origins returns those of all rules of the group.
 func (s *group) origins() []string {
 	out := make([]string, 0, len(s.rules))
 	for _, r := range s.rules {

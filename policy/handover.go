@@ -46,7 +46,7 @@ type Provenance struct {
 func (r *Rules) Policy() Policy {
 	r = r.orNone()
 	var p Policy
-	for _, e := range r.entries {
+	for _, e := range r.tables {
 		p.Rules = append(p.Rules, e.rules()...)
 	}
 	for _, w := range r.rewrites.sorted {
@@ -63,8 +63,8 @@ func (r *Rules) Policy() Policy {
 	return p
 }
 
-// rules are the ConfTable rules that e is read from again.
-func (e *entry) rules() []Rule {
+// rules returns the ConfTable rules that e is read from again.
+func (e *table) rules() []Rule {
 	base := Rule{
 		Source: e.prefix, Pull: PullAny, NeverContactSource: e.blocked, ConfTable: true, DropIn: e.dropIn,
 		DigestOnly: e.digestOnly, Insecure: e.insecure, Origin: strings.Join(e.origins, ", "), FromExport: true,
@@ -76,7 +76,7 @@ func (e *entry) rules() []Rule {
 	if e.blocked && (e.blockedBy.Name != e.prefix || e.blockedBy.Origin != base.Origin) {
 		base.Provenance.BlockedBy = Scope{Name: e.blockedBy.Name, Origin: e.blockedBy.Origin}
 	}
-	runs := e.runs()
+	runs := e.mirrorRuns()
 	if len(runs) == 0 {
 		runs = [][]endpoint{nil}
 	}
@@ -102,9 +102,9 @@ func (e *entry) rules() []Rule {
 	return out
 }
 
-// runs are the mirrors of e, cut where another kind of pull is served. Mirrors that
+// mirrorRuns returns the mirrors of e, cut where another kind of pull is served. Mirrors that
 // stand once for digests and in the same way again for tags become one run.
-func (e *entry) runs() [][]endpoint {
+func (e *table) mirrorRuns() [][]endpoint {
 	list := func(other PullBy) []endpoint {
 		return slices.DeleteFunc(slices.Clone(e.mirrors), func(m endpoint) bool { return m.pull == other })
 	}
@@ -130,7 +130,7 @@ func (e *entry) runs() [][]endpoint {
 	return out
 }
 
-// origins are the entries behind r.
+// origins returns the entries behind r.
 func (r *Rule) origins() []string {
 	switch {
 	case r.FromExport && len(r.Provenance.Origins) > 0:
@@ -141,7 +141,7 @@ func (r *Rule) origins() []string {
 	return nil
 }
 
-// mirrorOrigins are the entries that named mirror i.
+// mirrorOrigins returns the entries that named mirror i.
 func (r *Rule) mirrorOrigins(i int, table []string) []string {
 	if !r.FromExport || i >= len(r.Provenance.Mirrors) {
 		return table
@@ -150,7 +150,7 @@ func (r *Rule) mirrorOrigins(i int, table []string) []string {
 }
 
 // followDigests lets the mirrors for digests serve tags too, but for those that do.
-func (e *entry) followDigests() {
+func (e *table) followDigests() {
 	tags := make(map[string]bool, len(e.mirrors))
 	for _, m := range e.mirrors {
 		tags[m.location] = tags[m.location] || m.pull != PullDigest

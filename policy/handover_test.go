@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/policy/policytest"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
-	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
 )
 
 // answer is all that rules say about a reference, comparable in depth.
@@ -64,7 +64,7 @@ func same(t *testing.T, what string, want, got *policy.Rules, images []imageref.
 
 // handedOn checks everything that Rules.Policy promises about one set, and
 // reports whether the set loads at all.
-func handedOn(t *testing.T, s testpolicy.Set) bool {
+func handedOn(t *testing.T, s policytest.Set) bool {
 	cfg, images := s.Config, s.Images
 	r, err := policy.NewRules(cfg, s.Policies...)
 	if err != nil {
@@ -95,7 +95,7 @@ func handedOn(t *testing.T, s testpolicy.Set) bool {
 func TestPolicy(t *testing.T) {
 	loaded := 0
 	for seed := range uint64(500) {
-		if handedOn(t, testpolicy.New(seed)) {
+		if handedOn(t, policytest.New(seed)) {
 			loaded++
 		}
 		if t.Failed() {
@@ -109,5 +109,5 @@ func TestPolicy(t *testing.T) {
 
 func FuzzPolicy(f *testing.F) {
 	f.Add(uint64(1))
-	f.Fuzz(func(t *testing.T, seed uint64) { handedOn(t, testpolicy.New(seed)) })
+	f.Fuzz(func(t *testing.T, seed uint64) { handedOn(t, policytest.New(seed)) })
 }

@@ -2,13 +2,12 @@ package policy
 
 import (
 	"hash/maphash"
-	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// index finds the entry that covers a reference. It is built once per snapshot
+// index finds the table that covers a reference. It is built once per snapshot
 // and never changes.
 //
 // A lookup probes one hash table for every place where a source may end, longest
@@ -19,19 +18,19 @@ type index struct {
 	marks   []byte   // open addressing, a power of two, at most half full: a byte of the hash, 0 is free
 	records []uint32 // the record in the arena behind each mark
 	lengths [maxSource/64 + 1]uint64
-	wild    bool // whether any entry is a wildcard
+	wild    bool // whether any table is a wildcard
 
 	arena   string   // records
 	origins []string // of all endpoints
-	entries []*entry // what the hot path does not need
+	tables  []*table // what the hot path does not need
 }
 
 // maxSource is the longest source that can match: a name has 255 characters, and
 // a wildcard has a star for the first label.
 const maxSource = 256
 
-func newIndex(entries []*entry) (*index, error) {
-	x := &index{seed: maphash.MakeSeed(), entries: entries}
+func newIndex(entries []*table) (*index, error) {
+	x := &index{seed: maphash.MakeSeed(), tables: entries}
 	size := 8
 	for size < 2*len(entries) {
 		size *= 2
@@ -52,16 +51,6 @@ func newIndex(entries []*entry) (*index, error) {
 	return x, nil
 }
 
-// moved reports whether the primary location is another place.
-func (e *entry) moved() bool {
-	return e.location != "" && (e.location != e.prefix || isWildcard(e.prefix))
-}
-
-// serves reports whether there are mirrors for such pulls.
-func (e *entry) serves(by PullBy) bool {
-	return slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.pull == PullAny || m.pull == by })
-}
-
 func (x *index) insert(prefix string, record uint32) {
 	x.lengths[len(prefix)/64] |= 1 << (len(prefix) % 64)
 	if isWildcard(prefix) { // no name has the star; the length tells them apart
@@ -75,13 +64,13 @@ func (x *index) insert(prefix string, record uint32) {
 	x.marks[i], x.records[i] = mark, record
 }
 
-// hash is where a text belongs in the table, and its mark.
+// hash returns where a text belongs in the table, and its mark.
 func (x *index) hash(s string) (int, byte) {
 	h := maphash.String(x.seed, s)
 	return int(h) & (len(x.marks) - 1), byte(h>>56) | 1
 }
 
-// probe finds the record of the entry whose prefix is text, or "*" and text; 0 is
+// probe finds the record of the table whose prefix is text, or "*" and text; 0 is
 // none. Most probes miss and read one byte of the table.
 func (x *index) probe(text string, wild bool) uint32 {
 	n := len(text)
@@ -103,8 +92,7 @@ func (x *index) probe(text string, wild bool) uint32 {
 	return 0
 }
 
-// find is FindRegistry of sysregistriesv2: the record of the entry with the
-// longest prefix that covers name, whose registry ends at host; of equally long
+// find returns the record of the table with the longest prefix that covers name, whose registry ends at host; of equally long
 // ones the wildcard, which sorts first. end is the end in name of what the prefix
 // covers. With skip, that many of the best entries are passed over; 0 is none.
 func (x *index) find(name string, host, skip int) (record uint32, end int) {
@@ -161,28 +149,30 @@ func (x *index) probeWild(name string, i, bare int) uint32 {
 	return record
 }
 
-// of finds the entry for a reference, nil if there is none.
-func (x *index) of(ref imageref.Ref) *entry { return x.nth(ref.Name(), len(ref.Registry()), 0) }
+// lookup finds the table for a reference, nil if there is none.
+func (x *index) lookup(ref imageref.Ref) *table {
+	return x.lookupNth(ref.Name(), len(ref.Registry()), 0)
+}
 
-// nth finds the entry that comes after skip better ones.
-func (x *index) nth(name string, host, skip int) *entry {
+// lookupNth finds the table that comes after skip better ones.
+func (x *index) lookupNth(name string, host, skip int) *table {
 	record, _ := x.find(name, host, skip)
 	if record == 0 {
 		return nil
 	}
-	return x.entries[x.number(record)]
+	return x.tables[x.number(record)]
 }
 
-// blocks finds the blocked entry that a physical reference lies in, or nil.
-func (x *index) blocks(ref imageref.Ref) *entry {
-	if c := x.of(ref); c != nil && c.blocked {
+// blockedTable finds the blocked table that a physical reference lies in, or nil.
+func (x *index) blockedTable(ref imageref.Ref) *table {
+	if c := x.lookup(ref); c != nil && c.blocked {
 		return c
 	}
 	return nil
 }
 
-// entry finds the entry with exactly this prefix.
-func (x *index) entry(prefix string) *entry {
+// exact finds the table with exactly this prefix.
+func (x *index) exact(prefix string) *table {
 	if prefix == "" || len(prefix) > maxSource {
 		return nil
 	}
@@ -195,17 +185,17 @@ func (x *index) entry(prefix string) *entry {
 	if record == 0 {
 		return nil
 	}
-	return x.entries[x.number(record)]
+	return x.tables[x.number(record)]
 }
 
-// parent finds the entry that would cover what c covers if c were not there.
-func (x *index) parent(c *entry) *entry {
+// parent finds the table that would cover what c covers if c were not there.
+func (x *index) parent(c *table) *table {
 	if c.prefix == "" || len(c.prefix) > maxSource {
 		return nil
 	}
 	host, _, _ := strings.Cut(c.prefix, "/")
 	for skip, found := 0, false; ; skip++ {
-		next := x.nth(c.prefix, len(host), skip)
+		next := x.lookupNth(c.prefix, len(host), skip)
 		switch {
 		case next == nil:
 			return nil

@@ -14,14 +14,14 @@ type MergedSource struct {
 	NeverContactSource bool
 }
 
-// Merged are the sources that rules name, as merged, sorted by kind and source,
+// Merged returns the sources that rules name, as merged, sorted by kind and source,
 // for handing them on. A source is not listed among its own mirrors, also where
 // it is tried before some of them. Scopes that are only insecure or blocked are
 // not among them, see [Rules.Insecure] and [Rules.Blocked].
 func (r *Rules) Merged() iter.Seq[MergedSource] {
 	r = r.orNone()
 	return func(yield func(MergedSource) bool) {
-		for _, e := range r.entries {
+		for _, e := range r.tables {
 			if e.rule && !yield(e.mergedSource()) {
 				return
 			}
@@ -36,7 +36,7 @@ func (r *Rules) Merged() iter.Seq[MergedSource] {
 	}
 }
 
-func (e *entry) mergedSource() MergedSource {
+func (e *table) mergedSource() MergedSource {
 	m := MergedSource{Kind: KindMirror, Source: e.prefix, NeverContactSource: e.blocked}
 	for _, ep := range e.mirrors {
 		if ep.location == e.prefix {

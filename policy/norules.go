@@ -2,8 +2,7 @@ package policy
 
 import "sync"
 
-// orNone is r, and for nil and for the zero Rules what NewRules makes of no
-// policies.
+// orNone returns r, and for nil and the zero Rules what NewRules makes of no policies.
 func (r *Rules) orNone() *Rules {
 	if r == nil || r.index == nil {
 		return noRules()
@@ -11,11 +10,11 @@ func (r *Rules) orNone() *Rules {
 	return r
 }
 
-// noRules is made once; it never changes.
+// noRules makes them once; they never change.
 var noRules = sync.OnceValue(func() *Rules {
-	r, err := NewRules(RulesConfig{})
+	index, err := newIndex(nil)
 	if err != nil { // there is nothing in it that could be wrong
 		panic(err)
 	}
-	return r
+	return &Rules{index: index, version: versionOf(nil, rewrites{})}
 })

@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Policy is what one source says, as its objects say it: nothing is merged,
 // sorted or dropped yet.
@@ -161,3 +164,21 @@ func (e *InvalidPolicyError) Error() string {
 }
 
 func (e *InvalidPolicyError) Unwrap() error { return e.Err }
+
+// invalidEntries returns an InvalidPolicyError about entries.
+func invalidEntries(origins []string, format string, args ...any) *InvalidPolicyError {
+	return &InvalidPolicyError{Origin: strings.Join(origins, ", "), Err: fmt.Errorf(format, args...)}
+}
+
+// distinct returns origins in their order, each once.
+func distinct(origins []string) []string {
+	out := make([]string, 0, len(origins))
+	seen := make(map[string]bool, len(origins))
+	for _, o := range origins {
+		if o != "" && !seen[o] {
+			seen[o] = true
+			out = append(out, o)
+		}
+	}
+	return out
+}

@@ -4,9 +4,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// A record is an entry as the hot path reads it, in one piece of memory:
+// A record is a table as the hot path reads it, in one piece of memory:
 //
-//	header     number of the entry (4), number of endpoints (4), length of the prefix (2), flags (1)
+//	header     number of the table (4), number of endpoints (4), length of the prefix (2), flags (1)
 //	endpoints  in order, the primary last: origins (4), how many (4), form of the base (4), length of its text (2), flags (1)
 //	prefix
 //	texts      of the bases, in the same order
@@ -19,8 +19,8 @@ const (
 
 // Flags of a header: an endpoint may lie in something blocked.
 const (
-	judgeDigests = 1 << iota
-	judgeTags
+	checkDigests = 1 << iota
+	checkTags
 )
 
 // Flags of an endpoint.
@@ -54,14 +54,14 @@ func (x *index) record(at uint32) record {
 	return record{flags: head[10], heads: head[headerSize:start], prefix: head[start:end], texts: head[end:]}
 }
 
-// known is what a record says about a candidate.
-type known struct {
+// endpointInfo is what a record says about a candidate.
+type endpointInfo struct {
 	origins, named   uint32 // where, and how many
 	mirror, insecure bool
 }
 
 // endpoints appends the endpoints for digests or for tags to bases and out.
-func (r record) endpoints(bases []imageref.Base, out []known, digest bool) ([]imageref.Base, []known) {
+func (r record) endpoints(bases []imageref.Base, out []endpointInfo, digest bool) ([]imageref.Base, []endpointInfo) {
 	want := byte(forTags)
 	if digest {
 		want = forDigests
@@ -71,28 +71,28 @@ func (r record) endpoints(bases []imageref.Base, out []known, digest bool) ([]im
 		n, flags := int(u16(heads[12:])), heads[14]
 		if flags&want != 0 {
 			bases = append(bases, imageref.UnpackBase(texts[:n], u32(heads[8:])))
-			out = append(out, known{u32(heads), u32(heads[4:]), flags&isMirror != 0, flags&isInsecure != 0})
+			out = append(out, endpointInfo{u32(heads), u32(heads[4:]), flags&isMirror != 0, flags&isInsecure != 0})
 		}
 		texts = texts[n:]
 	}
 	return bases, out
 }
 
-// originsOf are the entries that named a candidate, nil for the source in its own
+// originsOf returns the entries that named a candidate, nil for the source in its own
 // place.
-func (x *index) originsOf(k known) []string {
+func (x *index) originsOf(k endpointInfo) []string {
 	if k.named == 0 {
 		return nil
 	}
 	return x.origins[k.origins : k.origins+k.named : k.origins+k.named]
 }
 
-// judge reports whether an endpoint may be blocked.
-func (r record) judge(digest bool) bool {
+// mayBeBlocked reports whether an endpoint may be blocked.
+func (r record) mayBeBlocked(digest bool) bool {
 	if digest {
-		return r.flags&judgeDigests != 0
+		return r.flags&checkDigests != 0
 	}
-	return r.flags&judgeTags != 0
+	return r.flags&checkTags != 0
 }
 
 func u16(s string) uint16 { return uint16(s[0]) | uint16(s[1])<<8 }

@@ -11,25 +11,25 @@ import (
 
 // recordWriter lays records out.
 type recordWriter struct {
-	arena   strings.Builder
-	origins []string
-	known   map[string]uint32 // where in origins a list of them is
-	blocked suspects
-	buf     []byte
+	arena        strings.Builder
+	origins      []string
+	originsPlace map[string]uint32 // where in origins a list of them is
+	blocked      blockedLocations
+	buf          []byte
 }
 
-func newRecordWriter(entries []*entry) *recordWriter {
+func newRecordWriter(entries []*table) *recordWriter {
 	w := &recordWriter{
-		known: map[string]uint32{"": 0}, blocked: newSuspects(entries),
+		originsPlace: map[string]uint32{"": 0}, blocked: newBlockedLocations(entries),
 	}
 	w.arena.WriteByte(0) // so that no record is at 0
 	return w
 }
 
-// write appends the record of an entry that can match and returns its place.
-func (w *recordWriter) write(number int, e *entry) (uint32, error) {
+// write appends the record of a table that can match and returns its place.
+func (w *recordWriter) write(number int, e *table) (uint32, error) {
 	if w.arena.Len() > math.MaxUint32 {
-		return 0, invalid(e.origins, "the policies together are too large: over 4 GiB")
+		return 0, invalidEntries(e.origins, "the policies together are too large: over 4 GiB")
 	}
 	place := uint32(w.arena.Len())
 	var flags byte
@@ -62,7 +62,7 @@ func (w *recordWriter) write(number int, e *entry) (uint32, error) {
 			f |= isInsecure
 		}
 		base := imageref.NewBase(m.location)
-		add(base, f, m.origins, w.blocked.may(base))
+		add(base, f, m.origins, w.blocked.mayHold(base))
 	}
 	f := byte(forDigests | forTags)
 	if e.insecure {
@@ -70,9 +70,9 @@ func (w *recordWriter) write(number int, e *entry) (uint32, error) {
 	}
 	primary, suspect := imageref.SameBase(), e.blocked
 	var movedBy []string
-	if e.moved() {
+	if e.isMoved() {
 		primary = imageref.NewBase(e.location)
-		suspect = w.blocked.may(primary)
+		suspect = w.blocked.mayHold(primary)
 		movedBy = e.origins
 	}
 	add(primary, f, movedBy, suspect)
@@ -93,24 +93,24 @@ func (w *recordWriter) write(number int, e *entry) (uint32, error) {
 // originsAt puts origins one after another into the list of all, once.
 func (w *recordWriter) originsAt(origins []string) uint32 {
 	key := strings.Join(origins, "\x00")
-	at, ok := w.known[key]
+	at, ok := w.originsPlace[key]
 	if !ok {
 		at = uint32(len(w.origins))
-		w.known[key] = at
+		w.originsPlace[key] = at
 		w.origins = append(w.origins, origins...)
 	}
 	return at
 }
 
-// suspects tells which locations may hold something blocked, so that the routes
+// blockedLocations tells which locations may hold something blocked, so that the routes
 // without one need not look.
-type suspects struct {
+type blockedLocations struct {
 	sorted []string // blocked prefixes
 	set    map[string]bool
 }
 
-func newSuspects(entries []*entry) suspects {
-	s := suspects{set: map[string]bool{}}
+func newBlockedLocations(entries []*table) blockedLocations {
+	s := blockedLocations{set: map[string]bool{}}
 	for _, e := range entries { // they are sorted
 		if e.blocked {
 			s.sorted = append(s.sorted, e.prefix)
@@ -120,9 +120,9 @@ func newSuspects(entries []*entry) suspects {
 	return s
 }
 
-// may reports whether an image put onto base may lie in a blocked entry: one
+// mayHold reports whether an image put onto base may lie in a blocked table: one
 // that covers base, or one inside it.
-func (s suspects) may(base imageref.Base) bool {
+func (s blockedLocations) mayHold(base imageref.Base) bool {
 	if len(s.sorted) == 0 {
 		return false
 	}

@@ -26,10 +26,10 @@ func (e *RewriteError) Error() string {
 	return fmt.Sprintf("%s cannot be moved from %s to %s%s: %v", e.Image, e.Source, e.Location, from, e.Err)
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *RewriteError) Unwrap() error { return e.Err }
 
-// Candidates are Resolve's, without the explanation: the hot path. The slice is
+// Candidates returns those of Resolve without the explanation: the hot path. The slice is
 // the caller's; it is empty where policy blocks every endpoint. At most two
 // allocations. Errors are Resolve's.
 func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
@@ -38,8 +38,8 @@ func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	}
 	r = r.orNone()
 	if len(r.rewrites.bySource) > 0 {
-		e, err := r.endpoints(ref.Normalize(), false)
-		return r.permitted(e), err
+		e, err := r.allCandidates(ref.Normalize(), false)
+		return r.dropBlocked(e), err
 	}
 	at, end := r.index.find(ref.Name(), len(ref.Registry()), 0)
 	if at == 0 {
@@ -48,7 +48,7 @@ func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	// Room for most on the stack.
 	var (
 		someBases [8]imageref.Base
-		someKnown [8]known
+		someKnown [8]endpointInfo
 		someRefs  [8]imageref.Ref
 	)
 	rec, digest := r.index.record(at), ref.Digest() != ""
@@ -68,27 +68,27 @@ func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 		c.Origins = r.index.originsOf(k)
 	}
 	if isWildcard(rec.prefix) {
-		unmirror(out, bases, ref.Name()[:end])
+		unmarkSource(out, bases, ref.Name()[:end])
 	}
-	if rec.judge(digest) {
-		out = r.permitted(out)
+	if rec.mayBeBlocked(digest) {
+		out = r.dropBlocked(out)
 	}
 	return out, nil
 }
 
-// unmirror marks the mirrors of a wildcard that happen to be the source: those of
+// unmarkSource takes the mark of a mirror from those of a wildcard that are the source: those of
 // the host that the wildcard stood for.
-func unmirror(out []Candidate, bases []imageref.Base, host string) {
+func unmarkSource(out []Candidate, bases []imageref.Base, host string) {
 	for i := range out {
 		out[i].Mirror = out[i].Mirror && bases[i].String() != host
 	}
 }
 
-// permitted removes what lies in something blocked, in place.
-func (r *Rules) permitted(all []Candidate) []Candidate {
+// dropBlocked removes what lies in something blocked, in place.
+func (r *Rules) dropBlocked(all []Candidate) []Candidate {
 	out := all[:0]
 	for _, c := range all {
-		if r.index.blocks(c.Ref) == nil {
+		if r.index.blockedTable(c.Ref) == nil {
 			out = append(out, c)
 		}
 	}
@@ -96,9 +96,9 @@ func (r *Rules) permitted(all []Candidate) []Candidate {
 	return out
 }
 
-// endpoints are all endpoints for a normalized reference, blocked or not, with
+// allCandidates returns all endpoints for a normalized reference, blocked or not, with
 // Rewrite rules applied. why asks for InsecureBy.
-func (r *Rules) endpoints(ref imageref.Ref, why bool) ([]Candidate, error) {
+func (r *Rules) allCandidates(ref imageref.Ref, why bool) ([]Candidate, error) {
 	moved, rule, err := r.rewrites.apply(ref)
 	if err != nil {
 		return nil, err
@@ -106,10 +106,10 @@ func (r *Rules) endpoints(ref imageref.Ref, why bool) ([]Candidate, error) {
 	source := Candidate{Ref: ref}
 	if rule != nil {
 		source = Candidate{Ref: moved, Origins: []string{rule.origin}}
-		if c := r.index.of(moved); c != nil {
+		if c := r.index.lookup(moved); c != nil {
 			source.Insecure = c.insecure
 			if c.insecure && why {
-				source.InsecureBy = r.entryInsecureBy(c)
+				source.InsecureBy = r.sourceInsecureBy(c)
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func (r *Rules) endpoints(ref imageref.Ref, why bool) ([]Candidate, error) {
 		}
 	}
 	if isWildcard(rec.prefix) {
-		unmirror(out, bases, ref.Name()[:end])
+		unmarkSource(out, bases, ref.Name()[:end])
 	}
 	for i := range out {
 		if rule != nil && !out[i].Mirror {
@@ -143,8 +143,8 @@ func (r *Rules) endpoints(ref imageref.Ref, why bool) ([]Candidate, error) {
 	return out, nil
 }
 
-func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k known, err error) error {
-	c := r.index.entries[r.index.number(at)]
+func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k endpointInfo, err error) error {
+	c := r.index.tables[r.index.number(at)]
 	origins := r.index.originsOf(k)
 	if len(origins) == 0 {
 		origins = c.origins
@@ -152,7 +152,7 @@ func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k kno
 	return &RewriteError{Image: ref.Normalize(), Source: c.prefix, Location: b.String(), Origins: origins, Err: err}
 }
 
-// Resolve says where ref may be pulled from, and why. A mirror that ref cannot be
+// Resolve returns where ref may be pulled from, and why. A mirror that ref cannot be
 // put onto is a [*RewriteError], even if other endpoints are sound. The zero Ref is
 // [ErrNoImage].
 func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
@@ -163,7 +163,7 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 	res := Resolution{Normalized: ref.Normalize()}
 	name, host := ref.Name(), len(ref.Registry())
 	for skip := 0; ; skip++ {
-		c := r.index.nth(name, host, skip)
+		c := r.index.lookupNth(name, host, skip)
 		if c == nil {
 			break
 		}
@@ -172,17 +172,17 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 			if c.dropIn { // no scope reaches it
 				continue
 			}
-			res.InsecureScopes, res.BlockedScopes = r.scopes.insecure.around(c.prefix), r.scopes.blocked.around(c.prefix)
+			res.InsecureScopes, res.BlockedScopes = r.scopes.insecure.valuesAround(c.prefix), r.scopes.blocked.valuesAround(c.prefix)
 		} else {
 			res.Losing = append(res.Losing, c.prefix)
 		}
 	}
-	all, err := r.endpoints(res.Normalized, true)
+	all, err := r.allCandidates(res.Normalized, true)
 	if err != nil {
 		return res, err
 	}
 	for _, c := range all {
-		if by := r.index.blocks(c.Ref); by != nil {
+		if by := r.index.blockedTable(c.Ref); by != nil {
 			why := by.blockedBy
 			res.Refused = append(res.Refused, Refusal{Ref: c.Ref, Mirror: c.Mirror, By: why.Name, Origin: why.Origin})
 		} else {
@@ -194,7 +194,7 @@ func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 
 // insecureBy finds what makes an endpoint insecure.
 func (r *Rules) insecureBy(at uint32, base imageref.Base) *Scope {
-	e := r.index.entries[r.index.number(at)]
+	e := r.index.tables[r.index.number(at)]
 	location := base.String()
 	for _, m := range e.mirrors {
 		if !m.insecure || m.location != location {
@@ -203,17 +203,17 @@ func (r *Rules) insecureBy(at uint32, base imageref.Base) *Scope {
 		if e.inherits != "" { // it was judged before it was moved down
 			location = strings.TrimSuffix(location, e.prefix[len(e.inherits):])
 		}
-		return r.scopeOr(e, location, m.origins)
+		return r.insecureScope(e, location, m.origins)
 	}
-	return r.entryInsecureBy(e)
+	return r.sourceInsecureBy(e)
 }
 
-// entryInsecureBy finds what makes the source of e insecure.
-func (r *Rules) entryInsecureBy(e *entry) *Scope { return r.scopeOr(e, e.prefix, e.origins) }
+// sourceInsecureBy finds what makes the source of e insecure.
+func (r *Rules) sourceInsecureBy(e *table) *Scope { return r.insecureScope(e, e.prefix, e.origins) }
 
-// scopeOr returns the longest insecure scope that reaches a location of e, or the
+// insecureScope returns the longest insecure scope that reaches a location of e, or the
 // location itself as the entries in origins name it.
-func (r *Rules) scopeOr(e *entry, location string, origins []string) *Scope {
+func (r *Rules) insecureScope(e *table, location string, origins []string) *Scope {
 	by := Scope{Name: location, Origin: strings.Join(origins, ", ")}
 	if !e.dropIn {
 		r.scopes.insecure.enclosing(location, func(_ string, s Scope) bool {
@@ -224,11 +224,11 @@ func (r *Rules) scopeOr(e *entry, location string, origins []string) *Scope {
 	return &by
 }
 
-// inherited is the source whose mirrors the entry for prefix was given, "" for none.
+// inherited returns the source whose mirrors the table for prefix was given, "" for none.
 func (r *Rules) inherited(prefix string) string {
-	i, ok := slices.BinarySearchFunc(r.entries, prefix, func(e *entry, p string) int { return compare(e.prefix, p) })
+	i, ok := slices.BinarySearchFunc(r.tables, prefix, func(e *table, p string) int { return strings.Compare(e.prefix, p) })
 	if !ok {
 		return ""
 	}
-	return r.entries[i].inherits
+	return r.tables[i].inherits
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -14,7 +15,7 @@ type rewrites struct {
 
 type rewrite struct {
 	source, target, origin string
-	merged                 bool // merged before: what others state goes before it
+	exported               bool // merged before: what others state goes before it
 }
 
 func newRewrites(rules []*Rule) (rewrites, error) {
@@ -26,33 +27,33 @@ func newRewrites(rules []*Rule) (rewrites, error) {
 		}
 		origins := []string{r.Origin}
 		if len(r.Mirrors) != 1 {
-			return rewrites{}, invalid(origins, "rewriting %s: %d targets; want exactly one", source, len(r.Mirrors))
+			return rewrites{}, invalidEntries(origins, "rewriting %s: %d targets; want exactly one", source, len(r.Mirrors))
 		}
 		target := strings.TrimRight(r.Mirrors[0].Location, "/")
 		switch {
 		case isWildcard(source):
-			return rewrites{}, invalid(origins, "rewriting %s: wildcards are not supported here; name a registry, a namespace or a repository", source)
+			return rewrites{}, invalidEntries(origins, "rewriting %s: wildcards are not supported here; name a registry, a namespace or a repository", source)
 		case target == "":
-			return rewrites{}, invalid(origins, "rewriting %s: the target is empty; name a registry, a namespace or a repository", source)
+			return rewrites{}, invalidEntries(origins, "rewriting %s: the target is empty; name a registry, a namespace or a repository", source)
 		case hasScheme(target) || hasScheme(source):
-			return rewrites{}, invalid(origins, "rewriting %s to %s: write both without a scheme", source, target)
+			return rewrites{}, invalidEntries(origins, "rewriting %s to %s: write both without a scheme", source, target)
 		}
 		n := &rewrite{source, target, r.Origin, r.FromExport}
 		switch old := w.bySource[source]; {
 		case old == nil:
 			w.bySource[source] = n
 			w.sorted = append(w.sorted, n)
-		case old.merged != n.merged:
-			if old.merged {
+		case old.exported != n.exported:
+			if old.exported {
 				*old = *n
 			}
 		case old.target != target:
-			return rewrites{}, invalid([]string{old.origin, r.Origin}, "rewriting %s: to both %s and %s; remove one", source, old.target, target)
+			return rewrites{}, invalidEntries([]string{old.origin, r.Origin}, "rewriting %s: to both %s and %s; remove one", source, old.target, target)
 		default:
 			old.origin = min(old.origin, n.origin)
 		}
 	}
-	sortBy(w.sorted, func(r *rewrite) string { return r.source })
+	slices.SortFunc(w.sorted, func(a, b *rewrite) int { return strings.Compare(a.source, b.source) })
 	return w, nil
 }
 

@@ -28,16 +28,16 @@ type RulesConfig struct {
 // candidate. The methods take a nil *Rules for that too; to a chain, though, nil
 // says that the policies have not been read yet.
 type Rules struct {
-	version  string
-	index    *index
-	entries  []*entry // for Policy; lookups have the index
-	rewrites rewrites
-	insecure []Scope
-	blocked  []Scope
-	stated   []Entry                                     // what the merged rules come from
-	led      blockedHosts                                // what a registry may not lead to
-	scopes   struct{ insecure, blocked scopeMap[Scope] } // the same, by name
-	warnings []Warning
+	version      string
+	index        *index
+	tables       []*table // for Policy; lookups have the index
+	rewrites     rewrites
+	insecure     []Scope
+	blocked      []Scope
+	stated       []Entry                                     // what the merged rules come from
+	blockedHosts blockedHosts                                // what a registry may not lead to
+	scopes       struct{ insecure, blocked scopeMap[Scope] } // the same, by name
+	warnings     []Warning
 }
 
 // Candidate is an endpoint that an image may be pulled from.
@@ -97,13 +97,13 @@ type Refusal struct {
 // sources makes a forbidden one reachable. No node has several registries.conf;
 // the drop-ins of one are merged by who reads them.
 func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
-	s := sortOut(policies)
+	s := sortRules(policies)
 	if cfg.Strict {
 		if err := joinProblems(append(validate(s), notRead(policies)...)); err != nil {
 			return nil, err
 		}
 	}
-	t, sets, err := merge(cfg, s)
+	t, sets, err := mergeObjects(cfg, s)
 	if err != nil {
 		return nil, err
 	}
@@ -111,32 +111,32 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	over := newTable(cfg, s.dropIns, 0)
+	over := newConf(cfg, s.dropIns, 0)
 	dropIns, err := over.load()
 	if err != nil {
 		return nil, err
 	}
 	t.dropped = append(t.dropped, over.dropped...)
 	entries, replaced := override(entries, dropIns)
-	r := &Rules{entries: entries, insecure: once(s.insecure), blocked: once(s.blocked)}
+	r := &Rules{tables: entries, insecure: uniqueNames(s.insecure), blocked: uniqueNames(s.blocked)}
 	if r.rewrites, err = newRewrites(s.rewrite); err != nil {
 		return nil, err
 	}
 	if r.index, err = newIndex(entries); err != nil {
 		return nil, err
 	}
-	r.stated = entriesOf(policies)
-	if r.led, err = newBlockedHosts(entries); err != nil {
+	r.stated = statedEntries(policies)
+	if r.blockedHosts, err = newBlockedHosts(entries); err != nil {
 		return nil, err
 	}
 	r.scopes.insecure, r.scopes.blocked = scopeSet(r.insecure), scopeSet(r.blocked)
 	r.version = versionOf(entries, r.rewrites)
-	r.warnings = warn(s, t, sets, entries, replaced, r.rewrites, r.index)
+	r.warnings = warningsOf(s, t, sets, entries, replaced, r.rewrites, r.index)
 	return r, nil
 }
 
-// once keeps the first of equal names. scopes are sorted.
-func once(scopes []Scope) []Scope {
+// uniqueNames keeps the first of equal names. scopes are sorted.
+func uniqueNames(scopes []Scope) []Scope {
 	out := slices.CompactFunc(slices.Clone(scopes), func(a, b Scope) bool { return a.Name == b.Name })
 	for i := range out {
 		out[i].FromExport = false // a matter of what they were read from
@@ -144,17 +144,17 @@ func once(scopes []Scope) []Scope {
 	return out
 }
 
-// Version is a hash of what matters to lookups: the same rules have the same
+// Version returns a hash of what matters to lookups: the same rules have the same
 // version in any process, whatever objects and files they come from.
 func (r *Rules) Version() string { return r.orNone().version }
 
-// Warnings are things legal and surprising about the policies, sorted.
+// Warnings returns what is legal and surprising about the policies, sorted.
 func (r *Rules) Warnings() []Warning { return slices.Clone(r.orNone().warnings) }
 
-// Insecure are the scopes whose endpoints may be plain HTTP or unverified, sorted.
+// Insecure returns the scopes whose endpoints may be plain HTTP or unverified, sorted.
 func (r *Rules) Insecure() []Scope { return slices.Clone(r.orNone().insecure) }
 
-// Blocked are the scopes that nothing may be pulled from, sorted.
+// Blocked returns the scopes that nothing may be pulled from, sorted.
 // NeverContactSource is not among them: it does not reach into more specific
 // sources.
 func (r *Rules) Blocked() []Scope { return slices.Clone(r.orNone().blocked) }

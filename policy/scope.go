@@ -54,8 +54,8 @@ func (m scopeMap[T]) enclosing(sub string, yield func(scope string, v T) bool) {
 	}
 }
 
-// around are the values of enclosing, nil for none.
-func (m scopeMap[T]) around(sub string) []T {
+// valuesAround returns the values of enclosing, nil for none.
+func (m scopeMap[T]) valuesAround(sub string) []T {
 	var out []T
 	m.enclosing(sub, func(_ string, v T) bool {
 		out = append(out, v)

@@ -13,8 +13,8 @@ type problem struct {
 	err     error
 }
 
-// validate is what the machine-config operator checks before it renders anything
-// (semantics.md 2.0): scopes, then sources, mirrors and policies of all entries.
+// validate checks what the machine-config operator checks before it renders anything
+// (pkg/controller/container-runtime-config): scopes, then sources, mirrors and policies of all entries.
 // One problem, and nothing is rendered. What is wrong with several entries in the
 // same way, or with all of one source together, is one problem.
 func validate(s statements) []problem {
@@ -60,7 +60,7 @@ func validate(s statements) []problem {
 	return out
 }
 
-// notRead is what carries policy and was not read.
+// notRead returns a problem for each thing that carries policy and was not read.
 func notRead(policies []Policy) []problem {
 	var out []problem
 	for _, p := range policies {
@@ -73,7 +73,7 @@ func notRead(policies []Policy) []problem {
 	return out
 }
 
-// isSource is the pattern of a source in openshift/api config/v1.
+// isSource reports whether s matches the pattern of a source in openshift/api config/v1.
 func isSource(s string) bool {
 	if isWildcard(s) {
 		return imageref.IsHost(s[2:])
@@ -95,7 +95,7 @@ func joinProblems(problems []problem) error {
 		if n := len(origins); n > maxProblems {
 			origins = append(origins[:maxProblems:maxProblems], fmt.Sprintf("and %d more", n-maxProblems))
 		}
-		errs = append(errs, invalid(origins, "%w", p.err))
+		errs = append(errs, invalidEntries(origins, "%w", p.err))
 	}
 	if len(errs) == 1 {
 		return errs[0]

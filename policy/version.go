@@ -5,16 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
-	"slices"
 )
-
-func sortBy[T any](s []T, key func(T) string) {
-	slices.SortFunc(s, func(a, b T) int { return compare(key(a), key(b)) })
-}
 
 // versionOf hashes what lookups depend on, and nothing else: no origins, and
 // nothing that the order of objects decides.
-func versionOf(entries []*entry, rw rewrites) string {
+func versionOf(entries []*table, rw rewrites) string {
 	h := digester{h: sha256.New()}
 	h.number(len(entries))
 	for _, e := range entries {

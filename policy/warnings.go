@@ -1,39 +1,30 @@
 package policy
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// warner collects what is legal and surprising about merged policies
-// (semantics.md section 8, point 3).
-type warner struct {
-	index *index
-	out   []Warning
-}
-
-func warn(s statements, t *table, sets []*group, entries, replaced []*entry, rw rewrites, x *index) []Warning {
+func warningsOf(s statements, t *conf, sets []*group, entries, replaced []*table, rw rewrites, x *index) []Warning {
 	w := &warner{index: x}
 	for _, g := range sets {
-		w.sourceFirst(g)
+		w.warnSourceFirst(g)
 	}
 	for _, r := range s.mirror {
-		w.neverWithoutMirrors(r)
+		w.warnNeverWithoutMirrors(r)
 	}
 	for i := range t.dropped {
-		w.duplicate(&t.dropped[i])
+		w.warnDuplicate(&t.dropped[i])
 	}
-	w.scopes(s)
+	w.warnScopes(s)
 	for _, e := range replaced {
-		w.replaced(e)
+		w.warnReplaced(e)
 	}
 	for _, e := range entries {
-		w.hidden(e)
-		w.unparsable(e)
+		w.warnHidden(e)
+		w.warnUnparsable(e)
 	}
 	for _, r := range rw.sorted {
 		if err := rewriteProblem(r); err != nil {
@@ -46,46 +37,13 @@ func warn(s statements, t *table, sets []*group, entries, replaced []*entry, rw 
 	return w.sorted()
 }
 
-// sorted are the warnings, of which equal ones are one with the origins of all.
-func (w *warner) sorted() []Warning {
-	slices.SortStableFunc(w.out, func(a, b Warning) int {
-		return cmp.Or(compare(a.Code, b.Code), compare(a.Message, b.Message))
-	})
-	out := w.out[:0]
-	for _, x := range w.out {
-		if n := len(out); n > 0 && out[n-1].Code == x.Code && out[n-1].Message == x.Message {
-			out[n-1].Origins = distinct(append(out[n-1].Origins, x.Origins...))
-			continue
-		}
-		out = append(out, x)
-	}
-	return out
-}
-
-func (w *warner) add(code string, origins []string, format string, args ...any) {
-	w.out = append(w.out, Warning{Code: code, Origins: distinct(origins), Message: fmt.Sprintf(format, args...)})
-}
-
-// distinct are origins in their order, each once.
-func distinct(origins []string) []string {
-	out := make([]string, 0, len(origins))
-	seen := make(map[string]bool, len(origins))
-	for _, o := range origins {
-		if o != "" && !seen[o] {
-			seen[o] = true
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-// sourceFirst: a contradiction in the orders was broken at the source.
-func (w *warner) sourceFirst(g *group) {
-	if !g.broken {
+// warnSourceFirst warns where a contradiction in the orders was broken at the source.
+func (w *warner) warnSourceFirst(g *group) {
+	if !g.conflicting {
 		return
 	}
 	at := slices.IndexFunc(g.mirrors, func(m endpoint) bool { return m.location == g.source })
-	if e := w.index.entry(g.source); at < 0 || e != nil && e.dropIn {
+	if e := w.index.exact(g.source); at < 0 || e != nil && e.dropIn {
 		return
 	}
 	var behind []string
@@ -96,38 +54,38 @@ func (w *warner) sourceFirst(g *group) {
 		g.source, g.source, strings.Join(behind, ", "))
 }
 
-// neverWithoutMirrors: nodes drop such an entry, its policy included.
-func (w *warner) neverWithoutMirrors(r *Rule) {
+// warnNeverWithoutMirrors warns of an entry that nodes drop, its policy included.
+func (w *warner) warnNeverWithoutMirrors(r *Rule) {
 	if !r.NeverContactSource || hasMirror(r) {
 		return
 	}
-	if e := w.index.entry(r.Source); e != nil && e.blocked {
+	if e := w.index.exact(r.Source); e != nil && e.blocked {
 		return
 	}
 	w.add(WarnNeverNoMirrors, []string{r.Origin}, "NeverContactSource on %s does nothing, because the entry has no mirror: %s is contacted; add a mirror, or block %s with registrySources.blockedRegistries",
 		r.Source, r.Source, r.Source)
 }
 
-// hidden: an entry takes the images below it away from a less specific one, with
-// all that this says.
-func (w *warner) hidden(c *entry) {
+// warnHidden warns where a table takes the images below it away from a less specific one,
+// with all that this says.
+func (w *warner) warnHidden(c *table) {
 	parent := w.index.parent(c)
 	if parent == nil {
 		return
 	}
 	origins := slices.Concat(parent.origins, c.origins)
-	if parent.blocked && !c.blocked && !c.moved() {
+	if parent.blocked && !c.blocked && !c.isMoved() {
 		w.add(WarnNeverHidden, origins, "%s is not to be contacted, but the more specific %s (%s) does not say so, and images in %s are pulled from there all the same: forbid %s too, or block %s with registrySources.blockedRegistries",
 			parent.prefix, c.prefix, strings.Join(c.origins, ", "), c.prefix, c.prefix, parent.prefix)
 	}
-	if c.serves(PullTag) && !c.serves(PullDigest) && parent.serves(PullDigest) {
+	if c.hasMirrors(PullTag) && !c.hasMirrors(PullDigest) && parent.hasMirrors(PullDigest) {
 		w.add(WarnTagHidesDigest, origins, "%s has mirrors for tags only (%s), and being more specific than %s it hides the mirrors for digests there: images in %s are pulled by digest without a mirror; repeat those mirrors for %s in an ImageDigestMirrorSet",
 			c.prefix, strings.Join(c.origins, ", "), parent.prefix, c.prefix, c.prefix)
 	}
 }
 
-// unparsable: a location that no image of the entry can be put onto.
-func (w *warner) unparsable(e *entry) {
+// warnUnparsable warns of a location that no image of the table can be put onto.
+func (w *warner) warnUnparsable(e *table) {
 	check := func(location string, origins []string) {
 		base := imageref.NewBase(location)
 		if base.IsPlain() {
@@ -140,7 +98,7 @@ func (w *warner) unparsable(e *entry) {
 	for _, m := range e.mirrors {
 		check(m.location, m.origins)
 	}
-	if e.moved() {
+	if e.isMoved() {
 		check(e.location, e.origins)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// duplicate: a further table of registries.conf for one prefix.
-func (w *warner) duplicate(d *dropped) {
+// warnDuplicate warns of a further table of registries.conf for one prefix.
+func (w *warner) warnDuplicate(d *dropped) {
 	origins := append(append([]string{}, d.first...), d.further...)
 	terms := ""
 	switch {
@@ -23,14 +23,14 @@ func (w *warner) duplicate(d *dropped) {
 		d.prefix, strings.Join(d.first, ", "), strings.Join(d.further, ", "), terms)
 }
 
-// replaced warns about a table that a drop-in replaces although more than an admin's
+// warnReplaced warns about a table that a drop-in replaces although more than an admin's
 // own registries.conf speaks in it.
-func (w *warner) replaced(e *entry) {
+func (w *warner) warnReplaced(e *table) {
 	var lost []string
-	if slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.api }) || e.merged && len(e.mirrors) > 0 {
+	if slices.ContainsFunc(e.mirrors, func(m endpoint) bool { return m.api }) || e.exported && len(e.mirrors) > 0 {
 		lost = append(lost, "mirrors")
 	}
-	drop := w.index.entry(e.prefix)
+	drop := w.index.exact(e.prefix)
 	if e.blocked && !drop.blocked {
 		lost = append(lost, "that it is not to be contacted")
 	}
@@ -43,9 +43,9 @@ func (w *warner) replaced(e *entry) {
 	}
 }
 
-// scopes warns about scopes, tables and sources that do not cover what they seem to.
+// warnScopes warns about scopes, tables and sources that do not cover what they seem to.
 // Where they are meant to forbid something nothing is forbidden, and nodes say nothing.
-func (w *warner) scopes(s statements) {
+func (w *warner) warnScopes(s statements) {
 	check := func(format, scope, origin string) {
 		e := checkScope(scope)
 		if e == nil {
@@ -55,7 +55,7 @@ func (w *warner) scopes(s statements) {
 		if e.Dead {
 			code = WarnDeadScope
 		}
-		w.add(code, []string{origin}, format+" %s", scope, e.words())
+		w.add(code, []string{origin}, format+" %s", scope, e.effect())
 	}
 	for format, scopes := range map[string][]Scope{"the insecure scope %q": s.insecure, "the blocked scope %q": s.blocked} {
 		for _, scope := range scopes {
@@ -64,7 +64,7 @@ func (w *warner) scopes(s statements) {
 			}
 		}
 	}
-	for _, rules := range slices.Concat(s.literal, s.dropIns) {
+	for _, rules := range slices.Concat(s.confTables, s.dropIns) {
 		for _, r := range rules {
 			if prefix := strings.TrimRight(r.Source, "/"); prefix != "" && !r.FromExport {
 				check("the prefix %q of a [[registry]] table", prefix, r.Origin)

@@ -51,7 +51,7 @@ func moved(tb testing.TB, r imageref.Ref, name string) imageref.Ref {
 }
 
 // A release held in a cache, boot images and one translated view included, takes
-// at most 160 KB of heap (targets.md, P9).
+// at most 160 KB of heap (docs/benchmarks.md, P9).
 func TestHeap(t *testing.T) {
 	const limit = 160 * 1000
 	releases := map[string]testpayload.Release{"generated": {Components: 146}}

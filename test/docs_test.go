@@ -89,12 +89,11 @@ func TestExportedAreDocumented(t *testing.T) {
 	}
 }
 
-// undocumentedMembers are the exported fields and interface methods of a type
-// that nothing says anything about: neither a comment of their own, above or
-// behind, nor one above the fields before them that covers a group, nor the type's
-// comment, where that names them, nor the comment of a type that a field has its
-// name from. Of an interface with one method the type's
-// comment speaks of that.
+// undocumentedMembers returns the exported fields and interface methods of a type that
+// nothing documents. What documents a member is a comment of its own, above or behind
+// it; one above the group of fields that it is in; the type's comment, where that names
+// it; and the comment of the type that a field has its name from. Of an interface with
+// one method the type's comment speaks of that.
 func undocumentedMembers(decl *ast.GenDecl, text string) (names []string) {
 	for _, spec := range decl.Specs {
 		ty, ok := spec.(*ast.TypeSpec)

@@ -28,7 +28,7 @@ type pkg struct {
 	GoFiles    []string
 }
 
-// rel is the package's folder in the module, "." for its root.
+// rel returns the package's folder in the module, "." for its root.
 func (p pkg) rel() string {
 	if p.ImportPath == module {
 		return "."
@@ -79,7 +79,7 @@ var bans = []ban{
 	{from: "", what: []string{"github.com/google/go-containerregistry"}, except: []string{"provider/registry"}, reason: "one package reads registries"},
 	{from: "provider", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, except: []string{"provider/internal/payload"}, reason: "only the decoder of release payloads needs API types"},
 	{from: "sources", what: []string{"k8s.io", "github.com/openshift"}, except: []string{"sources/internal/kube"}, reason: "sources without a cluster must not bring a client"},
-	{from: "", what: []string{"provider/providertest"}, except: []string{"provider/providertest", "provider/registry", "chain", "cmd/internal/demo", "internal/test", "test"}, reason: "test equipment stays in tests, and in the demo"},
+	{from: "", what: []string{"provider/providertest", "policy/policytest"}, except: []string{"provider/providertest", "provider/registry", "chain", "cmd/internal/demo", "internal/test", "test"}, reason: "test equipment stays in tests, and in the demo"},
 	{from: "", what: []string{"internal/test"}, except: []string{"sources/internal/kube/kubetest", "internal/test", "test"}, reason: "test helpers stay in tests"},
 	{from: "internal/test", what: []string{"cmd", "sources", "chain", "examples", "test"}, reason: "test helpers know nothing of what is tested with them"},
 	{from: "", what: []string{"testing"}, except: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest", "internal/test", "test"}, reason: "no shipped binary carries the testing package"},
@@ -97,7 +97,7 @@ var inherited = []ban{
 	{from: "sources", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"},
 		except: []string{"sources/internal/kube", "sources/cluster", "sources/icsp", "sources/idms", "sources/itms", "sources/imageconfig"}, reason: "sources without a cluster must not bring a client"},
 	{from: ".", what: []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}, reason: "who looks images up by files must not inherit a client for Kubernetes"},
-	{from: "", what: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest"},
+	{from: "", what: []string{"provider/providertest", "policy/policytest", "sources/sourcetest", "sources/internal/kube/kubetest"},
 		except: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest", "cmd", "internal/test", "test"}, reason: "test equipment stays in tests, and in the demo"},
 	{from: "", what: []string{"testing"}, except: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest", "internal/test", "test"}, reason: "no shipped binary carries the testing package"},
 }
@@ -112,10 +112,11 @@ var exact = map[string][]string{
 	// Who verifies signatures must not inherit a cluster or a registry client.
 	"provider/verify": {"github.com/ProtonMail/go-crypto/openpgp", "github.com/ProtonMail/go-crypto/openpgp/armor", "github.com/ProtonMail/go-crypto/openpgp/packet"},
 	// Who keeps things on disk must not inherit a database.
-	"provider/diskcache": {},
-	"chain":              {module + "/chain/health", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
-	"chain/health":       {},
-	"sources":            {module + "/policy", module + "/provider", "go.uber.org/zap"},
+	"provider/diskcache":    {},
+	"chain":                 {module + "/chain/health", module + "/chain/internal/failover", module + "/chain/internal/flight", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"chain/health":          {},
+	"chain/internal/flight": {module + "/provider", module + "/provider/imageref"},
+	"sources":               {module + "/internal/sleep", module + "/policy", module + "/provider", "go.uber.org/zap"},
 }
 
 func under(path, prefix string) bool {

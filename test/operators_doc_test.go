@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// operatorsDoc is the page with the operators' flags and variables.
+// operatorsDoc returns the page with the operators' flags and variables.
 func operatorsDoc(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "docs", "operators.md"))
@@ -78,7 +78,7 @@ func TestOperatorFlags(t *testing.T) {
 	}
 }
 
-// commands are those that do something: the program itself, or its subcommands.
+// commands returns those that do something: the program itself, or its subcommands.
 func commands(t *testing.T, bin, program string) (out []string) {
 	t.Helper()
 	_, list, ok := strings.Cut(help(t.Context(), t, bin, program), "Available Commands:\n")

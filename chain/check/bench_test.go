@@ -39,7 +39,7 @@ func BenchmarkComponents(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		results, err := check.Run(b.Context(), check.Config{Prober: p, Rules: through, PerRegistry: atOnce}, all)
+		results, err := check.Run(b.Context(), check.Config{Head: p, Rules: through, PerRegistry: atOnce}, all)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -18,46 +18,47 @@ import (
 
 // Config configures [Run].
 type Config struct {
-	// Prober asks one endpoint, a provider/registry Provider for example. Required.
-	Prober provider.HeadProvider
-	// Rules name the candidates. Required.
+	// Head asks one endpoint; a Provider of package provider/registry does. Required.
+	Head provider.HeadProvider
+	// Rules name the candidates of each image. Required.
 	Rules *policy.Rules
-	// Credentials are those of every request.
+	// Credentials are used for every request.
 	Credentials provider.Credentials
-	// Sources asks the source too where no mirror has an image. Without it only
-	// images that no rule names a mirror for are asked for at their source.
+	// Sources also asks the source if no mirror has an image. Without it, only images
+	// for which the rules name no mirror are looked for at their source.
 	Sources bool
-	// PerRegistry is how many requests one registry gets at once; 16 if zero.
+	// PerRegistry bounds the requests to one registry at a time; 16 if zero.
 	PerRegistry int
-	// Request limits one request; 30 s if zero.
+	// Request bounds one request; 30 s if zero.
 	Request time.Duration
 	// Observer, if not nil, is told of attempts and retries.
 	Observer chain.Observer
-	// Done, if not nil, is called with each result as it comes, from one goroutine at
-	// a time.
+	// Done, if not nil, is called with each result when it is known, by one goroutine
+	// at a time.
 	Done func(Result)
 }
 
-// Item is one image to ask for.
+// Item is one image to look for.
 type Item struct {
-	// Name is what the caller calls it: a component's name.
+	// Name is the caller's name for the image, such as the name of a component.
 	Name string
-	// Image is asked for through the rules: a canonical reference.
+	// Image is the canonical reference. It is looked for at its candidates.
 	Image imageref.Ref
 }
 
-// Result is what came of an item.
+// Result is the result for one item.
 type Result struct {
 	Item
 	// Found says where the image is. It is zero if Err is not nil.
 	Found chain.Found
-	// Err is why it is not to be had: a [*chain.Error] with every attempt, as a rule.
+	// Err is the reason why the image is not available, in most cases a [*chain.Error]
+	// with every attempt.
 	Err error
 }
 
-// Missing reports whether all endpoints that were asked said that they have no such
-// image. A result with another error says nothing of the image: one that may have it
-// could not be asked.
+// Missing reports whether all endpoints that were asked answered that they do not have
+// the image. After any other error it is unknown whether the image exists: an endpoint
+// that may have it could not be asked.
 func (r Result) Missing() bool {
 	e, ok := errors.AsType[*chain.Error](r.Err)
 	return ok && len(e.Attempts) > 0 && !slices.ContainsFunc(e.Attempts, func(a provider.Attempt) bool {
@@ -65,23 +66,23 @@ func (r Result) Missing() bool {
 	})
 }
 
-// unlimited is for what the gate limits itself, so that the wait for a turn counts
-// as no endpoint's silence.
+// unlimited is the limit of an attempt: the gate limits the request itself, so that the
+// wait for a slot does not count as silence of an endpoint.
 const unlimited = math.MaxInt64 / 4
 
-// Run asks for each distinct image once, many at once, and returns the results in the
-// order of items. Registries that answer 429 or 5xx are asked again, with waits. Its
-// own error is one of cfg, or ctx's: the end of
-// ctx ends it, and the items without an answer have its error.
+// Run looks for each distinct image once, many of them at the same time, and returns the
+// results in the order of items. Registries that answer 429 or 5xx are asked again after
+// some time. The error is one of cfg, or that of ctx: when ctx ends, Run ends, and the
+// items without an answer have its error.
 func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
-	if cfg.Prober == nil || cfg.Rules == nil {
-		return nil, errors.New("check: Prober and Rules are required")
+	if cfg.Head == nil || cfg.Rules == nil {
+		return nil, errors.New("check: Head and Rules are required")
 	}
 	if cfg.PerRegistry < 0 || cfg.Request < 0 {
 		return nil, errors.New("check: PerRegistry and Request must not be negative")
 	}
-	g := newGates(cfg.Prober, cmp.Or(cfg.PerRegistry, 16), cmp.Or(cfg.Request, 30*time.Second))
-	probes, err := chain.NewFinder(g, func() *policy.Rules { return cfg.Rules }, chain.FinderConfig{
+	g := newGates(cfg.Head, cmp.Or(cfg.PerRegistry, 16), cmp.Or(cfg.Request, 30*time.Second))
+	finder, err := chain.NewFinder(g, func() *policy.Rules { return cfg.Rules }, chain.FinderConfig{
 		MirrorsConfig: chain.MirrorsConfig{Attempt: unlimited, Retries: -1, Observer: cfg.Observer}, MirrorsOnly: !cfg.Sources,
 	})
 	if err != nil {
@@ -101,7 +102,7 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 	}
 	var mu sync.Mutex // for results and Done
 	ask := func(ref imageref.Ref) {
-		found, err := probes.Find(ctx, provider.Request{
+		found, err := finder.Find(ctx, provider.Request{
 			Image: items[same[ref][0]].Image, Rules: cfg.Rules, Credentials: cfg.Credentials,
 		})
 		mu.Lock()
@@ -113,8 +114,8 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 			}
 		}
 	}
-	// A queue for each registry, so that one that is slow holds up no other; as many
-	// goroutines for it as it may get requests.
+	// Each registry has a queue of its own, so that a slow one does not delay others, and
+	// as many goroutines as it may get requests.
 	var wg sync.WaitGroup
 	for _, queue := range queues {
 		var next atomic.Int64
@@ -130,7 +131,7 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 	return results, ctx.Err()
 }
 
-// firstOf is the registry that is asked first for ref, "" for none.
+// firstOf returns the registry that is asked first for ref; "" for none.
 func firstOf(rules *policy.Rules, ref imageref.Ref) string {
 	cands, err := rules.Candidates(ref)
 	if err != nil || len(cands) == 0 {

@@ -21,7 +21,7 @@ import (
 
 const source, first, second = "source.test", "first.test", "second.test"
 
-// answers is a Prober that notes who was asked when, and how many at once.
+// answers is a HeadProvider that records who was asked when, and how many at once.
 type answers struct {
 	takes  time.Duration
 	answer func(ref imageref.Ref, nth int) error // nth request to that registry, from 1
@@ -99,7 +99,7 @@ func TestEveryImageOnceWithinTheLimit(t *testing.T) {
 		var told []string
 		start := time.Now()
 		results, err := check.Run(t.Context(), check.Config{
-			Prober: a, Rules: rules(t, first), PerRegistry: 16, Done: func(r check.Result) { told = append(told, r.Name) },
+			Head: a, Rules: rules(t, first), PerRegistry: 16, Done: func(r check.Result) { told = append(told, r.Name) },
 		}, items(146))
 		if err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func TestSameImageIsAskedForOnce(t *testing.T) {
 	a := new(answers)
 	all := items(2)
 	all = append(all, check.Item{Name: "twin", Image: all[0].Image})
-	results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, all)
+	results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first)}, all)
 	if err != nil || a.asked[first] != 2 || len(results) != 3 || results[2].Name != "twin" || results[2].Found.Digest != all[0].Image.Digest() {
 		t.Errorf("%v, asked %v: %+v", err, a.asked, results)
 	}
@@ -158,7 +158,7 @@ func TestMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &answers{answer: c.answer}
-			results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, c.mirrors...), Sources: c.sources}, items(2))
+			results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, c.mirrors...), Sources: c.sources}, items(2))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +180,7 @@ func TestMissing(t *testing.T) {
 // An endpoint that is away says nothing of the image.
 func TestUnreachableIsNotMissing(t *testing.T) {
 	a := &answers{answer: func(imageref.Ref, int) error { return failing(provider.ClassUnreachable) }}
-	results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(1))
+	results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first)}, items(1))
 	if err != nil || results[0].Err == nil || results[0].Missing() {
 		t.Errorf("%v: %+v", err, results[0])
 	}
@@ -199,7 +199,7 @@ func TestTooManyRequests(t *testing.T) {
 			return nil
 		}}
 		start := time.Now()
-		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 4}, items(40))
+		results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first), PerRegistry: 4}, items(40))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestPlacesComeBack(t *testing.T) {
 			return nil
 		}}
 		start := time.Now()
-		if _, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(1600)); err != nil {
+		if _, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first)}, items(1600)); err != nil {
 			t.Fatal(err)
 		}
 		if took, most := time.Since(start), time.Second+(1+100+2)*20*time.Millisecond; took > most {
@@ -259,7 +259,7 @@ func TestTooManyRequestsForGood(t *testing.T) {
 				return nil
 			}}
 			start := time.Now()
-			results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, mirrors...)}, items(146))
+			results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, mirrors...)}, items(146))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -285,7 +285,7 @@ func TestTooLongAWait(t *testing.T) {
 			return &provider.Error{Class: provider.ClassThrottled, RetryAfter: 10 * time.Minute}
 		}}
 		start := time.Now()
-		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 2}, items(50))
+		results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first), PerRegistry: 2}, items(50))
 		if err != nil || provider.ClassOf(results[49].Err) != provider.ClassThrottled || time.Since(start) > 0 || a.asked[first] > 2 {
 			t.Errorf("%v: %d requests, %s: %+v", err, a.asked[first], time.Since(start), results[49])
 		}
@@ -301,7 +301,7 @@ func TestServerErrorsPass(t *testing.T) {
 			}
 			return nil
 		}}
-		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(1))
+		results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first)}, items(1))
 		if err != nil || results[0].Err != nil || a.asked[first] != 4 {
 			t.Errorf("%v: %d requests: %+v", err, a.asked[first], results[0])
 		}
@@ -316,7 +316,7 @@ func TestOneDeniesAndOneIsAway(t *testing.T) {
 		}
 		return failing(provider.ClassUnreachable)
 	}}
-	results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first, second)}, items(1))
+	results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first, second)}, items(1))
 	if err != nil || results[0].Err == nil || results[0].Missing() {
 		t.Errorf("%v: %+v", err, results[0])
 	}
@@ -331,7 +331,7 @@ func TestGoroutines(t *testing.T) {
 		}
 		return nil
 	}}
-	if _, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first)}, items(20_000)); err != nil {
+	if _, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first)}, items(20_000)); err != nil {
 		t.Fatal(err)
 	}
 	if more := most - before; more > 2*16 {
@@ -343,7 +343,7 @@ func TestGoroutines(t *testing.T) {
 func TestHangingEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &answers{takes: time.Hour, answer: nil}
-		results, err := check.Run(t.Context(), check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 1, Request: time.Minute}, items(3))
+		results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first), PerRegistry: 1, Request: time.Minute}, items(3))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -363,7 +363,7 @@ func TestEndOfContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		a := &answers{takes: 20 * time.Millisecond}
-		results, err := check.Run(ctx, check.Config{Prober: a, Rules: rules(t, first), PerRegistry: 1}, items(10))
+		results, err := check.Run(ctx, check.Config{Head: a, Rules: rules(t, first), PerRegistry: 1}, items(10))
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
@@ -383,7 +383,7 @@ func TestEndOfContext(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	for _, cfg := range []check.Config{{}, {Prober: new(answers)}, {Rules: rules(t)}, {Prober: new(answers), Rules: rules(t), PerRegistry: -1}, {Prober: new(answers), Rules: rules(t), Request: -1}} {
+	for _, cfg := range []check.Config{{}, {Head: new(answers)}, {Rules: rules(t)}, {Head: new(answers), Rules: rules(t), PerRegistry: -1}, {Head: new(answers), Rules: rules(t), Request: -1}} {
 		if _, err := check.Run(t.Context(), cfg, nil); err == nil {
 			t.Errorf("%+v is taken", cfg)
 		}

@@ -7,11 +7,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/internal/sleep"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// gates is a Prober that asks each registry for a bounded number of images at once,
-// and again where it was only busy.
+// gates is a HeadProvider that sends each registry a bounded number of requests at a
+// time, and repeats those that fail because the registry is busy.
 type gates struct {
 	next    provider.HeadProvider
 	size    int
@@ -37,25 +38,25 @@ func (g *gates) of(registry string) *gate {
 }
 
 const (
-	tries   = 4                      // of one request that a registry fails to serve for now
-	backoff = 200 * time.Millisecond // before the second, after an error of the registry's own; doubles
+	tries   = 4                      // of one request
+	backoff = 200 * time.Millisecond // before the second try, after an internal error of the registry; doubles
 )
 
-// Head asks when it is the request's turn, and again where asking again may help.
+// Head asks when the gate of the registry lets the request in. It asks again where that
+// may help.
 func (g *gates) Head(ctx context.Context, req provider.Request) (string, error) {
 	t := g.of(req.Image.Registry())
 	for try := 1; ; try++ {
-		period, err := t.enter(ctx)
+		pause, err := t.enter(ctx)
 		if err != nil {
 			return "", err
 		}
 		digest, err := g.ask(ctx, req)
-		again := t.leave(period, err) && try < tries
-		if !again {
+		if retry := t.leave(pause, err) && try < tries; !retry {
 			return digest, err
 		}
 		if provider.ClassOf(err) == provider.ClassServer {
-			if ended := sleep(ctx, backoff<<(try-1)); ended != nil {
+			if ended := sleep.For(ctx, backoff<<(try-1)); ended != nil {
 				return "", ended
 			}
 		}
@@ -72,16 +73,5 @@ func (g *gates) ask(ctx context.Context, req provider.Request) (string, error) {
 	return digest, err
 }
 
-// errBusy is told of a registry that asks for more time again and again.
+// errBusy is the error of a registry that asks for more time again and again.
 var errBusy = &provider.Error{Class: provider.ClassThrottled, Err: errors.New("not asked: it has answered 429 for too long")}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

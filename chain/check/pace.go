@@ -6,108 +6,109 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/internal/sleep"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// gate paces the requests to one registry. One that answers 429 is left alone as long
-// as it asks, and loses a place; places come back with good answers. One that answers
-// 429 again after each of several such periods is given up.
+// gate limits the requests to one registry. When the registry answers 429, nobody is let
+// in for as long as it asks (a pause), and it has one slot less. Good answers give slots
+// back. A registry that answers 429 again after several pauses is not asked any more.
 type gate struct {
-	places chan struct{} // filled with those that are free
+	slots chan struct{} // filled with the free ones
 
-	mu      sync.Mutex
-	size    int       // places at most
-	left    int       // places that there are
-	good    int       // answers since a place was lost or came back
-	quiet   time.Time // until when nobody is let in
-	period  int       // how many times it has asked for quiet
-	streak  int       // how many of these without a good answer between
-	givenUp bool
+	mu          sync.Mutex
+	size        int       // slots at most
+	open        int       // slots that there are
+	good        int       // answers since the number of slots changed
+	pausedUntil time.Time // nobody is let in before
+	pauses      int       // how many there were
+	inVain      int       // how many of them were not followed by a good answer
+	givenUp     bool
 }
 
 func newGate(size int) *gate {
-	t := &gate{places: make(chan struct{}, size), size: size, left: size}
+	t := &gate{slots: make(chan struct{}, size), size: size, open: size}
 	for range size {
-		t.places <- struct{}{}
+		t.slots <- struct{}{}
 	}
 	return t
 }
 
 const (
-	pause    = time.Second      // after a 429 that names no time; doubles with each period
-	longest  = 30 * time.Second // wait that is granted to a registry
-	patience = 8                // periods without a good answer
+	firstPause = time.Second      // after a 429 that names no time; doubles with each pause
+	maxPause   = 30 * time.Second // a registry that asks for more is given up
+	maxInVain  = 8                // pauses without a good answer
 )
 
-// enter waits for a place, and for the registry's quiet time to be over. Give period
-// to leave.
-func (t *gate) enter(ctx context.Context) (period int, err error) {
+// enter waits for a slot, and for the end of a pause. It returns the number of the last
+// pause, which leave needs.
+func (t *gate) enter(ctx context.Context) (pause int, err error) {
 	select {
-	case <-t.places:
+	case <-t.slots:
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 	for {
 		t.mu.Lock()
-		wait, period, givenUp := time.Until(t.quiet), t.period, t.givenUp
+		wait, pause, givenUp := time.Until(t.pausedUntil), t.pauses, t.givenUp
 		t.mu.Unlock()
 		switch {
 		case givenUp:
-			t.places <- struct{}{}
+			t.slots <- struct{}{}
 			return 0, errBusy
 		case wait <= 0:
-			return period, nil
+			return pause, nil
 		}
-		if ended := sleep(ctx, wait); ended != nil {
-			t.places <- struct{}{}
+		if ended := sleep.For(ctx, wait); ended != nil {
+			t.slots <- struct{}{}
 			return 0, ended
 		}
 	}
 }
 
-// leave gives the place back, unless the registry has too many, and reports whether
-// the request may be made again.
-func (t *gate) leave(period int, err error) (again bool) {
-	places := 1
+// leave gives the slot back, unless the registry has too many, and reports whether the
+// request may be repeated.
+func (t *gate) leave(pause int, err error) (retry bool) {
+	slots := 1
 	t.mu.Lock()
-	wait, throttled := t.asks(err)
+	wait, throttled := t.pauseFor(err)
 	switch {
-	case throttled && wait > longest:
-		t.givenUp = true // it will not serve anybody in time
+	case throttled && wait > maxPause:
+		t.givenUp = true
 	case throttled:
-		again = true
-		if until := time.Now().Add(wait); until.After(t.quiet) {
-			t.quiet = until
+		retry = true
+		if until := time.Now().Add(wait); until.After(t.pausedUntil) {
+			t.pausedUntil = until
 		}
-		if period == t.period { // else it is of a burst that has been answered for
-			t.period++
-			t.streak++
-			t.givenUp = t.streak >= patience
+		if pause == t.pauses { // otherwise a request of the same time has begun the pause
+			t.pauses++
+			t.inVain++
+			t.givenUp = t.inVain >= maxInVain
 			t.good = 0
-			if t.left > 1 {
-				t.left--
-				places = 0
+			if t.open > 1 {
+				t.open--
+				slots = 0
 			}
 		}
 	case provider.ClassOf(err) == provider.ClassServer:
-		again = true
+		retry = true
 	case answered(err):
-		t.streak = 0
-		if t.good++; t.good >= 2*t.left && t.left < t.size {
+		t.inVain = 0
+		if t.good++; t.good >= 2*t.open && t.open < t.size {
 			t.good = 0
-			t.left++
-			places = 2
+			t.open++
+			slots = 2
 		}
 	}
 	t.mu.Unlock()
-	for range places {
-		t.places <- struct{}{}
+	for range slots {
+		t.slots <- struct{}{}
 	}
-	return again
+	return retry
 }
 
-// asks is how long a registry wants to be left alone. The caller holds t.mu.
-func (t *gate) asks(err error) (wait time.Duration, throttled bool) {
+// pauseFor returns how long a registry asks to be left alone. The caller holds t.mu.
+func (t *gate) pauseFor(err error) (wait time.Duration, throttled bool) {
 	e, ok := errors.AsType[*provider.Error](err)
 	if !ok || e.Class != provider.ClassThrottled && (e.Class != provider.ClassServer || e.RetryAfter == 0) {
 		return 0, false
@@ -115,8 +116,8 @@ func (t *gate) asks(err error) (wait time.Duration, throttled bool) {
 	if e.RetryAfter > 0 {
 		return e.RetryAfter, true
 	}
-	return min(pause<<t.streak, longest), true
+	return min(firstPause<<t.inVain, maxPause), true
 }
 
-// answered reports whether a registry said what it has.
+// answered reports whether the registry said whether it has the image.
 func answered(err error) bool { return err == nil || errors.Is(err, provider.ErrNotFound) }

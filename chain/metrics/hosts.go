@@ -12,22 +12,22 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// MaxHosts is how many hosts of mirrors have series of their own. What is beyond has
-// one together, whose host is "other".
+// MaxHosts is how many hosts of mirrors have series of their own. Further hosts share
+// one series, whose host is "other".
 const MaxHosts = 128
 
 const other = "other"
 
-// Hosts collects how the hosts of mirrors are doing. hosts is what is known now, as
-// [health.Health.Hosts]; current are the rules in force, nil while there are none.
+// Hosts returns a collector of the health of the hosts of mirrors. hosts returns what is
+// known now, like [health.Health.Hosts]. current returns the rules in force, nil while
+// there are none.
 //
 //	mirrorchain_mirror_host_up{host}                  1 if it is healthy, else 0; "other" if all of those are
-//	mirrorchain_mirror_host_first_byte_seconds{host}  how long it usually takes to begin an answer
+//	mirrorchain_mirror_host_first_byte_seconds{host}  how long it typically takes to begin an answer
 //
-// Only hosts that the rules in force name as mirrors are among them: a source that
-// cannot be reached is as it should be where a site is disconnected, and what was
-// learnt of a mirror that policy does not name any more is of no use. A host that
-// nothing is known of, since nobody asked it yet, has no series.
+// Only hosts that the rules in force name as mirrors have series: at a disconnected site
+// a source that cannot be reached is normal, and a mirror that policy does not name any
+// more does not matter. A host that was never asked has no series.
 func Hosts(hosts func() []health.Host, current func() *policy.Rules) prometheus.Collector {
 	return &hostCollector{
 		hosts: hosts, current: current,
@@ -45,7 +45,7 @@ type hostCollector struct {
 	named         atomic.Pointer[named]
 }
 
-// named are the hosts of mirrors that rules name.
+// named holds the hosts of mirrors that rules name.
 type named struct {
 	of    *policy.Rules
 	hosts map[string]bool
@@ -63,7 +63,7 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	mirrors := c.mirrors(rules)
 	known := slices.DeleteFunc(c.hosts(), func(h health.Host) bool { return !mirrors[h.Name] })
-	// Those that fail are named first.
+	// Hosts that fail come first.
 	slices.SortFunc(known, func(a, b health.Host) int {
 		return cmp.Or(cmp.Compare(up(a), up(b)), strings.Compare(a.Name, b.Name))
 	})
@@ -77,7 +77,7 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	if len(known) > MaxHosts {
-		gauge(c.up, up(known[MaxHosts]), other) // behind a healthy one there are only such
+		gauge(c.up, up(known[MaxHosts]), other) // after a healthy one there are only healthy ones
 	}
 }
 
@@ -88,7 +88,7 @@ func up(h health.Host) float64 {
 	return 0
 }
 
-// mirrors is worked out once for each snapshot of the rules.
+// mirrors returns the hosts that the rules name. It computes them once for each snapshot.
 func (c *hostCollector) mirrors(rules *policy.Rules) map[string]bool {
 	if n := c.named.Load(); n != nil && n.of == rules {
 		return n.hosts

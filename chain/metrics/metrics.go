@@ -1,10 +1,10 @@
-// Package metrics tells Prometheus what happens in a chain: an Observer for
-// [chain.Observe] that counts, and how the hosts of mirrors are doing. Registries of
-// metrics are passed in.
+// Package metrics exports metrics of a chain to Prometheus: an [Observer] counts what
+// happens in it, and [Hosts] collects the health of the hosts of mirrors. The caller
+// passes the registry of the metrics.
 //
 // Labels have few values, whatever is looked up: results, classes of errors, kinds of
-// endpoint, and hosts that the rules in force name, of which there are at most
-// [MaxHosts]. No image and no tenant is among them.
+// endpoint, and at most [MaxHosts] hosts that the rules in force name. No image and no
+// tenant is a label.
 package metrics
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Observer is a [chain.Observer] that counts, and the [prometheus.Collector] of what
-// it counted. It is safe for concurrent use, and may be the observer of several
-// chains, which are counted together.
+// Observer is a [chain.Observer] that counts events, and a [prometheus.Collector] of its
+// counters. It is safe for concurrent use. It may be the observer of several chains,
+// which are then counted together.
 //
-// All its series are there from the start, so that the first event of a kind is an
-// increase like any other.
+// All series exist from the start, so that the first event of a kind is an increase like
+// any other.
 type Observer struct {
 	lookups    *prometheus.CounterVec
 	lookupTime prometheus.Histogram
@@ -44,14 +44,14 @@ var (
 // an attempt.
 var buckets = []float64{1e-6, 1e-5, 1e-4, 1e-3, 5e-3, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60}
 
-// Values of labels beside the classes of errors.
+// Values of labels other than classes of errors.
 const (
 	ok, stale, noRules = "ok", "stale", "no-rules"
 	mirror, source     = "mirror", "source"
 )
 
-// New makes an observer and registers it on reg, unless that is nil; that its metrics
-// are registered already is an error. [Observer.Unregister] takes them back.
+// New returns an observer, and registers it on reg unless that is nil. It is an error if
+// the metrics are registered already. [Observer.Unregister] removes them.
 //
 //	mirrorchain_lookups_total{result}               lookups, by result: ok, stale, no-rules, or the class of the error
 //	mirrorchain_lookup_duration_seconds             how long they took
@@ -105,7 +105,7 @@ func (o *Observer) counter(name, help string, labels ...string) *prometheus.Coun
 	return c
 }
 
-// present makes the series of labels whose values are known.
+// present creates the series of labels whose values are known.
 func (o *Observer) present() {
 	results := []string{ok}
 	for c := provider.ClassUnknown; c <= provider.ClassInvalid; c++ {
@@ -123,17 +123,17 @@ func (o *Observer) present() {
 	}
 }
 
-// Unregister takes the metrics from the registry that [New] was given.
+// Unregister removes the metrics from the registry that was passed to [New].
 func (o *Observer) Unregister() { o.unregister() }
 
-// Describe is for [prometheus.Registerer].
+// Describe implements [prometheus.Collector].
 func (o *Observer) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range o.all {
 		c.Describe(ch)
 	}
 }
 
-// Collect is for [prometheus.Registerer].
+// Collect implements [prometheus.Collector].
 func (o *Observer) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range o.all {
 		c.Collect(ch)

@@ -2,11 +2,11 @@
 // each lookup, one around each endpoint that is asked, one around each fetch of a
 // manifest or a release.
 //
-// It uses the API alone: which spans are kept, and where they go, is decided by the
-// TracerProvider that is passed in. Spans hold references, digests, versions and
+// The package uses the OpenTelemetry API alone. The TracerProvider that is passed in
+// decides which spans are kept, and where they go. Spans hold references, digests, versions and
 // classes of errors, and nothing secret.
 //
-// Its three parts have their places in a chain:
+// Its three parts belong at these places in a chain:
 //
 //	t := tracing.New(provider)
 //	chain.New(t.Fetches(base), current,
@@ -50,11 +50,11 @@ const (
 // chains.
 type Tracing struct{ tracer trace.Tracer }
 
-// New has spans made by tp.
+// New returns a Tracing whose spans tp makes.
 func New(tp trace.TracerProvider) *Tracing { return &Tracing{tp.Tracer(scope)} }
 
-// Lookups is the layer "trace": a span for each lookup, as long as its caller waits.
-// It belongs outside all others but Observe.
+// Lookups returns the layer "trace", which makes a span for each lookup, as long as its
+// caller waits. It belongs above all layers but Observe.
 func (t *Tracing) Lookups() chain.Layer {
 	return chain.Layer{
 		Name: "trace", Above: []string{"translate", "components", "cache", "mirrors", "store"},
@@ -66,8 +66,8 @@ func (t *Tracing) Lookups() chain.Layer {
 	}
 }
 
-// Attempts is the layer "trace-attempts": a span for each endpoint that is asked. It
-// belongs directly below Mirrors.
+// Attempts returns the layer "trace-attempts", which makes a span for each endpoint that
+// is asked. It belongs directly below Mirrors.
 func (t *Tracing) Attempts() chain.Layer {
 	return chain.Layer{
 		Name: "trace-attempts", Above: []string{"store"},
@@ -79,7 +79,7 @@ func (t *Tracing) Attempts() chain.Layer {
 	}
 }
 
-// spanned is next with a span around each lookup.
+// spanned makes a span around each lookup of the provider below.
 type spanned struct {
 	provider.Forward
 	start func(context.Context, *provider.Request) (context.Context, trace.Span)
@@ -91,13 +91,13 @@ func (s *spanned) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	return done(span, r, err)
 }
 
-// Fetches is base with a span for each manifest and each release that it reads.
+// Fetches returns base with a span for each manifest and each release that it reads.
 func (t *Tracing) Fetches(base provider.Opener) provider.Opener {
 	return &fetches{provider.Forward{Next: base}, t}
 }
 
-// Carry has work that callers share go on in the trace of the first of them. It is
-// for the fields Carry of [chain.CacheConfig] and [chain.StoreConfig].
+// Carry puts work that callers share into the trace of the first caller. It is for the
+// fields Carry of [chain.CacheConfig] and [chain.StoreConfig].
 func (t *Tracing) Carry(caller, work context.Context) context.Context {
 	return trace.ContextWithSpan(work, trace.SpanFromContext(caller))
 }
@@ -110,7 +110,7 @@ func (t *Tracing) startAt(ctx context.Context, name string, req *provider.Reques
 	return t.start(ctx, name, keyEndpoint.String(req.Image.String()), keyServer.String(req.Image.Registry()), keyRules.String(versionOf(req)))
 }
 
-// done ends span with what came of it.
+// done ends span with the result of a lookup.
 func done(span trace.Span, r *provider.Release, err error) (*provider.Release, error) {
 	if err == nil && r != nil {
 		span.SetAttributes(keyRelease.String(r.Version()), keyDigest.String(r.Digest()),

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -26,8 +29,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/internal/test/scrape"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
 // program is the binary on a cluster, with a namespace where its account may do what
@@ -74,8 +79,13 @@ func build(t *testing.T) *program {
 // end, which it must do well.
 func (p *program) start(t *testing.T, metrics string, env ...string) (stop func()) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), p.bin, "run", "--namespace", namespace, "--deployment-name", "control-plane-operator",
-		"--metrics-addr", metrics, "--health-addr", "0", "--enable-ci-debug-output=false", "--registry-overrides==", "--image-overrides==")
+	return p.startWith(t, []string{"--metrics-addr", metrics, "--health-addr", "0"}, env...)
+}
+
+func (p *program) startWith(t *testing.T, args []string, env ...string) (stop func()) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), p.bin, append([]string{"run", "--namespace", namespace, "--deployment-name", "control-plane-operator",
+		"--enable-ci-debug-output=false", "--registry-overrides==", "--image-overrides=="}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	account := p.User("system:serviceaccount:" + namespace + ":" + hostedcontrolplane.Name)
@@ -104,6 +114,7 @@ func TestProcess(t *testing.T) {
 	p := build(t)
 	t.Run("Lease", p.lease)
 	t.Run("OCPBUGS16221TrustBundle", p.trustBundle)
+	t.Run("UnreadableDocument", p.unreadableDocument)
 }
 
 // The process takes the lease and ends well on SIGTERM.
@@ -168,6 +179,71 @@ func (p *program) trustBundle(t *testing.T) {
 		t.Error(err)
 	}
 	stop()
+}
+
+// A handed-on document of a later version ends nothing: the process is not ready and says
+// why, and goes on when the document is mended.
+func (p *program) unreadableDocument(t *testing.T) {
+	file := filepath.Join(t.TempDir(), handover.Key)
+	replace(t, file, strings.Replace(document(t), `"version":1`, `"version":2`, 1))
+	health := process.FreeAddress(t)
+	stop := p.startWith(t, []string{"--metrics-addr", "0", "--health-addr", health, "--overrides-file", file})
+	cluster.Await(t, "not ready because of the version", func(ctx context.Context) error {
+		status, body, err := get(ctx, "http://"+health+"/readyz/mirror-rules")
+		if err != nil || status == http.StatusOK || !strings.Contains(body, "version") || !strings.Contains(body, file) {
+			return fmt.Errorf("%d %q, %v", status, body, err)
+		}
+		return nil
+	})
+	if status, _, err := get(t.Context(), "http://"+health+"/healthz"); err != nil || status != http.StatusOK {
+		t.Errorf("/healthz: %d, %v", status, err)
+	}
+	replace(t, file, document(t))
+	cluster.Await(t, "ready with the mended document", func(ctx context.Context) error {
+		status, body, err := get(ctx, "http://"+health+"/readyz/mirror-rules")
+		if err != nil || status != http.StatusOK {
+			return fmt.Errorf("%d %q, %v", status, body, err)
+		}
+		return nil
+	})
+	stop()
+}
+
+// document is a handed-on document.
+func document(t *testing.T) string {
+	t.Helper()
+	bundle, err := handover.NewBundle(new(policy.Rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := bundle.ConfigMapData()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data[handover.Key]
+}
+
+func replace(t *testing.T, file, text string) {
+	t.Helper()
+	if err := errors.Join(os.WriteFile(file+".new", []byte(text), 0o600), os.Rename(file+".new", file)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func get(ctx context.Context, url string) (status int, body string, err error) {
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
 }
 
 // mountConfigMap makes of dir what the kubelet makes of a ConfigMap with one key.

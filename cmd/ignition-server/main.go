@@ -13,8 +13,4 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	cmd := controller.Command(version)
-	cmd.Version = version
-	os.Exit(operator.Main(cmd))
-}
+func main() { os.Exit(operator.Main(controller.Command(version))) }

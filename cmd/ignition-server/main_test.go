@@ -20,10 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
-	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/internal/test/scrape"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
@@ -32,11 +30,7 @@ import (
 // the test, makes a payload through a mirror whose private authority is in a mounted
 // bundle alone (OCPBUGS-16221), serves it, and ends well on SIGTERM.
 func TestProcess(t *testing.T) {
-	c := cluster.Start(t)
-	bin := filepath.Join(t.TempDir(), "ignition-server")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	c, bin := cluster.Start(t), build(t)
 	program, err := machineconfig.Build(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +47,17 @@ func TestProcess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { run(t, c, kube, bin, program, name, trust) })
 	}
+	t.Run("UnreadableDocument", func(t *testing.T) { unreadableDocument(t, c, bin) })
+	t.Run("LargePrograms", func(t *testing.T) { largePrograms(t, c, kube, bin, program) })
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "ignition-server")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return bin
 }
 
 func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string, program []byte, namespace string, trust func(string) (args, env []string)) {
@@ -73,52 +78,17 @@ func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string
 	images.PushTo(mirror.Push)
 	source.Down()
 
-	dir := t.TempDir()
-	file := func(name string, content []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	made, err := pki.Ensure(pki.Config{Authority: "ca", Name: "ignition-server", Hosts: []string{"127.0.0.1"}}, pki.Pair{}, pki.Pair{}, time.Now())
-	if err != nil {
+	certs := t.TempDir()
+	ca := filepath.Join(certs, "user-ca-bundle.pem")
+	if err := os.WriteFile(ca, mirror.CA().PEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(made.Authority.Data()[corev1.TLSCertKey])
-	certs := filepath.Join(dir, "certs")
-	if err := os.Mkdir(certs, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	extra, env := trust(file("certs/user-ca-bundle.pem", mirror.CA().PEM()))
-	overrides := fmt.Sprintf("%[1]s/%[3]s=%[2]s/%[4]s,%[1]s/%[5]s=%[2]s/%[6]s", source.Host(), mirror.Host(),
-		machineconfig.ReleaseRepository, machineconfig.MirroredRelease, machineconfig.ComponentRepository, machineconfig.MirroredComponents)
-	addr, metrics := process.FreeAddress(t), process.FreeAddress(t)
-	p, err := process.Start(process.Config{
-		Dir: dir, Path: bin, Log: filepath.Join(dir, "log"),
-		Args: append([]string{
-			"--cert-file", file("tls.crt", made.Serving.Data()[corev1.TLSCertKey]), "--key-file", file("tls.key", made.Serving.Data()[corev1.TLSPrivateKeyKey]),
-			"--feature-gate-manifest=" + file("gate.yaml", []byte("kind: FeatureGate")),
-			"--registry-overrides", "=", "--platform", "None",
-			"--work-dir", filepath.Join(dir, "payloads"), "--metrics-addr", metrics, "--health-addr", "127.0.0.1:0", "--addr", addr,
-			"--os-release", file("os-release", []byte("VERSION_ID=\"9.4\"\n")),
-		}, extra...),
-		Env: append(append(os.Environ(), "KUBECONFIG="+c.Kubeconfig(t, c.Config()), "MY_NAMESPACE="+namespace, "OPENSHIFT_IMG_OVERRIDES="+overrides), env...),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = p.Kill()
-		if t.Failed() {
-			t.Log(p.Tail())
-		}
-	})
+	args, env := trust(ca)
+	p := start(t, c, bin, namespace, args, append(env, overrides(source, mirror)))
 
 	objects(t, kube, namespace, images.Pullspec)
 	cluster.Await(t, "a payload", func(ctx context.Context) error {
-		body, err := payload(ctx, roots, addr)
+		body, err := payload(ctx, p.roots, p.addr)
 		if err != nil {
 			return err
 		}
@@ -128,7 +98,7 @@ func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string
 	if n := source.Count(); n != 0 {
 		t.Errorf("the source got %d requests", n)
 	}
-	seen, err := scrape.Get(t.Context(), metrics)
+	seen, err := scrape.Get(t.Context(), p.metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +113,12 @@ func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string
 	if err != nil || strings.Contains(string(out), token) || strings.Contains(string(out), "bootstrap-token") {
 		t.Errorf("%v, or a secret is in the log", err)
 	}
+}
+
+// overrides is the variable that sends who looks for source's images to mirror.
+func overrides(source, mirror *testregistry.Registry) string {
+	return fmt.Sprintf("OPENSHIFT_IMG_OVERRIDES=%[1]s/%[3]s=%[2]s/%[4]s,%[1]s/%[5]s=%[2]s/%[6]s", source.Host(), mirror.Host(),
+		machineconfig.ReleaseRepository, machineconfig.MirroredRelease, machineconfig.ComponentRepository, machineconfig.MirroredComponents)
 }
 
 const token = "0b6a1c2e-6d1f-4a52-9f3a-3f1f0a1b2c3d"

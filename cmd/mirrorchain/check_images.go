@@ -104,14 +104,14 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	probes, err := chain.NewFinder(l.base, func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
+	finder, err := chain.NewFinder(l.base, func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
 		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
 	})
 	if err != nil {
 		return "", err
 	}
 	start := time.Now()
-	found, err := probes.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
+	found, err := finder.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
 	if err != nil {
 		return "", l.failed(ctx, ref, err, time.Since(start))
 	}
@@ -141,10 +141,10 @@ func (r *releaseList) add(name string, image imageref.Ref, platform provider.Pla
 	}
 }
 
-// coreOS is what streams call architectures that Go calls something else.
+// coreOS maps Go's names of architectures to those of streams, where they differ.
 var coreOS = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
-// addBootImages adds the boot images that are container images, of one architecture.
+// addBootImages adds the boot images of one architecture that are container images.
 func (r *releaseList) addBootImages(rel *provider.Release, arch string) error {
 	if len(rel.BootImages()) == 0 {
 		return nil

@@ -93,7 +93,7 @@ func unfinished(ctx context.Context, err error) bool {
 // ask asks for items under rules. Its error is that of ctx, or of the configuration.
 func (c *checker) ask(ctx context.Context, base provider.HeadProvider, rules *policy.Rules, sources bool, items []check.Item) ([]check.Result, error) {
 	return check.Run(c.traced(ctx), check.Config{
-		Prober: base, Rules: rules, Credentials: c.found.Credentials, Sources: sources,
+		Head: base, Rules: rules, Credentials: c.found.Credentials, Sources: sources,
 		PerRegistry: c.options.perRegistry, Observer: c.observer(),
 		Done: func(r check.Result) {
 			c.done.Add(1)

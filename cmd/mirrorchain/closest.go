@@ -8,7 +8,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/editdistance"
 )
 
-// closest are up to five of names that a person may have meant by name, the most
+// closest returns up to five of names that a person may have meant by name, the most
 // likely first.
 func closest(name string, names []string) []string {
 	type scored struct {

@@ -16,7 +16,7 @@ import (
 // clusterScheme stands for all sources on a cluster.
 const clusterScheme = "cluster"
 
-// clusterSchemes are those it stands for.
+// clusterSchemes returns the schemes that it stands for.
 func clusterSchemes() []string {
 	var schemes []string
 	for _, f := range assembly.Cluster(assembly.Deps{}) {
@@ -25,8 +25,8 @@ func clusterSchemes() []string {
 	return schemes
 }
 
-// eachOfCluster names the sources that "cluster:" stands for, one by one, so that
-// what is said of each names it.
+// eachOfCluster replaces "cluster:" by the sources that it stands for, so that messages
+// name each of them.
 func eachOfCluster(specs []string) []string {
 	var out []string
 	for _, spec := range specs {
@@ -47,8 +47,8 @@ func ofCluster(spec string) bool {
 	return ok && (scheme == clusterScheme || slices.Contains(clusterSchemes(), scheme))
 }
 
-// unlikelyPath refuses the name of a source on a cluster without its colon, which
-// would be the path of a file that is not there.
+// unlikelyPath refuses the name of a source on a cluster without its colon, if there is
+// no file of that name.
 func unlikelyPath(spec string) error {
 	if strings.Contains(spec, ":") || !ofCluster(spec+":") {
 		return nil
@@ -59,8 +59,8 @@ func unlikelyPath(spec string) error {
 	return failure.Usagef("--source %s: there is no such file; for the cluster's policies write %s:", spec, spec)
 }
 
-// wholeCluster makes "cluster" a scheme that is known. It is opened only with an
-// argument: without one, the sources that it stands for are.
+// wholeCluster makes "cluster" a known scheme. It is opened only with an argument, which
+// is an error: without one, the sources that it stands for are opened.
 func wholeCluster() sources.Factory {
 	return sources.Factory{
 		Scheme: clusterScheme,

@@ -17,11 +17,11 @@ func (a *app) demoCmd() *cobra.Command {
 		Short: "Show the commands at work, on registries of its own",
 		Long: `demo starts registries on the loopback interface: a source that is switched off, a
 mirror that fails, and one that has a release of real size. It writes an
-ImageDigestMirrorSet and runs resolve, explain and release info on them, printing
-each command line and its output.
+ImageDigestMirrorSet and runs resolve, explain, release info and release check on
+them, printing each command line and its output.
 
-It needs nothing: no cluster, no network, no files. Nothing is left behind, not
-after Ctrl-C either.`,
+It needs no cluster, no network and no files. It leaves nothing behind, also after
+Ctrl-C.`,
 		Example: "  mirrorchain demo",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +34,7 @@ after Ctrl-C either.`,
 	})
 }
 
-// runIn is [Run] with an environment of its own.
+// runIn calls [Run] with the given environment and none of the process's.
 func runIn(ctx context.Context, env map[string]string, args []string, stdout, stderr io.Writer) int {
 	return Run(ctx, System{
 		Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr,

@@ -8,11 +8,11 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 )
 
-// cacheDirVariable names the directory where no flag does.
+// cacheDirVariable names the directory if --cache-dir does not.
 const cacheDirVariable = "MIRRORCHAIN_CACHE_DIR"
 
-// disk opens the cache in dir, or where the environment says; nil if neither says
-// anything. Close it.
+// disk opens the cache in dir, or in the directory that the environment names. It returns
+// nil if there is neither. Close it.
 func (a *app) disk(dir string, given bool) (*diskcache.Cache, error) {
 	from := "--cache-dir"
 	if !given {
@@ -32,7 +32,7 @@ func (a *app) disk(dir string, given bool) (*diskcache.Cache, error) {
 	return d, nil
 }
 
-// row is this binary's row of the assembly table, with what outlives the process.
+// row returns this binary's row of the assembly table, with what outlives the process.
 func (a *app) row(disk *diskcache.Cache) assembly.Row {
 	deps := a.deps()
 	if disk != nil {

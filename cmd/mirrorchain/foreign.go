@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// foreignFlag is a flag of oc's that has another name here, or another meaning.
-// It is not listed; who gives it is told what to give instead.
+// foreignFlag is a flag of oc that has another name or another meaning here. It is not
+// listed. Its error says what to give instead.
 type foreignFlag struct{ instead string }
 
 func (foreignFlag) String() string     { return "" }

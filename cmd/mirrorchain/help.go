@@ -21,11 +21,11 @@ const (
 	outputFlags   = "Output flags"
 )
 
-// commonFlags are the common flags in the groups that help shows them in.
+// commonFlags returns the common flags, in the groups in which help shows them.
 func commonFlags() []flagGroup {
 	return []flagGroup{
 		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "strict", "tags-follow-digest-rules"}},
-		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout"}},
+		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "endpoint-timeout"}},
 		{outputFlags, []string{"output", "verbose"}},
 	}
 }
@@ -33,8 +33,8 @@ func commonFlags() []flagGroup {
 // helpWidth is where help texts of flags are wrapped.
 const helpWidth = 100
 
-// groupsKey annotates a command with the groups, or the flags, that it shows of the
-// common ones; without it, a command shows all.
+// groupsKey annotates a command with the groups or the flags that it shows of the common
+// ones. A command without it shows all.
 const groupsKey = "common-flags"
 
 // showing limits the common flags in a command's help to those that matter to it.
@@ -43,7 +43,7 @@ func showing(cmd *cobra.Command, groupsOrFlags ...string) *cobra.Command {
 	return cmd
 }
 
-// usage is the part of a command's help that follows its description.
+// usage prints the part of a command's help that follows its description.
 func usage(cmd *cobra.Command) error {
 	var b strings.Builder
 	line := cmd.UseLine()
@@ -103,7 +103,7 @@ func flagList(b *strings.Builder, title string, flags *pflag.FlagSet) {
 	}
 }
 
-// topics are help texts that belong to no command.
+// topics returns help texts that belong to no command.
 func topics() []*cobra.Command {
 	return []*cobra.Command{
 		{
@@ -117,8 +117,8 @@ registries.conf have a table with one prefix: the first one counts.
       YAML or JSON with ImageDigestMirrorSet, ImageTagMirrorSet,
       ImageContentSourcePolicy or image.config.openshift.io/cluster objects, several
       documents and lists too; an install-config; a bare list of imageContentSources;
-      or a registries.conf in TOML, with the *.conf files in PATH.d after it. What it
-      is, is told by the content, whatever the name.
+      or a registries.conf in TOML, with the *.conf files in PATH.d after it. The content
+      decides, not the name.
   file:DIRECTORY, or DIRECTORY alone
       Its *.yaml, *.yml and *.json files, and a registries.conf with the *.conf
       files in registries.conf.d; without all these, its *.conf files as drop-ins.
@@ -133,9 +133,9 @@ registries.conf have a table with one prefix: the first one counts.
       and blocked registries of image.config.openshift.io/cluster. --kubeconfig and
       --context choose the cluster.
 
-Objects that are no mirror policies are skipped and counted. One file that cannot be
-read or understood stops everything, since an answer without it would be wrong: the
-error names the file, the object and the entry.`,
+Objects that are no mirror policies are skipped and counted. A file that cannot be read
+or understood is an error, because an answer without it would be wrong. The error names
+the file, the object and the entry.`,
 		},
 		{
 			Use:   "credentials",
@@ -150,7 +150,7 @@ error names the file, the object and the entry.`,
   $DOCKER_CONFIG/config.json
   ~/.docker/config.json
 
-For each endpoint the first file with an entry for it counts, and in that file the
+For each endpoint the first file with an entry for it is used, and in that file the
 longest entry. A file named by --authfile or $REGISTRY_AUTH_FILE must exist.
 Credential helpers (credHelpers, credsStore) are run for the registries that are
 asked, and for no other. -v says for each endpoint which entry was used, and never

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -31,6 +32,8 @@ type options struct {
 	tlsVerify bool
 	timeout   time.Duration
 
+	endpointTimeout time.Duration
+
 	output  output.Format
 	junit   bool // the command can write JUnit
 	verbose bool
@@ -52,10 +55,11 @@ func (o *options) register(root *cobra.Command) {
 	f.StringVar(&o.authfile, "registry-config", "", "the same as --authfile `FILE`")
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
-	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none (each endpoint has limits of its own)")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none")
+	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
 	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and junit where a command says so")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr what is asked of whom, and who answers; and every warning")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr who is asked for what, and who answers; and every warning")
 
 	registerForeign(f)
 
@@ -63,13 +67,13 @@ func (o *options) register(root *cobra.Command) {
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout"} {
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout", "endpoint-timeout"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
 }
 
-// complete registers a completion; that the flag exists is this program's own
-// business.
+// complete registers a completion. It panics for a flag that does not exist, which is a
+// mistake in this program.
 func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic(err)
@@ -78,10 +82,13 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 
 var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check'; want text, json or yaml")
 
-// check refuses what the flags' own types let through.
+// check refuses values that the types of the flags allow.
 func (o *options) check() error {
 	if o.timeout < 0 {
 		return failure.Usagef("--timeout %v: want 0 for none, or more", o.timeout)
+	}
+	if o.endpointTimeout < 0 {
+		return failure.Usagef("--endpoint-timeout %v: want 0 for the defaults, or more", o.endpointTimeout)
 	}
 	if o.output == output.JUnit && !o.junit {
 		return errNoJUnit
@@ -105,8 +112,8 @@ func (o *options) check() error {
 	return nil
 }
 
-// only makes a command refuse the common flags that mean nothing to it, instead
-// of taking them and doing nothing.
+// only makes a command refuse the common flags that mean nothing to it. Otherwise it
+// would accept them and do nothing.
 func only(cmd *cobra.Command, flags ...string) *cobra.Command {
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		for _, g := range commonFlags() {
@@ -121,7 +128,7 @@ func only(cmd *cobra.Command, flags ...string) *cobra.Command {
 	return showing(cmd, flags...)
 }
 
-// group is run for a command that only holds others.
+// group runs a command that only holds others.
 func group(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		cmd.SetOut(cmd.ErrOrStderr())

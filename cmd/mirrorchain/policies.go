@@ -18,16 +18,16 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/idms"
 )
 
-// policies are what the sources said, and the rules that came of it.
+// policies is what the sources said, and the rules made of it.
 type policies struct {
 	rules  *policy.Rules
 	loaded []policy.Policy
-	// insecureAll is --tls-verify=false: the user calls every endpoint insecure.
+	// insecureAll is --tls-verify=false: every endpoint may be asked insecurely.
 	insecureAll bool
 }
 
-// loadPolicies reads every source once and merges them. Except for warnings, which
-// are the caller's to tell, what a person should know goes to stderr.
+// loadPolicies reads every source once and merges them. It tells on stderr what a person
+// should know, except for warnings, which are the caller's to tell.
 func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 	if err := a.opts.check(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 	return p, context.Cause(ctx)
 }
 
-// openSources are the -s flags in order, then what the other flags say.
+// openSources opens the sources of the -s flags in order, then what the other flags say.
 func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) {
 	registry, err := sources.NewSchemes(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster())...)
 	if err != nil {
@@ -100,7 +100,7 @@ func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) 
 	return srcs, nil
 }
 
-// unlessNamed is prefix, and nothing where err says itself which entry is wrong.
+// unlessNamed returns prefix, and "" if err itself says which entry is wrong.
 func unlessNamed(prefix string, err error) string {
 	if e, ok := errors.AsType[*policy.InvalidPolicyError](err); ok && e.Origin != "" {
 		return ""

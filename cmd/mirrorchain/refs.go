@@ -15,13 +15,14 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// refArg is an image reference as the user wrote it, and what it means.
+// refArg is an image reference as the user wrote it, and its meaning.
 type refArg struct {
 	Text string
 	imageref.Ref
 }
 
-// parseRef errors are usage errors, with what to do about the usual mistakes.
+// parseRef parses a reference. Its errors are usage errors and say what to do about the
+// usual mistakes.
 func parseRef(s string) (refArg, error) {
 	ref, err := imageref.Parse(s)
 	if err == nil {
@@ -45,7 +46,7 @@ func oneRef(cmd *cobra.Command, args []string) error {
 	case 1:
 		return nil
 	}
-	return failure.Usagef("'%s' takes one image reference, got %d arguments; quote what belongs together", cmd.CommandPath(), len(args))
+	return failure.Usagef("'%s' takes one image reference, got %d arguments; quote an argument that has spaces", cmd.CommandPath(), len(args))
 }
 
 func someRefs(cmd *cobra.Command, args []string) error {
@@ -88,7 +89,7 @@ func parseArch(arch string) (provider.Platform, error) {
 	return p, failure.Usagef("--arch %q: %q is no operating system; want one of %s", arch, p.OS, strings.Join(systems, ", "))
 }
 
-// What an index may name, in Go's words, and what else architectures are called.
+// What an index may name, in Go's words, and other names of architectures.
 var (
 	systems       = []string{"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "aix"}
 	architectures = []string{"amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64", "loong64", "mips64le"}
@@ -97,8 +98,8 @@ var (
 
 var versionLike = regexp.MustCompile(`^v?[0-9]+\.[0-9]+(\.[0-9]+)?([-+.:_].*)?$`)
 
-// hintName says what was probably meant by an argument that reads as the name of a
-// Docker Hub image, and that upper case is another name.
+// hintName says what was probably meant by an argument that is read as the name of a
+// Docker Hub image, and that upper case makes another name.
 func (a *app) hintName(ref refArg) {
 	s := ref.Text
 	if host := ref.Registry(); strings.ToLower(host) != host {

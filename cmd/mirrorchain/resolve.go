@@ -185,7 +185,7 @@ func remarks(c candidate) string {
 	return ""
 }
 
-// about is err, with the reference it is about where it does not name that.
+// about returns err, with the reference if it does not name that.
 func about(arg string, err error) error {
 	if strings.Contains(err.Error(), arg) {
 		return err

@@ -152,7 +152,7 @@ and the first three, with insecure and blocked registries, from a cluster
 (-s cluster:). Credentials are found where oc, podman and docker keep them. Output
 has no colour.
 
-Results go to stdout, everything else to stderr. A command that fails to look an
+Results go to stdout, everything else goes to stderr. A command that cannot look an
 image up prints nothing on stdout.
 
 ` + failure.ExitCodeHelp,

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// commandLine is a command of this program with the policy flags of this run, for
+// commandLine returns a command of this program with the policy flags of this run, for
 // copying. Those flags hold nothing secret.
 func (a *app) commandLine(args ...string) string {
 	words := append([]string{"mirrorchain"}, args[:len(args)-1]...)
@@ -39,7 +39,7 @@ func (a *app) commandLine(args ...string) string {
 	return strings.Join(words, " ")
 }
 
-// quoted is a word for a POSIX shell.
+// quoted returns s as a word for a POSIX shell.
 func quoted(s string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)

@@ -5,7 +5,7 @@
 // docker.io and library/ defaults are filled in when it is parsed, as CRI-O and
 // containers/image fill them in before they look a mirror up.
 //
-// The package knows nothing about mirrors or policies; see package provider.
+// The package knows nothing about mirrors or policies; see package policy.
 package imageref
 
 import "strings"
@@ -22,7 +22,7 @@ type Ref struct {
 	tag  uint16 // end of the tag; equal to name when there is none
 }
 
-// MustParse is [Parse] for constants and tests; it panics on an error.
+// MustParse parses constants and references in tests. It panics where [Parse] fails.
 func MustParse(s string) Ref {
 	r, err := Parse(s)
 	if err != nil {
@@ -34,13 +34,13 @@ func MustParse(s string) Ref {
 // IsZero reports whether r names nothing.
 func (r Ref) IsZero() bool { return r.text == "" }
 
-// String is the whole reference, in the form that Parse reads back to r.
+// String returns the whole reference, in the form that Parse reads back to r.
 func (r Ref) String() string { return r.text }
 
-// Registry is the host and, where there is one, the port: "quay.io", "[::1]:5000".
+// Registry returns the host and, where there is one, the port: "quay.io", "[::1]:5000".
 func (r Ref) Registry() string { return r.text[:r.host] }
 
-// Repository is the path inside the registry, without a leading slash.
+// Repository returns the path inside the registry, without a leading slash.
 func (r Ref) Repository() string {
 	if r.text == "" {
 		return ""
@@ -48,10 +48,10 @@ func (r Ref) Repository() string {
 	return r.text[r.host+1 : r.name]
 }
 
-// Name is registry and repository: what mirror policies match against.
+// Name returns registry and repository: what mirror policies match against.
 func (r Ref) Name() string { return r.text[:r.name] }
 
-// Tag is the tag, or "".
+// Tag returns the tag, or "".
 func (r Ref) Tag() string {
 	if r.tag == r.name {
 		return ""
@@ -59,7 +59,7 @@ func (r Ref) Tag() string {
 	return r.text[r.name+1 : r.tag]
 }
 
-// Digest is the digest ("sha256:..."), or "".
+// Digest returns the digest ("sha256:..."), or "".
 func (r Ref) Digest() string {
 	if int(r.tag) == len(r.text) {
 		return ""
@@ -67,7 +67,7 @@ func (r Ref) Digest() string {
 	return r.text[r.tag+1:]
 }
 
-// Identifier is what a registry is asked for: the digest if there is one, else
+// Identifier returns what a registry is asked for: the digest if there is one, else
 // the tag, else "".
 func (r Ref) Identifier() string {
 	if d := r.Digest(); d != "" {
@@ -76,7 +76,7 @@ func (r Ref) Identifier() string {
 	return r.Tag()
 }
 
-// Normalize is r as a node pulls it: with both a tag and a digest the tag is
+// Normalize returns r as a node pulls it: with both a tag and a digest the tag is
 // dropped, with neither the tag is "latest" (CRI-O's order of ParseNormalizedNamed,
 // TagNameOnly). It allocates only when something changes.
 func (r Ref) Normalize() Ref {
@@ -92,7 +92,7 @@ func (r Ref) Normalize() Ref {
 	return r
 }
 
-// WithDigest is the same repository at a digest; a tag is dropped. It costs one
+// WithDigest returns the same repository at a digest, without a tag. It costs one
 // allocation. Errors match [ErrInvalid].
 func (r Ref) WithDigest(digest string) (Ref, error) {
 	if r.IsZero() || !isDigest(digest) {

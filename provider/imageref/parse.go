@@ -153,7 +153,7 @@ func looksLikeRegistry(s string) bool {
 	return false
 }
 
-// repositoryError says why text does not go on after its repository.
+// repositoryError returns why text does not go on after its repository.
 func repositoryError(text string, from int) error {
 	end := len(text)
 	if i := strings.IndexAny(text[from:], ":@"); i >= 0 {
@@ -171,5 +171,5 @@ func repositoryError(text string, from int) error {
 	return errRepository
 }
 
-// partError says which part of a reference is wrong, and why.
+// partError returns an error that names the wrong part of a reference.
 func partError(part string, why error) error { return fmt.Errorf("%q: %w", part, why) }

@@ -11,7 +11,7 @@ import (
 // it needs no parsing. It is immutable and comparable.
 //
 // Base and what goes with it (NewBase, SameBase, UnpackBase, Rebase) are plumbing of
-// package provider, whose Rules are what others want.
+// package policy, whose Rules are what others want.
 type Base struct {
 	text string
 	host uint16 // end of the registry in text, where kind says that there is one
@@ -33,7 +33,7 @@ const (
 	basePath
 )
 
-// SameBase is the Base that leaves a reference where it is. Plumbing, see [Base].
+// SameBase returns the Base that leaves a reference where it is. Plumbing, see [Base].
 func SameBase() Base { return Base{kind: baseSame} }
 
 // NewBase makes a Base of a location. It accepts anything: a location that is
@@ -81,7 +81,7 @@ func UnpackBase(location string, form uint32) Base {
 // put onto it lies below String. Any other is parsed with each reference.
 func (b Base) IsPlain() bool { return b.kind > baseSame }
 
-// String is the location; "" where the reference stays.
+// String returns the location, "" where the reference stays.
 func (b Base) String() string { return b.text }
 
 // Rebase puts the first len(dst) = len(bases) references together: r, normalized
@@ -184,7 +184,7 @@ var (
 	errNoRegistry   = errors.New("nodes take its first component for a part of a Docker Hub repository; want a host with a dot or a port")
 )
 
-// parseNode is containers/image's ParseNamed: s must be in canonical form.
+// parseNode parses s as ParseNamed of containers/image does: s must be in canonical form.
 func parseNode(s string) (Ref, error) {
 	if first, _, _ := strings.Cut(s, "/"); isPlainComponent(first) {
 		return Ref{}, errNoHost
@@ -240,7 +240,7 @@ func isLocationHost(s string) bool {
 	return i > 0 && isPort(s[i:])
 }
 
-// ParseCanonical is [Parse] for a reference that is written in full: where Parse
+// ParseCanonical parses a reference that is written in full: where Parse
 // would fill something in, it fails. Errors match [ErrInvalid].
 func ParseCanonical(s string) (Ref, error) {
 	if first, _, path := strings.Cut(s, "/"); path && isPlainComponent(first) {

@@ -56,7 +56,7 @@ func (i twisted) Files(ctx context.Context, patterns ...string) (fs.FS, error) {
 	return i.Image.Files(ctx, patterns...)
 }
 
-// twist is a provider whose images are good but for what change replaces.
+// twist returns a provider whose images are good but for what change replaces.
 func twist(change func(*twisted)) func(provider.ImageProvider) provider.ImageFunc {
 	return func(next provider.ImageProvider) provider.ImageFunc {
 		return func(ctx context.Context, req provider.Request) (provider.Image, error) {
@@ -219,7 +219,7 @@ var brokenImages = map[string]struct {
 	})},
 }
 
-// copied is a file system that can be changed.
+// copied returns a file system that can be changed.
 func copied(from fs.FS, err error) (fstest.MapFS, error) {
 	if err != nil {
 		return nil, err
@@ -235,7 +235,7 @@ func copied(from fs.FS, err error) (fstest.MapFS, error) {
 	})
 }
 
-// changed is Files with each file changed.
+// changed returns Files with each file changed.
 func changed(img provider.Image, change func(name, data string) (string, string)) func(context.Context, ...string) (fs.FS, error) {
 	return func(ctx context.Context, patterns ...string) (fs.FS, error) {
 		files, err := copied(img.Files(ctx, patterns...))

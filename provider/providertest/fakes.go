@@ -13,8 +13,8 @@ import (
 // Digest is that of [Release].
 const Digest = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
-// Release is a small fixed release, 4.17.3 with two components and boot images,
-// as change wants it. It panics if change leaves no valid release.
+// Release returns a small fixed release, 4.17.3 with two components and boot images, as
+// change wants it. It panics if change leaves no valid release.
 func Release(change ...func(*provider.ReleaseData)) *provider.Release {
 	const repository = "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:"
 	d := provider.ReleaseData{
@@ -81,7 +81,7 @@ func (b Base) Open(ctx context.Context, req provider.Request, _ string) (provide
 	return opened{r}, nil
 }
 
-// Restore has nothing.
+// Restore returns nothing.
 func (b Base) Restore(_ context.Context, req provider.Request, _ string, _ provider.Platform) (*provider.Release, error) {
 	return nil, &provider.Error{Op: "restoring the release", Ref: req.Image, Class: provider.ClassNotFound}
 }
@@ -110,7 +110,7 @@ func (r *Recorder) Lookup(ctx context.Context, req provider.Request) (*provider.
 	return r.Next.Lookup(ctx, req)
 }
 
-// Requests are the lookups so far, in order.
+// Requests returns the lookups so far, in order.
 func (r *Recorder) Requests() []provider.Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -66,7 +66,7 @@ func request(ref imageref.Ref) provider.Request {
 	return provider.Request{Image: ref, Platform: amd64}
 }
 
-// limited is a context that ends before the test would hang.
+// limited returns a context that ends before the test would hang.
 func limited(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -156,7 +156,7 @@ func together(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// login is a pull secret with one entry for reg.
+// login returns a pull secret with one entry for reg.
 func login(t *testing.T, reg *testregistry.Registry, c provider.Credential) provider.Credentials {
 	t.Helper()
 	creds, err := provider.NewCredentials(map[string]provider.Credential{reg.Host() + "/" + repository: c})
@@ -166,7 +166,7 @@ func login(t *testing.T, reg *testregistry.Registry, c provider.Credential) prov
 	return creds
 }
 
-// release is a small release payload.
+// release returns a small release payload.
 func release(version string) testpayload.Release {
 	return testpayload.Release{Version: version, Components: 12, Manifests: 5}
 }

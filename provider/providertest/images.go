@@ -41,7 +41,7 @@ func TestImageProvider(t *testing.T, h ImageHarness) {
 	}
 }
 
-// layers is an image of layers, from the bottom up, in every compression.
+// layers returns an image of layers, from the bottom up, in every compression.
 func layers(entries ...[]testpayload.Entry) testpayload.Image {
 	s := testpayload.Spec{Labels: map[string]string{"name": "it"}}
 	for i, e := range entries {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/policy"
-	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
+	"github.com/mirrorchain/mirrorchain/policy/policytest"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -95,7 +95,7 @@ func TestRoundTrip(t *testing.T) {
 	check(mustRules(t, everything()))
 	loaded := 0
 	for seed := range uint64(1000) {
-		s := testpolicy.New(seed)
+		s := policytest.New(seed)
 		if r, err := policy.NewRules(s.Config, s.Policies...); err == nil {
 			loaded++
 			check(r)
@@ -236,7 +236,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"kind":"MirrorchainOverrides","version":1,"x-a":[{}],"registries":[{"prefix":"a/","location":"b","mirrors":[{"location":"a","pull-from-mirror":"all","origins":[]}]}]}`))
 	f.Add([]byte(`{"kind":"MirrorchainOverrides","version":2}`))
 	for seed := range uint64(20) {
-		s := testpolicy.New(seed)
+		s := policytest.New(seed)
 		if r, err := policy.NewRules(s.Config, s.Policies...); err == nil {
 			f.Add(mustEncode(f, r))
 		}

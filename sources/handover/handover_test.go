@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/policy/policytest"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/providertest/testpolicy"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -129,7 +129,7 @@ func TestVariablesSayNothingOfOrigins(t *testing.T) {
 func TestBundleOfHandedOn(t *testing.T) {
 	handed := 0
 	for seed := range uint64(300) {
-		s := testpolicy.New(seed)
+		s := policytest.New(seed)
 		r, err := policy.NewRules(s.Config, s.Policies...)
 		if err != nil {
 			continue

@@ -45,7 +45,7 @@ func write(w io.Writer, m machine, rs results) error {
 
 func names(tests []string) string { return "`" + strings.Join(tests, "` `") + "`" }
 
-// cells are what a run says of l.
+// cells returns what a run says of l.
 func (l line) cells(rs results) (ours, peer, ratio, met string) {
 	if l.measure == nil {
 		return "", "", "", string(asserted)
@@ -79,7 +79,7 @@ func (l line) cells(rs results) (ours, peer, ratio, met string) {
 	return f.ours.String(), peer, ratio, met
 }
 
-// why is what became of the jobs of some tests, if they failed.
+// why says what became of the jobs of some tests, if they failed.
 func (rs results) why(tests []string) string {
 	for _, t := range tests {
 		if why := rs.failed[t]; why != "" {
@@ -89,7 +89,7 @@ func (rs results) why(tests []string) string {
 	return ""
 }
 
-// print is the table of figures for a terminal.
+// print writes the table of figures for a terminal.
 func print(w io.Writer, rs results) (missed int) {
 	rows := [][]string{{"id", "case", "target", "ours", "peer", "ratio", "met"}}
 	for _, l := range lines() {
@@ -118,8 +118,8 @@ func print(w io.Writer, rs results) (missed int) {
 	return missed
 }
 
-// shape is a document without what differs from run to run: the figures, the verdicts
-// and what the machine is.
+// shape returns a document without what differs from run to run: the figures, the
+// verdicts and what the machine is.
 func shape(document string) []string {
 	all := strings.Split(document, "\n")
 	for i, text := range all {

@@ -6,7 +6,7 @@ type hold struct {
 	shown             []string
 }
 
-// holds are R1 to R12 of the targets. They have no figures: tests show them.
+// holds returns R1 to R12 of the targets. They have no figures: tests show them.
 func holds() []hold {
 	return []hold{
 		{"R1", "mirror: connection refused, reset, TLS unknown authority, expired certificate, DNS failure",
@@ -22,7 +22,7 @@ func holds() []hold {
 		{"R3", "mirror hangs before the header, after the header, in the middle of a blob; drips",
 			"time limits end the attempt; next candidate",
 			[]string{
-				"chain.TestMirrorFaults/accepts_and_is_mute", "chain.TestMirrorFaults/hangs_before_the_header", "chain.TestMirrorFaults/hangs_after_the_header",
+				"chain.TestMirrorFaults/accepts_and_is_silent", "chain.TestMirrorFaults/hangs_before_the_header", "chain.TestMirrorFaults/hangs_after_the_header",
 				"chain.TestMirrorFaults/hangs_in_the_layer", "chain.TestMirrorFaults/drips", "provider/registry.TestHangs",
 			}},
 		{"R4", "blob truncated, one byte flipped, another blob served, wrong manifest under the digest, index child swapped",
@@ -74,7 +74,7 @@ func holds() []hold {
 		{"R12", "source forbidden (NeverContactSource)",
 			"not one packet to it, from any code path, tag resolution and hedging included, in the CLI and all three binaries",
 			[]string{
-				"chain.TestForbiddenSource", "chain.TestMirrorFaults", "chain.TestSickMirrorsForbiddenSource", "provider/registry.TestLedToForbidden",
+				"chain.TestForbiddenSource", "chain.TestMirrorFaults", "chain.TestUnhealthyMirrorsForbiddenSource", "provider/registry.TestLedToForbidden",
 				"cmd/internal/knownissues.TestD7NeverContactSource", "cmd/internal/hostedcontrolplane.TestOperator/NeverContactSource",
 				"cmd/internal/hostedcluster.TestR12NeverContactSource", "cmd/internal/ignition/controller.TestServer/R12NeverContactSource",
 				"test/cli.TestScripts/failures",

@@ -54,7 +54,7 @@ func jobs() []job {
 	}
 }
 
-// quick is j with as little work as gives a figure at all.
+// quick returns j with as little work as gives a figure at all.
 func (j job) quick() job {
 	j.count = 1
 	if j.each != "" {
@@ -66,7 +66,8 @@ func (j job) quick() job {
 	return j
 }
 
-// arguments are those of the go command, run in the module that has j's package.
+// arguments returns those of the go command, which runs in the module that has j's
+// package.
 func (j job) arguments() (dir string, args, env []string) {
 	dir, pkg := ".", "./"+j.pkg
 	args = []string{"test"}

@@ -38,7 +38,7 @@ func (r runner) machine(ctx context.Context, quick bool) machine {
 	return append(m, [2]string{"Quoted peers, " + quotedOn, "HyperShift 3ee9615, oc 6b8e30c5, containers/image v5.36.2"})
 }
 
-// output is what a command prints, or that it is not known.
+// output returns what a command prints, or says that it is not known.
 func (r runner) output(ctx context.Context, dir, name string, args ...string) string {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = filepath.Join(r.root, dir)
@@ -49,7 +49,7 @@ func (r runner) output(ctx context.Context, dir, name string, args ...string) st
 	return strings.TrimSpace(string(out))
 }
 
-// cpu is the processor's name where the system tells.
+// cpu returns the processor's name where the system tells it.
 func cpu() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
@@ -85,7 +85,7 @@ func busy() bool {
 	return one > float64(runtime.NumCPU())/2
 }
 
-// load is how busy the machine was already.
+// load says how busy the machine was already.
 func load() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	one, _, ok := strings.Cut(string(text), " ")

@@ -90,7 +90,7 @@ func splitProcs(name string, procs []int) (string, int) {
 	return name, cpus
 }
 
-// get is the median of what was measured, so that one disturbance does not count.
+// get returns the median of what was measured, so that one disturbance does not count.
 func (rs results) get(k key) quantity {
 	all := slices.Clone(rs.values[k])
 	if len(all) == 0 {

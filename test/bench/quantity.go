@@ -52,7 +52,7 @@ const (
 	notMeasured verdict = "not measured"
 )
 
-// and is the worst of several.
+// and returns the worst of several.
 func (a verdict) and(others ...verdict) verdict {
 	for _, b := range others {
 		if b == no || b == notMeasured && a != no {
@@ -62,7 +62,7 @@ func (a verdict) and(others ...verdict) verdict {
 	return a
 }
 
-// String has three digits that count, in a unit of fitting size.
+// String returns q with three digits that count, in a unit of fitting size.
 func (q quantity) String() string {
 	if !q.ok {
 		return "—"

@@ -36,7 +36,7 @@ func quoted(text string) string { return text + " (quoted, " + quotedOn + ")" }
 // answer is what each answer of a registry takes in the benchmarks.
 const answer = float64(20 * time.Millisecond)
 
-// lines are those of P1 to P12 of the targets.
+// lines returns those of P1 to P12 of the targets.
 func lines() []line {
 	var all []line
 	all = append(all, candidates()...)

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// sick is P5, with and without figures.
+// sick returns P5, with and without figures.
 func sick() []line {
 	var all []line
 	for _, c := range []struct {
@@ -40,7 +40,7 @@ func sick() []line {
 		},
 		line{
 			id: "P5", what: "by tag: within the attempt's limit; the mirror is asked again only when it is probed", target: "counts, in virtual time",
-			shown: []string{"chain.TestMirrorsLimitsAnAttempt", "chain.TestSickMirrorCostsNothing", "chain.TestSickMirrorIsProbed", "chain.TestHedge"},
+			shown: []string{"chain.TestMirrorsLimitsAnAttempt", "chain.TestUnhealthyMirrorCostsNothing", "chain.TestUnhealthyMirrorIsProbed", "chain.TestHedge"},
 		})
 }
 
@@ -88,11 +88,11 @@ func atOnce() []line {
 	return append(all,
 		line{
 			id: "P7", what: "1,000 callers of one release: requests; who leaves fails nobody; the work has an end", target: "the requests of one",
-			shown: []string{"chain.TestThousandCallersOverTheWire", "chain.TestFlightLimit", "chain.TestCacheLeavingCallerLearnsWhy", "chain.TestFlightEndsWhenUnused"},
+			shown: []string{"chain.TestThousandCallersOverTheWire", "chain/internal/flight.TestFlightLimit", "chain.TestCacheLeavingCallerLearnsWhy", "chain/internal/flight.TestFlightEndsWhenUnused"},
 		},
 		line{
 			id: "P8", what: "1,000 tenants with different credentials, the same digest", target: "the layer once, one request on the manifest each; the proof has a lifetime",
-			shown: []string{"chain.TestThousandTenantsOverTheWire", "chain.TestStoreThousandTenants", "chain.TestStoreProof"},
+			shown: []string{"chain.TestThousandTenantsOverTheWire", "chain.TestStoreThousandTenants", "chain.TestStoreGrant"},
 		},
 		line{
 			id: "P9", what: "a release held in the cache: two translated views and boot images included", target: "≤ 160 KB",

@@ -70,7 +70,7 @@ func (r runner) one(ctx context.Context, rs results, j job) error {
 	return nil
 }
 
-// lastLine is the last one that is not empty.
+// lastLine returns the last one that is not empty.
 func lastLine(s string) string {
 	s = strings.TrimSpace(s)
 	return s[strings.LastIndexByte(s, '\n')+1:]

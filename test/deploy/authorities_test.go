@@ -156,7 +156,7 @@ func buildImage(t *testing.T, root string) map[string]string {
 	return env
 }
 
-// mountPaths are what the containers of the Deployment in a file mount.
+// mountPaths returns what the containers of the Deployment in a file mount.
 func mountPaths(t *testing.T, file string) (dirs []string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -189,7 +189,7 @@ func anyIsThere(root string, names []string) bool {
 	return false
 }
 
-// lookForAuthority is the process that has the image's environment.
+// lookForAuthority runs in the process that has the image's environment.
 func lookForAuthority(t *testing.T, file string) {
 	data, err := os.ReadFile(file)
 	if err != nil {

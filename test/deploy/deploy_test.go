@@ -205,7 +205,7 @@ func once(t *testing.T, c *cluster.Cluster, folder string, objects []*unstructur
 
 func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
 
-// versions are those of a folder's objects as they are in the cluster.
+// versions returns those of a folder's objects as they are in the cluster.
 func versions(t *testing.T, c *cluster.Cluster, folder string) map[string]string {
 	t.Helper()
 	cmd := c.Kubectl(t, "get", "-o", "json", "-k", deploy.Folder(t, folder))
@@ -308,7 +308,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// template is the operator's pod.
+// template returns the operator's pod.
 func template(t *testing.T, objects []*unstructured.Unstructured) *corev1.Pod {
 	t.Helper()
 	d := deploy.Deployment(t, objects)

@@ -239,7 +239,7 @@ func get(ctx context.Context, url string) error {
 	return nil
 }
 
-// conditions are all True on the HostedCluster.
+// conditions returns an error unless all that are wanted are True on the HostedCluster.
 func conditions(ctx context.Context, t *testing.T, c *cluster.Cluster, name string, want ...string) error {
 	hc, err := c.Dynamic(t).Resource(hostedClusters).Namespace("clusters").Get(ctx, name, metav1.GetOptions{})
 	if err != nil {

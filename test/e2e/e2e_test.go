@@ -184,7 +184,7 @@ func TestNeverContactSource(t *testing.T) {
 	w.rollOut(t, w.overrides(w.mirrors[0]), w.overrides(w.mirrors[0]))
 	p := w.nodePool(t, "one", w.releases[0])
 	w.reason(t, p, "InvalidConfig", w.mirrors[0].Host()+"/"+machineconfig.MirroredComponents)
-	if status, _, _ := w.get(t, w.Ready(t, controlPlane, agentIgnition), p, p.token); status != 511 {
+	if status, _, _ := w.get(t, p, p.token); status != 511 {
 		t.Errorf("status %d while there is no payload", status)
 	}
 	w.sourceUntouched(t)

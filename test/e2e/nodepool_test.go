@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -39,7 +40,7 @@ func (w *world) others(t *testing.T) {
 	)
 }
 
-// hash is HyperShift's (support/util/util.go HashSimple).
+// hash returns HyperShift's hash of v (support/util/util.go HashSimple).
 func hash(v any) string {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%v", v)
@@ -112,51 +113,58 @@ func (w *world) reason(t *testing.T, p nodePool, want, part string) string {
 	return message
 }
 
-// get asks the ignition server for a payload as a node does: with the authority that
-// user data has, by the Service's name.
-func (w *world) get(t *testing.T, pod *kubelet.Pod, p nodePool, token string) (status int, contentType string, body []byte) {
+// get asks the ignition server for a payload, and returns its answer. A pod that is
+// replaced before it answers is no answer.
+func (w *world) get(t *testing.T, p nodePool, token string) (status int, contentType string, body []byte) {
 	t.Helper()
+	cluster.Await(t, "an answer of the ignition server", func(ctx context.Context) (err error) {
+		status, contentType, body, err = w.ask(ctx, w.Ready(t, controlPlane, agentIgnition), p, token)
+		return err
+	})
+	return status, contentType, body
+}
+
+// ask asks a pod for a payload as a node does: with the authority that user data has, by
+// the Service's name.
+func (w *world) ask(ctx context.Context, pod *kubelet.Pod, p nodePool, token string) (status int, contentType string, body []byte, err error) {
 	authority := new(corev1.Secret)
-	if err := w.Get(t.Context(), client.ObjectKey{Namespace: controlPlane, Name: "ignition-server-ca-cert"}, authority); err != nil {
-		t.Fatal(err)
+	if err := w.Get(ctx, client.ObjectKey{Namespace: controlPlane, Name: "ignition-server-ca-cert"}, authority); err != nil {
+		return 0, "", nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(authority.Data["tls.crt"]) {
-		t.Fatal("Secret ignition-server-ca-cert has no certificate")
+		return 0, "", nil, errors.New("Secret ignition-server-ca-cert has no certificate")
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "ignition-server." + controlPlane + ".svc"}}
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+pod.Address(9090)+"/ignition", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+pod.Address(9090)+"/ignition", nil)
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+base64.StdEncoding.EncodeToString([]byte(token)))
 	req.Header.Set("NodePool", clusters+"/"+p.name)
 	req.Header.Set("TargetConfigVersionHash", p.hash)
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", nil, err
 	}
 	defer resp.Body.Close()
-	if body, err = io.ReadAll(resp.Body); err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header.Get("Content-Type"), body
+	body, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, resp.Header.Get("Content-Type"), body, err
 }
 
-// boots has a node of the pool get its payload, and looks at what is in it.
+// boots gets the payload as a node of the pool does, and looks at what is in it.
 func (w *world) boots(t *testing.T, p nodePool) machineconfig.Files {
 	t.Helper()
 	w.reason(t, p, "AsExpected", "")
-	pod := w.Ready(t, controlPlane, "ignition-server")
-	if status, _, _ := w.get(t, pod, p, "of-somebody-else"); status != http.StatusNetworkAuthenticationRequired {
+	if status, _, _ := w.get(t, p, "of-somebody-else"); status != http.StatusNetworkAuthenticationRequired {
 		t.Errorf("a token that nobody made gets status %d", status)
 	}
 	var body []byte
-	cluster.Await(t, "the payload of "+p.name, func(context.Context) error { // the pod may have been replaced
+	cluster.Await(t, "the payload of "+p.name, func(context.Context) error { // a new pod has none yet
 		var status int
 		var contentType string
-		if status, contentType, body = w.get(t, pod, p, p.token); status != http.StatusOK || contentType != "application/json; charset=utf-8" {
+		if status, contentType, body = w.get(t, p, p.token); status != http.StatusOK || contentType != "application/json; charset=utf-8" {
 			return fmt.Errorf("status %d, %s: %s", status, contentType, body)
 		}
 		return nil
@@ -193,8 +201,8 @@ func (w *world) canonical(t *testing.T, p nodePool, files machineconfig.Files) {
 		t.Error("image-references name no image of the source")
 	}
 	for name, text := range files {
-		if name == "machineconfigcontroller-pull-secret" {
-			continue // has the credentials of all
+		if name == "machineconfigcontroller-pull-secret" || name == "controller.home" {
+			continue // they have the pull secret
 		}
 		for i, m := range w.mirrors {
 			if strings.Contains(text, m.Host()) {

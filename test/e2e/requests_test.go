@@ -42,7 +42,7 @@ func (w *world) pulled(t *testing.T, mirror int, agent, repository string, img t
 	})
 }
 
-// pulledPayload is pulled for all that a payload of the release is made of.
+// pulledPayload waits, as pulled does, for all that a payload of the release is made of.
 func (w *world) pulledPayload(t *testing.T, mirror int, release machineconfig.Images) {
 	t.Helper()
 	w.pulled(t, mirror, agentIgnition, machineconfig.MirroredRelease, release.Release)

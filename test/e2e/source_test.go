@@ -39,5 +39,5 @@ func newSource(t *testing.T) *source {
 	return s
 }
 
-// Host is what references have.
+// Host returns what references have.
 func (s *source) Host() string { return s.Addr().String() }

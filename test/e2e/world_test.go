@@ -193,7 +193,7 @@ func edit[T client.Object](t *testing.T, w *world, obj T, how func(T)) {
 	}
 }
 
-// pullSecret has the credentials of both mirrors, as they are now.
+// pullSecret returns the credentials of both mirrors, as they are now.
 func (w *world) pullSecret() []byte {
 	auths := map[string]any{}
 	for i, m := range w.mirrors {
@@ -288,7 +288,7 @@ func envIs(name, want string) func(*appsv1.Deployment) error {
 	}
 }
 
-// policy is a mirror policy for both repositories of the source, digests only.
+// policy returns a mirror policy for both repositories of the source, digests only.
 func (w *world) policy(kind string, mirrors ...*registry.Registry) *unstructured.Unstructured {
 	apiVersion, field := "config.openshift.io/v1", "imageDigestMirrors"
 	if kind == "ImageContentSourcePolicy" {
@@ -312,7 +312,8 @@ func (w *world) policy(kind string, mirrors ...*registry.Registry) *unstructured
 	}}
 }
 
-// overrides is the value of OPENSHIFT_IMG_OVERRIDES for mirrors of both repositories.
+// overrides returns the value of OPENSHIFT_IMG_OVERRIDES for mirrors of both
+// repositories.
 func (w *world) overrides(mirrors ...*registry.Registry) string {
 	var pairs []string
 	for _, r := range [][2]string{

@@ -19,7 +19,7 @@ import (
 // its own unit tests, by series.
 type world map[string]string
 
-// with is w with other series, or others for the same.
+// with returns w with other series, or others for the same.
 func (w world) with(others world) world {
 	out := maps.Clone(w)
 	maps.Copy(out, others)
@@ -53,7 +53,7 @@ func load(t *testing.T, w world) prometheus {
 	return prometheus{promqltest.NewTestEngine(t, false, 5*time.Minute, 1_000_000), data}
 }
 
-// eval is what expr is at a time.
+// eval returns what expr is at a time.
 func (p prometheus) eval(t *testing.T, expr string, at time.Time) promql.Vector {
 	t.Helper()
 	q, err := p.engine.NewInstantQuery(t.Context(), p.data, nil, expr, at)
@@ -68,7 +68,7 @@ func (p prometheus) eval(t *testing.T, expr string, at time.Time) promql.Vector 
 	return slices.Clone(v)
 }
 
-// firing are those that fire at a minute, with their labels.
+// firing returns those that fire at a minute, with their labels.
 func (p prometheus) firing(t *testing.T, rules []rulefmt.Rule, minute int) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
@@ -93,7 +93,7 @@ func (p prometheus) firing(t *testing.T, rules []rulefmt.Rule, minute int) map[s
 	return out
 }
 
-// selectors are the metrics that an expression selects, with the labels that it
+// selectors returns the metrics that an expression selects, with the labels that it
 // selects or groups by in all of it.
 func selectors(t *testing.T, expr string) (names []string, labels []string) {
 	t.Helper()

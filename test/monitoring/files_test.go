@@ -22,7 +22,7 @@ func read(t *testing.T, path ...string) []byte {
 	return text
 }
 
-// alerts are the rules as Prometheus reads them, strictly.
+// alerts returns the rules as Prometheus reads them, strictly.
 func alerts(t *testing.T) []rulefmt.Rule {
 	t.Helper()
 	var object struct {
@@ -97,8 +97,8 @@ type metric struct {
 
 var metricRow = regexp.MustCompile("(?m)^\\| `((?:mirrorchain|ign_server)_[a-z_]+)(?:\\{([a-zA-Z,]+)\\})?` \\| (.*)$")
 
-// documented are the metrics of docs/operators.md, which tests of the binaries compare
-// with what these serve.
+// documented returns the metrics of docs/operators.md. Tests of the binaries compare the
+// page with what these serve.
 func documented(t *testing.T) map[string]metric {
 	t.Helper()
 	all := map[string]metric{}

@@ -14,13 +14,13 @@ const (
 	ignition = `namespace="clusters-one",container="ignition-server",pod="ign-1"`
 )
 
-// x is a series of a pod: name{labels,pod}.
+// x returns a series of a pod: name{labels,pod}.
 func x(name, pod string, labels ...string) string {
 	return name + "{" + strings.Join(append(labels, pod), ",") + "}"
 }
 
-// healthy is a site where all is well for five hours: one active operator and one that
-// waits, and a control plane.
+// healthy returns a site where all is well for five hours: one active operator and one
+// that waits, and a control plane.
 func healthy() world {
 	w := world{}
 	for _, pod := range []string{operator, standby, cpo, ignition} {

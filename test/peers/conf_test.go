@@ -145,13 +145,25 @@ func (w writer) files(t *testing.T, dir string) string {
 func (w writer) text() string {
 	var b strings.Builder
 	if w.in(4) {
-		b.WriteString("unqualified-search-registries = ['x.io']\n")
+		b.WriteString(w.of("unqualified-search-registries = ['x.io']\n", "unqualified-search-registries = ['x', 'localhost:5000', 'x.io/', 'X.io', 'x-y.io:1']\n", "short-name-mode = 'enforcing'\n"))
+	}
+	if w.wrong() {
+		b.WriteString(w.of("unqualified-search-registries = 'x.io'\n", "unqualified-search-registries = ['x.io/y']\n", "unqualified-search-registries = ['https://x.io']\n",
+			"unqualified-search-registries = ['']\n", "unqualified-search-registries = ['[::1]:5000']\n", "unqualified-search-registries = ['x_y.io']\n", "unqualified-search-registries = ['-x.io']\n", "unqualified-search-registries = ['x.io:']\n", "unqualified-search-registries = [1]\n",
+			"short-name-mode = 'enforced'\n", "short-name-mode = ''\n", "short-name-mode = 1\n", "credential-helpers = 'x'\n", "additional-layer-store-auth-helper = 1\n"))
 	}
 	if w.wrong() {
 		b.WriteString(w.of("surprise = 1\n", "registry = 1\n", "[registries.search]\nregistries = ['a.io']\n", "[registries.block]\nregistries = []\n", "[registries.search]\n", "[registries]\n", "x = [\n"))
 	}
 	for range w.IntN(5) {
 		w.table(&b)
+	}
+	if w.in(4) || w.wrong() {
+		fmt.Fprintf(&b, "[aliases]\n%q = %q\n", w.of("x", "x/y", "x-y"), w.of("a.io/x", "localhost/x", "a.io:5000/x/y", ""))
+	}
+	if w.wrong() {
+		b.WriteString(w.of("[aliases]\n", "[aliases]\n", "[[aliases]]\n"))
+		fmt.Fprintf(&b, "%q = %s\n", w.of("z", "z:1", "a.io/z", "localhost/z", "Z", "z@"), w.of("'a.io/x:1'", "'x'", "'x/y'", "1", "'https://a.io/x'", "'A.io/X'", "'docker.io/x'", "'a.io/'"))
 	}
 	return b.String()
 }

@@ -224,15 +224,19 @@ func (g generator) set() *policySet {
 	if g.chance(30) {
 		s.blocked = g.scopes(oddities)
 	}
-	if g.chance(50) {
-		for range 1 + g.IntN(2) {
-			s.dropIns = append(s.dropIns, g.tables(oddities, s.tagsFollow, s.stated()...))
-		}
-	}
 	if g.chance(35) {
 		s.base = g.tables(oddities, s.tagsFollow)
 		if len(s.base) > 0 && s.base[0].Location != "" && g.chance(40) { // where a table is pulled from
 			s.insecure = append(s.insecure, s.base[0].Location)
+		}
+	}
+	if g.chance(50) {
+		about := s.stated()
+		for _, r := range s.base {
+			about = append(about, scope(r))
+		}
+		for range 1 + g.IntN(2) {
+			s.dropIns = append(s.dropIns, g.tables(oddities, s.tagsFollow, about...))
 		}
 	}
 	s.tagsFollow = s.tagsFollow && s.edited()

@@ -51,7 +51,7 @@ func (s *soak) anyTarget(r *rand.Rand) *target {
 	return &s.site.targets[r.IntN(len(s.site.targets))]
 }
 
-// credentials are a tenant's, or now and then those it had before.
+// credentials returns a tenant's, or now and then those that it had before.
 func (s *soak) credentials(t *tenant, r *rand.Rand) provider.Credentials {
 	if r.IntN(8) == 0 {
 		old := t.credentials.during(span{from: time.Now().Add(-5 * time.Second)})
@@ -60,7 +60,7 @@ func (s *soak) credentials(t *tenant, r *rand.Rand) provider.Credentials {
 	return t.credentials.latest()
 }
 
-// patience is the context of a caller: in a hurry, about to give up, or with time.
+// patience returns the context of a caller: in a hurry, about to give up, or with time.
 func patience(r *rand.Rand) (context.Context, context.CancelFunc) {
 	switch r.IntN(6) {
 	case 0:
@@ -146,7 +146,7 @@ func (s *soak) image(ctx context.Context, st *stack, t *target, req provider.Req
 func (s *soak) probe(ctx context.Context, st *stack, t *target, req provider.Request) error {
 	req.Image, req.Rules = t.ref, s.resolver.Current()
 	from := time.Now()
-	found, err := st.probes.Find(ctx, req)
+	found, err := st.finder.Find(ctx, req)
 	during := span{from, time.Now()}
 	s.lookups.Add(1)
 	if err != nil {

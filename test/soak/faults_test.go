@@ -51,7 +51,7 @@ var (
 	otherBlob     = causes{testregistry.Blob: {provider.ClassDigest}, testregistry.Storage: {provider.ClassDigest}}
 )
 
-// refusal are the causes of a status. A realm that is not found is no image that is
+// refusal returns the causes of a status. A realm that is not found is no image that is
 // not found: nobody is let in.
 func refusal(class provider.Class) causes {
 	token := class
@@ -107,7 +107,7 @@ type trouble struct {
 	action testregistry.Action
 }
 
-// troubles are all of them but statuses; n is where in the body it begins.
+// troubles returns all of them but statuses. n is where in the body the trouble begins.
 func troubles(n int64, other testpayload.Image) []trouble {
 	return []trouble{
 		{silent, testregistry.Hang()},
@@ -125,7 +125,7 @@ func troubles(n int64, other testpayload.Image) []trouble {
 	}
 }
 
-// pick is one of all faults, chosen by r alone.
+// pick returns one of all faults, chosen by r alone.
 func (s *soak) pick(r *rand.Rand) fault {
 	other := s.others[r.IntN(len(s.others))]
 	status := func(class provider.Class, codes ...int) fault {
@@ -192,7 +192,7 @@ func (s *soak) up(e *endpoint) func() {
 	}
 }
 
-// disturb has faults come to e and go, until stop is closed. Then there are none.
+// disturb makes faults come to e and go, until stop is closed. Then there are none.
 func (s *soak) disturb(e *endpoint, r *rand.Rand, stop <-chan struct{}) {
 	for {
 		f := s.pick(r)

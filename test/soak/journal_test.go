@@ -59,7 +59,7 @@ func (j *journal) fail(format string, args ...any) {
 	}
 }
 
-// tail is the ring in order; j.mu is held.
+// tail returns the ring in order. The caller holds j.mu.
 func (j *journal) tail() string {
 	var b strings.Builder
 	for i := max(0, j.n-journalled); i < j.n; i++ {
@@ -122,7 +122,7 @@ func (h *history[T]) change(what T, do func()) {
 	h.end(1)
 }
 
-// during is what was so at any time of s.
+// during returns what was so at any time of s.
 func (h *history[T]) during(s span) []T {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -39,7 +39,8 @@ func (m *marks) has(k flight, digest string) bool {
 	return missing == [16]byte{}
 }
 
-// find is the slot of an answer, and what is missing there if it is free; m.mu is held.
+// find returns the slot of an answer, and what is missing there if it is free. The
+// caller holds m.mu.
 func (m *marks) find(k flight, digest string) (at int, missing [16]byte) {
 	sum := sha256.Sum256(append(k[:], digest...))
 	h := [16]byte(sum[:16])

@@ -35,8 +35,8 @@ func descriptors() int {
 	return len(entries)
 }
 
-// firstDescriptors are those before anything was opened but what Go itself opens for
-// the first connection, and keeps.
+// firstDescriptors counts those that are open at the start, with what Go itself opens
+// for the first connection and keeps.
 func firstDescriptors(tb testing.TB) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err == nil {
@@ -77,7 +77,7 @@ func (s *soak) measure() {
 	s.journal.note("round %d: %+v", len(s.samples)-2, now)
 }
 
-// diskUsed is what the disk cache takes, in blocks of 4 KiB.
+// diskUsed returns what the disk cache takes, in blocks of 4 KiB.
 func (s *soak) diskUsed() (n int64) {
 	err := filepath.WalkDir(s.diskDir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Base(path) == "key" {
@@ -100,11 +100,11 @@ func (s *soak) diskUsed() (n int64) {
 // idle for long enough, which is a minute.
 const settled = 75 * time.Second
 
-// judgeMemory is for when all is over: what the project holds after the rounds of the
-// last quarter is what it held after those of the first in which it had settled. What
-// is held of connections depends on how many broke in the last minute, and the whole
-// heap on that: of these the least in the last quarter is compared, which a leak raises
-// too. A soak that is too short for that only reports it.
+// judgeMemory compares, when all is over, what the project holds after the rounds of the
+// last quarter with what it held after those of the first in which it had settled. What
+// connections hold depends on how many broke in the last minute, and the whole heap
+// depends on that: of these it compares the least in the last quarter, which a leak
+// raises too. In a soak that is too short for that it only reports.
 func (s *soak) judgeMemory() {
 	rounds := s.samples[min(2, len(s.samples)):] // the first two are before any round
 	if len(rounds) == 0 {
@@ -148,7 +148,7 @@ func (s *soak) judgeMemory() {
 	}
 }
 
-// extent is the least and the most of some samples.
+// extent returns the least and the most of some samples.
 func extent(all []sample, of func(sample) uint64) (least, most uint64) {
 	least = of(all[0])
 	for _, x := range all {
@@ -190,7 +190,7 @@ func (s *soak) progress(stop <-chan struct{}) {
 	}
 }
 
-// classes are the errors so far.
+// classes returns the errors so far.
 func (s *soak) classes() string {
 	var all []string
 	for c := range s.failures {
@@ -201,7 +201,7 @@ func (s *soak) classes() string {
 	return "errors: " + strings.Join(all, ", ")
 }
 
-// totals are what happened, in words.
+// totals says in words what happened.
 func (s *soak) totals() string {
 	var all []string
 	for k := range s.events {

@@ -18,7 +18,7 @@ type owners struct{ product, connections, soak uint64 }
 // profileRate is one sample per so many bytes: often enough for a few MiB.
 const profileRate = 4 << 10
 
-// ownersNow is to be called after a collection.
+// ownersNow returns who holds how much. Call it after a collection.
 func ownersNow() (o owners) {
 	n, _ := runtime.MemProfile(nil, false)
 	records := make([]runtime.MemProfileRecord, n+500)
@@ -41,8 +41,8 @@ func ownersNow() (o owners) {
 
 func chance(size, rate float64) float64 { return 1 - math.Exp(-size/rate) }
 
-// of is whose share an allocation belongs to: that of the innermost function which is
-// the project's, or the client's or the server's side of a connection.
+// of returns whose share an allocation belongs to: that of the innermost function which
+// is the project's, or the client's or the server's side of a connection.
 func (o *owners) of(stack []uintptr) *uint64 {
 	const module = "github.com/mirrorchain/mirrorchain/"
 	frames := runtime.CallersFrames(stack)

@@ -51,8 +51,8 @@ func policies(tb testing.TB, lines []*line) (all [2][orders]policyState) {
 	return all
 }
 
-// document is the file with the mirrors of each line in the nth order. It is JSON, so
-// that no part of it is a whole one. The source that is shut always is.
+// document returns the file with the mirrors of each line in the nth order. It is JSON,
+// so that no part of it is a whole one. The source that is shut always is.
 func document(lines []*line, n int, forbidden bool) []byte {
 	type entry struct {
 		Source  string   `json:"source"`

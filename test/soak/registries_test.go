@@ -30,7 +30,7 @@ type account struct {
 	repos      []string // nil is all
 }
 
-// password is that of a user at an endpoint. It names both, so that one that turns
+// password returns that of a user at an endpoint. It names both, so that one that turns
 // up anywhere else gives itself away.
 func password(user, endpoint string, generation int) string {
 	return fmt.Sprintf("%s at %s, number %d", user, endpoint, generation)
@@ -147,7 +147,7 @@ type tenant struct {
 	credentials history[provider.Credentials]
 }
 
-// secret is a pull secret for all of es, as of a generation.
+// secret returns a pull secret for all of es, as of a generation.
 func secret(tb testing.TB, user string, generation int, es []*endpoint) provider.Credentials {
 	tb.Helper()
 	entries := make(map[string]provider.Credential)
@@ -161,5 +161,5 @@ func secret(tb testing.TB, user string, generation int, es []*endpoint) provider
 	return c
 }
 
-// at is the endpoint that ref is at, nil for none of ours.
+// at returns the endpoint that ref is at, nil for none of ours.
 func (s *site) at(ref imageref.Ref) *endpoint { return s.byHost[ref.Registry()] }

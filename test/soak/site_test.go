@@ -103,7 +103,7 @@ func (s *site) close() {
 	}
 }
 
-// places are the endpoints of a line, with the repository there.
+// places returns the endpoints of a line, with the repository there.
 func (l *line) places() map[*endpoint]string {
 	p := map[*endpoint]string{l.source: l.repo}
 	for _, m := range l.mirrors {

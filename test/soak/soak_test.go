@@ -199,8 +199,8 @@ func (s *soak) round(n int, length time.Duration, end <-chan struct{}) {
 	asking.Wait()
 }
 
-// calm is after a round: nothing is wrong any more, and nothing is left of it.
-// It is thorough where everything is to be asked for by everybody.
+// calm checks after a round that nothing is wrong any more, and that nothing is left of
+// it. It is thorough where everybody asks for everything.
 func (s *soak) calm(n int, thorough bool) {
 	s.await("lookups to end that nobody waits for", func() bool {
 		return s.stacks[0].gauge.flying.Load()+s.stacks[1].gauge.flying.Load() == 0
@@ -305,7 +305,7 @@ func mayBeSlow(err error) bool {
 	return slices.ContainsFunc(e.Attempts, func(a provider.Attempt) bool { return a.Err != nil && slow(a.Err) })
 }
 
-// userOf is the user whose credentials the source of t is asked with.
+// userOf returns the user whose credentials the source of t is asked with.
 func (s *soak) userOf(t *target, req provider.Request) string {
 	c, _ := req.Credentials.For(t.ref)
 	user, _, _ := c.Basic()
@@ -384,7 +384,7 @@ func (s *soak) count(what string) {
 	s.counts[what]++
 }
 
-// nameOf is the name of the endpoint that ref is at.
+// nameOf returns the name of the endpoint that ref is at.
 func (s *site) nameOf(ref imageref.Ref) string {
 	if e := s.at(ref); e != nil {
 		return e.name
@@ -392,7 +392,7 @@ func (s *site) nameOf(ref imageref.Ref) string {
 	return ref.Registry()
 }
 
-// describe is the digest, and what that is.
+// describe returns the digest, and what that is.
 func (s *site) describe(digest string) string {
 	if c := s.contents[digest]; c != nil {
 		return digest + " (" + c.version + c.file + ")"

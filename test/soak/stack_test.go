@@ -29,14 +29,14 @@ const (
 	lag = 5 * time.Second
 )
 
-// stack is what a process has: a provider, a disk cache, a chain, images and probes.
+// stack is what a process has: a provider, a disk cache, a chain, images and a finder.
 type stack struct {
 	name     string
 	disk     *diskcache.Cache
 	registry *registry.Provider
 	chain    *chain.Chain
 	images   provider.ImageProvider
-	probes   *chain.Finder
+	finder   *chain.Finder
 	health   *health.Health
 	gauge    *gauge
 }
@@ -74,11 +74,11 @@ func (s *soak) newStack(name string, cacheBytes int64) (*stack, error) {
 		chain.Mirrors(mirrors),
 		chain.Store(chain.StoreConfig{MaxBytes: 128 << 10, GrantTTL: proofTTL, Limit: 20 * time.Second, State: st.disk.State()}),
 	)
-	var errImages, errProbes error
+	var errImages, errFinder error
 	mirrors.Observer = chain.ObserverFunc(s.observe)
 	st.images, errImages = chain.Images(st.registry, s.resolver.Current, mirrors)
-	st.probes, errProbes = chain.NewFinder(st.registry, s.resolver.Current, chain.FinderConfig{MirrorsConfig: mirrors})
-	if err = errors.Join(err, errImages, errProbes); err != nil {
+	st.finder, errFinder = chain.NewFinder(st.registry, s.resolver.Current, chain.FinderConfig{MirrorsConfig: mirrors})
+	if err = errors.Join(err, errImages, errFinder); err != nil {
 		return nil, errors.Join(err, st.close())
 	}
 	return st, nil
@@ -99,7 +99,8 @@ func (s *soak) observe(_ context.Context, e chain.Event) {
 	}
 }
 
-// diskError is told what the disk cache refused: nothing but what was damaged.
+// diskError takes what the disk cache refused. It must refuse nothing but what was
+// damaged.
 func (s *soak) diskError(err error) {
 	s.count("disk errors")
 	if !strings.Contains(err.Error(), "is not what was written") {

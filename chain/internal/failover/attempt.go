@@ -23,6 +23,7 @@ type attempt[T any] struct {
 	background bool          // a probe beside a healthy host
 	limit      time.Duration // for the whole attempt
 	softLimit  bool          // limit is part of the time until the soft deadline, see budget
+	last       bool          // nobody is left to be asked instead
 	hedgeDelay time.Duration
 
 	ctx           context.Context
@@ -47,6 +48,7 @@ type attempt[T any] struct {
 func (s *search[T]) start(ctx context.Context, c policy.Candidate, left int, background bool) *attempt[T] {
 	a := &attempt[T]{candidate: c, hedgeDelay: s.hedgeDelay(c), background: background, probe: background}
 	a.limit, a.softLimit = s.budget(ctx, left)
+	a.last = !background && s.isLast(left)
 	if background {
 		ctx, a.cancel, a.detach = detachableContext(ctx, a.limit)
 	} else {
@@ -124,11 +126,17 @@ func (s *search[T]) limitUnhealthy(a *attempt[T], left int) {
 func (s *search[T]) ask(a *attempt[T]) {
 	defer a.cancel()
 	req := s.Request
-	req.Image, req.Insecure = a.candidate.Ref, a.candidate.Insecure
+	req.Image, req.Insecure, req.Last = a.candidate.Ref, a.candidate.Insecure, a.last
 	a.value, a.err = s.Ask(a.ctx, req)
 	a.took = a.age()
 	a.answered = a.err == nil
 	a.expired = !a.answered && a.ctx.Err() != nil
+}
+
+// wasLimited reports whether a was ended by a limit that chooses between candidates: its
+// host may only be slow.
+func (a *attempt[T]) wasLimited() bool {
+	return a.timedOutEarly.Load() || !a.last && !a.expired && provider.ClassOf(a.err) == provider.ClassTimeout
 }
 
 // askGuarded calls ask on a goroutine of its own, where a panic would end the program.
@@ -168,6 +176,7 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 		}
 		a.err = a.expiredError()
 	}
+	s.anyLimited = s.anyLimited || a.err != nil && a.wasLimited()
 	s.record(ctx, provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took})
 	s.reportHealth(ctx, a, s.classify(a))
 	return nil
@@ -226,10 +235,12 @@ func (a *attempt[T]) giveUp() {
 // age returns the time since the attempt began.
 func (a *attempt[T]) age() time.Duration { return a.conn.age() }
 
-// pastHedgeDelay reports whether an attempt of that age has been silent for longer than
-// the hedge delay.
+// pastHedgeDelay reports whether an attempt of that age has been without an answer for
+// the hedge delay. The delay counts from the first connection, like the silence that
+// classify judges: otherwise a hedge that is answered at once would end an attempt whose
+// silence is just too short to count as a failure.
 func (a *attempt[T]) pastHedgeDelay(age time.Duration) bool {
-	return !a.conn.begun() && age >= a.hedgeDelay
+	return !a.conn.begun() && a.conn.unanswered(age) >= a.hedgeDelay
 }
 
 // expiredError returns the error of an attempt that used up its time. It replaces an
@@ -283,14 +294,6 @@ func isContextError(err error) bool {
 	c := provider.ClassOf(err)
 	return c == provider.ClassCanceled || c == provider.ClassUnknown ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
-
-// isElsewhere reports whether err concerns a host that the endpoint led to. It does not
-// count against the endpoint: otherwise one repository with a broken redirect would make
-// a mirror unhealthy that many share.
-func isElsewhere(err error) bool {
-	e, ok := errors.AsType[*provider.Error](err)
-	return ok && e.Elsewhere
 }
 
 func opOf(err error) string {

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"context"
+	"errors"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,18 @@ func (c *connTrace) silence(age time.Duration) time.Duration {
 		return max(age-(wanted-1), 0)
 	}
 	return 0
+}
+
+// unanswered returns how long the lookup had waited for a first byte when the attempt had
+// that age: the silence of the endpoint or, before a connection was wanted, the age.
+func (c *connTrace) unanswered(age time.Duration) time.Duration {
+	switch {
+	case c.begun():
+		return 0
+	case c.wanted.Load() == 0:
+		return age
+	}
+	return c.silence(age)
 }
 
 // firstByteAfter returns how long the first byte took; 0 if that is not known.
@@ -114,6 +127,14 @@ func (s *search[T]) classify(a *attempt[T]) health.Outcome {
 	default:
 		return outcomeOf(class)
 	}
+}
+
+// isElsewhere reports whether err concerns a host that the endpoint led to. It does not
+// count against the endpoint: otherwise one repository with a broken redirect would make
+// a mirror unhealthy that many share.
+func isElsewhere(err error) bool {
+	e, ok := errors.AsType[*provider.Error](err)
+	return ok && e.Elsewhere
 }
 
 func failureIf(failed bool) health.Outcome {

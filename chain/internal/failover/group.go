@@ -150,7 +150,7 @@ func (g *hedgeGroup[T]) startNext(i int) {
 	var silent time.Duration
 	for _, a := range g.running {
 		if !g.isBackground(a) {
-			silent = a.age()
+			silent = a.conn.unanswered(a.age())
 		}
 	}
 	a := g.start(i, false)
@@ -227,7 +227,7 @@ func (g *hedgeGroup[T]) nextHedge() (least time.Duration, ok bool) {
 		return 0, false
 	}
 	for _, a := range g.running {
-		left := a.hedgeDelay - a.age()
+		left := a.hedgeDelay - a.conn.unanswered(a.age())
 		if left > 0 && !a.conn.begun() && !g.isBackground(a) && (!ok || left < least) {
 			least, ok = left, true
 		}
@@ -311,7 +311,7 @@ func (g *hedgeGroup[T]) failures() []failure {
 	slices.SortFunc(g.failed, func(a, b *attempt[T]) int { return a.rank - b.rank })
 	var all []failure
 	for _, a := range g.failed {
-		all = append(all, failure{candidate: a.candidate, err: a.err, cutShort: a.timedOutEarly.Load()})
+		all = append(all, failure{candidate: a.candidate, err: a.err, cutShort: a.wasLimited()})
 	}
 	return all
 }

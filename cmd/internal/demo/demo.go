@@ -1,9 +1,8 @@
 // Package demo shows the commands at work where there is no cluster, no mirror
 // and no network: on registries of its own, on the loopback interface.
 //
-// It runs the real commands; nothing of what it prints is canned but the
-// sentences between them. It is not a test, but it does fail when a command ends
-// otherwise than it announced.
+// It runs the real commands. Only the sentences between them are fixed. It is not a
+// test, but it fails when a command does not end as announced.
 package demo
 
 import (
@@ -24,9 +23,8 @@ type Config struct {
 	Out io.Writer
 }
 
-// What stands for the temporary directory and the release's digest in what is
-// printed: the output is the same each time, but for ports and durations, and can
-// be read.
+// These stand for the temporary directory and the release's digest in the output. So it
+// is the same each time, except for ports and durations, and easy to read.
 const (
 	dirName    = "$DEMO"
 	digestName = "$DIGEST"
@@ -53,7 +51,7 @@ func steps() []step {
 		{
 			why: []string{
 				"2. Why there, and who answers? The first mirror is out of order and the source",
-				"   is switched off; the second mirror is well.",
+				"   is switched off; the second mirror works.",
 			},
 			args: []string{"explain", "--probe", "-s", dirName + "/idms.yaml", "-a", dirName + "/pull-secret.json", "--cert-dir", dirName + "/certs.d", "$RELEASE"},
 		},
@@ -66,12 +64,20 @@ func steps() []step {
 			lines: 26,
 		},
 		{
-			why:  []string{"4. One pull spec for a script: stdout is data, stderr is for people."},
+			why: []string{
+				"4. Could a cluster be installed from these mirrors? Two images of the release were",
+				"   not mirrored: exit code 3.",
+			},
+			args: []string{"release", "check", "-s", dirName + "/idms.yaml", "-a", dirName + "/pull-secret.json", "--cert-dir", dirName + "/certs.d", "$RELEASE"},
+			want: 3,
+		},
+		{
+			why:  []string{"5. One pull spec for a script: stdout is data, stderr is for people."},
 			args: []string{"release", "info", "-s", dirName + "/idms.yaml", "-a", dirName + "/pull-secret.json", "--cert-dir", dirName + "/certs.d", "--image-for", "machine-config-operator", "$RELEASE"},
 		},
 		{
 			why: []string{
-				"5. Now the second mirror serves the release with one bit changed. It is not",
+				"6. Now the second mirror serves the release with one bit changed. It is not",
 				"   believed, nobody else has the release, and the exit code says why: 7.",
 			},
 			before: func(w *world) { w.tamper() },
@@ -81,8 +87,8 @@ func steps() []step {
 	}
 }
 
-// Run shows the commands. Whatever way it ends, by the end of ctx too, its
-// registries and files are gone.
+// Run shows the commands. However it ends, also by the end of ctx, its registries and
+// files are gone afterwards.
 func Run(ctx context.Context, cfg Config) (err error) {
 	dir, err := os.MkdirTemp("", "mirrorchain-demo-")
 	if err != nil {

@@ -65,7 +65,7 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
 func TestWriteErrors(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	codes := []int{0, 0, 0, 0, 7}
+	codes := []int{0, 0, 0, 3, 0, 7}
 	err := Run(t.Context(), Config{Out: full{}, Run: func(context.Context, map[string]string, []string, io.Writer, io.Writer) int {
 		code := codes[0]
 		codes = codes[1:]

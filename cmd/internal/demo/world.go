@@ -14,6 +14,9 @@ import (
 const (
 	repository       = "openshift-release-dev/ocp-release"
 	mirrorRepository = "openshift/release-images"
+
+	components       = "quay.io/openshift-release-dev/ocp-v4.0-art-dev" // as releases name them
+	mirrorComponents = "openshift/release"
 	version          = "4.17.3"
 
 	// Of a registry that lives as long as the demo and listens on loopback.
@@ -39,7 +42,8 @@ func newWorld(dir string) (_ *world, err error) {
 			w.close()
 		}
 	}()
-	image, err := testpayload.Release{Version: version}.Image()
+	release := testpayload.Release{Version: version}
+	image, err := release.Image()
 	if err != nil {
 		return nil, fmt.Errorf("building the release: %w", err)
 	}
@@ -64,6 +68,12 @@ func newWorld(dir string) (_ *world, err error) {
 		}
 	}
 	w.digest = w.second.Push(mirrorRepository, version, image)
+	for _, name := range release.ComponentNames() {
+		if name != "etcd" && name != "hypershift" { // for release check to find out
+			w.second.Push(mirrorComponents, "", release.ComponentImage(name))
+		}
+	}
+	w.second.Push(mirrorComponents, "", release.KubeVirtImage(""))
 	w.first.Fail(testregistry.Match{}, testregistry.Status(503))
 	w.source.Down()
 	w.release = w.source.ByDigest(repository, w.digest).String()
@@ -83,7 +93,10 @@ spec:
     mirrors:
     - %s/%s
     - %s/%s
-`, w.source.Host(), w.first.Host(), mirrorRepository, w.second.Host(), mirrorRepository),
+  - source: %s
+    mirrors:
+    - %s/%s
+`, w.source.Host(), w.first.Host(), mirrorRepository, w.second.Host(), mirrorRepository, components, w.second.Host(), mirrorComponents),
 		"pull-secret.json": fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}
 `, w.second.Host(), base64.StdEncoding.EncodeToString([]byte(user+":"+password))),
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 )
 
-// fleet is how many HostedClusters targets.md, P11, is about.
+// fleet is how many HostedClusters docs/benchmarks.md, P11, is about.
 const fleet = 200
 
-// P11 (targets.md): a policy that changes reaches every one of 200 HostedClusters in
+// P11 (docs/benchmarks.md): a policy that changes reaches every one of 200 HostedClusters in
 // one update of its Deployment, and what changes nothing updates none. The times are
 // only logged.
 func TestP11Fleet(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 )
 
-// What a change of the rules asks of the API server (targets.md, P11). The Deployments
+// What a change of the rules asks of the API server (docs/benchmarks.md, P11). The Deployments
 // are written with nothing read before: here not one Secret can be. Then each pull
 // secret and its copy are looked at, and that is all.
 func TestP11Requests(t *testing.T) {

@@ -25,7 +25,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
-// R8 (targets.md): the API server is away when the operator starts, and again later;
+// The API server is away when the operator starts, and again later;
 // the policies may not be read, and may be again. The operator starts, follows and
 // recovers without a restart, and /readyz says so. When it has been stopped nothing of
 // it goes on.
@@ -145,7 +145,7 @@ func TestLeaderElection(t *testing.T) {
 	}
 }
 
-// R12 (targets.md): a source that policy forbids gets not one packet, by digest or by
+// A source that policy forbids gets not one packet, by digest or by
 // tag, whatever the mirrors do.
 func TestR12NeverContactSource(t *testing.T) {
 	w := newWorld(t)

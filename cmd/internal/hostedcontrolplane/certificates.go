@@ -15,8 +15,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/pki"
 )
 
-// certificates makes the serving certificate and its authority, and says how long from
-// now they are good: 0 where they are somebody else's to make.
+// certificates makes the serving certificate and its authority, and returns for how long
+// they are good: 0 where somebody else makes them.
 func (r *Reconciler) certificates(ctx context.Context, hcp *hyperv1.HostedControlPlane, now time.Time) (time.Duration, error) {
 	if _, ok := hcp.Annotations[hyperv1.DisablePKIReconciliationAnnotation]; ok {
 		return 0, nil
@@ -51,7 +51,7 @@ func (r *Reconciler) pair(ctx context.Context, hcp *hyperv1.HostedControlPlane, 
 	return pki.FromData(secret.Data), nil
 }
 
-// CertificateSecret is the Secret of hcp that holds pair.
+// CertificateSecret returns the Secret of hcp that holds pair.
 func CertificateSecret(hcp *hyperv1.HostedControlPlane, name string, pair pki.Pair) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: meta(hcp, name),

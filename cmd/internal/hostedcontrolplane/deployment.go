@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// Deployment is the ignition server's.
+// Deployment returns the ignition server's Deployment.
 func (c IgnitionConfig) Deployment() (*appsv1.Deployment, error) {
 	gate, err := featureGate(c.HCP)
 	if err != nil {
@@ -129,10 +129,8 @@ func (c IgnitionConfig) container() corev1.Container {
 			{Name: "https", ContainerPort: 9090, Protocol: corev1.ProtocolTCP},
 			{Name: "metrics", ContainerPort: 8080, Protocol: corev1.ProtocolTCP},
 		},
-		// One path for both, as in HyperShift: it says 503 until the token Secrets had their
-		// turn, three minutes at most, for which the liveness probe has patience.
-		LivenessProbe:            probe(120, 60, 6),
-		ReadinessProbe:           probe(0, 10, 3),
+		LivenessProbe:            probe("/healthz", 120, 60, 6),
+		ReadinessProbe:           probe("/readyz", 0, 10, 3),
 		Resources:                requests(),
 		SecurityContext:          restricted(),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -142,12 +140,15 @@ func (c IgnitionConfig) container() corev1.Container {
 // mount adds the volumes to pod and mounts them in server.
 func (c IgnitionConfig) mount(pod *corev1.PodSpec, server *corev1.Container) {
 	secretMode := int32(0o640)
-	empty := func(name string) corev1.Volume {
-		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
+	// A limit that is met evicts the pod, so it is no smaller than what the server's own
+	// limits allow: images being read, files kept, and payloads being made.
+	empty := func(name, limit string) corev1.Volume {
+		size := resource.MustParse(limit)
+		return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &size}}}
 	}
 	pod.Volumes = []corev1.Volume{
 		{Name: "serving-cert", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: hypershift.IgnitionServer, DefaultMode: &secretMode}}},
-		empty("payloads"), empty("shared"), empty("tmp-dir"),
+		empty("payloads", "24Gi"), empty("shared", "16Mi"), empty("tmp-dir", "1Gi"),
 	}
 	server.VolumeMounts = []corev1.VolumeMount{
 		{Name: "serving-cert", MountPath: "/var/run/secrets/ignition/serving-cert"},
@@ -164,12 +165,13 @@ func (c IgnitionConfig) mount(pod *corev1.PodSpec, server *corev1.Container) {
 	}
 }
 
-// probe asks the server. That it lives says nothing of payloads; it is ready once the
-// token Secrets had their turn, so that a rollout keeps the pod that serves them.
-func probe(delay, period, failures int32) *corev1.Probe {
+// probe asks the server at path. It is ready once it has rules and the token Secrets had
+// their turn, so that a rollout keeps the pod that serves them. /healthz says 503 for three
+// minutes at most, which the liveness probe tolerates.
+func probe(path string, delay, period, failures int32) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-			Path: "/healthz", Port: intstr.FromInt32(9090), Scheme: corev1.URISchemeHTTPS,
+			Path: path, Port: intstr.FromInt32(9090), Scheme: corev1.URISchemeHTTPS,
 		}},
 		InitialDelaySeconds: delay, PeriodSeconds: period, FailureThreshold: failures, SuccessThreshold: 1, TimeoutSeconds: 5,
 	}
@@ -181,7 +183,7 @@ func requests() corev1.ResourceRequirements {
 	}}
 }
 
-// restricted is what the restricted pod security standard asks of a container.
+// restricted returns what the restricted pod security standard requires of a container.
 func restricted() *corev1.SecurityContext {
 	yes, no := true, false
 	return &corev1.SecurityContext{

@@ -18,7 +18,7 @@ const (
 	FeatureGateFile  = "/shared/99_feature-gate.yaml"
 )
 
-// featureGate is the FeatureGate of the hosted cluster, as YAML.
+// featureGate returns the FeatureGate of the hosted cluster, as YAML.
 func featureGate(hcp *hyperv1.HostedControlPlane) (string, error) {
 	gate := configv1.FeatureGate{
 		TypeMeta:   metav1.TypeMeta{APIVersion: configv1.GroupVersion.String(), Kind: "FeatureGate"},

@@ -37,8 +37,8 @@ func (o outcome) version(status *hyperv1.HostedControlPlaneStatus, image string,
 	v.History = addHistory(v.History, user.Version(), pinned(user), done, now)
 }
 
-// pinned is the name of a release by digest, whatever it was asked for by: that of the
-// manifest which was read where it was asked for by tag.
+// pinned returns the name of a release by digest. For a release that was asked for by tag
+// that is the digest of the manifest that was read.
 func pinned(release *provider.Release) string {
 	image := release.Image()
 	byDigest, err := image.WithDigest(cmp.Or(image.Digest(), release.Digest()))
@@ -48,7 +48,7 @@ func pinned(release *provider.Release) string {
 	return byDigest.String()
 }
 
-// addHistory is history, the newest update first, with the one to image in front. An
+// addHistory returns history, the newest update first, with the one to image in front. An
 // update is Partial until it was done once, and ends where the next one starts, as the
 // cluster version operator has it. history is not modified.
 func addHistory(history []configv1.UpdateHistory, version, image string, done bool, now metav1.Time) []configv1.UpdateHistory {

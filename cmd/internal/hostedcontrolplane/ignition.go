@@ -22,8 +22,8 @@ const (
 	controlPlaneNode = "hypershift.openshift.io/control-plane"
 )
 
-// IgnitionConfig is what the ignition server's objects are made of. The same values
-// make the same objects.
+// IgnitionConfig determines the ignition server's objects. Equal values make equal
+// objects.
 type IgnitionConfig struct {
 	// HCP is the HostedControlPlane that owns them.
 	HCP *hyperv1.HostedControlPlane
@@ -38,8 +38,8 @@ type IgnitionConfig struct {
 	UID *int64
 }
 
-// Objects are all of the ignition server's objects but its Secrets, in the order
-// they are to be created.
+// Objects returns all objects of the ignition server but its Secrets, in the order in
+// which they are created.
 func (c IgnitionConfig) Objects() ([]client.Object, error) {
 	deployment, err := c.Deployment()
 	if err != nil {
@@ -48,7 +48,7 @@ func (c IgnitionConfig) Objects() ([]client.Object, error) {
 	return []client.Object{c.ServiceAccount(), c.Role(), c.RoleBinding(), c.Service(), deployment}, nil
 }
 
-// meta is the metadata of an object of HCP.
+// meta returns the metadata of an object of HCP.
 func meta(hcp *hyperv1.HostedControlPlane, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: name, Namespace: hcp.Namespace,
@@ -57,7 +57,7 @@ func meta(hcp *hyperv1.HostedControlPlane, name string) metav1.ObjectMeta {
 	}
 }
 
-// ServiceAccount is the account the pod runs as.
+// ServiceAccount returns the account that the pod runs as.
 func (c IgnitionConfig) ServiceAccount() *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{
 		TypeMeta:         metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
@@ -66,8 +66,8 @@ func (c IgnitionConfig) ServiceAccount() *corev1.ServiceAccount {
 	}
 }
 
-// IgnitionRules are what the ignition server may do in its namespace. Who creates
-// the Role must be allowed to do as much.
+// IgnitionRules returns what the ignition server may do in its namespace. Whoever creates
+// the Role must be allowed to do the same.
 func IgnitionRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		// Token secrets are rotated and deleted.
@@ -98,7 +98,7 @@ func (c IgnitionConfig) RoleBinding() *rbacv1.RoleBinding {
 	}
 }
 
-// Service is where nodes and routes find the server.
+// Service returns the Service at which nodes and routes find the server.
 func (c IgnitionConfig) Service() *corev1.Service {
 	return &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
@@ -111,7 +111,7 @@ func (c IgnitionConfig) Service() *corev1.Service {
 	}
 }
 
-// IgnitionHosts are the names and addresses that nodes ask the server by: those of
+// IgnitionHosts returns the names and addresses by which nodes ask the server: those of
 // the Service, and that of the route or node port where the HostedControlPlane
 // names one.
 func IgnitionHosts(hcp *hyperv1.HostedControlPlane) []string {

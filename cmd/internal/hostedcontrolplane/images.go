@@ -22,8 +22,8 @@ type OperatorImages struct {
 	TokenMinter        imageref.Ref // TOKEN_MINTER_IMAGE
 }
 
-// Components are the images of components that are no part of a release, by
-// component name, and overrides above them.
+// Components returns the images of components that are no part of a release, by component
+// name. Those in overrides go first.
 func (i OperatorImages) Components(overrides map[string]imageref.Ref) map[string]imageref.Ref {
 	images := map[string]imageref.Ref{
 		ComponentOperator:                i.Operator,
@@ -46,9 +46,8 @@ func (i OperatorImages) Components(overrides map[string]imageref.Ref) map[string
 // with commas: the images to use for components whatever a release says. The last
 // pair of a name counts, nothing is trimmed, and "" and "=" are none.
 //
-// A pair that says nothing, for want of a "=", a name or an image, is skipped with a
-// warning, as HyperShift does; so is one whose image is no reference, which could never
-// be pulled.
+// A pair without a "=", a name or an image is skipped with a warning, as in HyperShift; so
+// is one whose image is no reference, which could never be pulled.
 func ImageOverrides(value string) (images map[string]imageref.Ref, warnings []string) {
 	images = map[string]imageref.Ref{}
 	n := 0

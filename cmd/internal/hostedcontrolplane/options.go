@@ -28,7 +28,7 @@ type Options struct {
 	LookupEnv func(string) (string, bool)
 }
 
-// Inputs are Options that were read.
+// Inputs are what [Options.Read] returns.
 type Inputs struct {
 	Settings Settings
 	// Components are the images to use for components whatever a release says.
@@ -102,8 +102,8 @@ func (o Options) env(name string) string {
 	return value
 }
 
-// Sources are where the operator's rules come from: what it was handed, and its own
-// flag.
+// Sources returns the sources of the operator's rules: those that it was handed, and its
+// own flag.
 func (o Options) Sources(ctx context.Context, row assembly.ControlPlaneRow, in Inputs) ([]policy.OverrideSource, error) {
 	return row.HandedOver(ctx, o.OverridesFile, in.Settings.RegistryOverrides)
 }

@@ -23,8 +23,8 @@ type Overrides struct {
 // that HyperShift's binaries read has the registry overrides too, as the last
 // mirrors of their sources; the document has everything.
 //
-// A value that is too large for its place is a [*handover.TooLargeError], and
-// nothing may be written then. No rules yet are [provider.ErrNoRules].
+// If a value is too large for its place the error is a [*handover.TooLargeError], and
+// nothing may be written. No rules yet are [provider.ErrNoRules].
 func HandOver(rules *policy.Rules) (Overrides, error) {
 	bundle, err := handover.NewBundle(rules)
 	if err != nil {
@@ -65,7 +65,7 @@ func HandOverMounted(registryOverrides []policy.Rule) (Overrides, error) {
 	return Overrides{Env: []handover.EnvVar{{Name: handover.ImageOverridesVariable, Value: none}}, RegistryOverrides: flag, Mounted: true}, err
 }
 
-// mergedImageOverrides is the value of [handover.ImageOverridesVariable] with each Rewrite rule as the
+// mergedImageOverrides returns the value of [handover.ImageOverridesVariable] with each Rewrite rule as the
 // last mirror of its source, once.
 func mergedImageOverrides(rules *policy.Rules) (string, error) {
 	merged := map[string][]string{}

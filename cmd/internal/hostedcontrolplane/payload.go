@@ -14,8 +14,8 @@ type Releases struct {
 	User *provider.Release
 }
 
-// Missing are the names of the component images that are asked for and that the
-// release concerned lacks, sorted. The nodes' payload needs that which renders the
+// Missing returns the names of component images that are asked for and that the release
+// concerned lacks, sorted. The nodes' payload needs that which renders the
 // feature gate and the machine-config-operator. The control plane needs none of its
 // release: the operator's image, which it runs, is known without.
 func (r Releases) Missing() []string {
@@ -28,7 +28,7 @@ func (r Releases) Missing() []string {
 	return missing
 }
 
-// configComponent is the component that renders the feature gate: another one
+// configComponent returns the component that renders the feature gate: another one
 // before 4.15. A version that reads like none counts as a new one.
 func configComponent(release *provider.Release) string {
 	var major, minor int

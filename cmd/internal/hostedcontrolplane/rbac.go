@@ -5,9 +5,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// OperatorRules are what the control plane operator may do in its namespace, and all
-// that it does: what it reads and writes itself, and what it gives the ignition
-// server, for nobody can give what they do not have.
+// OperatorRules returns what the control plane operator may do in its namespace, and all
+// that it does: what it reads and writes itself, and what it allows the ignition server,
+// since nobody can grant more than they have.
 func OperatorRules() []rbacv1.PolicyRule {
 	apply := []string{"get", "list", "watch", "create", "patch", "delete"} // by server-side apply, never by update
 	return append([]rbacv1.PolicyRule{

@@ -59,6 +59,7 @@ func TestOperator(t *testing.T) {
 		{"CertificateRenewed", certificateRenewed},
 		{"OtherRelease", otherRelease},
 		{"OddOverrides", oddOverrides},
+		{"OtherWriters", otherWriters},
 		{"APIServerAway", apiServerAway},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, s.place(t)) })

@@ -17,7 +17,7 @@ import (
 const lookupLimit = 2 * time.Minute
 
 // releases looks the releases of hcp up by the rules lookups and notes in o what came
-// of it. An error is to be tried again. It ends early, with nothing noted, when handedOn
+// of it. The caller tries again after an error. It ends early, with nothing noted, when handedOn
 // is in force no more: hcp is reconciled by the new rules then, and that must not wait
 // for registries that the old ones name.
 func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *policy.Rules) error {

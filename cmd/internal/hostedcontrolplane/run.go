@@ -2,7 +2,6 @@ package hostedcontrolplane
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -16,7 +15,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/sources"
 )
 
 // Name is the operator's: of its lease, its field ownership and its logs.
@@ -61,9 +59,9 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: p.Log}, srcs...)
+	resolver, err := operator.NewResolver(ctx, p.Log, srcs...)
 	if err != nil {
-		return nil, fmt.Errorf("reading the mirror rules: %w", err)
+		return nil, err
 	}
 	lookups := operator.TagsFollow(resolver.Current)
 	providers, err := NewProviders(p.Base, lookups, row.Layers, row.Rewrite)
@@ -86,7 +84,7 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 	r := &Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
-		Applier:   &operator.Applier{Client: mgr.GetClient(), Owner: Name},
+		Applier:   &operator.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Owner: Name},
 		Providers: providers, HandedOn: resolver.Current, Lookups: lookups, Changes: resolver.Changes, Settings: in.Settings,
 	}
 	return mgr, r.SetupWithManager(mgr, resolver)

@@ -44,17 +44,17 @@ func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
 }
 
-// SetupWithManager has r reconcile a HostedControlPlane when it changes, when
-// somebody changes what it owns, when its pull secret changes, and when the rules
-// change.
+// SetupWithManager adds r to mgr. A HostedControlPlane is reconciled when it changes, when
+// somebody changes an object that it owns, when its pull secret changes, and when the
+// rules change.
 func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Resolver) error {
 	rules, err := operator.OnRules(mgr, resolver, &hyperv1.HostedControlPlaneList{})
 	if err != nil {
 		return err
 	}
-	// Status is written by us, and by those whose changes are none of our business.
+	// The operator itself writes the status, and so do others, whose changes do not matter.
 	spec := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
-	// Of what a Deployment's status says, only whether it is complete is our business.
+	// Only whether a Deployment is complete matters of its status.
 	rollout := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, ok := e.ObjectOld.(*appsv1.Deployment)
 		is, ok2 := e.ObjectNew.(*appsv1.Deployment)
@@ -80,7 +80,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	return nil
 }
 
-// concerned are the HostedControlPlanes that a Secret matters to.
+// concerned returns the HostedControlPlanes that a Secret matters to.
 func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reconcile.Request {
 	var list hyperv1.HostedControlPlaneList
 	if err := r.Client.List(ctx, &list, client.InNamespace(secret.GetNamespace())); err != nil {

@@ -91,7 +91,7 @@ func validReleaseInfo(missing []string) metav1.Condition {
 	return c
 }
 
-// componentVersions are names and versions, sorted.
+// componentVersions returns names and versions, sorted.
 func componentVersions(versions map[string]string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(versions)) {

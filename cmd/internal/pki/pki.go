@@ -2,8 +2,8 @@
 // the authority that signed it, and says when they are to be made anew. It knows
 // nothing of Secrets but the keys of their data.
 //
-// It is as small as that: one authority signs one certificate, both are kept where
-// their keys are.
+// One authority signs one certificate, and both are kept beside their keys. The package
+// also has the TLS settings of listeners, see [ServerConfig].
 package pki
 
 import (
@@ -59,10 +59,10 @@ type Pair struct {
 	Cert, Key []byte
 }
 
-// Data is the pair as the data of a Secret.
+// Data returns the pair as the data of a Secret.
 func (p Pair) Data() map[string][]byte { return map[string][]byte{CertKey: p.Cert, KeyKey: p.Key} }
 
-// FromData is the pair that the data of a Secret holds, perhaps an empty one.
+// FromData returns the pair that the data of a Secret holds, perhaps an empty one.
 func FromData(data map[string][]byte) Pair { return Pair{data[CertKey], data[KeyKey]} }
 
 // Result is what is to be in force.
@@ -165,7 +165,7 @@ func (c Config) ensureServing(have Pair, ca parsed, now time.Time) (parsed, erro
 	}, ca.cert, key, ca.key)
 }
 
-// hosts are the DNS names and the addresses, each sorted and once.
+// hosts returns the DNS names and the addresses, sorted and without duplicates.
 func (c Config) hosts() (names []string, addresses []net.IP) {
 	for _, h := range c.Hosts {
 		if ip := net.ParseIP(h); ip != nil {

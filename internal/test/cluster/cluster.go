@@ -148,7 +148,8 @@ func (c *Cluster) prepare() error {
 	return nil
 }
 
-// startEtcd has etcd listen on sockets in our folder, which need no free ports.
+// startEtcd starts etcd, which listens on sockets in our folder and so needs no free
+// ports.
 func (c *Cluster) startEtcd() (*process.Process, error) {
 	const nobody = "http://127.0.0.1:1" // where others would find this member; there are none
 	return c.start("etcd",

@@ -27,7 +27,7 @@ func (c *Cluster) Kubeconfig(t testing.TB, conn *rest.Config) string {
 	return path
 }
 
-// Kubectl is a kubectl command on this cluster, as the administrator.
+// Kubectl returns a kubectl command on this cluster, as the administrator.
 func (c *Cluster) Kubectl(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(c.bin, "kubectl"), args...)

@@ -24,7 +24,7 @@ import (
 // Patience bounds the waits for what must happen. It is no measure of speed.
 const Patience = 2 * time.Minute
 
-// Dynamic is a client for any object, as the administrator.
+// Dynamic returns a client for any object, as the administrator.
 func (c *Cluster) Dynamic(t testing.TB) dynamic.Interface {
 	t.Helper()
 	cfg := c.Config()

@@ -54,8 +54,8 @@ func Apply(t testing.TB, c *cluster.Cluster, folder string, args ...string) stri
 	return kubectl(t, c, append([]string{"apply", "--server-side", "-k", Folder(t, folder)}, args...)...)
 }
 
-// Build is what kustomize makes of a folder below deploy/, in its order. It needs no
-// cluster, and skips the test where kubectl is not built.
+// Build returns the objects that kustomize makes of a folder below deploy/, in its
+// order. It needs no cluster, and skips the test where kubectl is not built.
 func Build(t testing.TB, folder string) []*unstructured.Unstructured {
 	t.Helper()
 	bin, err := servers.Find(servers.ControlPlane)
@@ -80,7 +80,7 @@ func Build(t testing.TB, folder string) []*unstructured.Unstructured {
 	}
 }
 
-// Folder is the path of a folder below deploy/ of the checkout.
+// Folder returns the path of a folder below deploy/ of the checkout.
 func Folder(t testing.TB, name string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
@@ -95,7 +95,7 @@ func kubectl(t testing.TB, c *cluster.Cluster, args ...string) string {
 	return output(t, c.Kubectl(t, args...))
 }
 
-// output is what cmd wrote. Warnings are failures.
+// output runs cmd and returns what it wrote. Warnings are failures.
 func output(t testing.TB, cmd *exec.Cmd) string {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -107,7 +107,7 @@ func output(t testing.TB, cmd *exec.Cmd) string {
 	return string(out)
 }
 
-// Deployment is the operator's, among what [Build] returned.
+// Deployment returns the operator's, among what [Build] returned.
 func Deployment(t testing.TB, objects []*unstructured.Unstructured) *appsv1.Deployment {
 	t.Helper()
 	for _, obj := range objects {

@@ -96,7 +96,7 @@ func Run(t testing.TB, c *cluster.Cluster, subs Substitutions) *Kubelet {
 	return k
 }
 
-// wake has everything looked at.
+// wake makes the kubelet look at everything.
 func (k *Kubelet) wake() {
 	select {
 	case k.poke <- struct{}{}:
@@ -104,11 +104,11 @@ func (k *Kubelet) wake() {
 	}
 }
 
-// again is how long something that cannot be done yet waits.
-const again = 100 * time.Millisecond
+// retryInterval is how long something waits that cannot be done yet.
+const retryInterval = 100 * time.Millisecond
 
 func (k *Kubelet) run(ctx context.Context) {
-	ticker := time.NewTicker(again)
+	ticker := time.NewTicker(retryInterval)
 	defer ticker.Stop()
 	for {
 		waits := k.all(ctx)
@@ -263,15 +263,16 @@ func (k *Kubelet) report(t testing.TB) {
 	}
 }
 
-// Started is how many pods a Deployment has had: 1, and 1 more for each change of its
-// template.
+// Started returns how many pods a Deployment has had: 1, and 1 more for each change of
+// its template.
 func (k *Kubelet) Started(namespace, deployment string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.started[types.NamespacedName{Namespace: namespace, Name: deployment}]
 }
 
-// Logs are the files that the processes wrote to, those that have ended included.
+// Logs returns the files that the processes wrote to, also those of processes that have
+// ended.
 func (k *Kubelet) Logs() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -318,6 +319,6 @@ type Pod struct {
 	ports map[int32]string
 }
 
-// Address is where the process listens that has port for the one of its container:
+// Address returns where the process listens in place of a port of its container:
 // "127.0.0.1:PORT", or "" if the container states no such port.
 func (p *Pod) Address(port int32) string { return p.ports[port] }

@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // script tells what it was started with, and each change of a mounted file.
-const script = `trap 'kill %1; exit 0' TERM
+const script = `trap 'kill %1 2>/dev/null; exit 0' TERM
 echo "start $WORD $(cat /shared/init)"
 last=
 while :; do

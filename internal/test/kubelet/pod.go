@@ -110,8 +110,8 @@ func (k *Kubelet) object(ctx context.Context, p *pod, d *appsv1.Deployment) erro
 	return err
 }
 
-// credentials are a token of the pod's ServiceAccount, so that it may do what that
-// may.
+// credentials writes a kubeconfig with a token of the pod's ServiceAccount, so that the
+// process may do what that account may.
 func (k *Kubelet) credentials(ctx context.Context, p *pod) error {
 	account := p.spec.ServiceAccountName
 	if account == "" {

@@ -67,7 +67,7 @@ func (s Substitutions) newBox(root string, c corev1.Container) (*box, error) {
 	return b, nil
 }
 
-// command is what a container runs: program, arguments and environment.
+// command returns what a container runs: program, arguments and environment.
 func (s Substitutions) command(b *box, c corev1.Container, env map[string]string) (program string, args, vars []string, err error) {
 	argv := slices.Concat(c.Command, c.Args)
 	if len(c.Command) == 0 {
@@ -147,7 +147,8 @@ func expand(text string, env map[string]string) string {
 	})
 }
 
-// environment is a container's, of what can be said without a node.
+// environment returns the variables of a container, as far as they can be known without
+// a node.
 func environment(c corev1.Container, namespace, pod string) (map[string]string, error) {
 	if len(c.EnvFrom) > 0 {
 		return nil, fmt.Errorf("container %s: envFrom is not known here", c.Name)

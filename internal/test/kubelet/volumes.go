@@ -20,8 +20,8 @@ type reader struct {
 	configMap func(namespace, name string) (*corev1.ConfigMap, error)
 }
 
-// content is what a volume holds, by file name; nil for an empty folder that is the
-// process's own.
+// content returns what a volume holds, by file name. It is nil for an empty folder that
+// the process writes to.
 func (r reader) content(namespace string, v corev1.Volume) (map[string][]byte, error) {
 	switch {
 	case v.EmptyDir != nil:

@@ -11,7 +11,7 @@ import (
 // ConfigurationHash is that of [ConfigMap].
 const ConfigurationHash = "h1"
 
-// ConfigMap is the data of ConfigMap machine-config-server. mode makes a program go
+// ConfigMap returns the data of ConfigMap machine-config-server. mode makes a program go
 // wrong, "WHO:WHAT", as in "operator:fail"; "" does not.
 func ConfigMap(mode string) map[string]string {
 	data := map[string]string{"configuration-hash": ConfigurationHash, "install-config.yaml": "mode: " + mode}
@@ -26,7 +26,7 @@ func ConfigMap(mode string) map[string]string {
 // BootstrapKubeconfig is what Secret bootstrap-kubeconfig holds as kubeconfig.
 const BootstrapKubeconfig = "kind: Config\nusers:\n- user:\n    token: bootstrap-token\n"
 
-// PullSecret is a pull secret with the same user and password for each host.
+// PullSecret returns a pull secret with the same user and password for each host.
 func PullSecret(user, password string, hosts ...string) []byte {
 	auths := map[string]any{}
 	for _, h := range hosts {

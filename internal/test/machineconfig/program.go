@@ -28,7 +28,7 @@ func Build(ctx context.Context) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
-// Executables are program under each of names: one file and links to it.
+// Executables returns program under each of names: one file and links to it.
 func Executables(program []byte, names ...string) []testpayload.Entry {
 	es := []testpayload.Entry{{Name: names[0], Body: program, Mode: 0o755}}
 	for _, n := range names[1:] {
@@ -37,7 +37,7 @@ func Executables(program []byte, names ...string) []testpayload.Entry {
 	return es
 }
 
-// OperatorImage is what the machine-config-operator image holds beside its programs,
+// OperatorImage returns what the machine-config-operator image holds beside its programs,
 // where it is built on RHEL system, and extra.
 func OperatorImage(system string, extra ...testpayload.Entry) []testpayload.Entry {
 	return append([]testpayload.Entry{
@@ -47,7 +47,7 @@ func OperatorImage(system string, extra ...testpayload.Entry) []testpayload.Entr
 	}, extra...)
 }
 
-// Programs are those of the machine-config-operator image.
+// Programs returns the names of the programs in the machine-config-operator image.
 func Programs() []string {
 	return []string{"usr/bin/machine-config-operator", "usr/bin/machine-config-controller", "usr/bin/machine-config-server"}
 }

@@ -69,10 +69,8 @@ func (r Release) Images() (Images, error) {
 	}
 	out := Images{Version: cmp.Or(r.Version, "4.17.3"), Components: map[string]testpayload.Image{}, Digests: map[string]string{}}
 	for name, es := range entries {
-		img, err := testpayload.Spec{Layers: []testpayload.Layer{
-			{Entries: []testpayload.Entry{testpayload.File("etc/motd", "a base layer of "+name)}},
-			{Entries: es, Compression: testpayload.Uncompressed}, // programs take long to compress
-		}}.Image()
+		base := testpayload.Layer{Entries: []testpayload.Entry{testpayload.File("etc/motd", "a base layer of "+name)}}
+		img, err := testpayload.Spec{Layers: append([]testpayload.Layer{base}, layers(es)...)}.Image()
 		if err != nil {
 			return Images{}, fmt.Errorf("component %s: %w", name, err)
 		}
@@ -102,6 +100,21 @@ func (r Release) Images() (Images, error) {
 	return out, err
 }
 
+// layers puts es into one layer, or into several if they are large. Programs take long to
+// compress, so they are not.
+func layers(es []testpayload.Entry) (all []testpayload.Layer) {
+	const most = 128 << 20
+	size := 0
+	for _, e := range es {
+		if len(all) == 0 || size+len(e.Body) > most {
+			all, size = append(all, testpayload.Layer{Compression: testpayload.Uncompressed}), 0
+		}
+		last := &all[len(all)-1]
+		last.Entries, size = append(last.Entries, e), size+len(e.Body)
+	}
+	return all
+}
+
 // PushTo gives the release, tagged with its version, and its components to push,
 // with the repositories of a mirror: [testregistry.Registry.Push] is one.
 func (i Images) PushTo(push func(repository, tag string, img testpayload.Image) string) {
@@ -109,7 +122,7 @@ func (i Images) PushTo(push func(repository, tag string, img testpayload.Image) 
 	i.PushComponentsTo(push)
 }
 
-// PushComponentsTo is PushTo without the release.
+// PushComponentsTo does what PushTo does, without the release.
 func (i Images) PushComponentsTo(push func(repository, tag string, img testpayload.Image) string) {
 	for _, img := range i.Components {
 		push(MirroredComponents, "", img)

@@ -67,7 +67,7 @@ func (f Files) read(file string) error {
 	return nil
 }
 
-// declared are the names that a declaration of variables and the like makes.
+// declared returns the names that a declaration of variables and the like makes.
 func declared(d ast.Decl) (names []string) {
 	gen, ok := d.(*ast.GenDecl)
 	if !ok {
@@ -142,10 +142,11 @@ type Source struct {
 	folders map[string]Files
 }
 
-// NewSource is the project at root.
+// NewSource returns the source of the project at root.
 func NewSource(root string) *Source { return &Source{root: root, folders: map[string]Files{}} }
 
-// Check is nil if what name says exists, and otherwise says what does not.
+// Check returns nil if what name says exists, and otherwise an error that says what does
+// not.
 func (s *Source) Check(name string) error {
 	folder, function, sub := Split(name)
 	f, ok := s.folders[folder]

@@ -57,6 +57,9 @@ func Start(cfg Config) (*Process, error) {
 	return p, nil
 }
 
+// Pid returns the process's id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // raceOptions are for programs that are built with the race detector. By itself it has
 // each of them sleep for a second before it exits, so that other goroutines have the
 // time to report their races. That is longer than most of them run.
@@ -71,11 +74,11 @@ func environment(env []string) []string {
 	return append([]string{raceOptions}, env...) // of a variable that is there twice, the last one counts
 }
 
-// Done is closed when the program has ended.
+// Done returns a channel that is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// ExitCode is that of a program that has ended, -1 of one that runs or that a signal
-// ended.
+// ExitCode returns that of a program that has ended, and -1 of one that runs or that a
+// signal ended.
 func (p *Process) ExitCode() int {
 	select {
 	case <-p.done:
@@ -109,14 +112,14 @@ func (p *Process) Terminate(ctx context.Context) error {
 	}
 }
 
-// Output is all that the program has written, together with what others wrote to
+// Output returns all that the program has written, together with what others wrote to
 // the same file.
 func (p *Process) Output() ([]byte, error) { return os.ReadFile(p.log) }
 
-// Tail is the end of the output, for a failing test.
+// Tail returns the end of the output, for a failing test.
 func (p *Process) Tail() string { return Tail(p.name, p.log) }
 
-// Tail is the end of what name wrote to the file log.
+// Tail returns the end of what name wrote to the file log.
 func Tail(name, log string) string {
 	data, err := os.ReadFile(log)
 	if err != nil {

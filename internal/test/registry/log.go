@@ -33,9 +33,9 @@ func (r Request) Pulled() bool {
 // combined is a line in Apache's Combined Log Format.
 var combined = regexp.MustCompile(`^\S+ - \S+ \[[^\]]+\] "(\S+) (\S+) [^"]*" (\d+) (\d+) "[^"]*" "([^"]*)"$`)
 
-// Requests are those that the registry has answered, in the order of its log, which
-// it writes when an answer has gone out: what has arrived at a client may be missing
-// for a moment.
+// Requests returns those that the registry has answered, in the order of its log. It
+// writes the log when an answer has gone out, so the last answers that a client has may
+// be missing for a moment.
 func (r *Registry) Requests(t testing.TB) []Request {
 	t.Helper()
 	out, err := os.ReadFile(r.file("log"))
@@ -61,7 +61,7 @@ func (r *Registry) Requests(t testing.TB) []Request {
 	return all
 }
 
-// Tokens is how many tokens the registry's token server has issued.
+// Tokens returns how many tokens the registry's token server has issued.
 func (r *Registry) Tokens() int {
 	if r.tokens == nil {
 		return 0

@@ -108,10 +108,10 @@ func (r *Registry) tell(t testing.TB) {
 	}
 }
 
-// Host is the registry's host as image references have it, "127.0.0.1:PORT".
+// Host returns the registry's host as image references have it, "127.0.0.1:PORT".
 func (r *Registry) Host() string { return r.host }
 
-// CA is the authority of the registry's certificate, and of its token server's.
+// CA returns the authority of the registry's certificate, and of its token server's.
 func (r *Registry) CA() *testregistry.CA { return r.cfg.CA }
 
 // Stop ends the registry as a crash does. Connections to it are refused then.
@@ -167,7 +167,7 @@ func (r *Registry) writeUsers() error {
 	return os.Rename(r.file("htpasswd.new"), r.file("htpasswd"))
 }
 
-// configuration is the registry's, in its own terms
+// configuration returns the registry's configuration in its own terms
 // (distribution.github.io/distribution/about/configuration).
 func (r *Registry) configuration() (map[string]any, error) {
 	cfg := map[string]any{

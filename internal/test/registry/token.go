@@ -89,7 +89,7 @@ func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const lifetime = 5 * time.Minute
 
-// token is a signed one for all that is asked for (RFC 7519, ES256).
+// token signs one for all that is asked for (RFC 7519, ES256).
 func (s *tokenServer) token(subject string, scopes []string) (string, error) {
 	type access struct {
 		Type    string   `json:"type"`
@@ -137,7 +137,7 @@ func segments(parts ...any) (string, error) {
 	return strings.Join(out, "."), nil
 }
 
-// keySet is what the registry verifies tokens with (RFC 7517).
+// keySet returns the keys that the registry verifies tokens with (RFC 7517).
 func (s *tokenServer) keySet() ([]byte, error) {
 	point, err := s.key.PublicKey.Bytes() // 4, x, y
 	if err != nil {

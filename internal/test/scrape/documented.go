@@ -12,8 +12,8 @@ import (
 
 var row = regexp.MustCompile("(?m)^\\| `((?:mirrorchain|ign_server)_[a-z_]+(?:\\{[a-zA-Z,]+\\})?)` \\|")
 
-// Documented are the metrics in docs/operators.md with one of the prefixes, as
-// [Families.Names] has them.
+// Documented returns the metrics in docs/operators.md with one of the prefixes, in the
+// form of [Families.Names].
 func Documented(t testing.TB, prefixes ...string) (out []string) {
 	t.Helper()
 	mod, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()

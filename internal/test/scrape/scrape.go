@@ -39,7 +39,7 @@ func Get(ctx context.Context, addr string) (Families, error) {
 	return p.TextToMetricFamilies(resp.Body)
 }
 
-// Series is how many there are of names with the prefix.
+// Series returns how many there are of names with the prefix.
 func (f Families) Series(prefix string) (n int) {
 	for name, family := range f {
 		if strings.HasPrefix(name, prefix) {
@@ -49,8 +49,8 @@ func (f Families) Series(prefix string) (n int) {
 	return n
 }
 
-// Value is that of the one series with the name and labels, each KEY=VALUE; of a
-// histogram how often it was observed.
+// Value returns that of the one series with the name and labels, each KEY=VALUE. Of a
+// histogram it returns how often it was observed.
 func (f Families) Value(name string, labels ...string) (float64, error) {
 	slices.Sort(labels)
 	for _, m := range f[name].GetMetric() {
@@ -73,7 +73,7 @@ func (f Families) Value(name string, labels ...string) (float64, error) {
 	return 0, fmt.Errorf("there is no %s%v", name, labels)
 }
 
-// Names are those with one of the prefixes, as documentation has them:
+// Names returns those with one of the prefixes, as documentation has them:
 // "name{label,label}", sorted.
 func (f Families) Names(prefixes ...string) (out []string) {
 	for name, family := range f {
@@ -95,9 +95,9 @@ func (f Families) Names(prefixes ...string) (out []string) {
 	return out
 }
 
-// Lookups are errors about what every operator tells of its lookups after one that a
-// mirror at host answered, with rules from source: what was asked with which result and
-// who answered, the cache, the host, the rules and where they come from.
+// Lookups returns errors if f lacks what every operator tells after a lookup that a
+// mirror at host answered, with rules from source: the lookup with its result and who
+// answered, the cache, the host, the rules and where they come from.
 func (f Families) Lookups(host, source string) error {
 	var errs []error
 	atLeast := func(least float64, name string, labels ...string) {

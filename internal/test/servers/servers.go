@@ -51,7 +51,7 @@ func Find(module string) (dir string, err error) {
 	return dir, nil
 }
 
-// source is the module's folder in the checkout that holds the working directory.
+// source finds the module's folder in the checkout that holds the working directory.
 func source(module string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -70,7 +70,7 @@ func source(module string) (string, error) {
 	}
 }
 
-// target is where the binaries of the module in src belong.
+// target returns where the binaries of the module in src belong.
 func target(src, module string) (string, error) {
 	root := os.Getenv(EnvDir)
 	if root == "" {

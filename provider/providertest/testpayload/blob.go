@@ -13,7 +13,7 @@ type Blob struct {
 	generate func(io.Writer) error
 }
 
-// NewBlob is data as a blob of that media type.
+// NewBlob returns data as a blob of that media type.
 func NewBlob(mediaType string, data []byte) Blob {
 	return Blob{
 		Descriptor: Descriptor{MediaType: mediaType, Digest: Digest(data), Size: int64(len(data))},
@@ -36,7 +36,7 @@ func (b Blob) WriteTo(w io.Writer) (int64, error) {
 	return c.n, err
 }
 
-// Bytes is a copy of the content. A virtual blob is generated into memory.
+// Bytes returns a copy of the content. It generates a virtual blob into memory.
 func (b Blob) Bytes() []byte {
 	if b.generate == nil {
 		return bytes.Clone(b.data)

@@ -32,7 +32,7 @@ type (
 	}
 )
 
-// BootImagesConfigMap is the file 0000_50_installer_coreos-bootimages.yaml, nil
+// BootImagesConfigMap returns the file 0000_50_installer_coreos-bootimages.yaml, nil
 // with NoBootImages.
 func (r Release) BootImagesConfigMap() []byte {
 	r = r.withDefaults()
@@ -67,7 +67,7 @@ func writeBlock(b *strings.Builder, key string, v any) {
 	b.WriteString("\n")
 }
 
-// KubeVirtDigestRef is the KubeVirt boot image of the default stream, or of the
+// KubeVirtDigestRef returns the KubeVirt boot image of the default stream, or of the
 // stream of that name ("rhel-9", "rhel-10").
 func (r Release) KubeVirtDigestRef(streamName string) string {
 	return r.withDefaults().Repository + "@" + r.KubeVirtImage(streamName).Digest

@@ -2,23 +2,23 @@ package testpayload
 
 import "fmt"
 
-// ComponentDigest is the digest of that component's image.
+// ComponentDigest returns the digest of that component's image.
 func (r Release) ComponentDigest(name string) string { return r.ComponentImage(name).Digest }
 
-// ComponentImage is that component's image: a manifest without blobs, for whoever
+// ComponentImage returns that component's image: a manifest without blobs, for whoever
 // asks whether a registry has it.
 func (r Release) ComponentImage(name string) Image {
 	r = r.withDefaults()
 	return unreadable(name + "@" + r.Version + platformOf(r.Platform).Architecture)
 }
 
-// KubeVirtImage is the KubeVirt boot image of a stream, as ComponentImage is a
+// KubeVirtImage returns the KubeVirt boot image of a stream, as ComponentImage does a
 // component's; see [Release.KubeVirtDigestRef].
 func (r Release) KubeVirtImage(streamName string) Image {
 	return unreadable(r.withDefaults().kubevirtName(streamName))
 }
 
-// unreadable is an image whose blobs nobody has.
+// unreadable returns an image whose blobs nobody has.
 func unreadable(name string) Image {
 	config, layer := []byte("config of "+name), []byte("layer of "+name)
 	return Raw(OCIManifest, fmt.Appendf(nil,

@@ -26,26 +26,26 @@ type Entry struct {
 	Repeat int
 }
 
-// File is a regular file.
+// File returns a regular file.
 func File(name, body string) Entry { return Entry{Name: name, Body: []byte(body)} }
 
-// Executable is a regular file with mode 0755.
+// Executable returns a regular file with mode 0755.
 func Executable(name, body string) Entry {
 	return Entry{Name: name, Body: []byte(body), Mode: 0o755}
 }
 
-// Zeros is a regular file of size zero bytes that takes no memory.
+// Zeros returns a regular file of size zero bytes that takes no memory.
 func Zeros(name string, size int64) Entry { return Entry{Name: name, Zeros: size} }
 
-// Dir is a directory.
+// Dir returns a directory.
 func Dir(name string) Entry { return Entry{Name: name, Type: tar.TypeDir} }
 
-// Symlink is a symbolic link at name to target.
+// Symlink returns a symbolic link at name to target.
 func Symlink(name, target string) Entry {
 	return Entry{Name: name, Type: tar.TypeSymlink, Target: target}
 }
 
-// HardLink is a hard link at name to target, a path from the layer's root.
+// HardLink returns a hard link at name to target, a path from the layer's root.
 func HardLink(name, target string) Entry {
 	return Entry{Name: name, Type: tar.TypeLink, Target: target}
 }
@@ -61,7 +61,7 @@ func OpaqueWhiteout(dir string) Entry {
 	return Entry{Name: path.Join(dir, ".wh..wh..opq")}
 }
 
-// headerBytes is the header as it stands in the tar file.
+// headerBytes returns the header as it stands in the tar file.
 func (e Entry) headerBytes() ([]byte, error) {
 	var b bytes.Buffer
 	err := tar.NewWriter(&b).WriteHeader(e.header())

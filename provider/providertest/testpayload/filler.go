@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// filler is the i-th manifest that nothing reads: a custom resource definition
-// with prose in it, so that 800 of them compress to what a release's do.
+// filler returns the i-th manifest that nothing reads: a custom resource definition with
+// prose in it, so that 800 of them compress to the size of a release's.
 func filler(i int) (name string, body []byte) {
 	r := rand.New(rand.NewPCG(uint64(i), 0x6d697272))
 	kind := words[r.IntN(len(words))] + words[r.IntN(len(words))]

@@ -9,7 +9,7 @@ import (
 // releases, for tests that also run on those.
 const FolderVariable = "MIRRORCHAIN_TEST_PAYLOAD"
 
-// RealRelease is a release made of the files of a real 4.10 nightly that lie in
+// RealRelease returns a release made of the files of a real 4.10 nightly that lie in
 // folder: its image-references with 146 components, and its boot images, or with
 // MultiStream those of a 5.0 candidate.
 func RealRelease(folder string, boot BootImages) (Release, error) {

@@ -22,13 +22,13 @@ type Image struct {
 	Children []Image
 }
 
-// Config is the config blob.
+// Config returns the config blob.
 func (i Image) Config() Blob { return i.Blobs[0] }
 
-// Layers are the layers, from the bottom up.
+// Layers returns the layers, from the bottom up.
 func (i Image) Layers() []Blob { return i.Blobs[1:] }
 
-// Top is the topmost layer: the release layer of a release.
+// Top returns the topmost layer: the release layer of a release.
 func (i Image) Top() Blob { return i.Blobs[len(i.Blobs)-1] }
 
 // Spec describes an image by its layers.
@@ -115,13 +115,13 @@ func (s Spec) Image() (Image, error) {
 	return img, nil
 }
 
-// Raw is a manifest as it is, without blobs: for manifests that are wrong.
+// Raw returns a manifest as it is, without blobs: for manifests that are wrong.
 func Raw(mediaType string, body []byte) Image {
 	return Image{MediaType: mediaType, Digest: Digest(body), Manifest: body}
 }
 
-// Index is an index over images, in their order: a Docker manifest list if
-// docker is set, else an OCI index. Each descriptor has its image's platform.
+// Index returns an index over images, in their order: a Docker manifest list if docker
+// is set, else an OCI index. Each descriptor has its image's platform.
 func Index(docker bool, images ...Image) Image {
 	m := manifest{SchemaVersion: 2, MediaType: OCIIndex}
 	if docker {

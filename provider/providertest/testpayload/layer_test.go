@@ -49,7 +49,7 @@ func decompress(t *testing.T, b testpayload.Blob) io.Reader {
 	return pr
 }
 
-// list is the entries of a layer, one a line.
+// list returns the entries of a layer, one a line.
 func list(t *testing.T, b testpayload.Blob) (out []string) {
 	t.Helper()
 	for tr := unpack(t, b); ; {

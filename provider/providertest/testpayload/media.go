@@ -59,7 +59,7 @@ func platformOf(p provider.Platform) *Platform {
 	return &Platform{Architecture: p.Architecture, OS: p.OS, Variant: p.Variant}
 }
 
-// Digest is the sha256 digest of b, "sha256:...".
+// Digest returns the sha256 digest of b, "sha256:...".
 func Digest(b []byte) string {
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])

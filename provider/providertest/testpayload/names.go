@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// componentNames are n names, sorted: the well known ones first of all, then as
-// many of the others as it takes.
+// componentNames returns n names, sorted: the well known ones first of all, then as many
+// of the others as it takes.
 func componentNames(n int) []string {
 	names := []string{
 		"machine-config-operator", "hypershift", "cluster-config-api", "cli", "etcd",

@@ -111,7 +111,7 @@ func (r Release) Image() (Image, error) {
 	return img, nil
 }
 
-// Layer is the release layer alone.
+// Layer returns the release layer alone.
 func (r Release) Layer() Layer {
 	r = r.withDefaults()
 	files := map[string][]byte{
@@ -174,7 +174,7 @@ type (
 	}
 )
 
-// ImageReferences is the file image-references.
+// ImageReferences returns the file image-references.
 func (r Release) ImageReferences() []byte {
 	r = r.withDefaults()
 	s := imageStream{Kind: "ImageStream", APIVersion: "image.openshift.io/v1"}
@@ -208,11 +208,11 @@ func (r Release) ImageReferences() []byte {
 	return b
 }
 
-// ComponentNames are the names of the components, sorted.
+// ComponentNames returns the names of the components, sorted.
 func (r Release) ComponentNames() []string { return componentNames(r.withDefaults().Components) }
 
-// ComponentVersions are the versions that the components state: kubernetes,
-// kubectl and machine-os, as far as the release has their components.
+// ComponentVersions returns the versions that the components state: kubernetes, kubectl
+// and machine-os, as far as the release has their components.
 func (r Release) ComponentVersions() map[string]string {
 	versions := make(map[string]string)
 	for _, name := range r.ComponentNames() {
@@ -226,7 +226,7 @@ func (r Release) ComponentVersions() map[string]string {
 	return versions
 }
 
-// versionAnnotations are those of real releases: the operating system and
+// versionAnnotations returns those of real releases: the operating system and
 // Kubernetes, the latter from several components.
 func (r Release) versionAnnotations(component string) map[string]string {
 	const versions, names = "io.openshift.build.versions", "io.openshift.build.version-display-names"

@@ -51,7 +51,7 @@ func TestRelease(t *testing.T) {
 	img := testpayload.Must(r.Image())
 	wantConsistent(t, img)
 
-	// The reference payload of targets.md: three base layers of 50 MB, and a
+	// The reference payload of the benchmarks: three base layers of 50 MB, and a
 	// release layer of about 485 KB with 800 manifests.
 	if n := len(img.Layers()); n != 4 {
 		t.Fatalf("%d layers, want 4", n)

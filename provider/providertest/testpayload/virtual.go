@@ -21,10 +21,10 @@ var baseLayerDigests = [...]string{
 	"sha256:e3e9451e0c45b577bda72dbc73608cf27c5390eccef471167a78668eb3dde445",
 }
 
-// VirtualLayer is a layer with one file of about size zero bytes, stored
-// without compression in a gzip stream, so that the blob is about as large. Its
-// content is generated when it is read and matches its digest, for which it is
-// generated once here. n tells layers of one size apart.
+// VirtualLayer returns a layer with one file of about size zero bytes, stored without
+// compression in a gzip stream, so that the blob is about as large. Its content is
+// generated when it is read and matches its digest, for which it is generated once here.
+// n tells layers of one size apart.
 func VirtualLayer(docker bool, n int, size int64) Blob {
 	b := virtualLayer(docker, n, size)
 	h := sha256.New()
@@ -33,7 +33,7 @@ func VirtualLayer(docker bool, n int, size int64) Blob {
 	return b
 }
 
-// defaultBaseLayers are three of 50 MB, with digests worked out before.
+// defaultBaseLayers returns three of 50 MB, whose digests are worked out before.
 func defaultBaseLayers(docker bool) []Blob {
 	var blobs []Blob
 	for n, digest := range baseLayerDigests {

@@ -8,6 +8,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/mirrorchain/mirrorchain/internal/sleep"
 )
 
 const (
@@ -41,7 +43,7 @@ func (s *source) Watch(ctx context.Context, changed func()) error {
 				absent = true
 				changed()
 			}
-			if err := sleep(ctx, s.absentPoll); err != nil {
+			if err := sleep.For(ctx, s.absentPoll); err != nil {
 				return err
 			}
 		default:
@@ -88,15 +90,4 @@ func (s *source) watchOnce(ctx context.Context, changed func()) error {
 		return errors.New("the server ended the watch at once")
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

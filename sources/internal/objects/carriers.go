@@ -44,7 +44,7 @@ func wrapperOf(group, kind string) (wrapper, bool) {
 }
 
 // unwrap reads the objects inside o.
-func (r *reader) unwrap(o Object, w wrapper, fields []field, depth int) error {
+func (r *reader) unwrap(o Object, n *yaml.Node, w wrapper, fields []field, depth int) error {
 	list := &yaml.Node{}
 	for i, name := range w.path {
 		list = get(fields, name)
@@ -63,7 +63,7 @@ func (r *reader) unwrap(o Object, w wrapper, fields []field, depth int) error {
 		return err
 	}
 	if len(items) == 0 { // object-templates-raw, and the like
-		return r.skip(o, fields)
+		return r.skipNode(o, fields, n)
 	}
 	for _, item := range items {
 		fields, err := r.fields(o, "a template", item)
@@ -92,7 +92,7 @@ func documentKeys() []string { return []string{"config", "idms.yaml", "itms.yaml
 const confKey = "registries.conf"
 
 // configMap reads the keys of a ConfigMap that are known to hold policies.
-func (r *reader) configMap(o Object, fields []field) error {
+func (r *reader) configMap(o Object, n *yaml.Node, fields []field) error {
 	data, err := r.fields(o, "data", get(fields, "data"))
 	if err != nil {
 		return err
@@ -123,7 +123,10 @@ func (r *reader) configMap(o Object, fields []field) error {
 			return err
 		}
 	}
-	if !read {
+	if !read && !slices.ContainsFunc(data, func(f field) bool { return f.name == confKey }) {
+		return r.skipNode(o, fields, n)
+	}
+	if !read { // its registries.conf is another program's
 		return r.skip(o, fields)
 	}
 	for _, f := range rest {

@@ -66,7 +66,7 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		}
 		return r.items(o, "items", listed, get(fields, "items"), depth)
 	case wraps:
-		return r.unwrap(o, wrap, fields, depth)
+		return r.unwrap(o, n, wrap, fields, depth)
 	case o.Kind == contentPolicyKind:
 		return invalid(o.String(), "nothing reads the kind %s, nodes included; state it as %s, and as %s where tags are mirrored",
 			contentPolicyKind, IDMS().Name, ITMS().Name)
@@ -77,7 +77,7 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	case o.Kind == "MachineConfig" && group == "machineconfiguration.openshift.io":
 		return r.machineConfig(o, fields)
 	case o.Kind == "ConfigMap" && apiVersion == "v1":
-		return r.configMap(o, fields)
+		return r.configMap(o, n, fields)
 	case o.Kind == "InstallConfig", o.Kind == "" && looksLikeInstallConfig(fields):
 		return r.installConfig(o, fields)
 	case o.Kind == "" && isIgnition(fields):

@@ -60,7 +60,7 @@ func (r *reader) document(raw map[string]any) ([]table, error) {
 		"credential-helpers":                 texts("credential-helpers", new([]string)),
 		shortNameMode:                        text(shortNameMode, &mode),
 		"additional-layer-store-auth-helper": text("additional-layer-store-auth-helper", new(string)),
-		"aliases":                            aliases,
+		"aliases":                            r.aliases,
 	}, nil)
 	if err == nil {
 		err = checkSearch(search)

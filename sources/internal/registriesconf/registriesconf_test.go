@@ -171,6 +171,15 @@ func TestInvalid(t *testing.T) {
 		{"type of the table", "registry = 1\n", where, "line 1"},
 		{"one key, two spellings", table("blocked = true\nBlocked = false\n"), where, "same key"},
 		{"one table, two spellings", table("[[Registry]]\nlocation = \"b.io\"\n"), where, "same key"},
+		{"an alias with a tag", "[aliases]\nx = 'a.io/x:1'\n", where, `the alias "x" = "a.io/x:1": a tag has no place here`},
+		{"an alias with a digest", "[aliases]\nx = 'a.io/x@sha256:" + strings.Repeat("0", 64) + "'\n", where, "a digest has no place here"},
+		{"an alias without a registry", "[aliases]\nx = 'library/x'\n", where, "want REGISTRY/REPOSITORY"},
+		{"an alias of what is no short name", "[aliases]\n'a.io/x' = 'a.io/x'\n", where, "a short name has no registry"},
+		{"an alias that is a number", "[aliases]\nx = 1\n", where, `the alias "x" must be a string, not a number`},
+		{"a search registry with a path", "unqualified-search-registries = ['a.io/x']\n", where, `the entry "a.io/x"; want HOST or HOST:PORT`},
+		{"a search registry with a scheme", "unqualified-search-registries = ['https://a.io']\n", where, "has a scheme"},
+		{"search registries as a string", "unqualified-search-registries = 'a.io'\n", where, "must be a list of strings, not a string"},
+		{"a misspelt mode", "short-name-mode = 'enforced'\n", where, "want enforcing, permissive or disabled"},
 		{"not UTF-8", "[[registry]]\nlocation = \"\xff\"\n", where, "UTF-8"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

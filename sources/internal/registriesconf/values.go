@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -100,36 +101,25 @@ func checkSearch(registries []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", unqualifiedSearch, err)
 		}
-		if !isHost(host) {
+		if !domain.MatchString(host) {
 			return fmt.Errorf("%s has the entry %q; want HOST or HOST:PORT alone", unqualifiedSearch, entry)
 		}
 	}
 	return nil
 }
 
-// isHost reports whether s is the domain of a reference, as the regular expression
-// DomainRegexp of distribution/reference has it.
-func isHost(s string) bool {
-	ref, err := imageref.Parse(s + "/a")
-	if err == nil && ref.Registry() == s {
-		return true
-	}
-	// A host without a dot is read as part of a name there, and is a domain all the same.
-	name, port, hasPort := strings.Cut(s, ":")
-	label := name != "" && !strings.HasPrefix(name, "-") && !strings.HasSuffix(name, "-")
-	for _, c := range []byte(name) {
-		label = label && ('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-')
-	}
-	return label && (!hasPort || port != "" && strings.Trim(port, "0123456789") == "") || s == "docker.io" || s == "index.docker.io"
-}
+// domain is DomainRegexp of containers/image's docker/reference, anchored: IPv6 addresses
+// are none there.
+var domain = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*(:[0-9]+)?$`)
 
 // aliases reads [aliases] and refuses what nodes refuse (sysregistriesv2
 // newShortNameAliasCache): a short name with a registry, a tag or a digest, and a value
 // that is not REGISTRY/REPOSITORY. An empty value removes an alias.
-func aliases(v any) error {
+// What is no table is ignored, as their decoder ignores it.
+func (r *reader) aliases(v any) error {
 	raw, ok := v.(map[string]any)
 	if !ok {
-		return fmt.Errorf("aliases must be a table, not %s", describe(v))
+		r.warnings = append(r.warnings, warning(fmt.Sprintf("%s: aliases must be an [aliases] table, not %s, and is ignored, as nodes ignore it", r.where, describe(v)), r.where))
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		var value string

@@ -1,75 +1,100 @@
 package controller
 
 import (
-	"net/http"
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/process"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
-// Command is the command ignition-server, of its own binary and of
+// Command returns the command ignition-server, of its own binary and of
 // control-plane-operator. Flags and environment are HyperShift's, and a few more.
 func Command(version string) *cobra.Command {
-	o := Options{LookupEnv: os.LookupEnv}
-	var metrics, health, kubeconfig, level string
-	var certDirs, bundles []string
-	cmd := &cobra.Command{
-		Use: Name, Short: "serve Ignition payloads to the nodes of a hosted cluster", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Namespace = os.Getenv("MY_NAMESPACE")
-			log, err := operator.NewLogger(cmd.ErrOrStderr(), level)
-			if err != nil {
-				return err
-			}
-			operator.SetProcessLogger(log)
-			o.Clients = payload.Clients{Bundles: bundles, CertDirs: certDirs, Proxy: payload.ProxyEnv(os.Environ())}
-			agent := Name + "/" + version
-			rest, err := operator.RESTConfig(kubeconfig, agent)
-			if err != nil {
-				return err
-			}
-			base, err := registry.New(registry.Config{
-				TLS: trust.Registries(bundles, certDirs, log), Proxy: http.ProxyFromEnvironment, UserAgent: agent,
-			})
-			if err != nil {
-				return err
-			}
-			defer base.Close()
-			reaper, err := process.NewReaper()
-			if err != nil {
-				return err
-			}
-			s, err := New(cmd.Context(), Process{
-				Options: o, REST: rest, Base: base, Log: log, MetricsAddr: metrics, HealthAddr: health, Linger: linger, Reaper: reaper,
-			})
-			if err != nil {
-				return err
-			}
-			return s.Start(cmd.Context())
-		},
+	f := flags{
+		Flags:   operator.Flags{MetricsAddr: operator.DefaultMetricsAddr, HealthAddr: operator.DefaultHealthAddr},
+		options: Options{LookupEnv: os.LookupEnv},
+		image:   resource.MustParse("4Gi"), cache: resource.MustParse("2Gi"),
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.Addr, "addr", "0.0.0.0:9090", "serve payloads and /healthz over HTTPS on `HOST:PORT`")
-	f.StringVar(&o.CertFile, "cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt", "the serving certificate, PEM; followed")
-	f.StringVar(&o.KeyFile, "key-file", "/var/run/secrets/ignition/serving-cert/tls.key", "its key, PEM; followed")
-	f.StringVar(&o.RegistryOverrides, "registry-overrides", "=", "registries to replace in images of the release, `SOURCE=TARGET,...`")
-	f.StringVar(&o.OverridesFile, "overrides-file", "", "read mirror rules from this `FILE`, and follow it, instead of from $MIRRORCHAIN_OVERRIDES or $OPENSHIFT_IMG_OVERRIDES")
-	f.StringVar(&o.Platform, "platform", "", "the `PLATFORM` of the hosted cluster, as in its API")
-	f.StringVar(&o.WorkDir, "work-dir", "/payloads", "`DIR` to make payloads in, and to keep them and what they are made of across restarts")
-	f.StringVar(&o.FeatureGate, "feature-gate-manifest", "/shared/99_feature-gate.yaml", "the FeatureGate of the hosted cluster, YAML")
-	f.StringVar(&o.OSRelease, "os-release", "/usr/lib/os-release", "`FILE` that says what system this is, which the release's programs are to run on")
-	f.IntVar(&o.Parallel, "parallel", 4, "how many payloads are made at once")
-	f.StringVar(&metrics, "metrics-addr", "0.0.0.0:8080", "serve /metrics on `HOST:PORT`; 0 for not at all")
-	f.StringVar(&health, "health-addr", "0", "serve /healthz and /readyz, which says how the mirror rules are, in plain HTTP on `HOST:PORT` too; 0 for not at all")
-	f.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig file to connect with; as kubectl finds one, or the pod's own account, if not set")
-	f.StringArrayVar(&certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "a folder with certificates of registries, REGISTRY[:PORT]/*.crt; may be given more than once")
-	f.StringArrayVar(&bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
-	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd := &cobra.Command{
+		Use: Name, Short: "serve Ignition payloads to the nodes of a hosted cluster", Version: version, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, version) },
+	}
+	f.register(cmd)
 	return cmd
 }
+
+// flags are those of the command. Names that HyperShift has mean what they mean there.
+type flags struct {
+	operator.Flags
+	options      Options
+	image, cache resource.Quantity
+}
+
+func (f *flags) register(cmd *cobra.Command) {
+	s := cmd.Flags()
+	f.Register(s)
+	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
+	o := &f.options
+	s.StringVar(&o.Addr, "addr", "0.0.0.0:9090", "serve payloads, /healthz and /readyz, over HTTPS, on `HOST:PORT`")
+	s.StringVar(&o.CertFile, "cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt", "`FILE` of the serving certificate, PEM; followed")
+	s.StringVar(&o.KeyFile, "key-file", "/var/run/secrets/ignition/serving-cert/tls.key", "`FILE` of its key, PEM; followed")
+	s.StringVar(&o.RegistryOverrides, "registry-overrides", "=", "replace registries in images of the release: `SOURCE=TARGET,...`")
+	s.StringVar(&o.Platform, "platform", "", "the `PLATFORM` of the hosted cluster, as in its API")
+	s.StringVar(&o.WorkDir, "work-dir", "/payloads", "`DIR` to make payloads in, and to keep them and the files they are made of across restarts")
+	s.StringVar(&o.FeatureGate, "feature-gate-manifest", "/shared/99_feature-gate.yaml", "`FILE` with the FeatureGate of the hosted cluster, YAML")
+	s.StringVar(&o.OSRelease, "os-release", "/usr/lib/os-release", "`FILE` that says which system the release's programs run on here")
+	s.IntVar(&o.Parallel, "parallel", 4, "make this many payloads at once")
+	s.Var(&quantity{&f.image}, "image-disk", "let an image have `SIZE` on disk while its files are read")
+	s.Var(&quantity{&f.cache}, "file-cache", "keep files of images up to `SIZE` in the work directory")
+}
+
+func (f *flags) run(cmd *cobra.Command, version string) error {
+	p, err := f.Start(cmd, Name, version)
+	if err != nil {
+		return err
+	}
+	p.Registry.Limits.Extract = f.image.Value()
+	base, err := registry.New(p.Registry)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	reaper, err := process.NewReaper()
+	if err != nil {
+		return err
+	}
+	o := f.options
+	o.Namespace, o.FileCache = os.Getenv("MY_NAMESPACE"), f.cache.Value()
+	o.Clients.Bundles, o.Clients.CertDirs = f.TrustFiles()
+	o.Clients.Proxy = payload.ProxyEnv(os.Environ())
+	s, err := New(cmd.Context(), Process{
+		Options: o, REST: p.REST, Base: base, Log: p.Log, MetricsAddr: f.MetricsAddr, HealthAddr: f.HealthAddr,
+		Linger: linger, Reaper: reaper,
+	})
+	if err != nil {
+		return err
+	}
+	return s.Start(cmd.Context())
+}
+
+// quantity is a flag with a number of bytes above zero, such as 4Gi.
+type quantity struct{ value *resource.Quantity }
+
+func (q *quantity) String() string { return q.value.String() }
+func (q *quantity) Type() string   { return "SIZE" }
+func (q *quantity) Set(text string) error {
+	v, err := resource.ParseQuantity(text)
+	if err != nil || v.Value() <= 0 {
+		return errSize
+	}
+	*q.value = v
+	return nil
+}
+
+var errSize = errors.New("want a number of bytes above zero, such as 4Gi")

@@ -18,49 +18,50 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
-// teller tells the cluster what was served: these are [httpserver.Hooks]. Only who had a
-// token causes anything.
-type teller struct {
+// events reports to the cluster what was served. Its methods are [httpserver.Hooks], which
+// only requests with a valid token cause.
+type events struct {
 	client    client.Client
 	namespace string
-	events    *record.EventCorrelator // counts what repeats, and holds back floods
+	correlate *record.EventCorrelator // counts repetitions, and holds floods back
 	log       *zap.Logger
 }
 
-func newTeller(c client.Client, namespace string, log *zap.Logger) *teller {
-	return &teller{client: c, namespace: namespace, events: record.NewEventCorrelator(clock.RealClock{}), log: log}
+func newEvents(c client.Client, namespace string, log *zap.Logger) *events {
+	return &events{client: c, namespace: namespace, correlate: record.NewEventCorrelator(clock.RealClock{}), log: log}
 }
 
-// secret reads the metadata of a token Secret. It is nil if that is gone, whatever has
-// its name now.
-func (t *teller) secret(ctx context.Context, of httpserver.Secret) (*metav1.PartialObjectMetadata, error) {
+// secret reads the metadata of a token Secret. It returns nil if that is gone, even if
+// another one has its name now.
+func (e *events) secret(ctx context.Context, of httpserver.Secret) (*metav1.PartialObjectMetadata, error) {
 	m := new(metav1.PartialObjectMetadata)
 	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := t.client.Get(ctx, types.NamespacedName{Namespace: t.namespace, Name: of.Name}, m)
+	err := e.client.Get(ctx, types.NamespacedName{Namespace: e.namespace, Name: of.Name}, m)
 	if err != nil || of.UID != "" && of.UID != string(m.UID) {
 		return nil, client.IgnoreNotFound(err)
 	}
 	return m, nil
 }
 
-// served writes the event of a payload that was served. Events are a help to people;
-// one that cannot be written is lost.
-func (t *teller) served(ctx context.Context, secret httpserver.Secret) {
-	if err := t.event(ctx, secret); err != nil && ctx.Err() == nil {
-		t.log.Warn("an event is lost", zap.String("secret", secret.Name), zap.Error(err))
+// served writes the event for a payload that was served. One that cannot be written is
+// lost: events only help people.
+func (e *events) served(ctx context.Context, secret httpserver.Secret) {
+	if err := e.event(ctx, secret); err != nil && ctx.Err() == nil {
+		e.log.Warn("an event is lost", zap.String("secret", secret.Name), zap.Error(err))
 	}
 }
 
-func (t *teller) event(ctx context.Context, secret httpserver.Secret) error {
-	s, err := t.secret(ctx, secret)
+// event writes the event, or counts a repetition.
+func (e *events) event(ctx context.Context, secret httpserver.Secret) error {
+	s, err := e.secret(ctx, secret)
 	if s == nil || err != nil {
 		return err
 	}
 	now := metav1.Now()
-	r, err := t.events.EventCorrelate(&corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s.%x", s.Name, time.Now().UnixNano()), Namespace: t.namespace},
+	r, err := e.correlate.EventCorrelate(&corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s.%x", s.Name, time.Now().UnixNano()), Namespace: e.namespace},
 		InvolvedObject: corev1.ObjectReference{
-			APIVersion: "v1", Kind: "Secret", Namespace: t.namespace, Name: s.Name, UID: s.UID,
+			APIVersion: "v1", Kind: "Secret", Namespace: e.namespace, Name: s.Name, UID: s.UID,
 		},
 		Type: corev1.EventTypeNormal, Reason: "GetPayload", Message: "a node fetched its payload", Count: 1,
 		FirstTimestamp: now, LastTimestamp: now,
@@ -69,23 +70,23 @@ func (t *teller) event(ctx context.Context, secret httpserver.Secret) error {
 	if err != nil || r.Skip {
 		return err
 	}
-	e := r.Event
-	if e.Count > 1 {
-		err = t.client.Patch(ctx, e, client.RawPatch(types.StrategicMergePatchType, r.Patch))
+	event := r.Event
+	if event.Count > 1 {
+		err = e.client.Patch(ctx, event, client.RawPatch(types.StrategicMergePatchType, r.Patch))
 	}
-	if e.Count == 1 || apierrors.IsNotFound(err) { // it has expired
-		e.ResourceVersion = ""
-		err = t.client.Create(ctx, e)
+	if event.Count == 1 || apierrors.IsNotFound(err) { // it has expired
+		event.ResourceVersion = ""
+		err = e.client.Create(ctx, event)
 	}
 	if err == nil {
-		t.events.UpdateState(e)
+		e.correlate.UpdateState(event)
 	}
 	return err
 }
 
 // reached annotates a token Secret whose payload a node has fetched.
-func (t *teller) reached(ctx context.Context, secret httpserver.Secret) error {
-	s, err := t.secret(ctx, secret)
+func (e *events) reached(ctx context.Context, secret httpserver.Secret) error {
+	s, err := e.secret(ctx, secret)
 	if s == nil || err != nil {
 		return err
 	}
@@ -98,5 +99,5 @@ func (t *teller) reached(ctx context.Context, secret httpserver.Secret) error {
 	}
 	s.Annotations[tokens.AnnotationReached] = "True"
 	// Without a lock: nobody writes another value.
-	return client.IgnoreNotFound(t.client.Patch(ctx, s, client.MergeFrom(base)))
+	return client.IgnoreNotFound(e.client.Patch(ctx, s, client.MergeFrom(base)))
 }

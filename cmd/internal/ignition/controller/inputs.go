@@ -39,8 +39,8 @@ func isInput(name string) bool {
 	}, name)
 }
 
-// gather reads what the payload of a token Secret is made of. Errors name the object
-// and hold nothing of it.
+// gather reads what the payload of a token Secret is made of. Errors name the object and
+// hold none of its content.
 func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform string) (payload.Inputs, error) {
 	config, err := payload.DecodeConfig(s.Data[tokens.KeyConfig])
 	if err != nil {
@@ -109,7 +109,7 @@ func (g gatherer) secret(ctx context.Context, name, key string) ([]byte, error) 
 	return value, nil
 }
 
-// configMap is nil where there is none.
+// configMap reads a ConfigMap. It returns nil if there is none.
 func (g gatherer) configMap(ctx context.Context, name string) (*corev1.ConfigMap, error) {
 	c := new(corev1.ConfigMap)
 	err := g.Get(ctx, types.NamespacedName{Namespace: g.namespace, Name: name}, c)
@@ -122,8 +122,8 @@ func (g gatherer) configMap(ctx context.Context, name string) (*corev1.ConfigMap
 	return c, nil
 }
 
-// cloudConfig is the cloud provider's configuration, nil where the platform has none
-// or where it is not there yet.
+// cloudConfig reads the cloud provider's configuration. It returns nil if the platform
+// has none, or if it does not exist yet.
 func (g gatherer) cloudConfig(ctx context.Context, platform, want string) (*payload.CloudConfig, error) {
 	name, ok := map[string]string{"Azure": configAzure, "OpenStack": configOpenStack}[platform]
 	if !ok {
@@ -148,10 +148,10 @@ func (g gatherer) cloudConfig(ctx context.Context, platform, want string) (*payl
 	return &payload.CloudConfig{Manifest: manifest, Hash: hash}, nil
 }
 
-// cloudConfigHash is want if that is the hash of data, and else another one. What
-// exactly a producer of token Secrets hashes is nowhere written down: the value of
-// cloud.conf as a string or as bytes, or the whole data, printed or as JSON. Each of
-// them says that the content is the one meant, so each will do.
+// cloudConfigHash returns want if that is the hash of data, and else another one. It is
+// not documented what a producer of token Secrets hashes: the value of cloud.conf as a
+// string or as bytes, or the whole data, printed or as JSON. Each of them identifies the
+// content, so each is accepted.
 func cloudConfigHash(data map[string]string, want string) (string, error) {
 	text, err := json.Marshal(data) // keys are sorted, as those of printed maps are
 	if err != nil {

@@ -11,71 +11,70 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// memory is what a replica knows of its own work on token Secrets. It keeps replicas
-// that fare differently from answering each other's reports for ever: each report is a
-// change, and each change has the others look again. So a success is told once, and a
-// failure is not tried again before its time merely because somebody wrote to the
-// Secret. The zero value knows nothing.
+// memory is what a replica knows of its own work on token Secrets. It keeps replicas with
+// different results from answering each other's reports for ever: each report is a change,
+// and each change has the others reconcile. So a success is reported once, and a write to
+// the Secret does not end the wait after a failure. The zero value knows nothing.
 type memory struct {
-	mu     sync.Mutex
-	told   map[string]telling // what a success was told for, by Secret
-	failed map[string]setback // by Secret
-	inputs int                // how often what payloads are made of has changed
+	mu       sync.Mutex
+	reported map[string]report     // successes, by Secret
+	failed   map[string]retryState // by Secret
+	inputs   int                   // counts the changes of objects that payloads are made of
 }
 
-// telling is a success that a Secret was told of.
-type telling struct {
+// report is a success that was written to a Secret.
+type report struct {
 	of   types.UID
 	kind string // the upgrade type
 }
 
-func tellingOf(s *corev1.Secret) telling {
-	return telling{s.UID, s.Annotations[tokens.AnnotationUpgradeType]}
+func reportOf(s *corev1.Secret) report {
+	return report{s.UID, s.Annotations[tokens.AnnotationUpgradeType]}
 }
 
-// setback is a failure that is to be tried again later.
-type setback struct {
-	of    *corev1.Secret // what it asked for
+// retryState is a failure that is tried again later.
+type retryState struct {
+	of    *corev1.Secret // with what it asked for
 	rules *policy.Rules
 	tries int
 	until time.Time
 }
 
-// success notes that the Secret says of its payload what it should.
+// success records that a success was written to the Secret.
 func (m *memory) success(s *corev1.Secret) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.told == nil {
-		m.told = map[string]telling{}
+	if m.reported == nil {
+		m.reported = map[string]report{}
 	}
-	m.told[s.Name] = tellingOf(s)
+	m.reported[s.Name] = reportOf(s)
 	delete(m.failed, s.Name)
 }
 
-// isTold reports whether there was a success since the last failure.
-func (m *memory) isTold(s *corev1.Secret) bool {
+// isReported reports whether there was a success since the last failure.
+func (m *memory) isReported(s *corev1.Secret) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	told, ok := m.told[s.Name]
-	return ok && told == tellingOf(s)
+	last, ok := m.reported[s.Name]
+	return ok && last == reportOf(s)
 }
 
-// begin is to be called before a payload is tried; failure wants what it returns.
+// begin is called before a payload is tried. Pass its result to failure.
 func (m *memory) begin() (inputs int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.inputs
 }
 
-// failure notes that there is no payload. It is tried again at once if something that
+// failure records that there is no payload. It is tried again at once if an object that
 // payloads are made of has changed since begin.
 func (m *memory) failure(s *corev1.Secret, rules *policy.Rules, inputs int, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil {
-		m.failed = map[string]setback{}
+		m.failed = map[string]retryState{}
 	}
-	delete(m.told, s.Name)
+	delete(m.reported, s.Name)
 	if inputs != m.inputs {
 		delete(m.failed, s.Name)
 		return
@@ -85,11 +84,11 @@ func (m *memory) failure(s *corev1.Secret, rules *policy.Rules, inputs int, now 
 	if tries < 7 {
 		pause = min(pause, firstRetry<<(tries-1))
 	}
-	m.failed[s.Name] = setback{s, rules, tries, now.Add(pause)}
+	m.failed[s.Name] = retryState{s, rules, tries, now.Add(pause)}
 }
 
-// wait is how long to leave the Secret alone: while it asks for what failed, with the
-// same rules, and the pause is not over.
+// wait returns how long not to try: the rest of the pause after a failure, as long as the
+// Secret asks for the same and the rules are the same.
 func (m *memory) wait(s *corev1.Secret, rules *policy.Rules, now time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,18 +99,18 @@ func (m *memory) wait(s *corev1.Secret, rules *policy.Rules, now time.Time) time
 	return max(0, f.until.Sub(now))
 }
 
-// hurry ends all pauses: something that payloads are made of has changed.
-func (m *memory) hurry() {
+// endWaits ends all pauses, since an object has changed that payloads are made of.
+func (m *memory) endWaits() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inputs++
 	clear(m.failed)
 }
 
-// forget drops what is known of a Secret.
+// forget drops the state of a Secret.
 func (m *memory) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.told, name)
+	delete(m.reported, name)
 	delete(m.failed, name)
 }

@@ -18,7 +18,7 @@ func TestInputsChangeWhileAPayloadIsMade(t *testing.T) {
 		t.Fatal("no pause after a failure")
 	}
 	began := m.begin()
-	m.hurry()
+	m.endWaits()
 	m.failure(s, nil, began, now)
 	if wait := m.wait(s, nil, now); wait != 0 {
 		t.Errorf("the new input waits for %v", wait)

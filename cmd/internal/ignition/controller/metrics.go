@@ -9,7 +9,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
-// Metrics are those of HyperShift's ignition server, by its names.
+// Metrics are the metrics of HyperShift's ignition server, under its names.
 type Metrics struct {
 	requests  *prometheus.CounterVec
 	rotations prometheus.Counter

@@ -2,8 +2,8 @@ package controller
 
 import "sync"
 
-// pass is the first pass over the token Secrets that were there when the server
-// started: each is served, or was tried in vain, or is gone. The zero value has not
+// pass is the first pass over the token Secrets that existed when the server started. It
+// is over when each of them is served, has failed or is gone. The zero value has not
 // begun.
 type pass struct {
 	mu    sync.Mutex
@@ -20,7 +20,7 @@ func (p *pass) begin(names []string) {
 	}
 }
 
-// done notes that a Secret had its turn.
+// done records that a Secret was reconciled.
 func (p *pass) done(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +34,7 @@ func (p *pass) underWay() bool {
 	return len(p.left) > 0
 }
 
-// over reports whether all had their turn.
+// over reports whether all were reconciled.
 func (p *pass) over() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,20 +19,19 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// Name is the server's: of its logs, its events and its field ownership.
+// Name is the server's name in logs, in events and as an owner of fields.
 const Name = hypershift.IgnitionServer
 
 const (
-	// again is how soon a Secret is looked at again that somebody else wrote meanwhile.
-	again = 200 * time.Millisecond
-	// whenBusy is how soon one is that waits for other payloads.
-	whenBusy = time.Second
+	// conflictRequeue is the wait before a Secret is reconciled again that somebody else has
+	// written meanwhile.
+	conflictRequeue = 200 * time.Millisecond
 )
 
 var (
-	// errChanged says that a Secret asks for something else meanwhile, or is gone.
+	// errChanged says that a Secret asks for something else by now, or is gone.
 	errChanged = errors.New("the token secret has changed")
-	// errBusy says that as many payloads are being made as may be at once.
+	// errBusy says that the Secret waits for a slot.
 	errBusy = errors.New("other payloads are being made")
 )
 
@@ -42,30 +41,32 @@ type Reconciler struct {
 	// Client reads Secrets and ConfigMaps from the API server, not from a cache: a
 	// token must not be judged by an old version of its Secret.
 	Client client.Client
-	// Platform is that of the hosted cluster, as in its API.
+	// Platform is the platform of the hosted cluster, as in its API.
 	Platform  string
 	Store     *tokens.Store
 	Generator payload.Generator
 	Release   *ReleaseInfo
 	Metrics   *Metrics
 	Log       *zap.Logger
-	// Rules are the current ones: with others a payload that could not be made is tried
-	// at once. Nil is none.
+	// Rules returns the rules in force. When they change, a payload that could not be made
+	// is tried at once. Nil is none.
 	Rules func() *policy.Rules
-	// Now is the time; nil is [time.Now].
+	// Now returns the time; nil is [time.Now].
 	Now func() time.Time
 	// Limit is how long making one payload may take; 0 is 10 min.
 	Limit time.Duration
-	// Turns is how many payloads are made at once: with more at hand the reconciler
-	// comes back to a Secret and keeps no worker waiting. Nil is any number.
-	Turns chan struct{}
+	// Slots bounds how many payloads are made at once; nil is any number.
+	Slots *Slots
 
 	memory memory
 	first  pass
 }
 
-// Reconcile brings one token Secret, and what is served for it, up to date.
+// Reconcile brings one token Secret, and the payload served for it, up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if r.Slots != nil {
+		defer r.Slots.settle(ctx, req.Name)
+	}
 	secret := new(corev1.Secret)
 	err := r.Client.Get(ctx, req.NamespacedName, secret)
 	gone := apierrors.IsNotFound(err)
@@ -73,7 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("reading token secret %s: %w", req.Name, err)
 	}
 	if !gone {
-		// Of one that was deleted and made again between two looks only the second is seen.
+		// A Secret may have been deleted and created again since it was read last.
 		if err := r.Store.ForgetOthers(ctx, req.Name, string(secret.UID)); err != nil {
 			return ctrl.Result{}, fmt.Errorf("token secret %s: %w", req.Name, err)
 		}
@@ -92,8 +93,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if e != nil {
 			r.notKept(secret.Name, e)
 		}
-		if !ok { // its time has just run out
-			return ctrl.Result{RequeueAfter: again}, nil
+		if !ok { // it has expired this moment
+			return ctrl.Result{RequeueAfter: conflictRequeue}, nil
 		}
 		err = r.served(ctx, secret, state)
 	case plan.Generate:
@@ -104,14 +105,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	default:
 		err = r.served(ctx, secret, state)
 	}
-	if ctx.Err() != nil { // we are about to end; nothing is wrong with the Secret
+	if ctx.Err() != nil { // the server ends; nothing is wrong with the Secret
 		return ctrl.Result{}, ctx.Err()
 	}
 	switch {
 	case apierrors.IsConflict(err) || errors.Is(err, errChanged):
-		return ctrl.Result{RequeueAfter: again}, nil
-	case errors.Is(err, errBusy):
-		return ctrl.Result{RequeueAfter: whenBusy}, nil
+		return ctrl.Result{RequeueAfter: conflictRequeue}, nil
+	case errors.Is(err, errBusy): // it is woken; until then only its expiry matters
+		return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
 	}
 	if _, ok := errors.AsType[*hypershift.ReadError](err); !ok {
 		r.first.done(req.Name)
@@ -155,9 +156,8 @@ func (r *Reconciler) forget(ctx context.Context, name string, secret *corev1.Sec
 	return nil
 }
 
-// rotate gives the Secret a new token. Only once that is written it is served: a token
-// that nobody was told of would take up room, and one that another replica's has
-// replaced could never be asked for.
+// rotate gives the Secret a new token, and serves it once it is written: an unwritten one
+// would take up room, and nobody could ask for one that another replica has replaced.
 func (r *Reconciler) rotate(ctx context.Context, secret *corev1.Secret, state tokens.State) error {
 	if p, ok := r.Store.Lookup(state.Token); ok {
 		r.Release.Note(secret.Name, p.Missing)
@@ -176,24 +176,22 @@ func (r *Reconciler) rotate(ctx context.Context, secret *corev1.Secret, state to
 	return nil
 }
 
-// generate makes a payload and has it served, or says why there is none.
+// generate makes a payload and serves it, or reports why there is none.
 func (r *Reconciler) generate(ctx context.Context, secret *corev1.Secret, state tokens.State) error {
-	if r.Turns != nil {
-		select {
-		case r.Turns <- struct{}{}:
-			defer func() { <-r.Turns }()
-		default:
+	if r.Slots != nil {
+		if !r.Slots.take(secret.Name) {
 			return errBusy
 		}
+		defer r.Slots.give(ctx)
 	}
 	r.Metrics.misses.Inc()
 	start, rules, inputs := time.Now(), r.rules(), r.memory.begin()
 	result, err := r.make(ctx, secret)
 	if ctx.Err() != nil {
-		return ctx.Err() // whatever failed, it failed because we end
+		return ctx.Err() // whatever failed, it failed because the server ends
 	}
 	if _, ok := errors.AsType[*hypershift.ReadError](err); ok {
-		return err // the API server's trouble, and not the Secret's
+		return err // the API server is at fault, and not the Secret
 	}
 	if err != nil {
 		r.memory.failure(secret, rules, inputs, r.now())
@@ -201,12 +199,12 @@ func (r *Reconciler) generate(ctx context.Context, secret *corev1.Secret, state 
 			r.Release.Note(secret.Name, e.Missing)
 		}
 		reason, message := payload.Report(err)
-		_, told := r.report(ctx, secret, failure(reason, message))
-		return errors.Join(fmt.Errorf("making the payload of token secret %s: %w", secret.Name, err), told)
+		_, reported := r.report(ctx, secret, failure(reason, message))
+		return errors.Join(fmt.Errorf("making the payload of token secret %s: %w", secret.Name, err), reported)
 	}
 	r.Metrics.seconds.Observe(time.Since(start).Seconds())
-	// What it does not ask for any more is not to be served. An API server that cannot
-	// be asked keeps no node waiting: see served.
+	// A payload that the Secret does not ask for any more must not be served. If the API
+	// server does not answer, nodes need not wait for it: see served.
 	if same, err := r.unchanged(ctx, secret); err == nil && !same {
 		return errChanged
 	}
@@ -218,26 +216,27 @@ func (r *Reconciler) generate(ctx context.Context, secret *corev1.Secret, state 
 	if err := r.Store.Set(ctx, p, state.Token, state.OldToken); err != nil {
 		r.notKept(secret.Name, err)
 	}
-	err = r.tell(ctx, secret, success(result.Ignition, true))
+	err = r.reportSuccess(ctx, secret, success(result.Ignition, true))
 	if errors.Is(err, errChanged) { // at this very moment
 		err = errors.Join(err, r.Store.Forget(ctx, secret.Name))
 	}
 	return err
 }
 
-// tell reports a success, and remembers that it did.
-func (r *Reconciler) tell(ctx context.Context, secret *corev1.Secret, o outcome) error {
-	theOne, err := r.report(ctx, secret, o)
+// reportSuccess reports a success, and remembers that it did.
+func (r *Reconciler) reportSuccess(ctx context.Context, secret *corev1.Secret, o outcome) error {
+	same, err := r.report(ctx, secret, o)
 	if err != nil {
 		return err
 	}
-	if !theOne {
+	if !same {
 		return errChanged
 	}
 	r.memory.success(secret)
 	return nil
 }
 
+// make gathers the inputs of a payload and makes it.
 func (r *Reconciler) make(ctx context.Context, secret *corev1.Secret) (payload.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.Limit, 10*time.Minute))
 	defer cancel()
@@ -248,25 +247,24 @@ func (r *Reconciler) make(ctx context.Context, secret *corev1.Secret) (payload.R
 	return r.Generator.Generate(ctx, in)
 }
 
-// served makes good what may have been left undone after the payload was stored, by
-// this process or the one before it. What others write later stays.
+// served completes what this process or an earlier one may have left undone after the
+// payload was stored. It does not change what others write later.
 func (r *Reconciler) served(ctx context.Context, secret *corev1.Secret, state tokens.State) error {
 	p, ok := r.Store.Lookup(state.Token)
 	if !ok {
 		return nil
 	}
 	r.Release.Note(secret.Name, p.Missing)
-	if r.memory.isTold(secret) {
+	if r.memory.isReported(secret) {
 		return nil
 	}
 	if state.Reason != payload.ReasonAsExpected && p.Recipe != "" && p.Recipe != recipeOf(secret) {
-		return r.generate(ctx, secret, state) // it changed before anybody could say that there is a payload
+		return r.generate(ctx, secret, state) // it changed before the payload was reported
 	}
-	return r.tell(ctx, secret, success(p.Body, false))
+	return r.reportSuccess(ctx, secret, success(p.Body, false))
 }
 
-// notKept tells of a payload that is served, and that will have to be made again
-// after a restart.
+// notKept logs that a payload is served but will have to be made again after a restart.
 func (r *Reconciler) notKept(secret string, err error) {
 	r.Log.Warn("a payload is served but is not on disk", zap.String("secret", secret), zap.Error(err))
 }

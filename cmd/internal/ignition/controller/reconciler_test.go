@@ -512,22 +512,31 @@ func (p *place) releaseInfo() *metav1.Condition {
 	return apimeta.FindStatusCondition(hcp.Status.Conditions, string(hyperv1.IgnitionServerValidReleaseInfo))
 }
 
-// Whoever waits for other payloads comes back, and keeps nobody else waiting.
+// A Secret that waits for other payloads is woken, and keeps no worker waiting.
 func testBusy(p *place) {
 	t, r := p.t, p.replica()
-	r.Turns = make(chan struct{}, 1)
-	r.Turns <- struct{}{} // somebody else's
+	woken := make(chan string, 1)
+	r.Slots = controller.NewSlots(1, func(_ context.Context, secret string) { woken <- secret })
 	p.token("token-a")
-	if res := r.must("token-a"); res.RequeueAfter == 0 || r.made.Load() != 0 {
-		t.Errorf("looked at again after %v, made %d", res.RequeueAfter, r.made.Load())
+	p.token("token-b")
+	make := r.make
+	r.make = func(ctx context.Context, in payload.Inputs) (payload.Result, error) {
+		if in.Name == "token-a" {
+			r.must("token-b")
+			if r.made.Load() != 1 {
+				t.Errorf("%d payloads are made at once; want 1", r.made.Load())
+			}
+		}
+		return make(ctx, in)
 	}
-	<-r.Turns
-	for range 2 {
-		r.must("token-a")
+	r.must("token-a")
+	if got := <-woken; got != "token-b" {
+		t.Errorf("%s was woken", got)
 	}
-	p.awaitReport("token-a", payload.ReasonAsExpected, "")
-	if len(r.Turns) != 0 {
-		t.Error("the turn is not given back")
+	r.must("token-b")
+	p.awaitReport("token-b", payload.ReasonAsExpected, "")
+	if r.made.Load() != 2 || len(woken) != 0 {
+		t.Errorf("%d payloads were made, and %d Secrets woken once more", r.made.Load(), len(woken))
 	}
 }
 

@@ -16,40 +16,39 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 )
 
-// ReleaseInfo keeps the condition IgnitionServerValidReleaseInfo of the
-// HostedControlPlane: whether the releases of the token Secrets lack component images
-// that payloads need, and which. It is of all Secrets that there is a payload for or one
-// was tried for. Before, nothing is said, but that nothing is missing where an earlier
-// process said otherwise. It is safe for concurrent use.
+// ReleaseInfo maintains the condition IgnitionServerValidReleaseInfo of the
+// HostedControlPlane: whether the releases of the token Secrets lack component images that
+// payloads need, and which. It covers all Secrets that have a payload or for which one was
+// tried. Until there is one it writes nothing, unless an earlier process reported missing
+// images. It is safe for concurrent use.
 type ReleaseInfo struct {
 	client    client.Client
 	namespace string
 
-	turn chan struct{} // whoever is in it writes
+	slot chan struct{} // holds the one that writes
 
 	mu      sync.Mutex
 	missing map[string][]string // by Secret
-	told    bool                // something was noted, ever
+	noted   bool                // something was noted, ever
 	written *finding            // last, nil at first
 }
 
 // finding is what the condition says.
 type finding struct {
 	names string // of missing components
-	told  bool   // if not, it is said only in place of another finding
+	noted bool   // if not, it is written only in place of another finding
 }
 
 // NewReleaseInfo writes with c to the HostedControlPlanes of the namespace.
 func NewReleaseInfo(c client.Client, namespace string) *ReleaseInfo {
-	return &ReleaseInfo{client: c, namespace: namespace, turn: make(chan struct{}, 1), missing: map[string][]string{}}
+	return &ReleaseInfo{client: c, namespace: namespace, slot: make(chan struct{}, 1), missing: map[string][]string{}}
 }
 
-// Note says which components the release of a token Secret lacks, none if all are
-// there.
+// Note records which components the release of a token Secret lacks, none if it has all.
 func (i *ReleaseInfo) Note(secret string, missing []string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.missing[secret], i.told = slices.Clone(missing), true
+	i.missing[secret], i.noted = slices.Clone(missing), true
 }
 
 // Forget drops what was noted of a token Secret.
@@ -59,7 +58,7 @@ func (i *ReleaseInfo) Forget(secret string) {
 	delete(i.missing, secret)
 }
 
-// find is what there is to say, and whether the condition does not say so yet.
+// find returns the finding, and reports whether the condition has to be written for it.
 func (i *ReleaseInfo) find(complete bool) (f finding, todo bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -68,23 +67,23 @@ func (i *ReleaseInfo) find(complete bool) (f finding, todo bool) {
 		all = append(all, m...)
 	}
 	slices.Sort(all)
-	f = finding{strings.Join(slices.Compact(all), ", "), i.told}
+	f = finding{strings.Join(slices.Compact(all), ", "), i.noted}
 	if f.names == "" && !complete {
 		return f, false
 	}
 	return f, i.written == nil || *i.written != f
 }
 
-// Write brings the condition up to date, if there is something to write: one request
-// to write for each change. complete says that every token Secret was looked at: until
-// then it is not known that nothing is missing. It is to be tried again after an error.
+// Write updates the condition if it has changed, by one request. complete says that every
+// token Secret was examined: before that it is not known that nothing is missing. Try
+// again after an error.
 func (i *ReleaseInfo) Write(ctx context.Context, complete bool) error {
 	if _, todo := i.find(complete); !todo {
 		return nil
 	}
 	select {
-	case i.turn <- struct{}{}:
-		defer func() { <-i.turn }()
+	case i.slot <- struct{}{}:
+		defer func() { <-i.slot }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -114,7 +113,7 @@ func (i *ReleaseInfo) write(ctx context.Context, f finding) error {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, hyperv1.MissingReleaseImagesReason, f.names
 	}
 	for n := range list.Items {
-		if !f.told && !apimeta.IsStatusConditionFalse(list.Items[n].Status.Conditions, c.Type) {
+		if !f.noted && !apimeta.IsStatusConditionFalse(list.Items[n].Status.Conditions, c.Type) {
 			continue
 		}
 		_, err := operator.PatchStatus(ctx, i.client, Name, &list.Items[n], func(hcp *hyperv1.HostedControlPlane) {

@@ -19,7 +19,7 @@ import (
 // made is the message of a payload that was made, HyperShift's.
 const made = "Payload generated successfully"
 
-// outcome is what a token Secret is to say.
+// outcome is what is written into a token Secret.
 type outcome struct {
 	reason, message string
 	body            []byte // of the payload, nil without one
@@ -41,13 +41,12 @@ func (r *Reconciler) unchanged(ctx context.Context, of *corev1.Secret) (bool, er
 	return secret.DeletionTimestamp == nil && sameRecipe(of, secret), nil
 }
 
-// report writes an outcome to the Secret that it is of, unless that says so already:
-// one request to write for each change (OCPBUGS-42320). One that asks for something
-// else meanwhile, or is gone, is left alone: it is not the one, and is to be reconciled
-// again.
-func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) (theOne bool, err error) {
+// report writes an outcome to its Secret, unless that has it already: one request for each
+// change (OCPBUGS-42320). It does not write to a Secret that asks for something else by
+// now, or is gone: then same is false, and the caller reconciles again.
+func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) (same bool, err error) {
 	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		theOne = false
+		same = false
 		secret := new(corev1.Secret)
 		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(of), secret); err != nil {
 			return client.IgnoreNotFound(err)
@@ -55,7 +54,7 @@ func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) (
 		if secret.DeletionTimestamp != nil || !sameRecipe(of, secret) {
 			return nil
 		}
-		theOne = true
+		same = true
 		base := secret.DeepCopy()
 		changed, err := o.write(secret)
 		if err != nil || !changed {
@@ -75,7 +74,7 @@ func (r *Reconciler) report(ctx context.Context, of *corev1.Secret, o outcome) (
 	if err != nil {
 		return false, fmt.Errorf("writing to token secret %s how its payload went: %w", of.Name, err)
 	}
-	return theOne, nil
+	return same, nil
 }
 
 // write puts the outcome into the Secret and reports whether that changes it. A
@@ -108,9 +107,9 @@ func (o outcome) write(s *corev1.Secret) (changed bool, err error) {
 	if rest+len(encoded)+len(o.reason)+len(o.message) > corev1.MaxSecretSize {
 		return o.tooLarge(s, len(encoded)), nil
 	}
-	same := bytes.Equal(s.Data[tokens.KeyPayload], encoded)
+	unchanged := bytes.Equal(s.Data[tokens.KeyPayload], encoded)
 	s.Data[tokens.KeyPayload] = encoded
-	return o.say(s) || !same, nil
+	return o.say(s) || !unchanged, nil
 }
 
 // say writes reason and message.
@@ -134,7 +133,7 @@ func (o outcome) tooLarge(s *corev1.Secret, size int) (changed bool) {
 	return o.say(s) || had
 }
 
-// encode is how payloads are kept in a Secret: gzip, level 9, then base64.
+// encode encodes a payload as it is kept in a Secret: gzip, level 9, then base64.
 func encode(body []byte) ([]byte, error) {
 	var zipped bytes.Buffer
 	z, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)

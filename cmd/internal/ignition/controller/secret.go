@@ -11,14 +11,14 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
 )
 
-// isToken reports whether annotations are a token Secret's: what the value is does
-// not matter.
+// isToken reports whether annotations are those of a token Secret. The value does not
+// matter.
 func isToken(annotations map[string]string) bool {
 	_, ok := annotations[tokens.AnnotationToken]
 	return ok
 }
 
-// stateOf reads a Secret. One that is no token Secret, any more, counts as deleted.
+// stateOf reads a Secret. One that is no token Secret (any more) counts as deleted.
 func stateOf(s *corev1.Secret) tokens.State {
 	return tokens.State{
 		Deleted: s.DeletionTimestamp != nil || !isToken(s.Annotations),
@@ -39,7 +39,7 @@ func setToken(s *corev1.Secret, state tokens.State) {
 	s.Data[tokens.KeyOldToken] = []byte(state.OldToken)
 }
 
-// recipe are the keys of a token Secret that a payload is made of.
+// recipe returns the keys of a token Secret that determine its payload.
 func recipe() []string {
 	return []string{
 		tokens.KeyRelease, tokens.KeyConfig, tokens.KeyOSStream, tokens.KeyPullHash,
@@ -47,7 +47,7 @@ func recipe() []string {
 	}
 }
 
-// recipeOf is the sum of what the Secret asks for, without its name.
+// recipeOf returns a hash of what the Secret asks for. Its name is not part of it.
 func recipeOf(s *corev1.Secret) string {
 	h := sha256.New()
 	for _, key := range recipe() {

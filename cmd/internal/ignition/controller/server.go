@@ -53,6 +53,8 @@ type Options struct {
 	FeatureGate, OSRelease string
 	// Clients is what programs of the release are given to ask registries themselves.
 	Clients payload.Clients
+	// FileCache bounds the files of images that are kept in WorkDir, in bytes; 0 is 2 GiB.
+	FileCache int64
 	// Parallel is how many payloads are made at once; 0 is 4.
 	Parallel int
 	// LookupEnv is os.LookupEnv or a stand-in.
@@ -65,7 +67,7 @@ type Base interface {
 	provider.ImageProvider
 }
 
-// Process is what the server runs with.
+// Process is what a server is made of.
 type Process struct {
 	Options Options
 	// REST is the connection to the cluster.
@@ -102,13 +104,13 @@ type Server struct {
 	store    *tokens.Store
 	files    *filecache.Cache
 	manager  manager.Manager
-	endpoint *httpserver.Server
+	https    *httpserver.Server
 	metrics  *Metrics
 	registry prometheus.Registerer
 }
 
-// New reads the options, opens what an earlier server left in WorkDir, and listens.
-// The cluster need not be there yet.
+// New reads the options, opens what an earlier server left in WorkDir, and listens. The
+// API server need not answer yet.
 func New(ctx context.Context, p Process) (_ *Server, err error) {
 	if p.Log == nil {
 		p.Log = zap.NewNop()
@@ -135,7 +137,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	if s.store, err = tokens.OpenStore(tokens.StoreConfig{Dir: filepath.Join(o.WorkDir, "tokens"), Log: p.Log}); err != nil {
 		return nil, err
 	}
-	if s.files, err = filecache.Open(filecache.Config{Dir: filepath.Join(o.WorkDir, "cache")}); err != nil {
+	if s.files, err = filecache.Open(filecache.Config{Dir: filepath.Join(o.WorkDir, "cache"), MaxBytes: o.FileCache}); err != nil {
 		return nil, err
 	}
 	s.metrics = NewMetrics(s.store)
@@ -146,7 +148,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	hosts := health.New(health.Config{})
 	resolver, generator, err := pipeline(ctx, p, o, s.files, assembly.Deps{
 		LookupEnv: o.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts,
-		// Whoever is told to wait longer comes back, and keeps nobody else waiting.
+		// If a registry asks for a longer wait the Secret is tried later, and keeps no slot.
 		MaxRetryAfter: time.Second,
 	})
 	if err != nil {
@@ -170,27 +172,30 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 		Client: c, Platform: o.Platform, Store: s.store, Generator: generator,
 		Release: NewReleaseInfo(c, o.Namespace), Metrics: s.metrics, Rules: resolver.Current, Log: p.Log,
 	}
-	if err := setup(r, s.manager, resolver, o.Namespace, o.Parallel); err != nil {
+	if err := r.SetupWithManager(s.manager, resolver, o.Namespace, o.Parallel); err != nil {
 		return nil, err
 	}
-	tell := newTeller(c, o.Namespace, p.Log)
-	s.endpoint, err = httpserver.New(httpserver.Config{
+	healthy := r.hadTurns(cmp.Or(p.ReadyWithin, 3*time.Minute))
+	ev := newEvents(c, o.Namespace, p.Log)
+	s.https, err = httpserver.New(httpserver.Config{
 		Address: o.Addr, Listener: p.Listener, CertFile: o.CertFile, KeyFile: o.KeyFile,
-		Payloads: s.store, Metrics: s.metrics, Linger: p.Linger, Drain: drain, Log: p.Log, Ready: r.ready(cmp.Or(p.ReadyWithin, 3*time.Minute)),
-		Hooks: httpserver.Hooks{Served: tell.served, Reached: tell.reached},
+		Payloads: s.store, Metrics: s.metrics, Linger: p.Linger, Drain: drain, Log: p.Log, Healthy: healthy,
+		// Without rules no payload can be made. Those of an earlier process are served.
+		Ready: func() bool { return healthy() && (resolver.Current() != nil || s.store.Len() > 0) },
+		Hooks: httpserver.Hooks{Served: ev.served, Reached: ev.reached},
 	})
 	return s, err
 }
 
-// ready reports whether every token Secret that was there at the start had its turn, or
-// patience is over. Until then the server before this one, in a rollout, is the one to
-// ask.
-func (r *Reconciler) ready(patience time.Duration) func() bool {
+// hadTurns returns a function that reports whether every token Secret that was there at
+// the start had its turn, or limit has passed. Until then, in a rollout, nodes should ask
+// the previous server.
+func (r *Reconciler) hadTurns(limit time.Duration) func() bool {
 	start := time.Now()
-	return func() bool { return r.first.over() || time.Since(start) >= patience }
+	return func() bool { return r.first.over() || time.Since(start) >= limit }
 }
 
-// pipeline is the rules that the server was handed, and what makes payloads with them.
+// pipeline returns the rules that the server was handed, and a generator that uses them.
 func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache, deps assembly.Deps) (*sources.Resolver, payload.Generator, error) {
 	flag, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
@@ -201,9 +206,9 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	if err != nil {
 		return nil, nil, err
 	}
-	resolver, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: p.Log}, srcs...)
+	resolver, err := operator.NewResolver(ctx, p.Log, srcs...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the mirror rules: %w", err)
+		return nil, nil, err
 	}
 	rules := operator.TagsFollow(resolver.Current)
 	releases, err := chain.New(p.Base, rules, row.Layers...)
@@ -224,12 +229,12 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	return resolver, generator, nil
 }
 
-// Addr is where payloads are served.
-func (s *Server) Addr() net.Addr { return s.endpoint.Addr() }
+// Addr returns the address at which payloads are served.
+func (s *Server) Addr() net.Addr { return s.https.Addr() }
 
-// Start serves and reconciles until ctx ends, and returns nil then, or until a part of
-// it cannot go on. What was made before is served from the start, whether or not the
-// cluster is there. It is called once. When it returns, nothing of the server is left.
+// Start serves and reconciles until ctx ends, and returns nil then, or until a part of it
+// cannot go on. Payloads of an earlier server are served from the start, whether or not
+// the API server answers. Call it once. When it returns, nothing of the server is left.
 func (s *Server) Start(ctx context.Context) error {
 	defer s.close()
 	remove, err := s.metrics.Register(s.registry)
@@ -239,7 +244,7 @@ func (s *Server) Start(ctx context.Context) error {
 	defer remove()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.store.Start(ctx) })
-	g.Go(func() error { return s.endpoint.Start(ctx) })
+	g.Go(func() error { return s.https.Start(ctx) })
 	g.Go(func() error { return s.manager.Start(ctx) })
 	return g.Wait()
 }

@@ -20,19 +20,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-// Waits after failures: the first and the longest. What a payload waits for is watched,
-// and comes sooner.
+// Waits after failures: the first and the longest. Objects that a payload waits for are
+// watched, so their changes do not wait.
 const (
 	firstRetry   = time.Second
 	longestRetry = time.Minute
 )
 
-// cacheOptions keep the cache to the namespace. It holds metadata alone.
+// cacheOptions limits the cache to the namespace. It holds only metadata.
 func cacheOptions(namespace string) cache.Options {
 	return cache.Options{
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
@@ -40,14 +41,14 @@ func cacheOptions(namespace string) cache.Options {
 	}
 }
 
-// clientOptions read everything from the API server.
+// clientOptions has everything read from the API server.
 func clientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{
 		DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &hyperv1.HostedControlPlane{}},
 	}}
 }
 
-// tokenSecrets lets token Secrets through, and those that have ceased to be.
+// tokenSecrets lets token Secrets through, and Secrets that are none any more.
 func tokenSecrets() predicate.Predicate {
 	is := func(o client.Object) bool { return o != nil && isToken(o.GetAnnotations()) }
 	return predicate.Funcs{
@@ -58,35 +59,44 @@ func tokenSecrets() predicate.Predicate {
 	}
 }
 
-// inputs lets through what payloads are made of.
+// inputs lets objects through that payloads are made of.
 func inputs() predicate.Predicate {
 	return predicate.And(predicate.ResourceVersionChangedPredicate{},
 		predicate.NewPredicateFuncs(func(o client.Object) bool { return isInput(o.GetName()) }))
 }
 
-// secretList is an empty list of metadata.
+// secretList returns an empty list of metadata.
 func secretList() *metav1.PartialObjectMetadataList {
 	l := new(metav1.PartialObjectMetadataList)
 	l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	return l
 }
 
-// setup has r reconcile a token Secret when it changes, when something that payloads
-// are made of changes, and when the rules change. Those that are served are not made
-// again for it. Nothing is reconciled before what the store holds of Secrets that went
-// meanwhile is dropped.
-func setup(r *Reconciler, mgr manager.Manager, resolver *sources.Resolver, namespace string, parallel int) error {
+// SetupWithManager adds r to mgr. A token Secret is reconciled when it changes, when an
+// object changes that payloads are made of, when the rules change, and when its slot is
+// free; a payload that is served is not made again for it. Nothing is reconciled before
+// the store has dropped payloads of Secrets that were deleted while no server ran.
+// parallel payloads are made at once.
+func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Resolver, namespace string, parallel int) error {
 	rules, err := operator.OnRules(mgr, resolver, secretList(), tokenSecrets())
 	if err != nil {
 		return err
 	}
 	g := &gate{reconciler: r, cache: mgr.GetCache(), namespace: namespace, open: make(chan struct{})}
-	r.Turns = make(chan struct{}, parallel)
+	woken := make(chan event.GenericEvent)
+	r.Slots = NewSlots(parallel, func(ctx context.Context, name string) {
+		secret := new(metav1.PartialObjectMetadata)
+		secret.Namespace, secret.Name = namespace, name
+		select {
+		case woken <- event.GenericEvent{Object: secret}:
+		case <-ctx.Done(): // nothing is reconciled any more
+		}
+	})
 	if err := mgr.Add(manager.RunnableFunc(g.start)); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	every := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
-		r.memory.hurry()
+		r.memory.endWaits()
 		all, err := everyToken(ctx, mgr.GetCache(), namespace)
 		if err != nil {
 			log.FromContext(ctx).Error(err, "listing token secrets")
@@ -99,8 +109,9 @@ func setup(r *Reconciler, mgr manager.Manager, resolver *sources.Resolver, names
 		WatchesMetadata(&corev1.Secret{}, every, builder.WithPredicates(inputs())).
 		WatchesMetadata(&corev1.ConfigMap{}, every, builder.WithPredicates(inputs())).
 		WatchesRawSource(rules).
+		WatchesRawSource(source.Channel(woken, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{
-			// Some are left for what takes no time while payloads are made.
+			// Some workers are left for short work while payloads are made.
 			MaxConcurrentReconciles: parallel + 4,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, longestRetry),
 		}).
@@ -111,7 +122,7 @@ func setup(r *Reconciler, mgr manager.Manager, resolver *sources.Resolver, names
 	return nil
 }
 
-// everyToken are the token Secrets there are.
+// everyToken lists the token Secrets.
 func everyToken(ctx context.Context, c client.Reader, namespace string) ([]reconcile.Request, error) {
 	list := secretList()
 	if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
@@ -126,7 +137,7 @@ func everyToken(ctx context.Context, c client.Reader, namespace string) ([]recon
 	return all, nil
 }
 
-// gate lets nothing be reconciled before the store is tidy.
+// gate holds reconciliations back until the store is tidy.
 type gate struct {
 	reconciler *Reconciler
 	cache      client.Reader
@@ -134,7 +145,7 @@ type gate struct {
 	open       chan struct{}
 }
 
-// start drops the tokens of Secrets that went while no server was there.
+// start drops the tokens of Secrets that were deleted while no server ran.
 func (g *gate) start(ctx context.Context) error {
 	for {
 		list := secretList()
@@ -156,7 +167,7 @@ func (g *gate) start(ctx context.Context) error {
 			close(g.open)
 			return nil
 		}
-		log.FromContext(ctx).Error(err, "looking at what token secrets there are; trying again")
+		log.FromContext(ctx).Error(err, "listing the token secrets; trying again")
 		select {
 		case <-ctx.Done():
 			return nil
@@ -165,8 +176,8 @@ func (g *gate) start(ctx context.Context) error {
 	}
 }
 
-// begin begins the first pass. It is over the Secrets in the cache: each of them comes
-// to the reconciler, if only because it was deleted.
+// begin begins the first pass, over the Secrets in the cache: each of them is reconciled,
+// if only because it was deleted.
 func (g *gate) begin(ctx context.Context) error {
 	all, err := everyToken(ctx, g.cache, g.namespace)
 	if err != nil {
@@ -183,7 +194,7 @@ func (g *gate) begin(ctx context.Context) error {
 	return g.reconciler.Release.Write(ctx, true) // there is nothing that could lack anything
 }
 
-// Reconcile is that of the reconciler, once the gate is open.
+// Reconcile calls that of the reconciler once the gate is open.
 func (g *gate) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	select {
 	case <-g.open:

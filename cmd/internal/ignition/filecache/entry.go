@@ -193,7 +193,7 @@ func (c *Cache) copyFile(ctx context.Context, e *entry, f file, into *os.Root) e
 	return nil
 }
 
-// diskError is an error of the cache's directory, without the names in it, which are
+// diskError returns an error of the cache's directory without the names in it, which are
 // different each time.
 func diskError(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {

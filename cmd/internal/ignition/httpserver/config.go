@@ -58,10 +58,10 @@ type Config struct {
 	Hooks    Hooks
 	Metrics  Metrics // nil counts nothing
 
-	// Ready decides whether /healthz answers 200 or 503; nil is ready. A server that stops
-	// is not ready.
-	Ready func() bool
-	// Linger is how long a server that is to stop goes on serving while it is not ready.
+	// Healthy decides whether /healthz answers 200 or 503, Ready the same of /readyz; nil is
+	// 200. A server that stops is neither.
+	Healthy, Ready func() bool
+	// Linger is how long a server that is to stop goes on serving while it is not ready any more.
 	Linger time.Duration
 	// Drain is how long requests and hooks under way may take after that; 0 is 15 s.
 	Drain time.Duration

@@ -9,8 +9,10 @@
 // answers 511 "Token not found", so that Ignition tries again. If the stored payload is
 // not an Ignition config it answers 500 "Invalid ignition payload". Other paths get 404.
 //
-// GET /healthz answers 200, or 503 while another server should be asked. Deployments use
-// it for both probes; the liveness probe tolerates 503 for longer than that lasts.
+// GET /healthz answers 200, or 503 while another server should be asked, for some minutes
+// at most. HyperShift's Deployments use it for both probes; the liveness probe tolerates
+// 503 for longer than that lasts. GET /readyz, which HyperShift does not have, answers 503
+// for as long as a rollout should not go on with this server.
 //
 // Any method is accepted. TLS 1.2 is the minimum, and HTTP/2 is off.
 //

@@ -18,12 +18,13 @@ type handler struct {
 	hooks    *hooks
 	metrics  Metrics
 	log      *zap.Logger
+	healthy  func() bool
 	ready    func() bool
 	stopping atomic.Bool
 }
 
 func newHandler(cfg Config) *handler {
-	return &handler{payloads: cfg.Payloads, hooks: newHooks(cfg.Hooks, cfg.Log), metrics: cfg.Metrics, log: cfg.Log, ready: cfg.Ready}
+	return &handler{payloads: cfg.Payloads, hooks: newHooks(cfg.Hooks, cfg.Log), metrics: cfg.Metrics, log: cfg.Log, healthy: cfg.Healthy, ready: cfg.Ready}
 }
 
 var ignitionPath = regexp.MustCompile(`^/ignition[^/ ]*$`)
@@ -31,13 +32,19 @@ var ignitionPath = regexp.MustCompile(`^/ignition[^/ ]*$`)
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/healthz":
-		if h.stopping.Load() || h.ready != nil && !h.ready() {
-			http.Error(w, "not ready", http.StatusServiceUnavailable)
-		}
+		h.probe(w, h.healthy)
+	case r.URL.Path == "/readyz":
+		h.probe(w, h.ready)
 	case ignitionPath.MatchString(r.URL.Path):
 		h.ignition(w, r)
 	default:
 		http.NotFound(w, r)
+	}
+}
+
+func (h *handler) probe(w http.ResponseWriter, good func() bool) {
+	if h.stopping.Load() || good != nil && !good() {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // HyperShift's ignition-server/controllers/local_ignitionprovider.go. base is the
 // work directory.
 
-// renderer is the program that renders the feature gate: component and file.
+// renderer returns the program that renders the feature gate: component and file.
 func renderer(v release) (component, file string) {
 	if v.atLeast(15) {
 		return "cluster-config-api", "usr/bin/render"

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// majorVersion is the major version that an os-release file states (os-release(5)).
+// majorVersion returns the major version that an os-release file states (os-release(5)).
 func majorVersion(osRelease string) (string, error) {
 	for line := range strings.Lines(osRelease) {
 		v, ok := strings.CutPrefix(strings.TrimSpace(line), "VERSION_ID=")

@@ -8,8 +8,7 @@ import (
 
 // Generator makes payloads. Implementations are safe for concurrent use.
 type Generator interface {
-	// Generate makes a payload. What to tell the token secret about an error is
-	// [Report]'s to say.
+	// Generate makes a payload. [Report] turns an error into what the token secret says.
 	Generate(ctx context.Context, in Inputs) (Result, error)
 }
 
@@ -69,10 +68,9 @@ type Result struct {
 	Missing []string
 }
 
-// Hash is how HyperShift hashes what goes into a payload: 32-bit FNV-1a of the value
-// printed with %v, as eight hexadecimal digits (support/util/util.go HashSimple). For
-// a []byte that is the list of its numbers, so the hash of a string is another one
-// than that of its bytes.
+// Hash returns HyperShift's hash of a part of a payload: 32-bit FNV-1a of the value printed
+// with %v, as eight hexadecimal digits (support/util/util.go HashSimple). A []byte is
+// printed as the list of its numbers, so a string and its bytes have different hashes.
 func Hash(v any) string {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%v", v)

@@ -69,7 +69,7 @@ type Config struct {
 // Pipeline is the [Generator] that runs the release's own programs.
 type Pipeline struct {
 	cfg   Config
-	turns chan struct{}
+	slots chan struct{}
 	ports ports
 }
 
@@ -102,7 +102,7 @@ func New(cfg Config) (*Pipeline, error) {
 	if err := sweep(cfg.WorkDir); err != nil {
 		return nil, fmt.Errorf("payloads: %w", err)
 	}
-	return &Pipeline{cfg: cfg, turns: make(chan struct{}, cfg.Parallel)}, nil
+	return &Pipeline{cfg: cfg, slots: make(chan struct{}, cfg.Parallel)}, nil
 }
 
 // Generate makes a payload. The error is an [*Error]. When it returns, no program of
@@ -112,8 +112,8 @@ func (p *Pipeline) Generate(ctx context.Context, in Inputs) (_ Result, err error
 		return Result{}, at("", err)
 	}
 	select {
-	case p.turns <- struct{}{}:
-		defer func() { <-p.turns }()
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return Result{}, at("waiting for other payloads", ctx.Err())
 	}

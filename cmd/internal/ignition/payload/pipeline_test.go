@@ -213,7 +213,7 @@ func TestFailures(t *testing.T) {
 		"no component":      {options{components: map[string][]testpayload.Entry{"cluster-config-api": nil}}, "the release has no component cluster-config-api"},
 		"no operator":       {options{components: map[string][]testpayload.Entry{"machine-config-operator": nil}}, "the release has no component machine-config-operator"},
 		"not a program":     {options{components: map[string][]testpayload.Entry{"cluster-config-api": {testpayload.File("usr/bin/render", "text")}}}, "rendering the feature gate: render: fork/exec /image/render/usr/bin/render: exec format error"},
-		"version":           {options{version: "latest"}, `the release states version "latest", which is no semantic version`},
+		"version":           {options{version: "latest"}, `metadata.name "latest" is no semantic version`},
 		"no feature gate":   {options{cfg: func(c *payload.Config) { c.FeatureGate = "/does/not/exist" }}, "rendering the feature gate: open /does/not/exist"},
 		"no system":         {options{cfg: func(c *payload.Config) { c.OSRelease = "/does/not/exist" }}, "what system this runs on: open /does/not/exist"},
 		"no rules":          {options{cfg: func(c *payload.Config) { c.Rules = func() *policy.Rules { return nil } }}, "looking up the release: the mirror policies have not been read yet"},

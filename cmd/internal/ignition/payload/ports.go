@@ -12,8 +12,8 @@ type ports struct {
 	used map[int]bool
 }
 
-// take finds n ports that nobody listens on. Another program may still be faster; see
-// the caller.
+// take reserves n ports that nobody listens on. Another program may still take one first;
+// the caller then tries others.
 func (p *ports) take(n int) (_ []int, err error) {
 	var taken []int
 	var open []net.Listener

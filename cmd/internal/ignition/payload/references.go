@@ -36,9 +36,8 @@ type (
 	}
 )
 
-// encodeReferences is the file image-references of r as nodes are to see it: with
-// the references that may be handed on, so that nothing of where this process pulls
-// from gets there.
+// encodeReferences returns the file image-references of r for nodes. It has the references
+// that may be handed on, and none of the places that this process pulls from.
 func encodeReferences(r *provider.Release) ([]byte, error) {
 	s := imageStream{Kind: "ImageStream", APIVersion: "image.openshift.io/v1", Metadata: streamMeta{Name: r.Version()}}
 	if t := r.Created(); !t.IsZero() {

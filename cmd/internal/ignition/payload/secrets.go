@@ -88,8 +88,8 @@ func kubeconfigSecrets(node any, add func(string)) {
 // keep is how much is told of what a program printed.
 const keep = 16 << 10
 
-// margin is how much more than keep has to be at hand: as much as of a secret can be
-// left where output was cut off.
+// margin returns how many bytes beyond keep are needed: output that was cut off may begin
+// with as much of a secret.
 func (s secrets) margin() int {
 	if len(s) == 0 {
 		return 0
@@ -97,8 +97,8 @@ func (s secrets) margin() int {
 	return len(s[0]) // the longest
 }
 
-// end is the last of text, keep bytes at most, without secrets, nor a part of one at
-// either end. Of text that was cut off at its beginning there are keep and margin.
+// end returns the last part of text, keep bytes at most, without secrets and without a part
+// of one at either end. Text that was cut off at its beginning has keep and margin bytes.
 func (s secrets) end(text string) string {
 	lead := ""
 	if len(text) > keep {

@@ -21,7 +21,7 @@ const (
 	onePoll = 10 * time.Second
 )
 
-// server has machine-config-server serve what was rendered, and fetches it.
+// server runs machine-config-server on the rendered configuration, and fetches the result.
 func (w *work) server(ctx context.Context) ([]byte, error) {
 	const step = "running machine-config-server"
 	cert, key, err := certificate(time.Now())
@@ -92,7 +92,7 @@ func (w *work) fetch(ctx context.Context, p *process.Process, url string) ([]byt
 	}
 }
 
-// ended is why a program that serves has ended.
+// ended returns why a program that serves has ended.
 func ended(p *process.Process, status int) error {
 	switch err := p.Err(); {
 	case err == nil:
@@ -104,7 +104,7 @@ func ended(p *process.Process, status int) error {
 	}
 }
 
-// get is one try. The status is that of an answer which is no config.
+// get tries once. It returns a status for an answer that is no config.
 func get(ctx context.Context, client *http.Client, url string) (_ []byte, status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -33,7 +33,7 @@ func (w *work) ourMajorVersion() (string, error) {
 	return v, nil
 }
 
-// writeInputs writes what the programs read and does not come from images.
+// writeInputs writes the files for programs that do not come from images.
 func (w *work) writeInputs(r *components) error {
 	references, err := encodeReferences(r.Release)
 	if err != nil {
@@ -104,8 +104,8 @@ func (w *work) render(ctx context.Context, r *components) error {
 	return at(step, w.copy(path.Join("render/manifests", featureGate), path.Join("mcc", featureGate)))
 }
 
-// operator has machine-config-operator write manifests, and gives them to
-// machine-config-controller with those that replace some of them.
+// operator runs machine-config-operator, which writes manifests, and copies them for
+// machine-config-controller together with those that replace some of them.
 func (w *work) operator(ctx context.Context, r *components) error {
 	const step = "running machine-config-operator"
 	args := operatorArgs(r.version, w.path, r.onNodes, r.image, r.optional, w.in.needsCloudConfig())
@@ -141,7 +141,8 @@ func (w *work) operator(ctx context.Context, r *components) error {
 	return nil
 }
 
-// controller has machine-config-controller render what machine-config-server serves.
+// controller runs machine-config-controller, which renders what machine-config-server
+// serves.
 func (w *work) controller(ctx context.Context, r *components) error {
 	const step = "running machine-config-controller"
 	if w.in.OSStream != "" {

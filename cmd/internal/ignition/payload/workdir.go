@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// work is one payload being made: its directory and what is known so far. Everything
-// is read and written through root, so nothing that an image or a program puts there
-// leads out of it.
+// work is one payload in the making: its directory and what is known so far. All files are
+// read and written through root, so that a link made by an image or a program cannot lead
+// out of the directory.
 type work struct {
 	*Pipeline
 	in      Inputs
@@ -62,7 +62,7 @@ func (w *work) copy(from, to string) error {
 	return w.write(to, b)
 }
 
-// copyIfThere is copy for a file that need not be there.
+// copyIfThere copies a file that need not exist.
 func (w *work) copyIfThere(from, to string) error {
 	if err := w.copy(from, to); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -2,7 +2,7 @@ package process
 
 import "sync"
 
-// Cut is what output begins with whose beginning was not kept.
+// Cut begins output whose beginning was not kept.
 const Cut = "[...]"
 
 // tail keeps the last bytes written to it.
@@ -30,7 +30,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is what is kept; it says so where something is missing.
+// String returns what is kept, after [Cut] if something is missing.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -17,10 +17,10 @@ const (
 const (
 	// AnnotationToken marks a token secret.
 	AnnotationToken = "hypershift.openshift.io/ignition-config"
-	// AnnotationGenerated is when the token was made, RFC 3339 with nanoseconds.
+	// AnnotationGenerated says when the token was made, RFC 3339 with nanoseconds.
 	AnnotationGenerated = "hypershift.openshift.io/last-token-generation-time"
-	// AnnotationExpires is when the secret is to be deleted, RFC 3339. It is there
-	// only once the node pool needs the secret no more.
+	// AnnotationExpires says when to delete the secret, RFC 3339. The secret has it once
+	// the node pool does not need it any more.
 	AnnotationExpires = "hypershift.openshift.io/ignition-token-expiration-timestamp"
 	// AnnotationReached is "True" once a node has fetched the payload.
 	AnnotationReached = "hypershift.openshift.io/ignition-reached"
@@ -50,23 +50,23 @@ const (
 // UpgradeInPlace is the upgrade type whose payload is written to the secret too.
 const UpgradeInPlace = "InPlace"
 
-// State is what matters of a token secret.
+// State is the part of a token secret that decisions depend on.
 type State struct {
 	// Deleted says that the secret is gone, or on its way.
 	Deleted bool
-	// Token and OldToken are those of the secret, "" if it has none.
+	// Token and OldToken are the tokens in the secret, "" if it has none.
 	Token, OldToken string
-	// Generated and Expires are the annotations as they are, "" if it has none.
+	// Generated and Expires are the annotations, unparsed, "" if the secret has none.
 	Generated, Expires string
-	// CloudConfigHash is what the payload has to be made with.
+	// CloudConfigHash is that of the cloud config to make the payload with.
 	CloudConfigHash string
-	// Reason and Message are what was last written to the secret.
+	// Reason and Message were last written to the secret.
 	Reason, Message string
 }
 
-// Plan is what a token secret needs. At most one of Forget, Rotate, Alias and
-// Generate is set. Whoever carries out one of the last three does not need to
-// decide again before RequeueAfter, unless the secret changes.
+// Plan says what to do for a token secret. At most one of Forget, Rotate, Alias and
+// Generate is set. After one of the last three was carried out, no new decision is needed
+// before RequeueAfter unless the secret changes.
 type Plan struct {
 	// Forget drops every token of the secret from the store.
 	Forget bool
@@ -83,7 +83,7 @@ type Plan struct {
 	RequeueAfter time.Duration
 }
 
-// Decide says what the secret needs at the time now. cached reports whether the
+// Decide returns what the secret needs at the time now. cached reports whether the
 // store has a payload for a token, and the cloud config hash it was made with.
 //
 // A secret without a token needs nothing: there is nothing to serve it under. An
@@ -127,10 +127,10 @@ func Decide(s State, cached func(token string) (cloudConfigHash string, ok bool)
 	return p
 }
 
-// soon is long enough for no loop to be busy.
+// soon is a wait that keeps a loop from being busy.
 const soon = time.Second
 
-// sooner is the smaller of a, unless that is 0, and b, unless that is negative.
+// sooner returns the smaller of a and b. A zero a and a negative b do not count.
 func sooner(a, b time.Duration) time.Duration {
 	switch {
 	case b < 0:
@@ -141,7 +141,7 @@ func sooner(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// age is how long ago the token was made. A time in the future is now.
+// age returns how long ago the token was made. A time in the future counts as now.
 func (s State) age(now time.Time) (age time.Duration, known bool) {
 	t, err := time.Parse(time.RFC3339Nano, s.Generated)
 	if err != nil {
@@ -150,15 +150,15 @@ func (s State) age(now time.Time) (age time.Duration, known bool) {
 	return max(0, now.Sub(t)), true
 }
 
-// Rotated is s with a new token, made now; the one before it is the old one.
+// Rotated returns s with a new token, made now; its token becomes the old one.
 func (s State) Rotated(now time.Time) State {
 	s.OldToken, s.Token = s.Token, uuid.NewString()
 	s.Generated = now.UTC().Format(time.RFC3339Nano)
 	return s
 }
 
-// Report is s with that reason and message, and whether they differ from what the
-// secret says: if not, nothing is to be written (OCPBUGS-42320).
+// Report returns s with that reason and message, and reports whether they differ from
+// those in the secret: if not, nothing is to be written (OCPBUGS-42320).
 func (s State) Report(reason, message string) (State, bool) {
 	changed := s.Reason != reason || s.Message != message
 	s.Reason, s.Message = reason, message

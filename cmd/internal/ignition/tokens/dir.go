@@ -3,7 +3,6 @@ package tokens
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,20 +12,20 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/mirrorchain/mirrorchain/internal/atomicfile"
 )
 
-// dir keeps one file for each token, named by its sum: a line with the SHA-256 of
-// the rest, then a [record]. Files are written beside and renamed, so that a crash
-// leaves the old one or the new one.
+// dir keeps one file for each token, named by its sum: a line with the SHA-256 of the
+// rest, then a [record]. A crash leaves the old file or the new one.
 type dir struct {
 	root *os.Root
-	turn chan struct{} // whoever puts something in writes, one at a time
+	slot chan struct{} // holds the one that writes
 }
 
 const (
-	temporary = "tmp-"
-	suffix    = ".payload"
-	version   = 1
+	suffix  = ".payload"
+	version = 1
 )
 
 // record is the content of a file.
@@ -47,12 +46,12 @@ var errWritten = errors.New("it is not as it was written")
 
 func fileName(sum tokenSum) string { return hex.EncodeToString(sum[:]) + suffix }
 
-// sync makes the files of sums what now says of them, at the moment they are
-// written. Two calls at once do not undo each other.
+// sync writes and removes the files of sums. It asks now for the entry of each sum at the
+// moment it is written, so two calls at once do not undo each other.
 func (d *dir) sync(ctx context.Context, sums []tokenSum, now func(tokenSum) (entry, bool)) error {
 	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
+	case d.slot <- struct{}{}:
+		defer func() { <-d.slot }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -70,7 +69,7 @@ func (d *dir) sync(ctx context.Context, sums []tokenSum, now func(tokenSum) (ent
 	return nil
 }
 
-func (d *dir) write(sum tokenSum, e entry) (err error) {
+func (d *dir) write(sum tokenSum, e entry) error {
 	body, err := json.Marshal(record{
 		Version: version, Token: hex.EncodeToString(sum[:]), Secret: e.Secret, UID: e.UID, NodePool: e.NodePool,
 		CloudConfigHash: e.CloudConfigHash, Recipe: e.Recipe, Missing: e.Missing, Expires: e.expires.UTC().Round(0), Body: e.Body,
@@ -79,53 +78,20 @@ func (d *dir) write(sum tokenSum, e entry) (err error) {
 		return err
 	}
 	check := sha256.Sum256(body)
-	tmp := temporary + rand.Text()
-	f, err := d.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			_ = d.root.Remove(tmp)
-		}
-	}()
-	if _, err := fmt.Fprintf(f, "%x\n%s", check, body); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := d.root.Rename(tmp, fileName(sum)); err != nil {
-		return err
-	}
-	return d.flush()
-}
-
-// flush makes a rename last.
-func (d *dir) flush() error {
-	f, err := d.root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+	return atomicfile.Write(d.root, fileName(sum), fmt.Appendf(nil, "%x\n%s", check, body), 0o600)
 }
 
 func (d *dir) remove(sum tokenSum) { _ = d.root.Remove(fileName(sum)) }
 
 func (d *dir) close() error {
-	d.turn <- struct{}{} // nobody is writing
-	defer func() { <-d.turn }()
+	d.slot <- struct{}{} // nobody writes any more
+	defer func() { <-d.slot }()
 	return d.root.Close()
 }
 
-// load reads all files. One that cannot be used is removed and told of; files with
-// names that are not ours are left alone.
-func (d *dir) load(tell func(name string, err error)) (map[tokenSum]entry, error) {
+// load reads all files. It removes and reports those that cannot be used, and leaves
+// files with other names alone.
+func (d *dir) load(report func(name string, err error)) (map[tokenSum]entry, error) {
 	files, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
 		return nil, err
@@ -133,7 +99,7 @@ func (d *dir) load(tell func(name string, err error)) (map[tokenSum]entry, error
 	all := make(map[tokenSum]entry)
 	for _, f := range files {
 		name := f.Name()
-		if strings.HasPrefix(name, temporary) {
+		if strings.HasPrefix(name, atomicfile.Temporary) {
 			_ = d.root.Remove(name)
 			continue
 		}
@@ -145,7 +111,7 @@ func (d *dir) load(tell func(name string, err error)) (map[tokenSum]entry, error
 		sum := tokenSum(raw)
 		e, err := d.read(name, sum)
 		if err != nil {
-			tell(name, err)
+			report(name, err)
 			_ = d.root.Remove(name)
 			continue
 		}

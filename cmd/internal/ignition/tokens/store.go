@@ -14,19 +14,18 @@ import (
 	"go.uber.org/zap"
 )
 
-// Payload is what is served under a token. It is immutable: nobody changes Body or
-// Missing.
+// Payload is served under a token. It is immutable: nobody changes Body or Missing.
 type Payload struct {
 	// Secret is the name of the token secret, and NodePool the node pool that it is
 	// for, "namespace/name".
 	Secret, NodePool string
-	// UID is the token secret's: another one may come back under its name. "" is not
-	// known, and fits any.
+	// UID identifies the token secret, since another one may be created under its name. ""
+	// is not known, and fits any.
 	UID string
-	// CloudConfigHash is what the payload was made with.
+	// CloudConfigHash is that of the cloud config that the payload was made with.
 	CloudConfigHash string
-	// Recipe tells what else the secret asked for when the payload was made, in a form
-	// of the caller's; "" is not known.
+	// Recipe says what else the secret asked for when the payload was made, in a form that
+	// the caller chooses; "" is not known.
 	Recipe string
 	// Missing are the component images that were asked for and are not in the release.
 	Missing []string
@@ -50,19 +49,19 @@ func IsIgnition(body []byte) bool {
 // StoreConfig configures [OpenStore].
 type StoreConfig struct {
 	// Dir is where payloads outlive the process; "" keeps them in memory alone. It is
-	// made if it is not there. It belongs to one store at a time.
+	// created if it does not exist. It belongs to one store at a time.
 	Dir string
-	// Log is told of files that cannot be used; nil is silent. Tokens and payloads
-	// are in no entry.
+	// Log reports files that cannot be used; nil is silent. No entry has a token or a
+	// payload.
 	Log *zap.Logger
 }
 
 // Store keeps payloads by token, each for [TTL]. All methods may be called from many
 // goroutines at once, and lookups never wait for the disk.
 //
-// It holds tokens only as SHA-256 sums, in memory and on disk. So a look-up compares
-// nothing that a caller could find out byte by byte from how long it takes, and who
-// reads the directory learns no token.
+// It holds tokens only as SHA-256 sums, in memory and on disk. So the time of a lookup
+// reveals nothing about tokens that resemble the one asked for, and the directory reveals
+// no token.
 type Store struct {
 	dir *dir
 	log *zap.Logger
@@ -80,8 +79,8 @@ type entry struct {
 
 var errNoToken = errors.New("storing a payload: the token is empty")
 
-// OpenStore opens the store, with what an earlier one left in cfg.Dir, as far as
-// its time is not over. Files that are not as they were written are removed.
+// OpenStore opens the store, with the payloads that an earlier one left in cfg.Dir and
+// that have not expired. It removes damaged files.
 func OpenStore(cfg StoreConfig) (*Store, error) {
 	s := &Store{log: cfg.Log, entries: make(map[tokenSum]entry)}
 	if s.log == nil {
@@ -97,7 +96,7 @@ func OpenStore(cfg StoreConfig) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payload store: %w", err)
 	}
-	s.dir = &dir{root: root, turn: make(chan struct{}, 1)}
+	s.dir = &dir{root: root, slot: make(chan struct{}, 1)}
 	if err := s.load(time.Now()); err != nil {
 		root.Close()
 		return nil, fmt.Errorf("payload store: %w", err)
@@ -105,7 +104,7 @@ func OpenStore(cfg StoreConfig) (*Store, error) {
 	return s, nil
 }
 
-// Close gives up the directory. The store goes on in memory.
+// Close closes the directory. The store goes on in memory.
 func (s *Store) Close() error {
 	if s.dir == nil {
 		return nil
@@ -134,7 +133,7 @@ func (s *Store) load(now time.Time) error {
 	return nil
 }
 
-// Lookup is what is served under token.
+// Lookup returns the payload that is served under token.
 func (s *Store) Lookup(token string) (Payload, bool) {
 	sum := sha256.Sum256([]byte(token))
 	s.mu.RLock()
@@ -146,16 +145,16 @@ func (s *Store) Lookup(token string) (Payload, bool) {
 	return e.Payload, true
 }
 
-// Cached is for [Decide].
+// Cached reports for [Decide] whether there is a payload for token, and with which cloud
+// config it was made.
 func (s *Store) Cached(token string) (cloudConfigHash string, ok bool) {
 	p, ok := s.Lookup(token)
 	return p.CloudConfigHash, ok
 }
 
-// Set serves p under each of tokens, for TTL from now; empty tokens are left out,
-// and without any other it is an error. It is served from the moment Set is called;
-// an error after that is one of the directory, and means that the payload does not
-// survive a restart.
+// Set serves p under each of tokens, for [TTL] from now. It leaves out empty tokens, and
+// fails if there are no others. The payload is served at once; any other error is one of
+// the directory, and means that the payload does not survive a restart.
 func (s *Store) Set(ctx context.Context, p Payload, tokens ...string) error {
 	tokens = slices.DeleteFunc(slices.Clone(tokens), func(t string) bool { return t == "" })
 	if len(tokens) == 0 {
@@ -173,8 +172,8 @@ func (s *Store) Set(ctx context.Context, p Payload, tokens ...string) error {
 	return s.sync(ctx, sums)
 }
 
-// Alias serves under token what is served under old, for TTL from now, and reports
-// whether there is such a payload. Errors are those of Set.
+// Alias serves the payload of old under token too, for [TTL] from now, and reports whether
+// there is one. Its errors are those of Set.
 func (s *Store) Alias(ctx context.Context, token, old string) (bool, error) {
 	p, ok := s.Lookup(old)
 	if !ok {
@@ -188,14 +187,14 @@ func (s *Store) Forget(ctx context.Context, secret string) error {
 	return s.drop(ctx, func(e entry) bool { return e.Secret == secret })
 }
 
-// ForgetOthers drops every token of secrets of that name which had another UID: of those
-// that were deleted before this one was made.
+// ForgetOthers drops every token of secrets of that name that had another UID: they were
+// deleted before this one was created.
 func (s *Store) ForgetOthers(ctx context.Context, secret, uid string) error {
 	return s.drop(ctx, func(e entry) bool { return e.Secret == secret && e.UID != "" && e.UID != uid })
 }
 
-// Retain drops every token of secrets that are not among those there are, UIDs by
-// name: those of secrets that went while the process was not there.
+// Retain drops every token of secrets that are not in there, which has UIDs by name. They
+// were deleted while no process ran.
 func (s *Store) Retain(ctx context.Context, there map[string]string) error {
 	return s.drop(ctx, func(e entry) bool {
 		uid, ok := there[e.Secret]
@@ -216,7 +215,7 @@ func (s *Store) drop(ctx context.Context, doomed func(entry) bool) error {
 	return s.sync(ctx, sums)
 }
 
-// sync brings the files of sums in line with memory.
+// sync makes the files of sums agree with memory.
 func (s *Store) sync(ctx context.Context, sums []tokenSum) error {
 	if s.dir == nil || len(sums) == 0 {
 		return nil
@@ -229,7 +228,7 @@ func (s *Store) sync(ctx context.Context, sums []tokenSum) error {
 	})
 }
 
-// Len is how many tokens there is a payload for.
+// Len returns the number of tokens that have a payload.
 func (s *Store) Len() int {
 	now, n := time.Now(), 0
 	s.mu.RLock()
@@ -242,8 +241,8 @@ func (s *Store) Len() int {
 	return n
 }
 
-// Start drops payloads whose time is over, from memory and disk, until ctx ends, and
-// returns nil then. Without it they are not served either, and take up room.
+// Start drops expired payloads from memory and disk until ctx ends, and returns nil then.
+// Without it they are not served either, but take up room.
 func (s *Store) Start(ctx context.Context) error {
 	every := time.NewTicker(TTL / 22) // half an hour
 	defer every.Stop()

@@ -1,11 +1,9 @@
-package main
+package hostedcontrolplane
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 )
 
 // The file has what the environment says, byte for byte, also where there was one, and
@@ -13,7 +11,7 @@ import (
 func TestWriteFeatureGate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "99_feature-gate.yaml")
 	for _, text := range []string{"kind: FeatureGate\n# $(whoami) `id` \"%s\"\n", "kind: FeatureGate\n"} {
-		t.Setenv(hostedcontrolplane.FeatureGateEnv, text)
+		t.Setenv(FeatureGateEnv, text)
 		cmd := featureGateCommand()
 		cmd.SetArgs([]string{file})
 		if err := cmd.ExecuteContext(t.Context()); err != nil {
@@ -31,7 +29,7 @@ func TestWriteFeatureGate(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 
-	t.Setenv(hostedcontrolplane.FeatureGateEnv, "")
+	t.Setenv(FeatureGateEnv, "")
 	cmd := featureGateCommand()
 	cmd.SetArgs([]string{file})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true

@@ -20,7 +20,7 @@ func TestRecoveredMirrorIsSlower(t *testing.T) {
 			t.Run(name+" "+firstByte.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					quick := begins(10*ms, takes(10*ms))
-					s := newSick(t, map[string]endpoint{mirrorB: quick})
+					s := newHosts(t, map[string]endpoint{mirrorB: quick})
 					s.asks(t, req) // one reset connection
 					if s.health.Healthy("a.example") {
 						t.Fatalf("hosts: %s", s.states())
@@ -45,7 +45,7 @@ func TestRecoveredMirrorIsSlower(t *testing.T) {
 func TestColdImageOfPullThroughCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		warm, cold, b := begins(30*ms, takes(10*ms)), begins(800*ms, takes(20*ms)), begins(15*ms, takes(10*ms))
-		s := newSick(t, map[string]endpoint{mirrorA: warm, mirrorB: b})
+		s := newHosts(t, map[string]endpoint{mirrorA: warm, mirrorB: b})
 		s.asks(t, ofDigest)
 		s.become(map[string]endpoint{mirrorA: cold, mirrorB: b})
 		s.asks(t, ofDigest)
@@ -60,7 +60,7 @@ func TestColdImageOfPullThroughCache(t *testing.T) {
 // A probe goes on neither for long nor beside another one, whatever its caller does.
 func TestProbeGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSick(t, map[string]endpoint{mirrorA: hangs, mirrorB: takes(20 * ms)})
+		s := newHosts(t, map[string]endpoint{mirrorA: hangs, mirrorB: takes(20 * ms)})
 		s.health.Report(health.Report{Host: "a.example", Outcome: health.Failure})
 		for range 10 {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*ms)
@@ -90,7 +90,7 @@ func (c chainIn) Lookup(_ context.Context, req provider.Request) (*provider.Rele
 // A panic in a probe that goes on ends nothing, and is told.
 func TestProbeThatGoesOnPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSick(t, map[string]endpoint{mirrorB: takes(20 * ms), mirrorA: func(context.Context, provider.Request, int) error {
+		s := newHosts(t, map[string]endpoint{mirrorB: takes(20 * ms), mirrorA: func(context.Context, provider.Request, int) error {
 			time.Sleep(100 * ms)
 			panic("boom")
 		}})

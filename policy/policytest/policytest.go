@@ -1,6 +1,6 @@
-// Package testpolicy makes random mirror policies, for tests of whatever reads,
+// Package policytest makes random mirror policies, for tests of whatever reads,
 // merges or hands them on. The same seed makes the same policies.
-package testpolicy
+package policytest
 
 import (
 	"fmt"
@@ -29,7 +29,7 @@ func New(seed uint64) Set {
 	return s
 }
 
-// Origin is one of a few names of entries, so that some share one.
+// Origin returns one of a few names of entries, so that some share one.
 func Origin(r *rand.Rand, what string) string { return fmt.Sprintf("%s/%d", what, r.IntN(4)) }
 
 // dice makes random policies from small alphabets, so that they collide with
@@ -138,7 +138,7 @@ func (d dice) config() policy.RulesConfig {
 	return policy.RulesConfig{TagsFollowDigestRules: d.chance(30), Strict: d.chance(10)}
 }
 
-// images are references in, above and beside what policies name.
+// images returns references in, above and beside what policies name.
 func (d dice) images(policies []policy.Policy) (out []imageref.Ref) {
 	names := []string{"alpine", "q.io/a", "m.com/a/b", "a.x.io/z", "b.a.x.io:5000/z"}
 	for _, p := range policies {

@@ -14,23 +14,23 @@ type dropped struct {
 	firstInsecure  bool
 }
 
-// newTable makes a registries.conf of the tables of all policies, with room for n more.
-func newTable(cfg RulesConfig, literal [][]*Rule, n int) *table {
-	t := &table{byPrefix: make(map[string]*entry, n)}
+// newConf makes a registries.conf of the tables of all policies, with room for n more.
+func newConf(cfg RulesConfig, literal [][]*Rule, n int) *conf {
+	t := &conf{byPrefix: make(map[string]*table, n)}
 	for _, rules := range literal {
-		t.addLiteral(cfg, rules)
+		t.addTables(cfg, rules)
 	}
 	return t
 }
 
-// addLiteral makes the tables of registries.conf. Consecutive rules of one
+// addTables makes the tables of registries.conf. Consecutive rules of one
 // source and one origin that serve different pulls are one table; of further
 // tables with the same prefix the first counts.
-func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
-	var current *entry
+func (t *conf) addTables(cfg RulesConfig, rules []*Rule) {
+	var current *table
 	for i, r := range rules {
-		if i == 0 || !continues(rules[i-1], r) {
-			current = newLiteral(strings.TrimRight(r.Source, "/"), r)
+		if i == 0 || !isSameTable(rules[i-1], r) {
+			current = newConfTable(strings.TrimRight(r.Source, "/"), r)
 		}
 		pull := r.Pull
 		if pull == PullDigest && cfg.TagsFollowDigestRules && !r.FromExport {
@@ -41,7 +41,7 @@ func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
 				location: strings.TrimRight(m.Location, "/"), insecure: m.Insecure, pull: pull, origins: r.mirrorOrigins(i, current.origins),
 			})
 		}
-		if i < len(rules)-1 && continues(r, rules[i+1]) {
+		if i < len(rules)-1 && isSameTable(r, rules[i+1]) {
 			continue
 		}
 		if cfg.TagsFollowDigestRules && r.FromExport {
@@ -59,8 +59,8 @@ func (t *table) addLiteral(cfg RulesConfig, rules []*Rule) {
 // holds all the same: no table may open what another one closes, whatever the
 // order in which sources are named. That it calls the source insecure does not
 // hold, for the same reason.
-func (t *table) drop(first, further *entry) {
-	if first.says(further) {
+func (t *conf) drop(first, further *table) {
+	if first.equals(further) {
 		return
 	}
 	t.dropped = append(t.dropped, dropped{
@@ -72,24 +72,24 @@ func (t *table) drop(first, further *entry) {
 	}
 }
 
-// says reports whether two tables of one prefix say the same.
-func (e *entry) says(o *entry) bool {
+// equals reports whether two tables of one prefix say the same.
+func (e *table) equals(o *table) bool {
 	return e.location == o.location && e.insecure == o.insecure && e.blocked == o.blocked && e.digestOnly == o.digestOnly &&
 		slices.EqualFunc(e.mirrors, o.mirrors, func(a, b endpoint) bool {
 			return a.location == b.location && a.insecure == b.insecure && a.pull == b.pull
 		})
 }
 
-// continues reports whether two rules in a row are one table.
-func continues(last, r *Rule) bool {
+// isSameTable reports whether two rules in a row are one table.
+func isSameTable(last, r *Rule) bool {
 	return last.Source == r.Source && last.Origin == r.Origin && last.Pull != r.Pull
 }
 
-func newLiteral(prefix string, r *Rule) *entry {
-	e := &entry{
+func newConfTable(prefix string, r *Rule) *table {
+	e := &table{
 		prefix: prefix, location: strings.TrimRight(r.Location, "/"),
 		insecure: r.Insecure, digestOnly: r.DigestOnly, origins: r.origins(),
-		rule: !r.FromExport || !r.Provenance.ScopeOnly, dropIn: r.DropIn, merged: r.FromExport, inherits: r.Provenance.Inherited,
+		rule: !r.FromExport || !r.Provenance.ScopeOnly, dropIn: r.DropIn, exported: r.FromExport, inherits: r.Provenance.Inherited,
 	}
 	if e.location == "" && !isWildcard(prefix) {
 		e.location = prefix

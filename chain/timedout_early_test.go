@@ -23,11 +23,11 @@ func silentFor(d time.Duration) endpoint {
 // The only mirror ahead of the source costs its whole limit once, and each time that it
 // is probed; else no more than the time after which one is hedged. Nobody is asked
 // beside it.
-func TestSickMirrorAloneIsNotWaitedFor(t *testing.T) {
+func TestUnhealthyMirrorAloneIsNotWaitedFor(t *testing.T) {
 	for name, req := range map[string]provider.Request{"digest": ofDigest, "tag": ofTag} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSick(t, map[string]endpoint{mirrorA: silentFor(5 * time.Second), source: answers}, mirrorA)
+				s := newHosts(t, map[string]endpoint{mirrorA: silentFor(5 * time.Second), source: answers}, mirrorA)
 				var got []time.Duration
 				ask := func() {
 					asked, took := s.asks(t, req)
@@ -62,9 +62,9 @@ func TestSickMirrorAloneIsNotWaitedFor(t *testing.T) {
 }
 
 // Who was not waited for is asked again where nobody else answers.
-func TestSickMirrorIsAskedAgain(t *testing.T) {
+func TestUnhealthyMirrorIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSick(t, nil)
+		s := newHosts(t, nil)
 		for range 3 {
 			s.asks(t, ofTag)
 		}
@@ -78,7 +78,7 @@ func TestSickMirrorIsAskedAgain(t *testing.T) {
 // A panic while the host is probed does not keep others from probing it.
 func TestPanicOfAProbeInItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSick(t, map[string]endpoint{source: answers}, mirrorA)
+		s := newHosts(t, map[string]endpoint{source: answers}, mirrorA)
 		for range 3 {
 			s.asks(t, ofDigest)
 		}

@@ -1,0 +1,102 @@
+package hostedcontrolplane
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/internal/atomicfile"
+	"github.com/mirrorchain/mirrorchain/provider/registry"
+)
+
+// Command returns the command control-plane-operator, of which the ignition server is a
+// subcommand. Flags and environment are HyperShift's, and a few more.
+func Command(version string) *cobra.Command {
+	root := &cobra.Command{Use: Name, Short: "the operator of one hosted control plane", Version: version, Args: cobra.NoArgs}
+	root.AddCommand(runCommand(version), featureGateCommand(), controller.Command(version))
+	return root
+}
+
+func runCommand(version string) *cobra.Command {
+	f := flags{
+		Flags:   operator.Flags{MetricsAddr: operator.DefaultMetricsAddr, HealthAddr: operator.DefaultHealthAddr},
+		options: Options{LookupEnv: os.LookupEnv},
+	}
+	cmd := &cobra.Command{
+		Use: "run", Short: "Run the operator", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, version) },
+	}
+	f.register(cmd)
+	return cmd
+}
+
+// flags are those of "run". Names that HyperShift has mean what they mean there.
+type flags struct {
+	operator.Flags
+	options     Options
+	leaderElect bool
+	deployment  string
+	debug       bool
+}
+
+func (f *flags) register(cmd *cobra.Command) {
+	s := cmd.Flags()
+	f.Register(s)
+	operator.RegisterLeaderElect(s, &f.leaderElect)
+	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
+	s.StringVar(&f.options.Namespace, "namespace", os.Getenv("MY_NAMESPACE"), "`NAMESPACE` of the control plane; $MY_NAMESPACE if not set")
+	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "=", "replace registries in images of the control plane: `SOURCE=TARGET,...`")
+	s.StringVar(&f.options.ImageOverrides, "image-overrides", "=", "images to use whatever the release says: `COMPONENT=IMAGE,...`")
+	s.StringVar(&f.deployment, "deployment-name", Name, "`NAME` of the operator's Deployment; has no effect")
+	s.BoolVar(&f.debug, "enable-ci-debug-output", false, "has no effect")
+}
+
+func (f *flags) run(cmd *cobra.Command, version string) error {
+	p, err := f.Start(cmd, Name, version)
+	if err != nil {
+		return err
+	}
+	base, err := registry.New(p.Registry)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	lease := ""
+	if f.leaderElect {
+		lease = f.options.Namespace
+	}
+	mgr, err := NewManager(cmd.Context(), Process{
+		Options: f.options, REST: p.REST, Base: base, Log: p.Log,
+		MetricsAddr: f.MetricsAddr, HealthAddr: f.HealthAddr, LeaseNamespace: lease,
+	})
+	if err != nil {
+		return err
+	}
+	return mgr.Start(cmd.Context())
+}
+
+// featureGateCommand is the init container of the ignition server's pod. It runs our
+// image, which has no shell.
+func featureGateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: WriteFeatureGate + " FILE", Short: "Write $" + FeatureGateEnv + " to a file",
+		Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			text := os.Getenv(FeatureGateEnv)
+			if text == "" {
+				return fmt.Errorf("$%s is empty: set it to the YAML of the FeatureGate", FeatureGateEnv)
+			}
+			dir, err := os.OpenRoot(filepath.Dir(args[0]))
+			if err != nil {
+				return err
+			}
+			defer dir.Close()
+			// The container may be started again beside a server that reads the file.
+			return atomicfile.Write(dir, filepath.Base(args[0]), []byte(text), 0o644)
+		},
+	}
+}
