@@ -17,6 +17,7 @@ type reader interface {
 	provider.Restorer
 	provider.HeadProvider
 	provider.ImageProvider
+	provider.ContentProvider
 	Close() error
 }
 
@@ -64,6 +65,11 @@ func (i insecure) Head(ctx context.Context, req provider.Request) (string, error
 func (i insecure) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
 	req.Insecure = true
 	return i.Provider.Image(ctx, req)
+}
+
+func (i insecure) Content(ctx context.Context, req provider.Request) (provider.Content, error) {
+	req.Insecure = true
+	return i.Provider.Content(ctx, req)
 }
 
 // certDirs returns those of --cert-dir, which must exist, or those of podman and

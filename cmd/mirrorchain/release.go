@@ -25,7 +25,7 @@ func (a *app) releaseCmd() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd())
+	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd(), a.releaseVerifyCmd())
 	return showing(cmd)
 }
 
