@@ -30,6 +30,8 @@ type Config struct {
 	Policies []string
 	// Sources are asked for policies after those of Policies.
 	Sources []policy.OverrideSource
+	// Files configures how files are read. It chooses among several HostedClusters.
+	Files file.Config
 	// Schemes are what Policies may name beside file and env.
 	Schemes []sources.Factory
 	// Resolver says how policies are merged and followed. Its Log is that of this Config
@@ -44,8 +46,8 @@ type Config struct {
 	// Base reads endpoints. Nil reads registries, with the certs.d directories of
 	// containers and docker. The client closes only its own.
 	Base Base
-	// Layers stand around Base for releases, the first one outermost. Nil is the usual
-	// ones: rewrites, a cache, mirrors, a store.
+	// Layers stand around Base for releases, the first one outermost. Nil is
+	// [chain.Default], which needs a Base that is a [provider.Opener].
 	Layers []chain.Layer
 	// Log is told of policies that change and of endpoints that fail. Nil is silent.
 	Log *zap.Logger
@@ -97,13 +99,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	mirrors := chain.MirrorsConfig{Health: health.New(health.Config{}), Observer: chain.ZapObserver(cfg.Log)}
 	if cfg.Layers == nil {
-		cfg.Layers = []chain.Layer{
-			chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{mirrors.Observer}}),
-			chain.Translate(chain.TranslateConfig{}),
-			chain.Cache(chain.CacheConfig{}),
-			chain.Mirrors(mirrors),
-			chain.Store(chain.StoreConfig{}),
-		}
+		cfg.Layers = chain.Default(chain.DefaultConfig{Observers: []chain.Observer{mirrors.Observer}, Mirrors: mirrors})
 	}
 	if c.releases, err = chain.New(cfg.Base, c.resolver.Current, cfg.Layers...); err == nil {
 		c.images, err = chain.Images(cfg.Base, c.resolver.Current, mirrors)
@@ -191,7 +187,7 @@ func (c *Client) request(ctx context.Context, pullspec string) (provider.Request
 
 // open opens the sources of cfg, in order.
 func open(ctx context.Context, cfg Config) ([]policy.OverrideSource, error) {
-	schemes, err := sources.NewSchemes(append([]sources.Factory{file.Factory(file.Config{}), env.Factory(nil)}, cfg.Schemes...)...)
+	schemes, err := sources.NewSchemes(append([]sources.Factory{file.Factory(cfg.Files), env.Factory(nil)}, cfg.Schemes...)...)
 	if err != nil {
 		return nil, err
 	}

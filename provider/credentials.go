@@ -45,18 +45,18 @@ func (c Credential) open() secret {
 	return c.box.Value().secret.Value()
 }
 
-// NewCredential is a user name and a password.
+// NewCredential makes a credential of a user name and a password.
 func NewCredential(username, password string) Credential {
 	return newCredential(secret{username: username, password: password})
 }
 
-// NewIdentityToken is an OAuth2 refresh token, traded for a bearer token at the
+// NewIdentityToken makes a credential of an OAuth2 refresh token, traded for a bearer token at the
 // registry's realm.
 func NewIdentityToken(token string) Credential {
 	return newCredential(secret{identityToken: token})
 }
 
-// NewRegistryToken is a bearer token, sent to the registry as it is.
+// NewRegistryToken makes a credential of a bearer token, sent to the registry as it is.
 func NewRegistryToken(token string) Credential {
 	return newCredential(secret{registryToken: token})
 }
@@ -64,19 +64,19 @@ func NewRegistryToken(token string) Credential {
 // IsZero reports whether c is anonymous.
 func (c Credential) IsZero() bool { return c == Credential{} }
 
-// Basic is the user name and password, if c has them.
+// Basic returns the user name and password, if c has them.
 func (c Credential) Basic() (username, password string, ok bool) {
 	s := c.open()
 	return s.username, s.password, s.username != ""
 }
 
-// IdentityToken is an OAuth2 refresh token, or "".
+// IdentityToken returns an OAuth2 refresh token, or "".
 func (c Credential) IdentityToken() string { return c.open().identityToken }
 
-// RegistryToken is a bearer token for the registry itself, or "".
+// RegistryToken returns a bearer token for the registry itself, or "".
 func (c Credential) RegistryToken() string { return c.open().registryToken }
 
-// ID is the same for the same secret and for nothing else; "" for the zero
+// ID identifies the secret: two credentials have the same ID if they are the same; it is "" for the zero
 // Credential. It is for keys in memory: do not log or store it, since a weak
 // password could be guessed from it.
 func (c Credential) ID() string {
@@ -166,7 +166,7 @@ func (c Credentials) Unusable(ref imageref.Ref) string {
 	return why
 }
 
-// ID is the same for the same set of entries and for nothing else; "" for none.
+// ID identifies the set: two sets have the same ID if their entries are the same; it is "" for none.
 // See [Credential.ID] on what not to do with it.
 func (c Credentials) ID() string {
 	if c.set == nil {
@@ -175,7 +175,7 @@ func (c Credentials) ID() string {
 	return c.set.id
 }
 
-// For is the entry for the registry and repository of ref: of those whose key is
+// For returns the entry for the registry and repository of ref: of those whose key is
 // ref's name or whole leading components of it, the longest. A port is part of
 // the host; an entry for a host is none for its ports.
 func (c Credentials) For(ref imageref.Ref) (Credential, bool) {
@@ -183,14 +183,14 @@ func (c Credentials) For(ref imageref.Ref) (Credential, bool) {
 	return cred, ok
 }
 
-// Match is For, and the key of the entry, "registry[:port][/path]", for telling
+// Match is like For, and also returns the key of the entry, "registry[:port][/path]", for telling
 // a person which one it is.
 func (c Credentials) Match(ref imageref.Ref) (key string, cred Credential, ok bool) {
 	key, cred, _ = c.match(ref)
 	return key, cred, key != ""
 }
 
-// match is Match, and why the entry that would apply does not.
+// match is like Match, and also says why the entry that would apply does not.
 func (c Credentials) match(ref imageref.Ref) (key string, cred Credential, unusable string) {
 	if c.set == nil || ref.IsZero() {
 		return "", Credential{}, ""
@@ -210,7 +210,7 @@ func (c Credentials) match(ref imageref.Ref) (key string, cred Credential, unusa
 	}
 }
 
-// Or is c with the entries of o for registries and paths that c has no entry for.
+// Or returns c with the entries of o for registries and paths that c has no entry for.
 func (c Credentials) Or(o Credentials) Credentials {
 	switch {
 	case c.set == nil:

@@ -98,7 +98,8 @@ type Error struct {
 	// RetryAfter is how long the server asked us to wait, 0 if it did not.
 	RetryAfter time.Duration
 	// Elsewhere says that it went wrong with another host than Ref's, to which that
-	// one had led: a redirect's target, a token realm. It says nothing of Ref's own.
+	// one had led: a redirect's target, a token realm. It says nothing of Ref's own. Of
+	// [ClassForbidden] it says that Ref was asked, and led to what policy blocks.
 	Elsewhere bool
 	Err       error // the cause; nil where Class and Status say it all
 }

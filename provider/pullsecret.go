@@ -158,7 +158,7 @@ func credentialKey(key string) (string, keyRank, error) {
 	return k, rank, nil
 }
 
-// withoutSecrets is a key as errors quote it: who writes a user into a URL may write a
+// withoutSecrets returns a key as errors quote it: who writes a user into a URL may write a
 // password there too, and a token into its query.
 func withoutSecrets(key string) string {
 	if i := strings.IndexAny(key, "?#"); i >= 0 {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/internal/sleep"
 	"go.uber.org/zap"
 )
 
@@ -62,7 +63,7 @@ func (r *Resolver) watch(ctx context.Context, s *tracked, due chan<- struct{}) {
 			logged = err.Error()
 			r.cfg.Log.Warn("watching mirror policies failed; trying again", zap.String("source", s.src.Name()), zap.Error(err))
 		}
-		if !wait.sleep(ctx) {
+		if sleep.For(ctx, wait.next()) != nil {
 			return
 		}
 		mark(due) // what changed while nobody watched
@@ -124,16 +125,4 @@ func (b *backoff) next() time.Duration {
 	b.now = min(max(b.first, 2*b.now), b.most)
 	half := b.now / 2
 	return half + rand.N(b.now-half+1)
-}
-
-// sleep waits for next and reports whether ctx still runs.
-func (b *backoff) sleep(ctx context.Context) bool {
-	t := time.NewTimer(b.next())
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -116,7 +116,7 @@ var exact = map[string][]string{
 	"chain":                 {module + "/chain/health", module + "/chain/internal/failover", module + "/chain/internal/flight", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
 	"chain/health":          {},
 	"chain/internal/flight": {module + "/provider", module + "/provider/imageref"},
-	"sources":               {module + "/policy", module + "/provider", "go.uber.org/zap"},
+	"sources":               {module + "/internal/sleep", module + "/policy", module + "/provider", "go.uber.org/zap"},
 }
 
 func under(path, prefix string) bool {

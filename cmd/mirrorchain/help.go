@@ -25,7 +25,7 @@ const (
 func commonFlags() []flagGroup {
 	return []flagGroup{
 		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "strict", "tags-follow-digest-rules"}},
-		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout"}},
+		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "endpoint-timeout"}},
 		{outputFlags, []string{"output", "verbose"}},
 	}
 }

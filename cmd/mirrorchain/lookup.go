@@ -54,7 +54,7 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 	if len(x.Candidates) == 0 {
 		return nil, &failure.Lookup{
 			Head: ref.Text + ": policy leaves no endpoint to ask", Attempts: failure.Refusals(x.Refused), Code: failure.ExitForbidden,
-			Hints: []string{a.advice(nil, ref.Text, authfile.Found{}).Blocked(x.Resolution)},
+			Hints: []string{a.advice(ctx, ref.Text, authfile.Found{}).Blocked(x.Resolution)},
 		}
 	}
 	a.warnUnmirrored(p, ref, x)

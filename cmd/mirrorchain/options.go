@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -31,6 +32,8 @@ type options struct {
 	tlsVerify bool
 	timeout   time.Duration
 
+	endpointTimeout time.Duration
+
 	output  output.Format
 	junit   bool // the command can write JUnit
 	verbose bool
@@ -52,7 +55,8 @@ func (o *options) register(root *cobra.Command) {
 	f.StringVar(&o.authfile, "registry-config", "", "the same as --authfile `FILE`")
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
-	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none (each endpoint also has its own limits)")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none")
+	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
 	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and junit where a command says so")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr who is asked for what, and who answers; and every warning")
@@ -63,7 +67,7 @@ func (o *options) register(root *cobra.Command) {
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout"} {
+	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout", "endpoint-timeout"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
 }
@@ -82,6 +86,9 @@ var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check' and
 func (o *options) check() error {
 	if o.timeout < 0 {
 		return failure.Usagef("--timeout %v: want 0 for none, or more", o.timeout)
+	}
+	if o.endpointTimeout < 0 {
+		return failure.Usagef("--endpoint-timeout %v: want 0 for the defaults, or more", o.endpointTimeout)
 	}
 	if o.output == output.JUnit && !o.junit {
 		return errNoJUnit

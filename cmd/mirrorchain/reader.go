@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -28,48 +27,15 @@ func (a *app) reader(disk *diskcache.Cache) (reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := registry.New(registry.Config{
+	return registry.New(registry.Config{
 		TLS:       registry.CertDirs(dirs...),
+		Insecure:  !a.opts.tlsVerify,
+		Timeouts:  registry.Silent(a.opts.endpointTimeout),
 		Proxy:     http.ProxyFromEnvironment,
 		UserAgent: "mirrorchain/" + currentVersion().Version,
 		Observe:   a.exchanged,
 		Blobs:     disk,
 	})
-	if err != nil || a.opts.tlsVerify {
-		return p, err
-	}
-	return insecure{p}, nil
-}
-
-// insecure asks every endpoint insecurely, because the user gave --tls-verify=false.
-type insecure struct{ *registry.Provider }
-
-// Name names the provider in errors.
-func (insecure) Name() string { return "insecure registry" }
-
-func (i insecure) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
-	req.Insecure = true
-	return i.Provider.Lookup(ctx, req)
-}
-
-func (i insecure) Open(ctx context.Context, req provider.Request, known string) (provider.Opened, error) {
-	req.Insecure = true
-	return i.Provider.Open(ctx, req, known)
-}
-
-func (i insecure) Head(ctx context.Context, req provider.Request) (string, error) {
-	req.Insecure = true
-	return i.Provider.Head(ctx, req)
-}
-
-func (i insecure) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
-	req.Insecure = true
-	return i.Provider.Image(ctx, req)
-}
-
-func (i insecure) Content(ctx context.Context, req provider.Request) (provider.Content, error) {
-	req.Insecure = true
-	return i.Provider.Content(ctx, req)
 }
 
 // certDirs returns those of --cert-dir, which must exist, or those of podman and

@@ -24,6 +24,8 @@ func (a *app) releaseCmd() *cobra.Command {
 		Short: "Look release images up",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
+
+		SuggestionsMinimumDistance: 2,
 	}
 	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd(), a.releaseVerifyCmd())
 	return showing(cmd)

@@ -77,7 +77,8 @@ type File struct {
 // warning; where the file names it for that very registry (credHelpers), no other
 // file is asked in its place. Helpers are for whole registries: a key of
 // credHelpers with a path other than Docker's legacy /v1/ and /v2/ is not used,
-// which is a warning, and two keys for one registry are an error.
+// which is a warning. So is an entry of a file that cannot be used, and the second of two
+// for one registry: they are left out, see [provider.ParseCredentials].
 func Find(ctx context.Context, cfg Config, refs ...imageref.Ref) (Found, error) {
 	var found Found
 	s := search{cfg: cfg, places: cfg.places()}
@@ -144,6 +145,9 @@ func (s *search) file(ctx context.Context, i int) (*authFile, error) {
 		f, err := parse(p.Path, content)
 		if err != nil {
 			return nil, fmt.Errorf("%s (%s): %w", p.Path, p.Why, err)
+		}
+		for _, w := range f.warnings {
+			s.warn("%s: %s", p.Path, w)
 		}
 		p.Exists = true
 		s.read = append(s.read, f)

@@ -1,17 +1,17 @@
 package authfile
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -51,6 +51,22 @@ func fakeHelper(name string) int {
 		never := make(chan os.Signal, 1)
 		signal.Notify(never, syscall.SIGHUP)
 		<-never
+	case "endless":
+		for {
+			if _, err := fmt.Println(strings.Repeat("s3cr3t", 1000)); err != nil {
+				return 1
+			}
+		}
+	case "parent": // answers, and leaves a child behind that holds its output open
+		child := exec.Command("docker-credential-hangs", "get")
+		child.Stdout = os.Stdout
+		if err := child.Start(); err != nil {
+			return 4
+		}
+		if err := os.WriteFile(os.Getenv("HELPER_LOG")+".child", []byte(strconv.Itoa(child.Process.Pid)), 0o600); err != nil {
+			return 5
+		}
+		fmt.Printf(`{"ServerURL":%q,"Username":"helper","Secret":"of-%s"}`, server, server)
 	}
 	return 0
 }
@@ -207,20 +223,52 @@ func TestOnlyWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+// One odd entry is left out and named, and the others count.
+func TestOddEntries(t *testing.T) {
+	ref := imageref.MustParse("good.test/a/b:1")
+	for name, c := range map[string]struct{ content, warning string }{
+		"base64":        {`"auths":{"quay.io":{"auth":"s3cr3t!"},%s}`, `auths["quay.io"]: auth: not base64`},
+		"a wildcard":    {`"auths":{"*.quay.io":{"auth":"dTpw"},%s}`, `auths["*.quay.io"]: it names no registry`},
+		"helper path":   {`"credHelpers":{"quay.io":"../x"},"auths":{%s}`, `credHelpers["quay.io"]: want the NAME`},
+		"two keys":      {`"credHelpers":{"quay.io":"a","https://quay.io/v1/":"b"},"auths":{%s}`, `credHelpers["https://quay.io/v1/"]: a second entry for quay.io`},
+		"user in key":   {`"credHelpers":{"https://u:s3cr3t@quay.io":"../x"},"auths":{%s}`, `credHelpers["...@quay.io"]`},
+		"users in keys": {`"credHelpers":{"https://u:s3cr3t@quay.io":"a","http://u:s3cr3t@quay.io":"b"},"auths":{%s}`, `credHelpers["...@quay.io"]: a second entry`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			path := w.write("home/.docker/config.json", "{"+fmt.Sprintf(c.content, `"good.test":{"auth":"dTpw"}`)+"}")
+			found, err := Find(t.Context(), w.conf, ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := found.Credentials.For(ref); !ok {
+				t.Error("the good entry is lost")
+			}
+			if len(found.Warnings) != 1 || !strings.Contains(found.Warnings[0], c.warning) || !strings.Contains(found.Warnings[0], path) || strings.Contains(found.Warnings[0], "s3cr3t") {
+				t.Errorf("warnings %q, want %q and the path", found.Warnings, c.warning)
+			}
+		})
+	}
+}
+
+// A file without end is refused.
+func TestEndlessFile(t *testing.T) {
+	w := newWorld(t)
+	w.conf.Authfile = "/dev/zero"
+	if _, err := Find(t.Context(), w.conf, imageref.MustParse("quay.io/a/b:1")); err == nil || !strings.Contains(err.Error(), "more than 16777216 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestBadFiles(t *testing.T) {
 	ref := imageref.MustParse("quay.io/a/b:1")
 	for name, c := range map[string]struct {
 		content string
 		want    string
 	}{
-		"syntax":        {`{"auths":{"quay.io":{"auth":"s3cr3t"`, "not a docker config JSON"},
-		"base64":        {`{"auths":{"quay.io":{"auth":"s3cr3t!"}}}`, `auths["quay.io"].auth: not base64`},
-		"helpers type":  {`{"credHelpers":"s3cr3t"}`, "credHelpers must map"},
-		"helper path":   {`{"credHelpers":{"quay.io":"../s3cr3t"}}`, `credHelpers["quay.io"]: want the NAME`},
-		"two keys":      {`{"credHelpers":{"quay.io":"a","https://quay.io/v1/":"b"}}`, `credHelpers: both "https://quay.io/v1/" and "quay.io" are for quay.io`},
-		"user in key":   {`{"credHelpers":{"https://u:s3cr3t@quay.io":"../x"}}`, `credHelpers["...@quay.io"]`},
-		"users in keys": {`{"credHelpers":{"https://u:s3cr3t@quay.io":"a","http://u:s3cr3t@quay.io":"b"}}`, `both "...@quay.io"`},
-		"store path":    {`{"credsStore":"/bin/s3cr3t"}`, "credsStore: want the NAME"},
+		"syntax":       {`{"auths":{"quay.io":{"auth":"s3cr3t"`, "not a docker config JSON"},
+		"helpers type": {`{"credHelpers":"s3cr3t"}`, "credHelpers must map"},
+		"store path":   {`{"credsStore":"/bin/s3cr3t"}`, "credsStore: want the NAME"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -259,124 +307,4 @@ func TestBadFiles(t *testing.T) {
 			t.Errorf("uses %+v", found.Uses)
 		}
 	})
-}
-
-func TestHelpers(t *testing.T) {
-	w := newWorld(t)
-	calls := w.helpers("good", "none", "token")
-	w.conf.Authfile = w.write("a.json", `{
-		"auths": {"a.example.com/ns": {"username":"path","password":"p"}, "a.example.com": {"username":"host","password":"p"}, "b.example.com": {}},
-		"credHelpers": {"a.example.com": "good", "https://index.docker.io/v1/": "good", "c.example.com": "none", "d.example.com":"token", "unasked.example.com": "good"},
-		"credsStore": "none"}`)
-	w.write("home/.docker/config.json", auths("c.example.com=later"))
-
-	refs := []imageref.Ref{
-		imageref.MustParse("a.example.com/x/y:1"), imageref.MustParse("a.example.com/x/z:1"),
-		imageref.MustParse("a.example.com/ns/z:1"), imageref.MustParse("alpine"),
-		imageref.MustParse("b.example.com/x:1"), imageref.MustParse("c.example.com/x:1"), imageref.MustParse("d.example.com/x:1"),
-	}
-	found, err := Find(t.Context(), w.conf, refs...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{"helper", "helper", "path", "helper", "", "later", ""} {
-		c, _ := found.Credentials.For(refs[i])
-		if got, _, _ := c.Basic(); got != want {
-			t.Errorf("%s: user %q, want %q", refs[i], got, want)
-		}
-	}
-	if c, _ := found.Credentials.For(refs[6]); c.IdentityToken() != "refresh" {
-		t.Errorf("%s: no identity token", refs[6])
-	}
-	want := "good get a.example.com\ngood get https://index.docker.io/v1/\nnone get b.example.com\nnone get c.example.com\ntoken get d.example.com\n"
-	if got := calls(); got != want {
-		t.Errorf("helpers were run so:\n%swant:\n%s", got, want)
-	}
-	if u := found.Uses[0]; u.Helper != "good" || u.Entry != "a.example.com" || u.File != w.conf.Authfile {
-		t.Errorf("use %+v", u)
-	}
-	if len(found.Warnings) != 0 {
-		t.Errorf("warnings %q", found.Warnings)
-	}
-}
-
-// A helper for a part of a registry is not asked for the whole of it.
-func TestHelperKeysWithPaths(t *testing.T) {
-	for content, want := range map[string]struct{ user, warning string }{
-		`{"credHelpers":{"quay.io/team-a":"good"}}`:                              {"later", `credHelpers["quay.io/team-a"]: ignored`},
-		`{"credHelpers":{"quay.io/team-a":"broken","quay.io":"good"}}`:           {"helper", `credHelpers["quay.io/team-a"]: ignored`},
-		`{"credHelpers":{"https://u:s3cr3t@quay.io/a":"broken"}}`:                {"later", ""},
-		`{"credHelpers":{"https://quay.io/v2/team-a/":"good"}}`:                  {"later", `credHelpers["https://quay.io/v2/team-a/"]: ignored`},
-		`{"credHelpers":{"https://quay.io/v2/":"good"}}`:                         {"helper", ""},
-		`{"credHelpers":{"quay.io/":"good"}}`:                                    {"helper", ""},
-		`{"credHelpers":{"quay.io":"good","quay.io:8443/x":"broken"}}`:           {"helper", ""},
-		`{"credHelpers":{"unasked.example.com/x":"broken"},"credsStore":"good"}`: {"helper", ""},
-	} {
-		w := newWorld(t)
-		w.helpers("good", "broken")
-		w.conf.Authfile = w.write("a.json", content)
-		w.write("home/.docker/config.json", auths("quay.io=later"))
-		ref := imageref.MustParse("quay.io/team-a/b:1")
-		for range 8 { // no order of a map decides
-			found, err := Find(t.Context(), w.conf, ref, imageref.MustParse("quay.io/team-a/c:1"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, _ := found.Credentials.For(ref)
-			if user, _, _ := c.Basic(); user != want.user {
-				t.Errorf("%s: user %q, want %q", content, user, want.user)
-			}
-			all := strings.Join(found.Warnings, "\n")
-			if (want.warning == "") != (all == "") || len(found.Warnings) > 1 || !strings.Contains(all, want.warning) || strings.Contains(all, "s3cr3t") {
-				t.Errorf("%s: warnings %q, want %q", content, found.Warnings, want.warning)
-			}
-			if all != "" && !strings.Contains(all, w.conf.Authfile) {
-				t.Errorf("%s: %q does not name the file", content, all)
-			}
-		}
-	}
-}
-
-func TestFailingHelpers(t *testing.T) {
-	ref := imageref.MustParse("quay.io/a/b:1")
-	for name, want := range map[string]string{
-		"broken": "failed (exit status 3)", "garbage": "not the JSON", "nouser": "no user name",
-		"absent": "no such program", "hangs": "no answer within",
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.helpers("broken", "garbage", "nouser", "hangs")
-			if name == "hangs" {
-				w.conf.HelperTimeout = 50 * time.Millisecond
-			}
-			w.write("home/.docker/config.json", auths("quay.io=later"))
-			w.conf.Authfile = w.write("a.json", fmt.Sprintf(`{"credHelpers":{"quay.io":%q}}`, name))
-			found, err := Find(t.Context(), w.conf, ref)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if all := strings.Join(found.Warnings, "\n"); !strings.Contains(all, want) || !strings.Contains(all, w.conf.Authfile) || strings.Contains(all, "s3cr3t") {
-				t.Errorf("warnings %q; want %q, the file, and nothing secret", all, want)
-			}
-			if _, ok := found.Credentials.For(ref); ok || !found.Uses[0].Failed {
-				t.Errorf("another file was asked in place of the helper named for this registry")
-			}
-
-			w.conf.Authfile = w.write("a.json", fmt.Sprintf(`{"credsStore":%q}`, name))
-			if got := w.user(ref.String()); got != "later" {
-				t.Errorf("a failing credsStore: user %q, want the next file's", got)
-			}
-		})
-	}
-}
-
-func TestCancelledHelper(t *testing.T) {
-	w := newWorld(t)
-	w.helpers("hangs")
-	w.conf.Authfile = w.write("a.json", `{"credsStore":"hangs"}`)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Find(ctx, w.conf, imageref.MustParse("quay.io/a/b:1")); err != context.Canceled {
-		t.Errorf("error %v, want context.Canceled", err)
-	}
 }

@@ -59,6 +59,7 @@ func runHelper(ctx context.Context, helper, registry string, timeout time.Durati
 	got, err := client.Get(func(args ...string) client.Program {
 		p.cmd = exec.CommandContext(ctx, name, args...)
 		p.cmd.WaitDelay = time.Second // a child of its own may hold its output open
+		endGroup(p.cmd)
 		return p
 	}, server)
 	switch {
@@ -86,9 +87,41 @@ type program struct {
 func (p *program) Input(in io.Reader) { p.cmd.Stdin = in }
 
 func (p *program) Output() ([]byte, error) {
-	var out []byte
-	out, p.err = p.cmd.Output()
-	return out, p.err
+	out := &boundedOutput{}
+	p.cmd.Stdout = out
+	p.err = p.cmd.Run()
+	if p.cmd.Process != nil {
+		_ = p.cmd.Cancel() // what it has left running
+	}
+	switch {
+	case out.over:
+		p.err = errTooMuch
+	case errors.Is(p.err, exec.ErrWaitDelay):
+		// It has answered and gone; only somebody that it started holds the output open.
+		p.err = nil
+	}
+	return out.content, p.err
+}
+
+// maxOutput is far more than any credential.
+const maxOutput = 256 << 10
+
+var errTooMuch = fmt.Errorf("its answer has more than %d bytes", maxOutput)
+
+// boundedOutput keeps what a program prints, and ends it by a broken pipe where that is
+// too much.
+type boundedOutput struct {
+	content []byte // no bytes.Buffer, which io.Copy would fill by itself
+	over    bool
+}
+
+func (b *boundedOutput) Write(p []byte) (int, error) {
+	if len(b.content)+len(p) > maxOutput {
+		b.over = true
+		return 0, errTooMuch
+	}
+	b.content = append(b.content, p...)
+	return len(p), nil
 }
 
 func (p *program) why(ctx context.Context, timeout time.Duration) error {
@@ -97,6 +130,8 @@ func (p *program) why(ctx context.Context, timeout time.Duration) error {
 		return fmt.Errorf("no answer within %v", timeout)
 	case errors.Is(p.err, exec.ErrNotFound):
 		return errors.New("no such program on the PATH")
+	case errors.Is(p.err, errTooMuch):
+		return errTooMuch
 	case p.err != nil:
 		if exit, ok := errors.AsType[*exec.ExitError](p.err); ok {
 			return fmt.Errorf("failed (%s); run it by hand to see why", exit.ProcessState)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -21,6 +22,7 @@ type authFile struct {
 	credHelpers map[string]string   // by registry
 	ignored     map[string][]string // by registry: keys of credHelpers with a path, as errors quote them
 	credsStore  string
+	warnings    []string // of entries that were left out
 }
 
 // readFile is os.ReadFile that does not outwait ctx. A pipe without a writer, which
@@ -36,7 +38,7 @@ func readFile(ctx context.Context, path string) ([]byte, error) {
 	}
 	read := make(chan result, 1)
 	go func() {
-		content, err := os.ReadFile(path)
+		content, err := readBounded(path)
 		read <- result{content, err}
 	}()
 	select {
@@ -45,6 +47,23 @@ func readFile(ctx context.Context, path string) ([]byte, error) {
 	case r := <-read:
 		return r.content, r.err
 	}
+}
+
+// maxFile is far more than any file with credentials has.
+const maxFile = 16 << 20
+
+// readBounded is os.ReadFile for what may have no end, such as a device.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, maxFile)
+	}
+	return content, err
 }
 
 func parse(path string, content []byte) (*authFile, error) {
@@ -56,6 +75,7 @@ func parse(path string, content []byte) (*authFile, error) {
 	if f.auths, err = provider.ParseCredentials(content); err != nil {
 		return nil, err
 	}
+	f.warnings = f.auths.Warnings()
 	var helpers struct {
 		CredHelpers map[string]string `json:"credHelpers"`
 		CredsStore  string            `json:"credsStore"`
@@ -71,10 +91,14 @@ func parse(path string, content []byte) (*authFile, error) {
 	f.credHelpers = make(map[string]string, len(helpers.CredHelpers))
 	f.ignored = make(map[string][]string)
 	keys := make(map[string]string) // by registry
+	leftOut := func(key string, why any) {
+		f.warnings = append(f.warnings, fmt.Sprintf("credHelpers[%q]: %v; the entry is left out", withoutUser(key), why))
+	}
 	for _, key := range slices.Sorted(maps.Keys(helpers.CredHelpers)) {
 		name, quoted := helpers.CredHelpers[key], withoutUser(key)
 		if err := checkHelper(name); err != nil {
-			return nil, fmt.Errorf("credHelpers[%q]: %w", quoted, err)
+			leftOut(key, err)
+			continue
 		}
 		registry, whole := registryOf(key)
 		if !whole {
@@ -82,10 +106,15 @@ func parse(path string, content []byte) (*authFile, error) {
 			continue
 		}
 		if other, ok := keys[registry]; ok {
-			return nil, fmt.Errorf("credHelpers: both %q and %q are for %s; remove one", other, quoted, withoutUser(registry))
+			loser := key
+			if key == registry { // it is the one that is written as registries are
+				loser = other
+				keys[registry], f.credHelpers[registry] = key, name
+			}
+			leftOut(loser, "a second entry for "+withoutUser(registry))
+			continue
 		}
-		keys[registry] = quoted
-		f.credHelpers[registry] = name
+		keys[registry], f.credHelpers[registry] = key, name
 	}
 	return f, nil
 }

@@ -12,7 +12,7 @@ import (
 // maxBlob bounds what is kept under one digest, in bytes.
 const maxBlob = 16 << 20
 
-// Get is the content of a digest, "sha256:..." or "sha512:...". It has been read from
+// Get returns the content of a digest, "sha256:..." or "sha512:...". It has been read from
 // the disk and verified for this call. What does not match its digest is removed.
 func (c *Cache) Get(digest string) ([]byte, bool) {
 	name, ok := blobName(digest)
@@ -44,7 +44,7 @@ func (c *Cache) Put(digest string, content []byte) {
 	c.blobs.write(name, content, true)
 }
 
-// blobName is the name of a digest's file: the digest, with a hyphen.
+// blobName returns the name of a digest's file: the digest, with a hyphen.
 func blobName(digest string) (string, bool) {
 	algorithm, sum, _ := strings.Cut(digest, ":")
 	name := algorithm + "-" + sum

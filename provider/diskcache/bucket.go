@@ -75,7 +75,7 @@ func (b *bucket) has(name string, content []byte) bool {
 	return true
 }
 
-// read is a whole file. One that is not there, or over limit, is none.
+// read returns a whole file; not ok if it is not there, or larger than limit.
 func (b *bucket) read(name string, limit int64) ([]byte, bool) {
 	if b.wasDropped(name) {
 		b.drop(name) // perhaps it can be now

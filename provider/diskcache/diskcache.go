@@ -34,7 +34,8 @@ type Cache struct {
 }
 
 // Open opens the directory, with what earlier processes left there, and removes what
-// they left half-written and whatever is over the bound.
+// they left half-written and whatever is over the bound. Where a full or read-only disk
+// does not allow that, OnError is told and the Cache is nil, which keeps nothing.
 func Open(cfg Config) (*Cache, error) {
 	if cfg.Dir == "" {
 		return nil, errors.New("disk cache: no directory is named")
@@ -42,14 +43,24 @@ func Open(cfg Config) (*Cache, error) {
 	if cfg.MaxBytes < 0 {
 		return nil, fmt.Errorf("disk cache: MaxBytes is negative (%d)", cfg.MaxBytes)
 	}
-	c, err := open(cfg, func(string) error { return nil })
-	if err != nil {
+	return openOrDoWithout(cfg, func(string) error { return nil })
+}
+
+func openOrDoWithout(cfg Config, step func(string) error) (*Cache, error) {
+	c, err := open(cfg, step)
+	switch {
+	case err != nil && refusesWrites(err):
+		if cfg.OnError != nil {
+			cfg.OnError(fmt.Errorf("disk cache %s: %w; nothing is kept", cfg.Dir, err))
+		}
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("disk cache %s: %w", cfg.Dir, err)
 	}
 	return c, nil
 }
 
-// open is Open; step is called at each step of a write, for tests that end the process
+// open does the work of Open; step is called at each step of a write, for tests that end the process
 // there, and may fail there.
 func open(cfg Config, step func(string) error) (*Cache, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {

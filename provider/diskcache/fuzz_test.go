@@ -10,7 +10,7 @@ import (
 
 // Whatever stands in an entry's file: it is an entry only if this cache sealed it under
 // that name.
-func FuzzNote(f *testing.F) {
+func FuzzEntry(f *testing.F) {
 	c, _ := open(f, f.TempDir(), 0)
 	name := strings.Repeat("ab", 32)
 	f.Add(c.Seal(name, []byte("value")), []byte("value"))

@@ -45,3 +45,7 @@ func (r *refusals) goesOn(err error) bool {
 func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
+
+// refusesWrites reports whether a disk is full or read-only, which says nothing of how
+// the directory was chosen.
+func refusesWrites(err error) bool { return isFull(err) || errors.Is(err, syscall.EROFS) }

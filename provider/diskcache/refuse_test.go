@@ -2,6 +2,7 @@ package diskcache_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -270,5 +271,30 @@ func TestDirectoryInAVolume(t *testing.T) {
 			t.Errorf("opened for the %d. time: there %v", n+1, ok)
 		}
 		c.Put(digest, b)
+	}
+}
+
+// A disk that is full or read-only from the start costs a warning and no more.
+func TestNoDisk(t *testing.T) {
+	for _, refusal := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		var f faults
+		c, err := diskcache.OpenOrDoWithout(diskcache.Config{Dir: filepath.Join(t.TempDir(), "cache"), OnError: f.add}, func(string) error {
+			return &os.PathError{Op: "write", Path: "file", Err: refusal}
+		})
+		if err != nil || c != nil {
+			t.Fatalf("%v: %v, a cache %v; want none and no error", refusal, err, c != nil)
+		}
+		if len(f.all) != 1 || !errors.Is(f.all[0], refusal) || !strings.Contains(f.all[0].Error(), "nothing is kept") {
+			t.Errorf("told %v", f.all)
+		}
+		b, digest := content(1, 100)
+		c.Put(digest, b) // a nil Cache does as if it were one
+		if _, ok := c.Get(digest); ok || c.Close() != nil {
+			t.Error("no cache keeps something")
+		}
+	}
+	// What is wrong with the directory itself is an error still.
+	if _, err := diskcache.OpenOrDoWithout(diskcache.Config{Dir: t.TempDir()}, func(string) error { return os.ErrPermission }); err == nil {
+		t.Error("no error")
 	}
 }

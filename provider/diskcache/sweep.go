@@ -79,7 +79,7 @@ func (b *bucket) sweep(need int64) (used int64) {
 	return used
 }
 
-// target is what may stay of used bytes. For need bytes that the disk has not got a
+// target returns what may stay of used bytes. For need bytes that the disk has not got a
 // tenth goes, or as much as it takes; but never more than half for one file.
 func (b *bucket) target(used, need int64) int64 {
 	target := used
@@ -92,7 +92,7 @@ func (b *bucket) target(used, need int64) int64 {
 	return target
 }
 
-// lastUse is when a file was last used, as far as that can be told: what says later
+// lastUse returns when a file was last used, as far as that can be told: what says later
 // than now was noted by a clock that was ahead, and could stay for ever.
 func lastUse(f fs.FileInfo, now time.Time) time.Time {
 	if t := f.ModTime(); t.Sub(now) <= touchEvery {
@@ -101,5 +101,5 @@ func lastUse(f fs.FileInfo, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// size is what a file of n bytes takes.
+// size returns what a file of n bytes takes.
 func size(n int64) int64 { return (n + block - 1) / block * block }

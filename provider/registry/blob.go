@@ -12,9 +12,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// readBlob has read read a blob of at most limit bytes, and judge it. A body that a
-// proxy has compressed, of which the digest only tells in the end, is read twice: as it
-// came, and once more without the proxy's encoding.
+// readBlob asks for a blob of at most limit bytes and calls read, which reads and judges
+// it. If a proxy compressed the body, only the digest shows that, at the end. Then the blob
+// is asked for once more, and read without the encoding of the proxy.
 func (p *Provider) readBlob(ctx context.Context, s source, d v1.Descriptor, limit int64, read func(*verifier) error) error {
 	switch {
 	case d.Size < 0:
@@ -29,8 +29,8 @@ func (p *Provider) readBlob(ctx context.Context, s source, d v1.Descriptor, limi
 	return err
 }
 
-// readBlobAs reports, beside what readBlob does, whether the body may yet be right
-// without an encoding.
+// readBlobAs is readBlob for one request. encoded reports whether the body may be right
+// without its encoding.
 func (p *Provider) readBlobAs(ctx context.Context, s source, d v1.Descriptor, decode bool, read func(*verifier) error) (encoded bool, _ error) {
 	b, err := p.openBlob(ctx, s, d)
 	if err != nil {
@@ -166,7 +166,7 @@ func cutOff(err error, format string, args ...any) error {
 	return &c
 }
 
-// smallBlob is a whole verified blob.
+// smallBlob returns a whole verified blob.
 func (p *Provider) smallBlob(ctx context.Context, s source, d v1.Descriptor, limit int64) (content []byte, _ error) {
 	err := p.readBlob(ctx, s, d, limit, func(v *verifier) error {
 		b, err := io.ReadAll(v)

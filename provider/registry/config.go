@@ -66,6 +66,10 @@ type Timeouts struct {
 	Silence time.Duration
 }
 
+// Silent returns limits by which an endpoint may be silent for d at a time: while the
+// connection is made, before the answer and within it. 0 are the defaults.
+func Silent(d time.Duration) Timeouts { return Timeouts{Connect: d, FirstByte: d, Silence: d} }
+
 // Limits bound what content may cost. A field that is 0 has the default.
 type Limits struct {
 	// Manifest bounds a manifest or an index in bytes; 0 is 4 MiB.

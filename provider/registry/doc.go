@@ -2,23 +2,27 @@
 // that speak the OCI distribution specification. It is the provider at the end
 // of a chain.
 //
-// It reads exactly the endpoint that a request's Image names, once: choosing
-// mirrors, moving on to the next and trying again are package chain's. It asks
-// for nothing it does not need: a release by digest costs one request for the
-// manifest and one for the layer that holds the release. There is no ping.
+// It asks the endpoint that a request's Image names, and no other. Package chain
+// chooses mirrors, goes on to the next one and retries. A release by digest costs one
+// request for the manifest and one for the layer that holds the release. Nothing is
+// asked first to find out how the registry works.
 //
-// Nothing is believed before its digest is verified, and nothing is read without
-// a limit, see [Limits]. Credentials go to the registry they are for and to the
-// https realm that registry's challenge names, and to nobody else. Plain HTTP
-// and unverified certificates are for requests that say Insecure: https comes
-// first then, and what the registry redirects to, and a realm on its own machine,
-// need no better certificate than it has. A realm elsewhere does, and is https.
-// What policy blocks is not asked either where a registry leads there, and of what
-// other hosts answer nothing but the status is told.
+// Nothing is believed before its digest is verified, and everything is read up to a
+// limit, see [Limits]. Credentials are sent to the registry they are for, and to the
+// https realm that the challenge of this registry names. They are sent nowhere else.
+// Plain HTTP and unverified certificates are only for requests that are Insecure. Even
+// then https is tried first. A redirect of an insecure registry, and a token realm on
+// the same machine, may be insecure as well; a realm on another machine may not. If
+// policy blocks an address to which a registry leads, nothing is sent there. Of the
+// answer of another host only the status is told.
 //
-// A caller's context that was cancelled is [provider.ClassCanceled], one whose
-// deadline passed is [provider.ClassTimeout] and wraps
-// [context.DeadlineExceeded]; a limit of [Timeouts] is ClassTimeout and does not.
+// Registries differ from the specification in many ways; docs/registry-quirks.md lists
+// those that this package knows, with the test for each.
+//
+// If the caller's context is canceled, the error is of [provider.ClassCanceled]. If its
+// deadline passes, the error is of [provider.ClassTimeout] and wraps
+// [context.DeadlineExceeded]. A limit of [Timeouts] gives ClassTimeout too, and does not
+// wrap it.
 //
 // Errors are, or wrap, a [*provider.Error].
 package registry

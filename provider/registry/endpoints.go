@@ -51,12 +51,12 @@ const (
 	maxEndpoints = 512
 )
 
-// get is the endpoint of a registry.
+// get returns the endpoint of a registry.
 func (es *endpoints) get(registry string, insecure bool) (*endpoint, error) {
 	return es.find(endpointKey{registry: registry, insecure: insecure})
 }
 
-// ledTo is the endpoint of a host that a registry leads to: a token realm, or the store
+// ledTo returns the endpoint of a host that a registry leads to: a token realm, or the store
 // of its blobs. Where nothing is said about that host itself, the roots of the registry
 // are trusted, as nodes do. Its client certificate stays where it belongs.
 func (es *endpoints) ledTo(host string, from *endpoint, insecure bool) (*endpoint, error) {
@@ -95,7 +95,7 @@ func (es *endpoints) find(key endpointKey) (*endpoint, error) {
 	return e, nil
 }
 
-// trust is what is special about a host. It may read files.
+// trust returns the certificates and roots for a host. It may read files.
 func (es *endpoints) trust(key endpointKey) (TLS, error) {
 	if es.cfg.TLS == nil {
 		return TLS{}, nil
@@ -155,7 +155,7 @@ func (es *endpoints) make(key endpointKey, t TLS, now time.Time) *endpoint {
 	return e
 }
 
-// address is where a registry really is.
+// address returns the host that serves a registry.
 func address(registry string) string {
 	if registry == "docker.io" || registry == "index.docker.io" {
 		return "registry-1.docker.io"

@@ -7,7 +7,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// located is err as an error about ref: an [*provider.Error] with Ref and, where
+// located returns err as an error about ref: an [*provider.Error] with Ref and, where
 // it has none of its own, Op filled in.
 func located(ref imageref.Ref, op string, err error) error {
 	if err == nil {

@@ -75,7 +75,7 @@ func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.
 	return nil, s.inStandardWords(err, req.Path)
 }
 
-// inStandardWords is err with the words of docker/distribution and of Quay in its text,
+// inStandardWords returns err with the words of docker/distribution and of Quay in its text,
 // by which programs tell that an image is not there, or that it may not be read. Some
 // registries send none, and no answer to HEAD has any. An entry of the pull secret that
 // was left out is named where it may be the reason.

@@ -87,7 +87,9 @@ func TestLedToForbidden(t *testing.T) {
 				}
 				return
 			}
-			wantError(t, err, provider.ClassForbidden, "which "+scope+" blocks (the/origin)")
+			if e := wantError(t, err, provider.ClassForbidden, "which "+scope+" blocks (the/origin)"); !e.Elsewhere {
+				t.Error("it reads as if the mirror itself were forbidden")
+			}
 			if n := connections.Load(); n != 0 {
 				t.Errorf("%d connections to the forbidden source", n)
 			}

@@ -24,7 +24,7 @@ type Blobs interface {
 	Put(digest string, content []byte)
 }
 
-// stored is what is kept of a layer, nil if it is not, or is something else.
+// stored returns what is kept of a layer, nil if it is not, or is something else.
 func (s source) stored(d v1.Descriptor) []byte {
 	if s.blobs == nil || d.Size > keepLayer || !isLayer(d) {
 		return nil
@@ -40,7 +40,7 @@ func (s source) stored(d v1.Descriptor) []byte {
 	return b
 }
 
-// layers is where o's layers may be read. What is kept of them may be used only where
+// layers returns where o's layers may be read. What is kept of them may be used only where
 // the manifest is kept as well, since that is kept last: somebody read all of it once,
 // with these bytes. Any other manifest only names layers, which whoever writes one can
 // do without having ever seen them; it has to get them from its own registry.
@@ -67,7 +67,7 @@ func (o *opened) keep(read layersRead) {
 	o.source.blobs.Put(o.manifest.digest, o.manifest.body)
 }
 
-// Restore is the release whose manifest has that digest, from what Config.Blobs
+// Restore returns the release whose manifest has that digest, from what Config.Blobs
 // keeps. No registry is asked; PulledFrom is req.Image, whoever it came from.
 func (p *Provider) Restore(ctx context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
 	if err := p.check(&req); err != nil {

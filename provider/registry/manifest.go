@@ -115,7 +115,7 @@ func (d *document) manifest(v verified, named string, platform provider.Platform
 	return m
 }
 
-// bare is what is needed of a descriptor. The rest, annotations above all, may be nearly
+// bare returns what is needed of a descriptor. The rest, annotations above all, may be nearly
 // all of a manifest, and somebody may hold on to many images.
 func bare(d v1.Descriptor) v1.Descriptor {
 	return v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
@@ -198,7 +198,7 @@ func knownDigest(digest string) error {
 	return nil
 }
 
-// verifyManifest is the digest of body, which must be id if that is a digest.
+// verifyManifest returns the digest of body, which must be id if that is a digest.
 // For a tag nothing is pinned; then the registry's own header must be right.
 func verifyManifest(body []byte, id, header string) (string, error) {
 	want, pinned := id, strings.Contains(id, ":")
@@ -270,7 +270,7 @@ func parseDocument(body []byte, contentType string) (*document, error) {
 
 func (d *document) isIndex() bool { return d.Manifests != nil }
 
-// undecodable is err as that of verified content that could not be decoded: over a
+// undecodable returns err as that of verified content that could not be decoded: over a
 // limit, or not what it should be.
 func undecodable(err error) error {
 	if _, over := errors.AsType[*jsonlimit.Error](err); over {

@@ -50,7 +50,7 @@ func (p *Provider) Head(ctx context.Context, req provider.Request) (digest strin
 	return v.digest, nil
 }
 
-// head is the digest that an answer to HEAD names, "" if that proves nothing.
+// head returns the digest that an answer to HEAD names, "" if that proves nothing.
 func (p *Provider) head(ctx context.Context, s source) (string, error) {
 	resp, err := p.send(ctx, s, wire.Request{Path: s.path("manifests/" + s.ref.Identifier()), Accept: accepted, Head: true})
 	if err != nil {

@@ -259,7 +259,7 @@ func spelledHost(t *testing.T) {
 	for _, odd := range []string{"127.1", "0x7f000001", "2130706433", "127.0.0.01"} {
 		mirror.Fail(blobs, testregistry.Redirect("https://"+odd+":"+port+"/x"))
 		_, err := open(t, mirror).Lookup(t.Context(), request(ref))
-		wantError(t, err, provider.ClassMalformed, "a host that is none")
+		wantError(t, err, provider.ClassMalformed, "an invalid host")
 		mirror.ClearFaults()
 	}
 	if n := connections.Load(); n != 0 {

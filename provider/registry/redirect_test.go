@@ -26,9 +26,9 @@ func TestRedirects(t *testing.T) {
 		{"manifest", manifests, store.URL() + "/v2/store/manifests/" + digest, 0, ""},
 		{"to nothing", blobs, store.URL() + "/v2/store/blobs/sha256:" + strings.Repeat("0", 64), provider.ClassNotFound, "redirected to " + store.Host()},
 		{"to plain HTTP", blobs, strings.Replace(good, "https", "http", 1), provider.ClassTLS, "plain HTTP"},
-		{"to a file", blobs, "file:///etc/passwd", provider.ClassMalformed, "no http or https URL"},
-		{"to no host", blobs, "https:///x", provider.ClassMalformed, "no http or https URL"},
-		{"to what cannot be parsed", blobs, "https://%zz", provider.ClassMalformed, "no http or https URL"},
+		{"to a file", blobs, "file:///etc/passwd", provider.ClassMalformed, "not an http or https URL"},
+		{"to no host", blobs, "https:///x", provider.ClassMalformed, "not an http or https URL"},
+		{"to what cannot be parsed", blobs, "https://%zz", provider.ClassMalformed, "not an http or https URL"},
 		{"with a password", blobs, strings.Replace(good, "https://", "https://bob:builder@", 1), 0, ""},
 		{"in a circle", blobs, "./" + img.Top().Digest, provider.ClassMalformed, "more than 10 redirects"},
 	} {

@@ -44,7 +44,7 @@ func New(cfg Config) (*Provider, error) {
 
 var errZero = errors.New("registry: this Provider was not made by New")
 
-// check is what there is to say before anybody is asked.
+// check returns an error if p cannot be used or req is invalid, before anybody is asked.
 func (p *Provider) check(req *provider.Request) error {
 	if p == nil || p.endpoints == nil {
 		return errZero

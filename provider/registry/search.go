@@ -121,7 +121,7 @@ func isLayer(d v1.Descriptor) bool {
 // dockerZstdLayer is in no specification; buildkit writes it.
 const dockerZstdLayer = "application/vnd.docker.image.rootfs.diff.tar.zstd"
 
-// stoppedOr is the class of what a search says that no network is involved in.
+// stoppedOr gives an error of a search that involves no network its class.
 func stoppedOr(ctx context.Context, err error) error {
 	if e := wire.ContextError(ctx); err != nil && e != nil {
 		return e
@@ -129,7 +129,7 @@ func stoppedOr(ctx context.Context, err error) error {
 	return decodeError(err)
 }
 
-// decodeError is the class of what a decoder says about verified bytes.
+// decodeError gives an error of a decoder of verified bytes its class.
 func decodeError(err error) error {
 	if err == nil {
 		return nil

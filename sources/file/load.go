@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/internal/sleep"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
 )
@@ -69,12 +70,8 @@ func (s *source) read(ctx context.Context, path string) ([]byte, error) {
 		if err != nil || wait <= 0 {
 			return data, err
 		}
-		settled := time.NewTimer(wait)
-		select {
-		case <-settled.C:
-		case <-ctx.Done():
-			settled.Stop()
-			return nil, ctx.Err()
+		if err := sleep.For(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("reading file:%s: it is written all the time; replace it by renaming a finished file", path)

@@ -23,6 +23,7 @@ type attempt[T any] struct {
 	background bool          // a probe beside a healthy host
 	limit      time.Duration // for the whole attempt
 	softLimit  bool          // limit is part of the time until the soft deadline, see budget
+	last       bool          // nobody is left to be asked instead
 	hedgeDelay time.Duration
 
 	ctx           context.Context
@@ -47,6 +48,7 @@ type attempt[T any] struct {
 func (s *search[T]) start(ctx context.Context, c policy.Candidate, left int, background bool) *attempt[T] {
 	a := &attempt[T]{candidate: c, hedgeDelay: s.hedgeDelay(c), background: background, probe: background}
 	a.limit, a.softLimit = s.budget(ctx, left)
+	a.last = !background && s.isLast(left)
 	if background {
 		ctx, a.cancel, a.detach = detachableContext(ctx, a.limit)
 	} else {
@@ -124,11 +126,17 @@ func (s *search[T]) limitUnhealthy(a *attempt[T], left int) {
 func (s *search[T]) ask(a *attempt[T]) {
 	defer a.cancel()
 	req := s.Request
-	req.Image, req.Insecure = a.candidate.Ref, a.candidate.Insecure
+	req.Image, req.Insecure, req.Last = a.candidate.Ref, a.candidate.Insecure, a.last
 	a.value, a.err = s.Ask(a.ctx, req)
 	a.took = a.age()
 	a.answered = a.err == nil
 	a.expired = !a.answered && a.ctx.Err() != nil
+}
+
+// wasLimited reports whether a was ended by a limit that chooses between candidates: its
+// host may only be slow.
+func (a *attempt[T]) wasLimited() bool {
+	return a.timedOutEarly.Load() || !a.last && !a.expired && provider.ClassOf(a.err) == provider.ClassTimeout
 }
 
 // askGuarded calls ask on a goroutine of its own, where a panic would end the program.
@@ -168,6 +176,7 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 		}
 		a.err = a.expiredError()
 	}
+	s.anyLimited = s.anyLimited || a.err != nil && a.wasLimited()
 	s.record(ctx, provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took})
 	s.reportHealth(ctx, a, s.classify(a))
 	return nil

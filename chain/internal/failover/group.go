@@ -311,7 +311,7 @@ func (g *hedgeGroup[T]) failures() []failure {
 	slices.SortFunc(g.failed, func(a, b *attempt[T]) int { return a.rank - b.rank })
 	var all []failure
 	for _, a := range g.failed {
-		all = append(all, failure{candidate: a.candidate, err: a.err, cutShort: a.timedOutEarly.Load()})
+		all = append(all, failure{candidate: a.candidate, err: a.err, cutShort: a.wasLimited()})
 	}
 	return all
 }

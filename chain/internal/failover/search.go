@@ -94,7 +94,8 @@ type search[T any] struct {
 	asking   []imageref.Ref     // endpoints that are being asked now
 	retried  map[imageref.Ref]int
 
-	fullTimeout bool // no attempt is limited because its host is unhealthy any more
+	anyLimited  bool // a candidate was cut short, see wasLimited
+	fullTimeout bool // no attempt is limited so that another candidate can be asked any more
 }
 
 // failure is a candidate that did not answer.
@@ -102,7 +103,7 @@ type failure struct {
 	candidate policy.Candidate
 	err       error
 	notBefore time.Time // of a retry, set by retryable
-	cutShort  bool      // see limitUnhealthy; it may still answer
+	cutShort  bool      // see wasLimited; it may still answer
 }
 
 // isTerminal reports whether err would be the same at every candidate: there are no
@@ -113,14 +114,18 @@ func isTerminal(err error) bool {
 
 // budget returns how long the first of left candidates may take. Each of them gets an
 // equal part of the time until the caller's deadline, so that a slow one does not use
-// up the time of those after it, but no more than Limit. soft is true if the part is
-// one of the time until the soft deadline of a shared call. The last candidate of
+// up the time of those after it, but no more than Limit. Limit does not apply where
+// nobody else is left: a cache that fetches what it is asked for takes as long as it
+// takes. soft is true if the part is one of the time until the soft deadline of a shared call. The last candidate of
 // shared work is not bound by that: an answer that comes too late for the first caller
 // still serves others.
 func (s *search[T]) budget(ctx context.Context, left int) (limit time.Duration, soft bool) {
 	limit = s.Limit
 	if d, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(d)/time.Duration(left))
+		limit = time.Until(d) / time.Duration(left)
+		if !s.isLast(left) {
+			limit = min(limit, s.Limit)
+		}
 	}
 	if d, ok := flight.CallOf(ctx).SoftDeadline(); ok && left > 1 {
 		if part := time.Until(d) / time.Duration(left); part > 0 && part < limit {
@@ -128,6 +133,13 @@ func (s *search[T]) budget(ctx context.Context, left int) (limit time.Duration, 
 		}
 	}
 	return limit, false
+}
+
+// isLast reports whether the candidate that is asked now has nobody beside or after it:
+// no other one has not begun, is being asked, or was cut short and will be asked again.
+// Those that are asked again share the time.
+func (s *search[T]) isLast(left int) bool {
+	return s.fullTimeout || left == 1 && len(s.asking) == 0 && !s.anyLimited
 }
 
 // newError returns the error of the search. ended is the error of the caller's context,

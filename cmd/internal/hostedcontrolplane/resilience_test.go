@@ -165,7 +165,8 @@ func (p *place) inForce(t *testing.T, want float64) {
 }
 
 // Without the file that hands rules over the operator does not start: the kubelet starts
-// no container before it is there. Later it is unreadable, and the last good rules stay.
+// no container before it is there. One that cannot be read at the start is waited for;
+// later the last good rules stay.
 func handedOverFile(t *testing.T, p *place) {
 	path := filepath.Join(t.TempDir(), handover.Key)
 	put := func(text string) {
@@ -177,30 +178,27 @@ func handedOverFile(t *testing.T, p *place) {
 			t.Fatal(err)
 		}
 	}
-	for _, text := range []string{"", "{"} {
-		if text != "" {
-			put(text)
-		}
-		_, err := hcpkg.NewManager(t.Context(), hcpkg.Process{REST: p.account(), Base: p.base, HealthAddr: "0", Options: hcpkg.Options{
-			Namespace: p.namespace, OverridesFile: path, LookupEnv: func(name string) (string, bool) {
-				if name == "CONTROL_PLANE_OPERATOR_IMAGE" {
-					return operatorImage, true
-				}
-				return "", false
-			},
-		}})
-		if err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("started with %q: %v", text, err)
-		}
+	_, err := hcpkg.NewManager(t.Context(), hcpkg.Process{REST: p.account(), Base: p.base, HealthAddr: "0", Options: hcpkg.Options{
+		Namespace: p.namespace, OverridesFile: path, LookupEnv: func(name string) (string, bool) {
+			if name == "CONTROL_PLANE_OPERATOR_IMAGE" {
+				return operatorImage, true
+			}
+			return "", false
+		},
+	}})
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("started without the file: %v", err)
 	}
 	document, err := handover.Encode(mustRules(t, never(mirror(policy.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.mirror.Push("empty/ocp/release", "", mustImage(p))
-	put(string(document))
+	put("{")
 	p.create(t, p.hcp())
 	p.run(t, nil, hcpkg.Options{OverridesFile: path})
+	p.inForce(t, 0)
+	put(string(document))
 	p.awaitValid(t)
 	p.inForce(t, 1)
 	before := p.versions(t)

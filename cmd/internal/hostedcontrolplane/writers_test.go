@@ -38,7 +38,7 @@ func otherWriters(t *testing.T, p *place) {
 		&corev1.Secret{ObjectMeta: of(hypershift.IgnitionAuthority)},
 	}
 	writers.Peace(t, p.client, objects...)
-	overrides := p.mirrored()
+	overrides, replicas := p.mirrored(), *d.Spec.Replicas
 	right := func(t *testing.T, image string) {
 		t.Helper()
 		cluster.Await(t, "what matters", func(ctx context.Context) error {
@@ -48,7 +48,7 @@ func otherWriters(t *testing.T, p *place) {
 				}
 			}
 			pod := d.Spec.Template.Spec
-			if got := pod.Containers[0].Image; got != image || *d.Spec.Replicas != 1 || len(pod.Containers) != 1 {
+			if got := pod.Containers[0].Image; got != image || *d.Spec.Replicas != replicas || len(pod.Containers) != 1 {
 				return fmt.Errorf("image %s, %d replicas, %d containers", got, *d.Spec.Replicas, len(pod.Containers))
 			}
 			if !slices.Contains(pod.Containers[0].Env, corev1.EnvVar{Name: handover.ImageOverridesVariable, Value: overrides}) {

@@ -2,12 +2,14 @@ package operator
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"k8s.io/client-go/rest"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
@@ -27,6 +29,7 @@ type Flags struct {
 
 	kubeconfig, logLevel string
 	certDirs, bundles    []string
+	endpointTimeout      time.Duration
 }
 
 // Register adds the flags to s.
@@ -37,6 +40,7 @@ func (f *Flags) Register(s *pflag.FlagSet) {
 	s.StringVar(&f.logLevel, "log-level", "info", "log from this `LEVEL` on: debug, info, warn or error")
 	s.StringArrayVar(&f.certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with certificates of registries, REGISTRY[:PORT]/*.crt, *.cert and *.key; repeatable")
 	s.StringArrayVar(&f.bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
+	s.DurationVar(&f.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 }
 
 // RegisterLeaderElect adds --leader-elect to s, for operators with a lease.
@@ -70,7 +74,9 @@ func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error)
 	if err != nil {
 		return Process{}, err
 	}
-	return Process{Log: log, REST: rest, Registry: registry.Config{TLS: trust.Registries(f.bundles, f.certDirs, log), UserAgent: agent}}, nil
+	return Process{Log: log, REST: rest, Registry: registry.Config{
+		TLS: trust.Registries(f.bundles, f.certDirs, log), Timeouts: registry.Silent(f.endpointTimeout), UserAgent: agent,
+	}}, nil
 }
 
 // TrustFiles returns the values of --trust-bundle and --cert-dir.

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,22 +14,39 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// memoryLock is a lease in memory, which counts how often it is written.
+// memoryServer has one lease in memory, and counts how often it is written.
+type memoryServer struct {
+	mu     sync.Mutex
+	record resourcelock.LeaderElectionRecord
+	writes int
+	away   bool
+}
+
+func (s *memoryServer) setAway(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
+func (s *memoryServer) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+// memoryLock is that lease as one replica sees it.
 type memoryLock struct {
 	identity string
-	record   **resourcelock.LeaderElectionRecord
-	writes   *int
-	away     bool
+	*memoryServer
 }
 
 func (m *memoryLock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.away {
 		return nil, nil, errors.New("away")
 	}
-	if *m.record == nil {
-		*m.record = &resourcelock.LeaderElectionRecord{}
-	}
-	r := **m.record
+	r := m.record
 	return &r, []byte(r.HolderIdentity + r.RenewTime.String()), nil
 }
 
@@ -37,11 +55,13 @@ func (m *memoryLock) Create(ctx context.Context, r resourcelock.LeaderElectionRe
 }
 
 func (m *memoryLock) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.away {
 		return errors.New("away")
 	}
-	*m.writes++
-	*m.record = &r
+	m.writes++
+	m.record = r
 	return nil
 }
 
@@ -65,37 +85,43 @@ func elect(t *testing.T, lock resourcelock.Interface, started, stopped func()) *
 // server was away for less than the lease lasts nobody else is active.
 func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var record *resourcelock.LeaderElectionRecord
-		var writes int
-		var firstActive, secondActive time.Time
-		locks := []*memoryLock{{identity: "first", record: &record, writes: &writes}, {identity: "second", record: &record, writes: &writes}}
-		leases := make([]*lease, 2)
-		for i, m := range locks {
-			leases[i] = &lease{Interface: m, now: time.Now}
+		server := new(memoryServer)
+		firstActive, secondActive := make(chan struct{}), make(chan struct{})
+		leases := []*lease{
+			{Interface: &memoryLock{"first", server}, now: time.Now},
+			{Interface: &memoryLock{"second", server}, now: time.Now},
+		}
+		active := func(c chan struct{}) bool {
+			select {
+			case <-c:
+				return true
+			default:
+				return false
+			}
 		}
 		ctx, terminate := context.WithCancel(t.Context())
 		defer terminate()
 		ended := make(chan struct{})
-		first := elect(t, leases[0], func() { firstActive = time.Now() }, func() {})
+		first := elect(t, leases[0], func() { close(firstActive) }, func() {})
 		go func() { first.Run(ctx); close(ended) }()
 		synctest.Wait()
-		second := elect(t, leases[1], func() { secondActive = time.Now() }, func() {})
+		second := elect(t, leases[1], func() { close(secondActive) }, func() {})
 		done := make(chan struct{})
 		others, end := context.WithCancel(t.Context())
 		go func() { second.Run(others); close(done) }()
 		time.Sleep(5 * time.Minute)
-		if writes > 24 || writes < 20 {
-			t.Errorf("wrote %d times in 5 minutes", writes)
+		if n := server.count(); n > 24 || n < 20 {
+			t.Errorf("wrote %d times in 5 minutes", n)
 		}
-		if firstActive.IsZero() || !secondActive.IsZero() || !leases[0].held() || leases[1].held() {
+		if !active(firstActive) || active(secondActive) || !leases[0].held() || leases[1].held() {
 			t.Fatal("the first is not the active one")
 		}
-		locks[0].away, locks[1].away = true, true
+		server.setAway(true)
 		time.Sleep(30 * time.Second)
 		if !leases[0].held() || first.IsLeader() != true {
 			t.Error("an API server that was away for 30 s ended the active one")
 		}
-		locks[0].away, locks[1].away = false, false
+		server.setAway(false)
 		time.Sleep(time.Minute)
 		select {
 		case <-ended:
@@ -105,10 +131,8 @@ func TestLease(t *testing.T) {
 		asked := time.Now()
 		terminate()
 		<-ended
-		for secondActive.IsZero() {
-			time.Sleep(100 * time.Millisecond)
-		}
-		if took := secondActive.Sub(asked); took > 3*time.Second {
+		<-secondActive
+		if took := time.Since(asked); took > 3*time.Second {
 			t.Errorf("the second took over after %v", took)
 		}
 		if leases[0].held() {
@@ -122,9 +146,7 @@ func TestLease(t *testing.T) {
 // A process that was frozen for longer than its lease lasts writes nothing, and ends.
 func TestFence(t *testing.T) {
 	now := time.Now()
-	var record *resourcelock.LeaderElectionRecord
-	var writes int
-	l := &lease{Interface: &memoryLock{identity: "me", record: &record, writes: &writes}, now: func() time.Time { return now }}
+	l := &lease{Interface: &memoryLock{"me", new(memoryServer)}, now: func() time.Time { return now }}
 	if err := l.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me"}); err != nil {
 		t.Fatal(err)
 	}

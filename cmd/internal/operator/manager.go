@@ -124,7 +124,8 @@ func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock.LockConfig.EventRecorder = mgr.GetEventRecorderFor(cfg.Name) //nolint:staticcheck // what client-go's lock takes
+	//lint:ignore SA1019 client-go's lock takes no recorder of the new kind
+	lock.LockConfig.EventRecorder = mgr.GetEventRecorderFor(cfg.Name)
 	return mgr, mgr.Add(manager.RunnableFunc(writes.Start))
 }
 

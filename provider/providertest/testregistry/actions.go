@@ -19,7 +19,7 @@ type Action struct {
 	apply func(*exchange)
 }
 
-// String is the action's name.
+// String returns the action's name.
 func (a Action) String() string { return a.name }
 
 const forever = time.Duration(-1)
@@ -35,7 +35,7 @@ func Status(code int) Action {
 	}}
 }
 
-// RetryLater is Status with a Retry-After header: seconds or an HTTP date.
+// RetryLater is like Status, with a Retry-After header: seconds or an HTTP date.
 func RetryLater(code int, retryAfter string) Action {
 	return Action{fmt.Sprintf("status %d", code), func(x *exchange) {
 		Status(code).apply(x)
@@ -187,7 +187,7 @@ func SetHeader(key, value string) Action {
 // Redirect sends the client elsewhere.
 func Redirect(location string) Action { return RedirectWith(http.StatusTemporaryRedirect, location) }
 
-// RedirectWith is Redirect with a status of its own. Without a location the header is
+// RedirectWith is like Redirect, with any status. Without a location the header is
 // missing.
 func RedirectWith(status int, location string) Action {
 	return Action{"redirect", func(x *exchange) {

@@ -134,7 +134,7 @@ func unauthorized(challenge string) answer {
 	return f
 }
 
-// user is who the Basic credentials of a request belong to.
+// user returns who the Basic credentials of a request belong to.
 func (a *authority) user(req *http.Request) (User, bool) {
 	name, password, ok := req.BasicAuth()
 	if !ok {

@@ -88,7 +88,7 @@ func (e *Endpoint) tlsConfig() *tls.Config {
 	return c
 }
 
-// bindHost is the address to listen on for a host.
+// bindHost returns the address to listen on for a host.
 func (e *Endpoint) bindHost() string {
 	if net.ParseIP(e.host) != nil {
 		return e.host
@@ -96,10 +96,10 @@ func (e *Endpoint) bindHost() string {
 	return "127.0.0.1"
 }
 
-// Addr is "host:port".
+// Addr returns "host:port".
 func (e *Endpoint) Addr() string { return net.JoinHostPort(e.host, strconv.Itoa(e.port)) }
 
-// URL is "https://host:port" or "http://host:port".
+// URL returns "https://host:port" or "http://host:port".
 func (e *Endpoint) URL() string {
 	if e.plain {
 		return "http://" + e.Addr()
@@ -107,7 +107,7 @@ func (e *Endpoint) URL() string {
 	return "https://" + e.Addr()
 }
 
-// Stats are the endpoint's counters.
+// Stats returns the endpoint's counters.
 func (e *Endpoint) Stats() Stats {
 	return Stats{Connections: e.accepted.Load(), Handshakes: e.handshakes.Load()}
 }

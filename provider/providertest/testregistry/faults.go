@@ -102,7 +102,7 @@ func (r *Registry) Barrier(n int, m Match) *Barrier {
 // Open is closed when n requests were in flight at once, or by Release.
 func (b *Barrier) Open() <-chan struct{} { return b.open }
 
-// Waiting is how many requests are being held.
+// Waiting returns how many requests are being held.
 func (b *Barrier) Waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -117,7 +117,7 @@ func (l *requestLog) snapshot() ([]Request, <-chan struct{}) {
 	return out, l.arrived
 }
 
-// Requests are the requests that any of ms chooses, or all of them without ms,
+// Requests returns the requests that any of ms chooses, or all of them without ms,
 // in the order they arrived. Those still being answered are among them.
 func (r *Registry) Requests(ms ...Match) []Request {
 	all, _ := r.log.snapshot()
@@ -133,10 +133,10 @@ func choose(all []Request, ms []Match) []Request {
 	})
 }
 
-// Count is how many requests any of ms chooses, or how many there were.
+// Count returns how many requests any of ms chooses, or how many there were.
 func (r *Registry) Count(ms ...Match) int { return len(r.Requests(ms...)) }
 
-// Bytes is how many bytes of bodies were written in answer to the requests that
+// Bytes returns how many bytes of bodies were written in answer to the requests that
 // any of ms chooses, or to all.
 func (r *Registry) Bytes(ms ...Match) int64 {
 	var n int64

@@ -98,31 +98,31 @@ func (r *Registry) endpoints() []*Endpoint {
 	return es
 }
 
-// Host is "host:port" as it stands in references.
+// Host returns "host:port" as it stands in references.
 func (r *Registry) Host() string { return r.main.Addr() }
 
-// URL is "https://host:port" or "http://host:port".
+// URL returns "https://host:port" or "http://host:port".
 func (r *Registry) URL() string { return r.main.URL() }
 
-// CA is what issued the registry's certificates.
+// CA returns what issued the registry's certificates.
 func (r *Registry) CA() *CA { return r.ca }
 
-// Main is the registry's own listener.
+// Main returns the registry's own listener.
 func (r *Registry) Main() *Endpoint { return r.main }
 
-// Token is the listener that serves tokens: Main, unless they are elsewhere.
+// Token returns the listener that serves tokens: Main, unless they are elsewhere.
 func (r *Registry) Token() *Endpoint { return r.token }
 
-// Storage is the listener that serves redirected blobs, nil without
+// Storage returns the listener that serves redirected blobs, nil without
 // [Config.RedirectBlobs].
 func (r *Registry) Storage() *Endpoint { return r.storage }
 
-// ByTag is the reference of a tag here.
+// ByTag returns the reference of a tag here.
 func (r *Registry) ByTag(repository, tag string) imageref.Ref {
 	return imageref.MustParse(r.Host() + "/" + repository + ":" + tag)
 }
 
-// ByDigest is the reference of a digest here.
+// ByDigest returns the reference of a digest here.
 func (r *Registry) ByDigest(repository, digest string) imageref.Ref {
 	return imageref.MustParse(r.Host() + "/" + repository + "@" + digest)
 }

@@ -76,7 +76,7 @@ func (r *Registry) serveBlob(req *http.Request, q Request) answer {
 	return r.unlessModified(req, b.Digest, r.blobAnswer(req, b))
 }
 
-// blobAnswer is a blob, or the part of it that a Range header asks for.
+// blobAnswer returns a blob, or the part of it that a Range header asks for.
 func (r *Registry) blobAnswer(req *http.Request, b testpayload.Blob) answer {
 	a := answer{
 		status: http.StatusOK,
@@ -164,7 +164,7 @@ func (r *Registry) accepts(req *http.Request, mediaType string) bool {
 	return false
 }
 
-// failure is an error body of the distribution specification.
+// failure returns an error body of the distribution specification.
 func failure(status int, code, message string) answer {
 	type entry struct {
 		Code    string `json:"code"`

@@ -12,7 +12,7 @@ const (
 	storageSignature = "x-signature" // the query parameter that grants access
 )
 
-// storagePath is a signed address of a blob: whoever has it may read it.
+// storagePath returns a signed address of a blob: whoever has it may read it.
 func (r *Registry) storagePath(repo, digest string) string {
 	return storagePrefix + repo + "/" + digest + "?" + storageSignature + "=" + signature(repo, digest)
 }

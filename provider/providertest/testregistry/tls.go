@@ -69,7 +69,7 @@ func (c *CA) Pool() *x509.CertPool {
 	return p
 }
 
-// PEM is the authority's certificate.
+// PEM returns the authority's certificate.
 func (c *CA) PEM() []byte { return append([]byte(nil), c.pem...) }
 
 // ClientCertificate issues a certificate for a client of that name.

@@ -64,7 +64,7 @@ func (a *authority) lifetime() time.Duration {
 	return defaultTokenLifetime
 }
 
-// oauth is who a POST's form names.
+// oauth returns who a POST's form names.
 func (a *authority) oauth(form url.Values) (User, bool) {
 	switch form.Get("grant_type") {
 	case "password":
@@ -79,7 +79,7 @@ func (a *authority) oauth(form url.Values) (User, bool) {
 	return User{}, false
 }
 
-// pullScope is the repository of "repository:NAME:ACTIONS", if the actions
+// pullScope returns the repository of "repository:NAME:ACTIONS", if the actions
 // include pull. NAME may have colons.
 func pullScope(scope string) (string, bool) {
 	rest, ok := strings.CutPrefix(scope, "repository:")

@@ -89,9 +89,11 @@ func sameFailure(a, b provider.Attempt) bool {
 	return a.Ref == b.Ref && a.Err != nil && b.Err != nil && a.Err.Error() == b.Err.Error()
 }
 
-// Blocked reports whether policy blocks the endpoint of at, so that it was not asked.
+// Blocked reports whether policy blocks the endpoint of at, so that it was not asked. One
+// that was asked, and leads to what policy blocks, is not blocked itself.
 func Blocked(at provider.Attempt) bool {
-	return provider.ClassOf(at.Err) == provider.ClassForbidden
+	e, ok := errors.AsType[*provider.Error](at.Err)
+	return provider.ClassOf(at.Err) == provider.ClassForbidden && !(ok && e.Elsewhere)
 }
 
 // Asked counts the endpoints that were asked, and those that policy blocks. A time is

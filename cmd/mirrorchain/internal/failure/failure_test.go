@@ -68,3 +68,13 @@ func TestWhereAttemptsDiffer(t *testing.T) {
 		t.Errorf("beside one that answered: %d, want 3", got)
 	}
 }
+
+// A mirror whose redirect is refused was asked.
+func TestBlocked(t *testing.T) {
+	for elsewhere, want := range map[bool]bool{false: true, true: false} {
+		at := provider.Attempt{Err: &provider.Error{Class: provider.ClassForbidden, Elsewhere: elsewhere}}
+		if got := Blocked(at); got != want {
+			t.Errorf("elsewhere %v: blocked %v", elsewhere, got)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func parseLine(s string) []Challenge {
 	}
 }
 
-// paramValue is a token or a quoted string.
+// paramValue returns a token or a quoted string.
 func paramValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		value, rest = token(s)
@@ -101,7 +101,7 @@ func skipToken68(s string) string {
 	return s[len(word):]
 }
 
-// token is the longest prefix of token characters (RFC 9110, 5.6.2).
+// token returns the longest prefix of token characters (RFC 9110, 5.6.2).
 func token(s string) (tok, rest string) {
 	i := 0
 	for i < len(s) && isTokenChar(s[i]) {

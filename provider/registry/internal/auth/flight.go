@@ -36,9 +36,9 @@ type flight struct {
 	err     error
 }
 
-// token is a token for repository: a remembered one, unless it is the one that
+// token returns a token for repository: a remembered one, unless it is the one that
 // was refused, or one that a flight brings. Whose rules forbid the realm joins no
-// flight either; what is remembered is no packet.
+// flight either. A remembered token is given all the same: nothing is sent for it.
 //
 // An empty scope is the one that worked last time, or else a guess. The bearer says
 // which scope that was, also where there is an error.
@@ -83,7 +83,7 @@ func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, wh
 	return bearer{scope: key.scope}, wire.ContextError(ctx)
 }
 
-// guess is the scope that a registry asks for if it says nothing else.
+// guess returns the scope that a registry asks for if it says nothing else.
 func guess(repository string) string { return "repository:" + repository + ":pull" }
 
 // start is called with m.mu held.

@@ -57,7 +57,7 @@ func (l *learnt) grant(b bearer) Grant {
 	return Grant{Header: "Bearer " + b.token, Plain: l.plain, token: b.token, scope: b.scope, asked: b.asked, from: l}
 }
 
-// Authorize is what a request of who says before it is asked to say
+// Authorize returns what a request of who sends before the registry asks for
 // anything: over TLS, Basic credentials and registry tokens are sent at once; a
 // bearer token is, if the registry is known to want one.
 func (m *Memory) Authorize(ctx context.Context, who Caller) (Grant, error) {
@@ -228,7 +228,7 @@ func answerBasic(cred provider.Credential, tried string, sent, plain bool) (Gran
 	return g, nil
 }
 
-// Secrets are the strings that must not show anywhere: cred's own and those of g.
+// Secrets returns the strings that must not show anywhere: cred's own and those of g.
 func Secrets(cred provider.Credential, g Grant) []string {
 	s := []string{cred.IdentityToken(), cred.RegistryToken(), g.token}
 	if user, pass, ok := cred.Basic(); ok {

@@ -82,7 +82,7 @@ func choose(all []Challenge) (Challenge, bool) {
 	return Challenge{}, false
 }
 
-// known is the challenge that steers a credential, nil for none. A registry may
+// known returns the challenge that steers a credential, nil for none. A registry may
 // have tenants that do not trust each other, path by path, and one of them may
 // answer for its path: a realm on another host gets the credentials alone that
 // drew the challenge which names it. It is called with m.mu held.

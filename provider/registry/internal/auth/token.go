@@ -98,10 +98,10 @@ func (m *Memory) fetch(ctx context.Context, x exchange) (bearer, error) {
 func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 	u, err := url.Parse(x.realm)
 	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {
-		return nil, wire.Request{}, unauthorized("its challenge names no realm that is an https URL")
+		return nil, wire.Request{}, unauthorized("its challenge does not name a realm that is an https URL")
 	}
 	if !wire.IsHost(u.Host) {
-		return nil, wire.Request{}, unauthorized("its challenge names a realm whose host is none")
+		return nil, wire.Request{}, unauthorized("its challenge names a realm with an invalid host")
 	}
 	// Another machine is not insecure because the registry is: only if policy or the user
 	// says so of its own name, and then it need not prove who it is, but is https still.
@@ -153,14 +153,14 @@ func (m *Memory) permitted(realm string, rules *policy.Rules) error {
 	return nil
 }
 
-// Forbidden is the error of what leads to a host that policy blocks. Nobody there
-// was asked.
+// Forbidden returns the error for an address that policy blocks, to which a registry
+// leads. That registry was asked, and the address was not: hence Elsewhere.
 func Forbidden(what, host string, by policy.Scope) error {
 	why := fmt.Sprintf("%v: %s %s, which %s blocks", provider.ErrForbidden, what, host, by.Name)
 	if by.Origin != "" {
 		why += " (" + by.Origin + ")"
 	}
-	return &provider.Error{Class: provider.ClassForbidden, Err: reason(wire.CleanText(why))}
+	return &provider.Error{Class: provider.ClassForbidden, Elsewhere: true, Err: reason(wire.CleanText(why))}
 }
 
 func parseToken(body []byte, began time.Time) (bearer, error) {

@@ -121,7 +121,7 @@ func remaining(todo []string) string {
 	return strings.Join(todo, "/")
 }
 
-// wantedAt is the pattern for rest below a name; for the name alone where rest
+// wantedAt returns the pattern for rest below a name; for the name alone where rest
 // is nil.
 func wantedAt(name string, rest *pattern) pattern {
 	if rest == nil {

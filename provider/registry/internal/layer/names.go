@@ -11,7 +11,7 @@ const (
 	opaque   = ".wh..wh..opq"
 )
 
-// clean is the name of a tar entry as it is used here: slash-separated, without
+// clean returns the name of a tar entry as it is used here: slash-separated, without
 // a leading "./" or "/", "" for the root. ok is false where it leads out.
 func clean(name string) (_ string, ok bool) {
 	if name == "" {
@@ -35,7 +35,7 @@ const (
 	maxComponents = 256
 )
 
-// checkName is a [*LimitError] where a name that a tar entry has or links to is
+// checkName returns a [*LimitError] where a name that a tar entry has or links to is
 // too long or too deep.
 func checkName(entry, has, name string) error {
 	switch {

@@ -39,7 +39,7 @@ func (n *node) set(name string, c *node) {
 	n.children[name] = c
 }
 
-// dir is the directory at name, made where it is not; a later entry replaces an
+// dir returns the directory at name, made where it is not; a later entry replaces an
 // earlier one that is no directory. made counts the nodes that were.
 func (n *node) dir(name string, made *int) *node {
 	for name != "" {
@@ -112,7 +112,7 @@ func (n *node) under(lower *node) {
 	n.sealed = lower.sealed
 }
 
-// at is the node at a name, links not followed.
+// at returns the node at a name, links not followed.
 func (n *node) at(name string) *node {
 	for name != "" && n != nil {
 		var first string

@@ -28,7 +28,7 @@ func parsePattern(s string) (pattern, error) {
 	return p, nil
 }
 
-// literally is the pattern for one name, whatever characters it has.
+// literally returns the pattern for one name, whatever characters it has.
 func literally(name string) pattern {
 	return pattern{text: name, parts: strings.Split(name, "/"), literal: true}
 }

@@ -106,7 +106,7 @@ func (s *Search) Add(ctx context.Context, l *Layer) (again bool, err error) {
 	return s.turn()
 }
 
-// stopped is the context's error, looked up every few hundred steps, or that of
+// stopped returns the context's error, looked up every few hundred steps, or that of
 // a search that met a limit.
 func (s *Search) stopped(ctx context.Context) error {
 	if s.err != nil {
@@ -145,7 +145,7 @@ func (s *Search) Done() bool {
 	return len(s.until) > 0 || len(s.asked) == 0
 }
 
-// File is the content of the regular file at name, links followed.
+// File returns the content of the regular file at name, links followed.
 func (s *Search) File(name string) ([]byte, bool) {
 	n, st := s.find(name)
 	if st != found || n.kind != file || !n.kept {
@@ -154,7 +154,7 @@ func (s *Search) File(name string) ([]byte, bool) {
 	return n.data, true
 }
 
-// Files are all files that match what was asked for.
+// Files returns all files that match what was asked for.
 func (s *Search) Files(ctx context.Context) (fs.FS, error) {
 	m := newMemory()
 	if err := s.each(ctx, func(name string, n *node) error { m.add(name, n); return nil }); err != nil {

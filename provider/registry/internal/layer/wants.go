@@ -39,7 +39,7 @@ func (w *wants) cover(p *pattern) bool {
 	return false
 }
 
-// relate is the closest relation of a name to anything wanted.
+// relate returns the closest relation of a name to anything wanted.
 func (w *wants) relate(name string) relation {
 	best := unrelated
 	switch {
@@ -61,7 +61,7 @@ func (w *wants) relate(name string) relation {
 	return best
 }
 
-// over are the wanted names that name would lie below if they were directories.
+// over returns the wanted names that name would lie below if they were directories.
 func (w *wants) over(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range min(len(name), w.longest+1) {

@@ -26,7 +26,7 @@ func (w *watchdog) explain(err error) error {
 	return Classify(err)
 }
 
-// ContextError is the error of a caller's context that has ended, nil while it
+// ContextError returns the error of a caller's context that has ended, nil while it
 // has not.
 func ContextError(ctx context.Context) error {
 	switch ctx.Err() {
@@ -111,7 +111,7 @@ func forWantOf(unread string, err error) error {
 	return &c
 }
 
-// elsewhere is err as that of another host than the registry.
+// elsewhere returns err as that of another host than the registry.
 func elsewhere(err error) error {
 	e, ok := errors.AsType[*provider.Error](err)
 	if !ok {

@@ -26,8 +26,8 @@ func (r *Response) Gzipped() bool {
 // [*provider.Error]s.
 func (r *Response) Unzipped() io.Reader { return &unzipper{from: r} }
 
-// Unzip returns body without that encoding, at most limit bytes of it. Reports false
-// where the body has no such encoding, or more bytes.
+// Unzip returns body without that encoding, at most limit bytes of it. It is not ok if
+// the body has no such encoding, or more bytes.
 func (r *Response) Unzip(body []byte, limit int64) ([]byte, bool) {
 	if !r.Gzipped() {
 		return nil, false

@@ -21,7 +21,7 @@ type Timeouts struct {
 	Silence   time.Duration // without progress in a body; see minProgress
 }
 
-// orNone is t, or no limits where nobody else could be asked instead and the caller
+// orNone returns t, or no limits where nobody else could be asked instead and the caller
 // has a deadline.
 func (t Timeouts) orNone(ctx context.Context, last bool) Timeouts {
 	if _, ok := ctx.Deadline(); !ok || !last {
@@ -116,7 +116,7 @@ func NewHost(c Config) *Host {
 	return h
 }
 
-// Address is the host as it was configured.
+// Address returns the host as it was configured.
 func (h *Host) Address() string { return h.address }
 
 // Insecure reports whether plain HTTP is allowed.

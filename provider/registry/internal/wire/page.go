@@ -9,8 +9,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// isPage reports whether a body is a web page: a registry sends JSON and blobs. What
-// says it is HTML and is JSON all the same is no page, since some servers are careless.
+// isPage reports whether a body is a web page. A registry sends JSON and blobs. What
+// begins like JSON is never taken for a page, since some servers give a wrong type.
 func isPage(contentType string, body []byte) bool {
 	body = bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), " \t\r\n")
 	if len(body) > 0 && body[0] == '{' {
@@ -24,7 +24,7 @@ func isPage(contentType string, body []byte) bool {
 	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
-// Page is the error for a body that is a web page, nil for any other: a portal that
+// Page returns the error for a body that is a web page, nil for any other: a portal that
 // wants a login, or the page of a proxy that forbids the address. It says nothing of
 // the image and nothing of the credentials, since it is not the registry that answers.
 // body may be the beginning of the body alone.

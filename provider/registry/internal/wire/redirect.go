@@ -34,9 +34,9 @@ func (r *Response) Redirect(at *url.URL) (*url.URL, error) {
 	to, err := at.Parse(location)
 	switch {
 	case err != nil || to.Host == "" || to.Scheme != "https" && to.Scheme != "http":
-		return nil, malformed("a redirect to what is no http or https URL")
+		return nil, malformed("a redirect to something that is not an http or https URL")
 	case !IsHost(to.Host):
-		return nil, malformed("a redirect to a host that is none")
+		return nil, malformed("a redirect to an invalid host")
 	}
 	return to, nil
 }

@@ -59,8 +59,8 @@ func (r *Response) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// From is the first byte of the blob that the body has, where it is a part of it. Not ok
-// is the whole, or a part that does not say which.
+// From returns the position in the blob at which the body begins, if the answer is a part of
+// it. It is not ok if the body is the whole, or the header does not say which part it is.
 func (r *Response) From() (first int64, ok bool) {
 	if r.Status != http.StatusPartialContent {
 		return 0, false

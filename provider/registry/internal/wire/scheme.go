@@ -50,7 +50,7 @@ func (h *Host) Do(ctx context.Context, r Request) (*Response, error) {
 	return resp, nil
 }
 
-// bothFailed is the error of an insecure host that answers neither way. The
+// bothFailed returns the error of an insecure host that answers neither way. The
 // http attempt is the last one made; https's error is kept beside it.
 func bothFailed(tlsErr, plainErr error) error {
 	var p, t *provider.Error

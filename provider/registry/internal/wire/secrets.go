@@ -27,7 +27,7 @@ func Repeats(s string, secrets ...string) bool {
 	return false
 }
 
-// Withhold is err, or where its text or that of anything in it repeats a secret,
+// Withhold returns err, or where its text or that of anything in it repeats a secret,
 // an error that says as much as can be said. A server chooses host names and
 // messages, and errors quote them.
 func Withhold(err error, secrets ...string) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// StatusError is the error for an answer that is not what was asked for. It
+// StatusError returns the error for an answer that is not what was asked for. It
 // quotes what the server says, within bounds, unless that repeats one of the
 // secrets that the request held. r is closed.
 func StatusError(r *Response, secrets ...string) *provider.Error {
@@ -40,7 +40,7 @@ func StatusError(r *Response, secrets ...string) *provider.Error {
 	return e
 }
 
-// Status is the error for an answer of a host that a server chose. Of that host
+// Status returns the error for an answer of a host that a server chose. Of that host
 // nothing is quoted: who chose it could have us read to them, in an error, what is
 // for our eyes alone. r is closed.
 func Status(r *Response) *provider.Error {
@@ -69,7 +69,7 @@ func classOf(status int) provider.Class {
 	return provider.ClassUnknown
 }
 
-// message is what a registry says in an error body (distribution-spec, "Error
+// message returns what a registry says in an error body (distribution-spec, "Error
 // codes"), a token realm in OAuth 2's words, or anybody in plain text.
 func message(contentType string, body []byte) string {
 	var doc struct {
@@ -97,7 +97,7 @@ func message(contentType string, body []byte) string {
 	return ""
 }
 
-// spoken is the code of an error as docker/distribution says it ("MANIFEST_UNKNOWN" is
+// spoken returns the code of an error as docker/distribution says it ("MANIFEST_UNKNOWN" is
 // "manifest unknown"), and with it whatever is built on that: programs look for these
 // words.
 func spoken(code string) string { return strings.ToLower(strings.ReplaceAll(code, "_", " ")) }

@@ -16,7 +16,7 @@ type text struct {
 func (t *text) Error() string { return t.say }
 func (t *text) Unwrap() error { return t.cause }
 
-// Clean is err with text that is fit for a terminal and a log: bounded, one
+// Clean returns err with text that is fit for a terminal and a log: bounded, one
 // line, no control characters. Errors of the network quote what servers send.
 func Clean(err error) error {
 	if s := CleanText(err.Error()); s != err.Error() {
