@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -83,15 +82,17 @@ func (w *workload) handedOver(err error) metav1.Condition {
 	return hypershift.HandedOver(err, "Mirror rules are handed over in "+where)
 }
 
-// setTrustBundle says in hc which blocks of its CA bundle are not trusted. Without any
-// there is no such condition.
-func setTrustBundle(hc *hyperv1.HostedCluster, skipped string) {
-	if skipped == "" {
-		apimeta.RemoveStatusCondition(&hc.Status.Conditions, string(hypershift.ValidTrustBundle))
-		return
+// setUnused says in hc which blocks of its CA bundle are not trusted, and which entries of
+// its pull secret are left out.
+func setUnused(hc *hyperv1.HostedCluster, u unused) {
+	if u.certificates != "" {
+		u.certificates = "The CA bundle (spec.additionalTrustBundle) has blocks that are " + u.certificates
 	}
-	operator.SetCondition(&hc.Status.Conditions, hc.Generation, hypershift.Condition(hypershift.ValidTrustBundle,
-		metav1.ConditionFalse, hypershift.CertificatesSkippedReason, "The CA bundle (spec.additionalTrustBundle) has blocks that are "+skipped))
+	if u.entries != "" {
+		u.entries += ". Mend the Secret that spec.pullSecret names"
+	}
+	hypershift.SetUnused(&hc.Status.Conditions, hc.Generation, hypershift.ValidTrustBundle, hypershift.CertificatesSkippedReason, u.certificates)
+	hypershift.SetUnused(&hc.Status.Conditions, hc.Generation, hypershift.ValidPullSecret, hypershift.EntriesSkippedReason, u.entries)
 }
 
 // succeeded says whether the reconciliation as a whole succeeded. The spelling is

@@ -22,7 +22,7 @@ type outcome struct {
 	arch       hyperv1.PayloadArchType
 	requeue    time.Duration     // when to come back, 0 for never
 	below      *metav1.Condition // OverridesHandedOver of the control plane, where that is False
-	trust      *string           // what of the CA bundle is not trusted, "" if nothing; nil if it was not read
+	unused     *unused           // nil if the CA bundle and the pull secret were not read
 }
 
 // with returns o with more conditions.
@@ -36,7 +36,7 @@ func (o outcome) found(hc *hyperv1.HostedCluster, f found, err error) outcome {
 	if err == nil || errors.Is(err, errPayloadArch) {
 		o.arch = f.arch
 	}
-	o.trust = &f.trust
+	o.unused = &f.unused
 	o = o.with(validReleaseImage(hc, err))
 	return o.with(progressing(hc, o, err))
 }
@@ -51,8 +51,8 @@ func (r *Reconciler) report(ctx context.Context, hc *hyperv1.HostedCluster, o ou
 			}
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
 		}
-		if o.trust != nil {
-			setTrustBundle(hc, *o.trust)
+		if o.unused != nil {
+			setUnused(hc, *o.unused)
 		}
 	})
 	return err

@@ -3,6 +3,7 @@ package hypershift_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -169,5 +171,27 @@ func TestMounts(t *testing.T) {
 	}
 	if len(files) != 3 || pod.Volumes[0].ConfigMap.Name != "mine" {
 		t.Errorf("mounted %q", files)
+	}
+}
+
+func TestUnusedEntries(t *testing.T) {
+	var auths []string
+	for n := range 25 {
+		auths = append(auths, fmt.Sprintf(`"*.h%02d.example.com":{"auth":"aGlkZGVuOmh1bnRlcjI="}`, n))
+	}
+	auths = append(auths, `"quay.io":{"auth":"aGlkZGVuOmh1bnRlcjI="}`)
+	credentials, err := provider.ParseCredentials([]byte(`{"auths":{` + strings.Join(auths, ",") + `}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := hypershift.UnusedEntries(credentials)
+	if !strings.Contains(got, "*.h19.example.com") || strings.Contains(got, "*.h20.example.com") || !strings.HasSuffix(got, "; and 5 more") {
+		t.Errorf("got %s", got)
+	}
+	if strings.Contains(got, "hunter2") || strings.Contains(got, "aGlkZGVu") {
+		t.Errorf("it holds a password: %s", got)
+	}
+	if got := hypershift.UnusedEntries(provider.Credentials{}); got != "" {
+		t.Errorf("of nothing it is %q", got)
 	}
 }
