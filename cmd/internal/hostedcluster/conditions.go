@@ -12,16 +12,16 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// validReleaseImage says whether a lookup succeeded; err is why not. A condition that is
-// True for this generation stays so: the release was there. Progressing says that no
-// registry answers now.
+// validReleaseImage says whether a lookup succeeded; err is why not, or why the release is
+// refused. A condition that is True for this generation stays so: the release was there.
+// Progressing says that no registry answers now.
 func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 	was := apimeta.FindStatusCondition(hc.Status.Conditions, string(hyperv1.ValidReleaseImage))
 	set := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
 		return hypershift.Condition(hyperv1.ValidReleaseImage, status, reason, message)
 	}
 	switch _, skip := hc.Annotations[hyperv1.SkipReleaseImageValidation]; {
-	case err == nil:
+	case err == nil, errors.Is(err, errNotUpgradeable): // of which Progressing tells
 		return set(metav1.ConditionTrue, hyperv1.AsExpectedReason, "Release image is valid")
 	case isTrueFor(was, hc):
 		return *was
@@ -31,6 +31,8 @@ func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
 	case skip: // what is not validated is read all the same, for its architecture
 		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
+	case refused(err):
+		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, err.Error())
 	default:
 		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, fmt.Sprintf("failed to lookup release image: %v", err))
 	}
@@ -48,17 +50,13 @@ func progressing(hc *hyperv1.HostedCluster, o outcome, err error) metav1.Conditi
 	blocked := func(message string) metav1.Condition {
 		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, message)
 	}
-	if err != nil {
+	if _, version := errors.AsType[*versionError](err); err != nil && !version { // which a condition tells
 		return blocked(err.Error())
-	}
-	now := append([]metav1.Condition(nil), hc.Status.Conditions...)
-	for _, c := range o.conditions {
-		apimeta.SetStatusCondition(&now, c)
 	}
 	for _, typ := range []hyperv1.ConditionType{
 		hyperv1.SupportedHostedCluster, hyperv1.ValidHostedClusterConfiguration, hyperv1.ValidReleaseImage, hyperv1.ReconciliationActive,
 	} {
-		if c := apimeta.FindStatusCondition(now, string(typ)); c != nil && c.Status == metav1.ConditionFalse {
+		if c := o.condition(hc, typ); c != nil && c.Status == metav1.ConditionFalse {
 			return blocked(fmt.Sprintf("%s condition is false: %s", typ, c.Message))
 		}
 	}

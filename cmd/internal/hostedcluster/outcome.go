@@ -31,14 +31,23 @@ func (o outcome) with(more ...metav1.Condition) outcome {
 	return o
 }
 
-// found returns o with what a lookup found, or why it failed.
+// found returns o with what a lookup found, or why it failed or what it found is refused.
 func (o outcome) found(hc *hyperv1.HostedCluster, f found, err error) outcome {
-	if err == nil || errors.Is(err, errPayloadArch) {
+	if err == nil || errors.Is(err, errPayloadArch) || refused(err) {
 		o.arch = f.arch
 	}
 	o.unused = &f.unused
 	o = o.with(validReleaseImage(hc, err))
 	return o.with(progressing(hc, o, err))
+}
+
+// condition returns the condition of that type as it is with o, nil if there is none.
+func (o outcome) condition(hc *hyperv1.HostedCluster, typ hyperv1.ConditionType) *metav1.Condition {
+	now := slices.Clone(hc.Status.Conditions)
+	for _, c := range o.conditions {
+		apimeta.SetStatusCondition(&now, c)
+	}
+	return apimeta.FindStatusCondition(now, string(typ))
 }
 
 // report writes o into the status of hc, if that changes anything.
@@ -59,7 +68,7 @@ func (r *Reconciler) report(ctx context.Context, hc *hyperv1.HostedCluster, o ou
 }
 
 // bubbledUp are conditions of the control plane that are shown on the HostedCluster.
-var bubbledUp = [...]hyperv1.ConditionType{hyperv1.ValidReleaseInfo, hyperv1.IgnitionServerValidReleaseInfo}
+var bubbledUp = [...]hyperv1.ConditionType{hyperv1.ValidReleaseInfo, hyperv1.IgnitionServerValidReleaseInfo, hyperv1.ClusterVersionUpgradeable}
 
 // bubbleUp returns o with what the control plane reports.
 func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o outcome) (outcome, error) {

@@ -29,6 +29,7 @@ const hypershiftComponent = "hypershift"
 type found struct {
 	pullSecret   *corev1.Secret
 	bundle       string            // the additional CA bundle, "" if there is none
+	release      *provider.Release // of the cluster
 	controlPlane *provider.Release // mostly the same as that of the cluster
 	arch         hyperv1.PayloadArchType
 	unused       unused
@@ -113,7 +114,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 	if err != nil {
 		return f, err
 	}
-	f.controlPlane = release
+	f.release, f.controlPlane = release, release
 	if image := hypershift.ControlPlaneRelease(hc); image != hc.Spec.Release.Image {
 		if _, f.controlPlane, err = one("spec.controlPlaneRelease.image", image); err != nil {
 			return f, err

@@ -195,3 +195,22 @@ func TestUnusedEntries(t *testing.T) {
 		t.Errorf("of nothing it is %q", got)
 	}
 }
+
+func TestParseMinor(t *testing.T) {
+	for in, want := range map[string]hypershift.Minor{
+		"4.17": {Major: 4, Minor: 17}, "4.17.3": {Major: 4, Minor: 17}, "4.18.0-rc.1": {Major: 4, Minor: 18}, "5.0.0+a": {Major: 5},
+		"4.19.0-0.nightly-2025-01-01-000000": {Major: 4, Minor: 19},
+	} {
+		if got, err := hypershift.ParseMinor(in); err != nil || got != want {
+			t.Errorf("%q is %s, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "4", "4.", "4.x", "v4.17.3", "4.17.3 ", "04.1", "4.9999999999", "latest"} {
+		if got, err := hypershift.ParseMinor(in); err == nil {
+			t.Errorf("%q is %s", in, got)
+		}
+	}
+	if a, b := (hypershift.Minor{Major: 4, Minor: 22}), (hypershift.Minor{Major: 5}); a.Compare(b) >= 0 || b.Compare(a) <= 0 || a.Compare(a) != 0 {
+		t.Error("4.22 is not before 5.0")
+	}
+}
