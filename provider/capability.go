@@ -38,6 +38,9 @@ type Opened interface {
 	// Named returns the digest that the reference itself names: that of the index
 	// where there is one, else Digest. It is the known digest of a later Open.
 	Named() string
+	// IndexPlatforms returns what that index has entries for; nil where there is none.
+	// [Release.IndexPlatforms] of the release is the same.
+	IndexPlatforms() []Platform
 	// Release reads the rest.
 	Release(ctx context.Context) (*Release, error)
 }

@@ -7,6 +7,7 @@ import (
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -64,6 +65,13 @@ func progressing(hc *hyperv1.HostedCluster, o outcome, err error) metav1.Conditi
 		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "HostedCluster is deploying, upgrading, or reconfiguring")
 	}
 	return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.AsExpectedReason, "HostedCluster is at expected version")
+}
+
+// namespaceTooLong says that there can be no control plane namespace for a HostedCluster.
+func namespaceTooLong(name string) metav1.Condition {
+	return hypershift.Condition(hyperv1.ValidHostedClusterConfiguration, metav1.ConditionFalse, hyperv1.InvalidConfigurationReason, fmt.Sprintf(
+		"the control plane namespace would be %s, which has %d characters, and a namespace has %d at most; make the HostedCluster anew with a shorter name, or in a namespace with a shorter one",
+		name, len(name), validation.DNS1123LabelMaxLength))
 }
 
 // handedOver says whether rules were handed on in w. An image that nobody named is that of

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -114,6 +115,11 @@ func conflictToRequeue(err error) (reconcile.Result, error) {
 // on, looks releases up, and writes the rest. Rules come before the network: what policy
 // forbids must not go on being contacted because a registry does not answer.
 func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (outcome, error) {
+	if name := hypershift.ControlPlaneNamespace(hc); len(name) > validation.DNS1123LabelMaxLength { // for ever: no name changes
+		o := outcome{version: hc.Status.Version, arch: hc.Status.PayloadArch}
+		o = o.with(namespaceTooLong(name))
+		return o.with(progressing(hc, o, nil)), nil
+	}
 	o, claimed, err := r.claim(ctx, hc)
 	if err != nil || !claimed.active {
 		return o, err

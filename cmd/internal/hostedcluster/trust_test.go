@@ -16,6 +16,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
@@ -107,16 +108,56 @@ func TestPayloadArch(t *testing.T) {
 	}
 	asked := w.mirror.Count(testregistry.Match{Reference: config})
 
-	index := w.mirror.Push("mirror/release", "multi", testpayload.Index(false, img))
-	multi := w.hostedCluster("multi")
-	multi.Spec.Release.Image = w.mirror.Host() + "/mirror/release@" + index
-	w.create(t, multi)
-	w.says(t, multi, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
-	if multi.Status.PayloadArch != hyperv1.Multi {
-		t.Errorf("payloadArch is %q", multi.Status.PayloadArch)
+	arm := testpayload.Must(testpayload.Release{
+		Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages, Platform: provider.Platform{OS: "linux", Architecture: "arm64"},
+	}.Image())
+	// An index with one architecture is that: HyperShift refuses NodePools of another one.
+	// Here each has the manifest of another one.
+	for _, c := range []struct {
+		name  string
+		index testpayload.Image
+		want  hyperv1.PayloadArchType
+	}{
+		{"multi", testpayload.Index(true, arm, img), hyperv1.Multi},
+		{"single", testpayload.Index(false, img), hyperv1.AMD64},
+		{"again", testpayload.Index(true, arm, img), hyperv1.Multi},
+	} {
+		hc := w.hostedCluster(c.name)
+		hc.Spec.Release.Image = w.mirror.Host() + "/mirror/release@" + w.mirror.Push("mirror/release", c.name, c.index)
+		w.create(t, hc)
+		w.says(t, hc, hyperv1.ValidReleaseImage, metav1.ConditionTrue, hyperv1.AsExpectedReason, "")
+		if got := hc.Status.PayloadArch; got != c.want {
+			t.Errorf("%s: payloadArch is %q, want %q", c.name, got, c.want)
+		}
 	}
 	if now := w.mirror.Count(testregistry.Match{Reference: config}); now != asked {
 		t.Errorf("the config was asked for %d times more", now-asked)
+	}
+}
+
+func TestArchitectureOfIndex(t *testing.T) {
+	entries := func(archs ...string) (out []provider.Platform) {
+		out = []provider.Platform{}
+		for _, arch := range archs {
+			out = append(out, provider.Platform{OS: "linux", Architecture: arch})
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		entries []provider.Platform
+		want    hyperv1.PayloadArchType
+	}{
+		"none":              {entries(), ""},
+		"one":               {entries("arm64"), hyperv1.ARM64},
+		"two":               {entries("amd64", "s390x"), hyperv1.Multi},
+		"all":               {entries("amd64", "arm64", "ppc64le", "s390x"), hyperv1.Multi},
+		"variants of one":   {entries("arm64", "arm64"), hyperv1.ARM64},
+		"beside an unknown": {entries("unknown", "ppc64le", "riscv64"), hyperv1.PPC64LE},
+		"unknown alone":     {entries("riscv64"), ""},
+	} {
+		if got := ofIndex(c.entries); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package hostedcontrolplane
 
 import (
+	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -25,6 +26,17 @@ func (r Releases) Missing() []string {
 		}
 	}
 	return missing
+}
+
+// Unknown returns those of names that are no components of the release: they are there
+// because the image overrides name them.
+func (r Releases) Unknown(names []string) (unknown []string) {
+	for _, name := range names {
+		if c, ok := r.User.Component(name); ok && c.Annotations[chain.AddedAnnotation] != "" {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
 }
 
 // configComponent returns the component that renders the feature gate: another one

@@ -3,6 +3,8 @@ package hostedcontrolplane
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -37,6 +39,9 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 		return err
 	}
 	o.releases = &releases
+	for _, name := range releases.Unknown(r.Settings.Overridden) {
+		o.skipped = append(slices.Clip(o.skipped), fmt.Sprintf("--image-overrides: %q is no component of release %s, so its image is not used", name, releases.User.Version()))
+	}
 	o.rolledOut, err = r.rolledOut(ctx, hcp)
 	return err
 }

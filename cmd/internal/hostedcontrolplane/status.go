@@ -31,7 +31,8 @@ const (
 const (
 	// ReasonLookupFailed: a release could not be read, so nothing is known of it.
 	ReasonLookupFailed = "LookupFailed"
-	// ReasonSkipped: pairs of the image overrides that name no image are left out.
+	// ReasonSkipped: pairs of the image overrides that name no image, or no component of
+	// the release, are not used.
 	ReasonSkipped = "Skipped"
 )
 
@@ -74,6 +75,9 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 	}
 	if o.handedOn {
 		set(hypershift.HandedOver(o.handErr, hyperv1.AllIsWellMessage))
+	}
+	if o.releases == nil && apimeta.FindStatusCondition(hcp.Status.Conditions, ImageOverridesApplied) != nil {
+		return // which components there are is not known now
 	}
 	if len(o.skipped) == 0 {
 		apimeta.RemoveStatusCondition(&hcp.Status.Conditions, ImageOverridesApplied)

@@ -214,3 +214,26 @@ func TestParseMinor(t *testing.T) {
 		t.Error("4.22 is not before 5.0")
 	}
 }
+
+func TestProxyEnv(t *testing.T) {
+	for _, c := range []struct{ env, want string }{
+		{"", ""},
+		{"NO_PROXY=.example.com", "NO_PROXY=.example.com"},
+		{"HTTPS_PROXY=http://p:1", "HTTPS_PROXY=http://p:1 NO_PROXY=kube-apiserver"},
+		{"NO_PROXY=.example.com HTTP_PROXY=http://p:1", "HTTP_PROXY=http://p:1 NO_PROXY=.example.com,kube-apiserver"},
+		{"HTTP_PROXY=a HTTPS_PROXY=b NO_PROXY=kube-apiserver,c", "HTTP_PROXY=a HTTPS_PROXY=b NO_PROXY=kube-apiserver,c"},
+	} {
+		env := map[string]string{}
+		for _, pair := range strings.Fields(c.env) {
+			name, value, _ := strings.Cut(pair, "=")
+			env[name] = value
+		}
+		var got []string
+		for _, v := range hypershift.ProxyEnv(func(name string) (string, bool) { v, ok := env[name]; return v, ok }) {
+			got = append(got, v.Name+"="+v.Value)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%q: %q, want %q", c.env, got, c.want)
+		}
+	}
+}
