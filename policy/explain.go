@@ -31,7 +31,7 @@ type Explanation struct {
 	Skipped []SkippedMirror
 	// Hints say what a person may have overlooked.
 	Hints []Hint
-	// Moved: the source itself is pulled from another place, which a table of
+	// Moved is true if the source itself is pulled from another place, which a table of
 	// registries.conf states as its location.
 	Moved bool
 	// Rewritten stands in the image's place after the Rewrite rules; zero where none

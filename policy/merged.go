@@ -10,7 +10,8 @@ type MergedSource struct {
 	// DigestMirrors and TagMirrors in the order they are tried. A Rewrite rule has
 	// its one target in both.
 	DigestMirrors, TagMirrors []Mirror
-	// NeverContactSource: Source is blocked, whatever says so.
+	// NeverContactSource is true if Source is blocked, by NeverContactSource or by a
+	// blocked scope.
 	NeverContactSource bool
 }
 

@@ -25,11 +25,11 @@ type Policy struct {
 type RuleKind uint8
 
 const (
-	// KindMirror rules say where to pull from; results stay canonical, because
-	// nodes apply the same rules again.
+	// KindMirror rules say where to pull from. The references in results, such as the
+	// components of a release, stay canonical, because nodes apply the same rules again.
 	KindMirror RuleKind = iota
-	// KindRewrite rules (--registry-overrides) replace the source in results too,
-	// for clusters whose runtime does not mirror.
+	// KindRewrite rules (--registry-overrides) replace the source in results too, for
+	// clusters whose container runtime applies no mirrors.
 	KindRewrite
 )
 
@@ -58,22 +58,21 @@ type Rule struct {
 	// NeverContactSource is mirrorSourcePolicy: NeverContactSource, or blocked in
 	// registries.conf.
 	NeverContactSource bool
-	// ConfTable marks a [[registry]] table of registries.conf: its order is kept as
-	// written instead of being merged topologically, and it exists as an entry
-	// even without mirrors. For several tables of one source see [NewRules].
+	// ConfTable marks a [[registry]] table of registries.conf. Its mirrors keep the order
+	// in which they are written, and it counts even without mirrors. For several tables
+	// of one source see [NewRules].
 	ConfTable bool
 	// DropIn marks a table of a drop-in (registries.conf.d): it replaces the whole table
 	// of its source, after API objects have edited those of registries.conf and
 	// whatever is nested has inherited. ConfTable only.
 	DropIn bool
-	// Location is where Source itself is pulled from where that is another place
-	// (location beside prefix in registries.conf); "" is Source. For a wildcard ""
-	// is the reference itself, and a Location that repeats the wildcard is kept,
-	// since nodes cannot pull from there. ConfTable only.
+	// Location is another place that the source itself is pulled from (location beside
+	// prefix in registries.conf); "" if there is none. A Location that repeats a wildcard
+	// is kept, since nodes cannot pull from there. ConfTable only.
 	Location string
-	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are
-	// PullDigest, and nodes refuse to add a mirror with a restriction of its own,
-	// as API objects do. ConfTable only.
+	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are PullDigest.
+	// Nodes refuse to add the mirrors of API objects to it, because those have a
+	// restriction of their own. ConfTable only.
 	DigestOnly bool
 	// Insecure says that the source itself is insecure. ConfTable only; for other rules
 	// the scopes in Policy.Insecure say so.
@@ -99,8 +98,8 @@ type Mirror struct {
 type Scope struct {
 	Name   string // "quay.io", "quay.io/openshift-release-dev", "*.redhat.io"
 	Origin string // as [Rule.Origin]
-	// FromExport marks a scope of [Rules.Policy]: the exported rules know already what it
-	// calls insecure, and it has its table among them.
+	// FromExport marks a scope of [Rules.Policy]. The exported rules include its table and
+	// what it makes insecure.
 	FromExport bool
 }
 

@@ -25,8 +25,8 @@ type RulesConfig struct {
 // all methods may be called on one value from many goroutines.
 //
 // The zero Rules are those of no policies: every reference is its own and only
-// candidate. The methods take a nil *Rules for that too; to a chain, though, nil
-// says that the policies have not been read yet.
+// candidate. The methods treat a nil *Rules the same way. In package chain nil means
+// something else: that the policies have not been read yet.
 type Rules struct {
 	version      string
 	index        *index

@@ -18,12 +18,12 @@ const redacted = "REDACTED"
 
 // Credential is one entry of a pull secret. However it is printed, it prints as
 // REDACTED. It is comparable and immutable.
-//
-// In an unexported field of another struct package fmt prints it without asking
-// it. A handle shows an address there, and still compares by what it stands for;
-// two of them, because a wrong verb ("%s") has fmt follow the first.
 type Credential struct{ box unique.Handle[box] }
 
+// box hides a secret from package fmt, which prints a Credential in an unexported
+// field of another struct without calling its methods. A handle shows an address
+// there, and still compares by what it stands for. There are two handles, because
+// with a wrong verb ("%s") fmt follows the first.
 type box struct{ secret unique.Handle[secret] }
 
 type secret struct {
@@ -105,12 +105,11 @@ type credentialSet struct {
 	id       string
 }
 
-// NewCredentials builds a set from entries keyed like those of a docker config:
+// NewCredentials makes Credentials of entries with keys like those of a docker config:
 // "registry[:port][/path]", or a URL, which stands for its whole host, as for nodes
-// (containers-auth.json(5)). Two keys that come to the same with different
-// credentials are an error, as is a key that is not of that form: one with white
-// space, a user or a query, for example, or a wildcard, which Kubernetes knows and
-// nodes do not.
+// (containers-auth.json(5)). Two keys that mean the same and have different credentials
+// are an error. So is a key of another form, for example with white space, a user, a
+// query, or a wildcard: Kubernetes knows wildcards, and nodes do not.
 func NewCredentials(entries map[string]Credential) (Credentials, error) {
 	set := make(map[string]Credential, len(entries))
 	for _, key := range slices.Sorted(maps.Keys(entries)) {

@@ -49,13 +49,14 @@ type Attempt struct {
 // applied a second time.
 type Component struct {
 	Name string // as image-references has it: "machine-config-operator"
-	// Image is what may be handed on, to a pod for one: Canonical, or what Rewrite
+	// Image is the reference to hand on, for example to a pod: Canonical, or what Rewrite
 	// rules make of it.
 	Image imageref.Ref
 	// Canonical is the reference as the release states it, and the one to look up.
 	Canonical imageref.Ref
-	// PullFrom are the addresses, in order, that a process without a container
-	// runtime pulls the image from. Only live translation fills it in.
+	// PullFrom are the candidates, in order, for a process that pulls the image without a
+	// container runtime. Only live translation fills it in (TranslateConfig.Live of
+	// package chain).
 	PullFrom []imageref.Ref
 	// Annotations are those of the tag in image-references.
 	Annotations map[string]string
@@ -63,7 +64,8 @@ type Component struct {
 
 // Metadata is what release-metadata says beside the version.
 type Metadata struct {
-	// Previous and Next are versions that update to this one, and from it.
+	// Previous are versions that can be updated to this one. Next are versions that this
+	// one can be updated to.
 	Previous, Next []string
 	// URL is where the release notes or errata are, "" if not stated.
 	URL string

@@ -53,9 +53,9 @@ type Config struct {
 }
 
 // Timeouts end an exchange that makes no progress, so that another mirror can be asked.
-// They say nothing about how long one that does may take: that is the context's to say.
-// So it is for a request that is the [provider.Request].Last, where its context has a
-// deadline; connecting alone ends after twenty times Connect then.
+// An exchange that makes progress may take until its context ends. So may one whose
+// request is the [provider.Request].Last and whose context has a deadline: for that
+// only connecting is limited, to twenty times Connect.
 type Timeouts struct {
 	// Connect is the time for name lookup, connection and TLS together; 0 is 3 s.
 	Connect time.Duration
