@@ -80,7 +80,7 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	}
 }
 
-var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check'; want text, json or yaml")
+var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check' and 'mirrorchain release verify'; want text, json or yaml")
 
 // check refuses values that the types of the flags allow.
 func (o *options) check() error {

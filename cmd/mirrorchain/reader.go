@@ -16,6 +16,7 @@ type reader interface {
 	provider.Restorer
 	provider.HeadProvider
 	provider.ImageProvider
+	provider.ContentProvider
 	Close() error
 }
 

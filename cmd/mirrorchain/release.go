@@ -27,7 +27,7 @@ func (a *app) releaseCmd() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 	}
-	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd())
+	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd(), a.releaseVerifyCmd())
 	return showing(cmd)
 }
 

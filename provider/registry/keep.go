@@ -35,7 +35,7 @@ func (s source) stored(d v1.Descriptor) []byte {
 		return nil
 	}
 	v, err := newVerifier(bytes.NewReader(b), d.Digest, d.Size)
-	if err != nil || v.judge() != nil {
+	if err != nil || v.verify() != nil {
 		return nil
 	}
 	return b

@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"json":     jsonCmd,
 			"proxy":    proxyCmd,
 			"registry": registryCmd,
+			"sign":     signCmd,
 		},
 	})
 }

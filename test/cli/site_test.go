@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,8 @@ type siteKey struct{}
 type site struct {
 	work       string
 	registries map[string]*testregistry.Registry
+	signers    signers
+	servers    []*httptest.Server
 }
 
 func newSite(work string) *site {
@@ -33,6 +36,9 @@ func newSite(work string) *site {
 func (s *site) close() {
 	for _, r := range s.registries {
 		r.Close()
+	}
+	for _, server := range s.servers {
+		server.Close()
 	}
 }
 

@@ -1,53 +1,19 @@
 package checkreport
 
 import (
-	"encoding/xml"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
-)
-
-// JUnit's report as CI systems read it: a case for each image.
-type (
-	junitSuites struct {
-		XMLName  xml.Name   `xml:"testsuites"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Errors   int        `xml:"errors,attr"`
-		Skipped  int        `xml:"skipped,attr"`
-		Suite    junitSuite `xml:"testsuite"`
-	}
-	junitSuite struct {
-		Name     string      `xml:"name,attr"`
-		Tests    int         `xml:"tests,attr"`
-		Failures int         `xml:"failures,attr"`
-		Errors   int         `xml:"errors,attr"`
-		Skipped  int         `xml:"skipped,attr"`
-		Cases    []junitCase `xml:"testcase"`
-	}
-	junitCase struct {
-		Class   string       `xml:"classname,attr"`
-		Name    string       `xml:"name,attr"`
-		Failure *junitReason `xml:"failure,omitempty"`
-		Error   *junitReason `xml:"error,omitempty"`
-		Skipped *junitReason `xml:"skipped,omitempty"`
-	}
-	junitReason struct {
-		Message string `xml:"message,attr"`
-		Type    string `xml:"type,attr"`
-		Text    string `xml:",chardata"`
-	}
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/junit"
 )
 
 // JUnit returns a failure for each image that is missing, an error for each that could
 // not be asked for, and marks as skipped what the command had no time for.
 func (r *Report) JUnit() ([]byte, error) {
-	s := junitSuite{
-		Name: "release " + r.Version, Tests: r.Summary.Images,
-		Failures: r.Summary.Missing, Errors: r.Summary.Failed, Skipped: r.Summary.NotAsked,
-	}
+	name := "release " + r.Version
+	var cases []junit.Case
 	for _, c := range r.Images {
-		one := junitCase{Class: "release " + r.Version, Name: c.names()}
+		one := junit.Case{Class: name, Name: c.names()}
 		switch reason := c.reason(); c.Status {
 		case Missing:
 			one.Failure = reason
@@ -56,13 +22,12 @@ func (r *Report) JUnit() ([]byte, error) {
 		case NotAsked:
 			one.Skipped = reason
 		}
-		s.Cases = append(s.Cases, one)
+		cases = append(cases, one)
 	}
-	out, err := xml.MarshalIndent(junitSuites{Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Skipped: s.Skipped, Suite: s}, "", "  ")
-	return append([]byte(xml.Header), append(out, '\n')...), err
+	return junit.Encode(name, cases)
 }
 
-func (c *Image) reason() *junitReason {
+func (c *Image) reason() *junit.Reason {
 	text := c.Image
 	if c.lacks != nil {
 		text += "\n  " + strings.Join(c.cause(), "\n  ")
@@ -71,5 +36,5 @@ func (c *Image) reason() *junitReason {
 	} else {
 		text += "\n  " + c.Error
 	}
-	return &junitReason{Message: c.Error, Type: c.Status, Text: text}
+	return &junit.Reason{Message: c.Error, Type: c.Status, Text: text}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/junit"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 )
 
@@ -32,7 +33,7 @@ func TestReportsPrintNothingElse(t *testing.T) {
 			}
 			got = back.Images[0].Name
 		case output.JUnit:
-			var back junitSuites
+			var back junit.Suites
 			if err := xml.Unmarshal(out.Bytes(), &back); err != nil {
 				t.Fatal(err)
 			}

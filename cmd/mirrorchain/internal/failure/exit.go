@@ -15,11 +15,11 @@ const (
 	ExitOK           = 0
 	ExitFailed       = 1 // anything that is none of the others
 	ExitUsage        = 2 // the command line is wrong; nothing was done
-	ExitNotFound     = 3
+	ExitNotFound     = 3 // an image, a component, a signature
 	ExitUnauthorized = 4
 	ExitUnreachable  = 5 // away, too slow, too busy: trying later may help
 	ExitTLS          = 6
-	ExitDigest       = 7
+	ExitDigest       = 7 // not what it should be: the content, or a signature
 	ExitForbidden    = 8 // policy blocks every endpoint
 	ExitInterrupted  = 130
 	ExitBrokenPipe   = 141 // 128 and SIGPIPE, as shells count
@@ -31,11 +31,11 @@ const ExitCodeHelp = `Exit codes:
   0  ok
   1  failed: a policy or credentials file that cannot be read, a malformed release
   2  wrong usage, for example a malformed image reference
-  3  not found: the image, or the component
+  3  not found: the image, the component, or a signature
   4  no access: HTTP 401 or 403
   5  unreachable: no connection, a time limit, HTTP 429 or 5xx
   6  TLS: the certificate is not trusted, or is for other names
-  7  the content does not match its digest
+  7  the content does not match its digest, or a signature is refused
   8  forbidden: policy blocks every endpoint of the image
   130  interrupted (Ctrl-C)
   141  the reader of the output went away (a closed pipe)

@@ -43,7 +43,7 @@ func (f *Format) Set(s string) error {
 		*f = v
 		return nil
 	}
-	return errors.New("want text, json or yaml, or junit for release check")
+	return errors.New("want text, json or yaml, or junit for release check and release verify")
 }
 
 // Type names the flag's value in help texts.

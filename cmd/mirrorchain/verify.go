@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/chain/node"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signatures"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/verify"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
+)
+
+// verifyOptions are the flags of release verify.
+type verifyOptions struct {
+	arch          string
+	keyrings      []string
+	signatures    []string
+	imagePolicies []string
+	require       string
+	allMirrors    bool
+}
+
+var requirements = []string{verifyreport.Any, verifyreport.GPG, verifyreport.Sigstore, verifyreport.Both}
+
+func (a *app) releaseVerifyCmd() *cobra.Command {
+	o := verifyOptions{}
+	cmd := &cobra.Command{
+		Use:   "verify REF",
+		Short: "Find out whether clusters and nodes would believe a release",
+		Long: `release verify checks the two kinds of signatures that a release of OpenShift has, and
+prints a line for each: good, or why not, with signer, key, time, identity and place.
+
+GPG signatures are what the cluster-version operator asks for. They sign the digest that
+the update names, of the list where that is one, and are looked for in the places that
+--signatures names:
+  - a folder with sha256=HEX/signature-1, as on mirror.openshift.com
+  - a lookaside folder of containers, REPOSITORY@sha256=HEX/signature-1
+  - the folder working-dir/signatures of oc-mirror v2, files TAG-sha256-HEX
+  - ConfigMaps in YAML or JSON, as oc adm release mirror and oc-mirror write them, in a
+    file or a folder
+  - a URL with sha256=HEX/signature-1 below it; nothing is asked unless it is named
+Every keyring has to sign, any key of it will do. Without --keyring it is the one with
+Red Hat's two release keys, which are built in; their fingerprints are shown. A file is a
+keyring, and so are each file of a folder and each verifier-public-key-* of a ConfigMap.
+Keys in the release that is judged are never used: it could bring any.
+
+sigstore signatures are what nodes ask for, since 4.21, for the images that a
+ClusterImagePolicy covers. They sign the image of one platform, --arch, and stand in the
+repository that serves it, behind the tag sha256-HEX.sig. So the mirrors are asked in the
+order in which a node would: the first one that has the image must have its signature.
+--all-mirrors judges each mirror by itself. The policies are those of --image-policy, by
+default the one that 4.21 brings along. The last line answers what an administrator has to
+acknowledge before the update to 4.21: would nodes accept this release from these mirrors?
+
+--require says what has to be good. The default, any, asks whether somebody who is
+trusted signed the release: clusters before 4.21 need GPG alone, and a tool cannot see
+which version will run it. Neither kind may be refused. Before an update of a cluster to
+4.21 or later use both. With gpg and a reference by digest no registry is asked. A
+reference by tag is resolved first, and the digest is printed: use that one from then on.
+
+Exit code 7 says that a signature was refused, 3 that none was found; if it could not be
+found out, the code says why, as for a lookup.`,
+		Example: `  # will the update to 4.21 be accepted from these mirrors?
+  mirrorchain release verify -s idms.yaml --signatures cluster-resources/ --require both REF
+
+  # before it is carried across the gap; asks no registry
+  mirrorchain release verify --require gpg --signatures working-dir/signatures quay.io/openshift-release-dev/ocp-release@sha256:...
+
+  # which of the mirrors lack the signature that nodes look for
+  mirrorchain release verify -s idms.yaml --require sigstore --all-mirrors REF`,
+		Args: oneRef,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.opts.junit = true
+			return a.releaseVerify(cmd.Context(), args[0], o)
+		},
+	}
+	archFlag(cmd, &o.arch)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
+	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, or an http(s) URL; repeatable")
+	f.StringArrayVar(&o.imagePolicies, "image-policy", nil, "`FILE` with ClusterImagePolicies, or openshift-4.21, openshift-4.22 for what that release brings along; repeatable (default openshift-4.21)")
+	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
+	f.BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
+	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "image-policy", cobra.FixedCompletions([]string{"openshift-4.21", "openshift-4.22"}, cobra.ShellCompDirectiveDefault))
+	return cmd
+}
+
+// verification is one run of release verify.
+type verification struct {
+	*app
+	verifyOptions
+	trust    verify.Trust
+	stores   *signatures.Stores
+	policies *signatures.Policies
+	platform provider.Platform
+	report   *verifyreport.Report
+}
+
+func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) error {
+	ref, err := parseRef(arg)
+	if err != nil {
+		return err
+	}
+	v, err := a.newVerification(ref, o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
+	if err := v.run(ctx, ref); err != nil {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Cause(ctx)
+	}
+	v.report.Conclude(v.policies.Nodes)
+	if err := a.print(v.report, v.report.Text); err != nil {
+		return err
+	}
+	if code := v.report.Code(); code != failure.ExitOK {
+		return &failure.Reported{Code: code}
+	}
+	return nil
+}
+
+// newVerification reads what the flags name, before anybody is asked.
+func (a *app) newVerification(ref refArg, o verifyOptions) (*verification, error) {
+	if err := a.opts.check(); err != nil {
+		return nil, err
+	}
+	v := &verification{app: a, verifyOptions: o}
+	var err error
+	if !slices.Contains(requirements, o.require) {
+		return nil, failure.Usagef("--require %s: want gpg, sigstore, both or any", o.require)
+	}
+	if v.platform, err = parseArch(o.arch); err != nil {
+		return nil, err
+	}
+	if v.trust, err = signatures.Keyrings(o.keyrings); err != nil {
+		return nil, err
+	}
+	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository()); err != nil {
+		return nil, err
+	}
+	if v.policies, err = signatures.ImagePolicies(o.imagePolicies); err != nil {
+		return nil, err
+	}
+	for _, w := range v.stores.Warnings {
+		a.warnf("%s", w)
+	}
+	for _, n := range v.policies.Notes {
+		a.notef("%s", n)
+	}
+	_, required := v.policies.For(ref.Ref)
+	gpg, covered := len(v.stores.All) > 0, len(required) > 0 || ref.Digest() == ""
+	switch {
+	case o.require == verifyreport.GPG && !gpg, o.require == verifyreport.Both && !gpg:
+		return nil, failure.Usagef("--require %s needs a place with GPG signatures: --signatures", o.require)
+	case o.require == verifyreport.Any && !gpg && !covered:
+		return nil, failure.Usagef("nothing to verify %s with: no --signatures, and no image policy covers it; scopes are %v", ref.Text, v.policies.Scopes())
+	case (o.require == verifyreport.Sigstore || o.require == verifyreport.Both) && !covered:
+		return nil, v.uncovered(ref)
+	}
+	if o.require == verifyreport.Any && !gpg {
+		a.notef("GPG signatures are not looked for: no --signatures was given")
+	}
+	v.report = verifyreport.New(ref.Text, o.require)
+	if v.judgesGPG() {
+		v.report.AddKeyrings(v.trust)
+	}
+	return v, nil
+}
+
+func (v *verification) uncovered(ref refArg) error {
+	return failure.Usagef("no image policy covers %s, so nodes ask for no sigstore signature; scopes are %v", ref.Text, v.policies.Scopes())
+}
+
+// judgesGPG reports whether GPG signatures are looked for.
+func (v *verification) judgesGPG() bool {
+	return v.require != verifyreport.Sigstore && len(v.stores.All) > 0
+}
+
+// run asks for the signatures of what ref names.
+func (v *verification) run(ctx context.Context, ref refArg) error {
+	image := ref.Ref
+	var l *lookups
+	_, required := v.policies.For(image)
+	if image.Digest() == "" || v.require != verifyreport.GPG && len(required) > 0 {
+		var err error
+		if l, err = v.lookups(ctx, ref, nil); err != nil {
+			return err
+		}
+		defer l.close()
+		v.report.Notices = l.policies.notices()
+		if image, err = l.resolve(ctx, ref, v.platform); err != nil {
+			return err
+		}
+		_, required = v.policies.For(image)
+	}
+	v.report.Digest = image.Digest()
+	if v.judgesGPG() {
+		verdict, err := v.trust.Verify(ctx, image.Digest(), v.stores.All...)
+		if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+			return context.Cause(ctx)
+		}
+		v.report.AddGPG(verdict, err, v.stores.IsRemote)
+		if errors.Is(err, verify.ErrNoSignature) {
+			defer func() { v.hintInstance(ctx) }()
+		}
+	}
+	switch {
+	case v.require == verifyreport.GPG:
+		return nil
+	case len(required) > 0:
+		return v.nodes(ctx, l, refArg{ref.Text, image}, required)
+	case v.require != verifyreport.Any || !v.judgesGPG():
+		return v.uncovered(ref)
+	}
+	v.notef("no image policy covers %s, so nodes ask for no sigstore signature", ref.Text)
+	return nil
+}
+
+// hintInstance says whether the GPG signature that a list lacks is there for its entry. It
+// counts for nothing: the cluster-version operator asks for that of the list.
+func (v *verification) hintInstance(ctx context.Context) {
+	instance := v.report.Instance
+	if instance == "" || instance == v.report.Digest {
+		return
+	}
+	if _, err := v.trust.Verify(ctx, instance, v.stores.All...); err == nil {
+		v.hint("there is a GPG signature of the image of the platform, " + instance + "; the cluster-version operator asks for one of the digest that the update names")
+	}
+}
+
+// nodes asks the endpoints for what nodes ask for.
+func (v *verification) nodes(ctx context.Context, l *lookups, ref refArg, required []sigstore.Requirement) error {
+	if len(l.x.Candidates) == 0 {
+		return about(ref.Text, failure.Forbidden(l.x.Refused))
+	}
+	n := node.Node{Base: l.base, Policies: v.policies.Policies}
+	req := provider.Request{Image: ref.Ref, Platform: v.platform, Credentials: l.found.Credentials, Rules: l.policies.rules}
+	stop := v.progress("looking for the signatures of %s", ref.Text)
+	defer stop()
+	var endpoints []node.Endpoint
+	mirrors := slices.ContainsFunc(l.x.Candidates, isMirror)
+	if v.allMirrors {
+		for _, c := range l.x.Candidates {
+			if c.Mirror || !mirrors { // a disconnected site cannot ask the source
+				endpoints = append(endpoints, n.At(l.traced(ctx), req, c))
+			}
+		}
+	} else {
+		var err error
+		if endpoints, err = n.Pull(l.traced(ctx), req); err != nil {
+			return about(ref.Text, err)
+		}
+	}
+	stop()
+	var failed []provider.Attempt
+	for i, e := range endpoints {
+		v.report.AddEndpoint(e, required, !v.allMirrors && i < len(endpoints)-1)
+		if _, refused := errors.AsType[*sigstore.Error](e.Err); e.Err != nil && !refused {
+			failed = append(failed, provider.Attempt{Ref: e.Ref, Err: e.Err})
+		}
+	}
+	if len(failed) > 0 {
+		for _, h := range l.advice(ctx, ref.Text, l.found).Hints(failed, l.x.Resolution) {
+			v.hint(h)
+		}
+	}
+	return nil
+}
+
+// resolve returns ref by digest, and asks for what a tag names. From then on l is about the
+// result.
+func (l *lookups) resolve(ctx context.Context, ref refArg, platform provider.Platform) (imageref.Ref, error) {
+	if ref.Digest() != "" {
+		return ref.Normalize(), nil
+	}
+	stop := l.progress("resolving %s", ref.Text)
+	defer stop()
+	endpoints, err := node.Node{Base: l.base}.Pull(l.traced(ctx), provider.Request{
+		Image: ref.Ref, Platform: platform, Credentials: l.found.Credentials, Rules: l.policies.rules,
+	})
+	stop()
+	if err != nil {
+		return imageref.Ref{}, about(ref.Text, err)
+	}
+	last := endpoints[len(endpoints)-1]
+	if last.Digest == "" {
+		f := &failure.Lookup{Head: ref.Text + ": no endpoint says what the tag names"}
+		for _, e := range endpoints {
+			f.Attempts = append(f.Attempts, provider.Attempt{Ref: e.Ref, Err: e.Err})
+		}
+		f.Code = failure.AttemptsCode(ref.Ref, f.Attempts)
+		f.Hints = l.advice(ctx, ref.Text, l.found).Hints(f.Attempts, l.x.Resolution)
+		return imageref.Ref{}, f
+	}
+	image, err := ref.WithDigest(last.Digest)
+	if err != nil {
+		return image, about(ref.Text, err)
+	}
+	l.notef("%s is %s on %s", ref.Text, last.Digest, last.Ref.Registry())
+	if l.x, err = l.policies.explain(refArg{ref.Text, image}); err != nil {
+		return image, about(ref.Text, err)
+	}
+	l.found, err = l.credentials(ctx, l.x.Candidates)
+	return image, err
+}
