@@ -112,7 +112,8 @@ func (c *cache) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	return c.miss(ctx, k, req)
 }
 
-// miss is separate from Lookup so that a hit moves nothing to the heap.
+// miss answers a lookup that the cache cannot answer. It is separate from Lookup so
+// that a hit moves nothing to the heap.
 func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*provider.Release, error) {
 	do := c.flights.Do
 	for {
@@ -141,7 +142,7 @@ func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*pr
 	}
 }
 
-// fetch is the work of a flight.
+// fetch does the work of a flight.
 func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*cached, error) {
 	old, ok := c.entries.get(&k)
 	if ok && old.fresh() { // another flight has ended since the caller looked

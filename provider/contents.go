@@ -76,8 +76,8 @@ func (p Platform) Choose(entries []PlatformDigest) int {
 	return best
 }
 
-// variant is normalized: arm64 is v8 and has been nothing else (OCI image-index.md,
-// "Platform Variants").
+// variant returns the variant, normalized: arm64 means v8, and nothing else (OCI
+// image-index.md, "Platform Variants").
 func (p Platform) variant() string {
 	if p.Architecture == "arm64" && p.Variant == "v8" {
 		return ""

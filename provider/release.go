@@ -101,7 +101,7 @@ func NewRelease(data ReleaseData) (*Release, error) {
 	return newRelease(data, nil)
 }
 
-// newRelease is NewRelease, sharing with like what is the same.
+// newRelease does what NewRelease does. What is the same in like is shared with it.
 func newRelease(data ReleaseData, like *content) (*Release, error) {
 	c, err := newContent(data, like)
 	if err != nil {

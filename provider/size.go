@@ -16,8 +16,8 @@ func (r *Release) Size() int {
 	return n
 }
 
-// allocated is about what a string takes: the sizes of small pieces of memory are 16
-// bytes apart (runtime/sizeclasses.go), and a release has thousands of them.
+// allocated returns about what a string takes: the sizes of small pieces of memory are
+// 16 bytes apart (runtime/sizeclasses.go), and a release has thousands of them.
 func allocated(s string) int { return (len(s) + 15) &^ 15 }
 
 // size counts keys once for all, for they are the same everywhere.
