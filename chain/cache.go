@@ -62,8 +62,8 @@ type CacheConfig struct {
 //
 // # Failures
 //
-// A failure is cached for a short time, which depends on its class. Not cached are the
-// end of a caller's context, [provider.ErrNoRules], panics, and errors without a class.
+// A failure is cached for a short time, which depends on its class. The end of a caller's
+// context, [provider.ErrNoRules], panics, and errors without a class are not cached.
 //
 // Cache belongs above Mirrors, so that a warm lookup computes no candidates and asks
 // nobody, and below Translate and Components, whose results depend on more than the key
