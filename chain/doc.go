@@ -17,8 +17,8 @@
 //   - [Store] holds verified content by digest, for those who may read it.
 //   - The base, at the end, is usually that of package provider/registry.
 //
-// [Images] does what Mirrors does for any image, and a [Finder] only finds out whether
-// an image is available.
+// [Images] does what Mirrors does, for any image, and [Contents] for manifests as they are.
+// A [Finder] only finds out whether an image is available.
 //
 // # How a lookup proceeds
 //

@@ -53,10 +53,10 @@ type Endpoint struct {
 	Err      error               // why the pull failed, nil for Done
 }
 
-// Pull asks the endpoints that rules name for req.Image, as a node would, and returns those
-// that were asked. The last one is where the node would pull from, or fail. An error says
-// that nobody was asked: the request or the rules are wrong, or policy forbids every
-// endpoint.
+// Pull asks the endpoints that rules name for req.Image, as a node would, and returns
+// those that were asked. The last one is where the node would pull from, or fail. An
+// error says that no endpoint was asked: the request or the rules are wrong, or policy
+// forbids every endpoint.
 func (n Node) Pull(ctx context.Context, req provider.Request) ([]Endpoint, error) {
 	candidates, err := n.candidates(req)
 	if err != nil {
