@@ -137,8 +137,14 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {
 		return o, err // which says nothing of the release
 	}
+	if err == nil {
+		err = r.check(hc, o, f)
+	}
 	o = o.found(hc, f, err)
 	if err != nil { // tried again with backoff, and at once when the pull secret or the rules change
+		if refused(err) { // until the HostedCluster or its control plane changes
+			err = nil
+		}
 		if !handed.done {
 			late, handErr := r.handOverKnown(ctx, hc, encoded, true)
 			o, err = o.with(late.conditions...), errors.Join(err, handErr)
@@ -147,6 +153,15 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 	}
 	reported, err := r.write(ctx, hc, f, rules, handed.written, claimed.exists)
 	return o.with(reported...), err
+}
+
+// check returns an error for which [refused] is true where what was found is not rolled
+// out.
+func (r *Reconciler) check(hc *hyperv1.HostedCluster, o outcome, f found) error {
+	if err := checkVersions(hc, cmp.Or(r.Supported, DefaultVersions), f.release.Version(), f.controlPlane.Version()); err != nil {
+		return err
+	}
+	return checkUpgrade(hc, o.version, o.condition(hc, hyperv1.ClusterVersionUpgradeable), f.controlPlane.Version())
 }
 
 // claimed is a control plane namespace that hc may use.

@@ -1,8 +1,7 @@
 package hostedcontrolplane
 
 import (
-	"fmt"
-
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -31,8 +30,8 @@ func (r Releases) Missing() []string {
 // configComponent returns the component that renders the feature gate: another one
 // before 4.15. A version that reads like none counts as a new one.
 func configComponent(release *provider.Release) string {
-	var major, minor int
-	if _, err := fmt.Sscanf(release.Version(), "%d.%d", &major, &minor); err == nil && (major < 4 || major == 4 && minor < 15) {
+	version, err := hypershift.ParseMinor(release.Version())
+	if err == nil && version.Compare(hypershift.Minor{Major: 4, Minor: 15}) < 0 {
 		return "cluster-config-operator"
 	}
 	return "cluster-config-api"

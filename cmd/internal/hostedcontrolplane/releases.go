@@ -25,7 +25,7 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 	defer cancel()
 	inForce, leave := operator.WhileInForce(limited, r.Changes, handedOn)
 	defer leave()
-	releases, err := r.lookup(inForce, hcp, lookups)
+	releases, err := r.lookup(inForce, hcp, o, lookups)
 	if err != nil {
 		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
 			return nil
@@ -41,7 +41,7 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 	return err
 }
 
-func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *policy.Rules) (Releases, error) {
+func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, rules *policy.Rules) (Releases, error) {
 	name := types.NamespacedName{Namespace: hcp.Namespace, Name: hcp.Spec.PullSecret.Name}
 	if name.Name == "" {
 		name.Name = hypershift.PullSecret
@@ -50,5 +50,6 @@ func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane
 	if err != nil {
 		return Releases{}, err
 	}
+	o.entries = new(hypershift.UnusedEntries(creds))
 	return r.Providers.Lookup(ctx, rules, creds, hypershift.OperatedRelease(hcp), hcp.Spec.ReleaseImage)
 }

@@ -44,6 +44,7 @@ type outcome struct {
 	handedOn  bool // the overrides were written or were to be
 	handErr   error
 	skipped   []string // of the image overrides
+	entries   *string  // of the pull secret that are left out, "" if none; nil if it was not read
 }
 
 // write puts the outcome into the status.
@@ -67,6 +68,9 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 			Message: componentVersions(o.releases.User.ComponentVersions()),
 		})
 		o.version(&hcp.Status, hcp.Spec.ReleaseImage, hcp.Generation, metav1.NewTime(now.UTC().Truncate(time.Second))) // as the API keeps it
+	}
+	if o.entries != nil {
+		hypershift.SetUnused(&hcp.Status.Conditions, hcp.Generation, hypershift.ValidPullSecret, hypershift.EntriesSkippedReason, *o.entries)
 	}
 	if o.handedOn {
 		set(hypershift.HandedOver(o.handErr, hyperv1.AllIsWellMessage))
