@@ -31,6 +31,10 @@ type Explanation struct {
 	Skipped []SkippedMirror
 	// Hints say what a person may have overlooked.
 	Hints []Hint
+	// Spelling is how the rules write the image's host, where they have a source that
+	// would match the image if it were named so. They are the same host to whoever
+	// dials it, and two to nodes, which compare names byte for byte. "" for none.
+	Spelling string
 	// Moved is true if the source itself is pulled from another place, which a table of
 	// registries.conf states as its location.
 	Moved bool
@@ -122,6 +126,7 @@ func (r *Rules) Explain(ref imageref.Ref) (Explanation, error) {
 			x.Unused = append(x.Unused, UnusedSource{source, len(source) == len(res.Source), nil})
 		}
 	}
+	x.Spelling = r.spelling(res.Normalized.Name(), res.Normalized.Registry(), res.Source)
 	r.explainEntries(&x)
 	r.explainMirrors(&x)
 	if rw := r.Rewrite(res.Normalized); rw != res.Normalized {
