@@ -9,7 +9,7 @@ import (
 func TestBoundedStaysInBounds(t *testing.T) {
 	b := bounded[int, int64]{max: 1000}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	held := 0
+	stored := 0
 	for i := range 20_000 {
 		key, size := rnd.IntN(200), int64(1+rnd.IntN(60))
 		if rnd.IntN(3) > 0 {
@@ -32,10 +32,10 @@ func TestBoundedStaysInBounds(t *testing.T) {
 		if sum != b.used || sum > b.max || n != len(b.entries) {
 			t.Fatalf("step %d: %d bytes in %d entries, counted as %d in %d; limit %d", i, sum, n, b.used, len(b.entries), b.max)
 		}
-		held = max(held, n)
+		stored = max(stored, n)
 	}
-	if held < 20 {
-		t.Errorf("never more than %d entries were held", held)
+	if stored < 20 {
+		t.Errorf("never more than %d entries were held", stored)
 	}
 }
 

@@ -29,7 +29,7 @@ type CacheConfig struct {
 	// for a fifth of it.
 	NegativeTTL time.Duration
 	// Limit is how long a lookup goes on after the last caller that waits for it has
-	// left; 60 s if zero. While callers wait it goes on for ten times that.
+	// left; 60 s if zero. While callers wait, it goes on for at most ten times as long.
 	Limit time.Duration
 	// State stores answers for the next process, which serves them, stale, while no
 	// candidate answers; nil stores none. With State the provider below must keep content
@@ -62,8 +62,8 @@ type CacheConfig struct {
 //
 // # Failures
 //
-// A failure is cached for a short time, which depends on its class. Not cached are the
-// end of a caller's context, [provider.ErrNoRules], panics, and errors without a class.
+// A failure is cached for a short time, which depends on its class. The end of a caller's
+// context, [provider.ErrNoRules], panics, and errors without a class are not cached.
 //
 // Cache belongs above Mirrors, so that a warm lookup computes no candidates and asks
 // nobody, and below Translate and Components, whose results depend on more than the key

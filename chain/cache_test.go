@@ -271,7 +271,7 @@ func TestCacheSharesLookups(t *testing.T) {
 		c := cacheOver(t, base, chain.CacheConfig{})
 		start := time.Now()
 		var wg sync.WaitGroup
-		var answered, left atomic.Int64
+		var answered, remaining atomic.Int64
 		for i := range 1000 {
 			wg.Go(func() {
 				ctx, cancel := t.Context(), context.CancelFunc(func() {})
@@ -285,15 +285,15 @@ func TestCacheSharesLookups(t *testing.T) {
 				case err == nil && took == 10*time.Second && len(slices.Collect(r.Attempts())) == 1:
 					answered.Add(1)
 				case errors.Is(err, context.DeadlineExceeded) && took == limit && limit < 10*time.Second:
-					left.Add(1)
+					remaining.Add(1)
 				default:
 					t.Errorf("caller %d with %s: %v after %s", i, limit, err, took)
 				}
 			})
 		}
 		wg.Wait()
-		if answered.Load() < 600 || left.Load() < 300 {
-			t.Errorf("%d callers answered, %d left", answered.Load(), left.Load())
+		if answered.Load() < 600 || remaining.Load() < 300 {
+			t.Errorf("%d callers answered, %d left", answered.Load(), remaining.Load())
 		}
 		wantList(t, "asked", base.names(), source)
 	})

@@ -26,14 +26,14 @@ func TestCacheDeniedStaysDenied(t *testing.T) {
 	}
 }
 
-func deniedThenAway(t *testing.T, denial, beside provider.Class, ttl time.Duration, cutShort bool) {
+func deniedThenAway(t *testing.T, denial, other provider.Class, ttl time.Duration, cutShort bool) {
 	synctest.Test(t, func(t *testing.T) {
 		base := newFakes(t, map[string]endpoint{mirrorA: answers})
 		c := cacheOver(t, base, chain.CacheConfig{NegativeTTL: ttl}, mirrored(source, mirrorA, mirrorB))
 		req := provider.Request{Image: tagged}
 		lookup(t, c, req)
 		time.Sleep(time.Minute)
-		third := fails(beside)
+		third := fails(other)
 		ctx := t.Context()
 		if cutShort {
 			var cancel context.CancelFunc
@@ -41,7 +41,7 @@ func deniedThenAway(t *testing.T, denial, beside provider.Class, ttl time.Durati
 			defer cancel()
 			third = hangs
 		}
-		base.become(map[string]endpoint{mirrorA: third, mirrorB: fails(beside), source: fails(denial)})
+		base.become(map[string]endpoint{mirrorA: third, mirrorB: fails(other), source: fails(denial)})
 		if r, err := c.Lookup(ctx, req); err == nil {
 			t.Fatalf("denied, and served (stale: %v)", r.Stale())
 		}

@@ -14,9 +14,9 @@ import (
 // MirrorsConfig configures [Mirrors], [Images] and [NewFinder]. The zero value has the
 // defaults.
 type MirrorsConfig struct {
-	// Attempt bounds one attempt, a request to one endpoint, as a whole; 60 s if zero.
-	// Limits on connecting, on the first byte and on silence are those of the base
-	// provider.
+	// Attempt bounds one attempt as a whole; 60 s if zero. The last candidate may take
+	// until the caller's deadline, if there is one. Limits on connecting, on the first
+	// byte and on silence are those of the base provider.
 	Attempt time.Duration
 	// Files bounds the reading of an image's files from one endpoint, which may be
 	// large layers; 10 min if zero. Only [Images] uses it.
@@ -34,11 +34,12 @@ type MirrorsConfig struct {
 	// Images and Finders of a program, so that they learn from one another. If it is
 	// nil, a new one with defaults is used.
 	Health *health.Health
-	// HedgeUnknown is the hedge delay of a host that has never answered: how long it
-	// may be silent until the next mirror is asked as well; 300 ms if zero.
+	// HedgeUnknown is the hedge delay of a host that has never answered; 300 ms if
+	// zero.
 	HedgeUnknown time.Duration
 	// HedgeKnown is the shortest hedge delay of a host that has answered; 100 ms if
-	// zero. The delay is at least twice the time that the host takes to begin an answer.
+	// zero. The delay is at least twice the time that the host usually takes to begin
+	// an answer.
 	HedgeKnown time.Duration
 	// Parallel bounds how many mirrors one lookup asks at the same time, not counting a
 	// background probe; 3 if zero. With 1 there are no hedges.

@@ -12,15 +12,17 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// Error says that no endpoint answered for an image, and why each of them failed. [errors.Is] and [errors.As] reach the error of every attempt;
-// [provider.ClassOf] is its [Error.Class].
+// Error says that no endpoint answered for an image, and why each of them failed.
+// [errors.Is] and [errors.As] reach the error of every attempt. [provider.ClassOf]
+// returns its [Error.Class].
 type Error struct {
 	// Image is the image of the request.
 	Image imageref.Ref
 	// Rules is the version of the rules in force.
 	Rules string
-	// Attempts are the endpoints tried, in order, then those that policy blocks,
-	// which are of [provider.ClassForbidden] and were not contacted.
+	// Attempts are the attempts that were made, in order. After them come the
+	// candidates that policy blocks: they were not contacted, and their errors are of
+	// [provider.ClassForbidden].
 	Attempts []provider.Attempt
 	// Errors holds the errors of the attempts. If the caller's context ended the lookup,
 	// the first of them says so, and names the endpoint that was being asked.
@@ -37,14 +39,16 @@ func (e *Error) Error() string {
 	return "looking up " + e.Image.String() + ": " + e.Errors.Error()
 }
 
-// Class returns the class that says what to do about e as a whole. Of several
-// classes the first of these counts: digest, unauthorized, TLS; unreachable, timeout,
-// server and throttled, of which the first attempt's; not found; any other; forbidden.
-// So an endpoint that policy blocks counts only where nothing else failed. A source
-// that is unreachable or times out does not count where every other endpoint says
-// not found: sites without a line to it ask what their mirrors have. Where the caller
-// gave up the class is [provider.ClassCanceled] whatever came before, and its deadline
-// counts like the timeout of one more attempt.
+// Class returns the class that says what to do about e as a whole. Of several classes
+// the first of these counts: digest; unauthorized; TLS; unreachable, timeout, server or
+// throttled, whichever came first; not found; any other; forbidden. So what policy
+// blocks counts only if nothing else failed.
+//
+// There are two exceptions. If the source is unreachable or times out and all mirrors
+// say not found, the class is not found: at a site without a connection to the source,
+// the question is what the mirrors have. If the caller gave up, the class is
+// [provider.ClassCanceled]. The end of the caller's deadline counts like the timeout of
+// one more attempt.
 func (e *Error) Class() provider.Class {
 	if e.ended == provider.ClassCanceled {
 		return e.ended

@@ -21,8 +21,8 @@ type FinderConfig struct {
 }
 
 // Finder finds out whether an image is available, and where, without reading it. It
-// asks the same candidates as [Mirrors], one after another. It is safe for concurrent
-// use.
+// asks the same candidates as [Mirrors], but one after another, without hedges. It is
+// safe for concurrent use.
 type Finder struct {
 	engine      *engine
 	base        provider.HeadProvider
@@ -34,9 +34,9 @@ type Finder struct {
 type Found struct {
 	// Digest is the digest that the reference names: that of the index if there is one.
 	Digest string
-	// From is the endpoint that has it.
+	// From is the candidate that has it.
 	From imageref.Ref
-	// Attempts are the endpoints that were asked, in order. From is the last of them.
+	// Attempts are the attempts that were made, in order. The last one is at From.
 	Attempts []provider.Attempt
 }
 

@@ -9,9 +9,9 @@ import (
 
 // grants are the access grants of a store: who may see which content.
 type grants struct {
-	ttl   time.Duration
-	state StateStore // may be nil
-	held  bounded[grantKey, grant]
+	ttl    time.Duration
+	state  StateStore // may be nil
+	stored bounded[grantKey, grant]
 }
 
 // grantKey is who asked, where, and for what.
@@ -57,7 +57,7 @@ func (g *grants) valid(gr grant) bool {
 
 // get returns the grant of k, valid or not: one of this process, else a stored one.
 func (g *grants) get(k *grantKey) (grant, bool) {
-	gr, ok := g.held.get(k)
+	gr, ok := g.stored.get(k)
 	if ok || g.state == nil {
 		return gr, ok
 	}
@@ -83,7 +83,7 @@ func (g *grants) add(k grantKey, of contentKey, named string, asked time.Time) {
 // put holds a grant. A grant that is renewed often is not stored each time.
 func (g *grants) put(k grantKey, gr grant) {
 	if g.state != nil {
-		old, ok := g.held.get(&k)
+		old, ok := g.stored.get(&k)
 		if ok && old.of == gr.of && old.named == gr.named && gr.asked.Sub(old.stored) < g.ttl/4 {
 			gr.stored = old.stored
 		} else {
@@ -96,10 +96,10 @@ func (g *grants) put(k grantKey, gr grant) {
 
 // revoke removes the grant of k: the endpoint has denied the access.
 func (g *grants) revoke(k *grantKey) {
-	g.held.drop(k)
+	g.stored.drop(k)
 	if g.state != nil {
 		g.state.Delete(k.recordKey())
 	}
 }
 
-func (g *grants) hold(k grantKey, gr grant) { g.held.put(k, gr, int64(512+len(k.repository))) }
+func (g *grants) hold(k grantKey, gr grant) { g.stored.put(k, gr, int64(512+len(k.repository))) }

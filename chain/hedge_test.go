@@ -201,7 +201,7 @@ func TestHedge(t *testing.T) {
 				if last := tt.attempts[len(tt.attempts)-1]; r.PulledFrom().Name() != last || r.Image() != req.Image {
 					t.Errorf("%s was pulled from %s, want %s", r.Image(), r.PulledFrom(), last)
 				}
-				if base.beside.Load() {
+				if base.concurrent.Load() {
 					t.Error("the source was asked beside a mirror")
 				}
 			})
@@ -212,13 +212,13 @@ func TestHedge(t *testing.T) {
 // counting counts what runs.
 type counting struct {
 	*fakes
-	running atomic.Int32
-	beside  atomic.Bool // the source was asked while something else ran
+	running    atomic.Int32
+	concurrent atomic.Bool // the source was asked while something else ran
 }
 
 func (c *counting) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	if c.running.Add(1) > 1 && req.Image.Name() == source {
-		c.beside.Store(true)
+		c.concurrent.Store(true)
 	}
 	defer c.running.Add(-1)
 	return c.fakes.Lookup(ctx, req)
@@ -315,7 +315,7 @@ func TestHedgeSourceInTheMiddle(t *testing.T) {
 			r := lookup(t, c, provider.Request{Image: image})
 			wantList(t, "attempts", tried(slices.Collect(r.Attempts())), mirrorA+": timeout", mirrorB+": timeout", source)
 		}
-		if base.beside.Load() {
+		if base.concurrent.Load() {
 			t.Error("the source was asked beside a mirror")
 		}
 	})

@@ -57,22 +57,22 @@ func TestHeldReleaseIsSmall(t *testing.T) {
 		"translated, two of them": {translated, 2, 160_000, 1.25},
 		"live, two of them":       {live, 2, 160_000, 1.1},
 	} {
-		var held [200]*provider.Release // so many that what other tests leave behind does not matter
-		for i := range held {
-			held[i] = realistic(t)
+		var stored [200]*provider.Release // so many that what other tests leave behind does not matter
+		for i := range stored {
+			stored[i] = realistic(t)
 			for _, r := range rules[:tt.versions] {
-				lookup(t, newChain(t, content(held[i]), r, tt.layers...), provider.Request{Image: image})
+				lookup(t, newChain(t, content(stored[i]), r, tt.layers...), provider.Request{Image: image})
 			}
 		}
 		// Released in parts, of which the median counts: what other tests left behind, and
 		// the collector frees meanwhile, is in one part or two.
-		size, counted := float64(held[0].Size()), chain.SizeHeld(held[0])
+		size, counted := float64(stored[0].Size()), chain.SizeHeld(stored[0])
 		const parts = 5
 		var sizes [parts]int
 		for i := range sizes {
-			part := held[i*len(held)/parts : (i+1)*len(held)/parts]
+			part := stored[i*len(stored)/parts : (i+1)*len(stored)/parts]
 			with := heap()
-			runtime.KeepAlive(&held)
+			runtime.KeepAlive(&stored)
 			clear(part)
 			sizes[i] = (int(with) - int(heap())) / len(part)
 		}

@@ -14,11 +14,12 @@ import (
 //
 // # Hedges
 //
-// A lookup by digest does not wait for a silent mirror. If a mirror has not begun to
-// answer after the hedge delay (HedgeUnknown, HedgeKnown), the next mirror is asked as
-// well: this is a hedge. The first good answer counts and the other attempts are given
-// up. A mirror that has begun to answer is waited for. A lookup by tag asks one mirror
-// after another, because two mirrors may hold different images under one tag.
+// A lookup by digest waits only a short time for a silent mirror. If a mirror has not
+// begun to answer after the hedge delay (HedgeUnknown, HedgeKnown), the next mirror is
+// asked as well: this is a hedge. The first complete and verified release counts, and the
+// other attempts are given up. A mirror that has begun to answer is waited for. A lookup
+// by tag asks one mirror after another, because two mirrors may hold different images
+// under one tag.
 //
 // # Hosts that failed
 //
@@ -28,13 +29,15 @@ import (
 // is a probe; no caller waits for it. Only mirrors that follow one another in the order
 // of the policy change places.
 //
-// If no mirror beside it is healthy, a mirror on a failed host keeps its place, but it
-// may be silent only for the hedge delay while other candidates follow. It gets its full
-// time when the host is due for a probe, and when nobody else answers.
+// When a mirror on a failed host is asked in the foreground, it may be silent only for the
+// hedge delay while other candidates follow. So a single mirror that is down does not
+// delay each lookup. It gets its full time when its host is unhealthy and due for a
+// probe, and when nobody else answers.
 //
 // The source keeps its place. It is asked when all mirrors before it have failed, never
-// at the same time as a mirror. Mirrors after it, if the policy has any, are asked when
-// the source has failed.
+// at the same time as a mirror. So a silent mirror that only the source follows is waited
+// for, until a limit of the base provider ends the attempt. Mirrors after the source, if
+// the policy has any, are asked when the source has failed.
 //
 // # Time
 //
@@ -48,8 +51,8 @@ import (
 // and when the base returns an error of [provider.ClassInvalid]: an invalid request is
 // invalid everywhere.
 //
-// Endpoints that are no candidates are never contacted; with NeverContactSource the
-// source is one of them. When a lookup returns, all its attempts have ended, except a
+// Only candidates are contacted. With NeverContactSource the source is no candidate. When
+// a lookup returns, all its attempts have ended, except a
 // probe that has shown nothing yet: it goes on until it has, for about a second. Work of
 // a [Store] below may go on for other callers.
 //

@@ -32,9 +32,9 @@ type EventKind uint8
 const (
 	// LookupStarted: a lookup began.
 	LookupStarted EventKind = iota
-	// LookupDone: a lookup ended. Release or Err, and Took.
+	// LookupDone: a lookup ended. Release or Err is set, and Took.
 	LookupDone
-	// AttemptDone: the endpoint Ref was asked. Err is nil if it answered; Took.
+	// AttemptDone: the attempt at Ref has ended. Took is set, and Err if it failed.
 	AttemptDone
 	// RetryWaiting: all candidates have failed. Those that may recover are asked again
 	// after Wait. Err is the failure of one of them.
@@ -93,13 +93,13 @@ func (k EventKind) String() string {
 	return "unknown"
 }
 
-// Event is something that happened. Kind and Image are always set, other fields where
-// the EventKind says so. It contains nothing secret.
+// Event is something that happened. Kind and Image are always set. The comment of each
+// [EventKind] names the other fields that it sets. An event contains nothing secret.
 type Event struct {
 	Kind EventKind
 	// Image is the image that the reporting layer was asked for.
 	Image imageref.Ref
-	// Ref is the endpoint.
+	// Ref is the candidate that the event is about.
 	Ref imageref.Ref
 	// Rules is the version of the rules of the lookup.
 	Rules   string

@@ -68,7 +68,7 @@ func Store(cfg StoreConfig) Layer {
 			}
 			s := &store{StoreConfig: cfg, next: opener, kept: keptBy(next), observer: o}
 			s.content.max = cfg.MaxBytes
-			s.grants.ttl, s.grants.state, s.grants.held.max = cfg.GrantTTL, cfg.State, cfg.MaxBytes/8
+			s.grants.ttl, s.grants.state, s.grants.stored.max = cfg.GrantTTL, cfg.State, cfg.MaxBytes/8
 			s.flights.Carry, s.flights.Limit = cfg.Carry, cfg.Limit
 			s.flights.Panicked = func(ctx context.Context, k readKey, value any, stack []byte) error {
 				err := newPanicError(value, stack)
@@ -114,15 +114,15 @@ type readRelease struct {
 func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	k := grantKeyOf(&req)
 	g, granted := s.grants.get(&k)
-	var held *provider.Release
+	var stored *provider.Release
 	if granted {
-		held = s.find(ctx, &req, g.of)
+		stored = s.find(ctx, &req, g.of)
 	}
 	known := ""
-	if held != nil {
+	if stored != nil {
 		if k.tag == "" && s.grants.valid(g) {
 			failover.AnsweredFromMemory(ctx)
-			return s.answer(ctx, &req, held, g.named), nil
+			return s.answer(ctx, &req, stored, g.named), nil
 		}
 		known = g.named
 	}
@@ -136,7 +136,7 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		return nil, err
 	case opened == nil: // the reference still names the known digest
 		s.grants.add(k, g.of, g.named, asked)
-		return s.answer(ctx, &req, held, g.named), nil
+		return s.answer(ctx, &req, stored, g.named), nil
 	}
 	return s.opened(ctx, &req, k, opened, asked)
 }

@@ -46,7 +46,7 @@ func TestUnhealthyMirrorAloneIsNotWaitedFor(t *testing.T) {
 				if !slices.Equal(got, want) {
 					t.Errorf("lookups took %v; want %v", got, want)
 				}
-				if s.beside.Load() {
+				if s.concurrent.Load() {
 					t.Error("the source was asked beside the mirror")
 				}
 				time.Sleep(time.Minute) // a probe is due, and finds it well

@@ -138,10 +138,10 @@ func TestNoHedgeOverTheWire(t *testing.T) {
 			s := newTwoMirrors(t, func(c *testregistry.Config, _ *policy.Rule) { c.NoHTTP2 = noHTTP2 })
 			s.cfg.HedgeUnknown, s.cfg.HedgeKnown = time.Minute, time.Minute // however slow the machine
 			// The whole lookup takes longer than it takes to begin.
-			held := s.mirror.Barrier(2, blobs)
+			stored := s.mirror.Barrier(2, blobs)
 			go func() {
 				_ = s.mirror.Wait(t.Context(), 1, blobs)
-				held.Release()
+				stored.Release()
 			}()
 			r := lookup(t, s.chain(t), s.request(s.digest))
 			a := slices.Collect(r.Attempts())[0]

@@ -362,18 +362,18 @@ func TestThousandCallersOverTheWire(t *testing.T) {
 	c := s.chain(t, s.rules)
 	hasty, leave := context.WithCancel(t.Context())
 	defer leave()
-	var wg, left sync.WaitGroup
+	var wg, remaining sync.WaitGroup
 	var gone atomic.Int64
 	for i := range 1000 {
 		ctx := t.Context()
 		if i%2 == 0 {
 			ctx = hasty
-			left.Add(1)
+			remaining.Add(1)
 		}
 		wg.Go(func() {
 			r, err := c.Lookup(ctx, s.request(s.tag))
 			if ctx == hasty {
-				defer left.Done()
+				defer remaining.Done()
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("a caller that gave up: %v", err)
 				}
@@ -389,7 +389,7 @@ func TestThousandCallersOverTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	leave()
-	left.Wait()
+	remaining.Wait()
 	hold.Release()
 	wg.Wait()
 	if m, b := s.mirror.Count(manifests), s.mirror.Count(blobs); m != 1 || b != 1 || gone.Load() != 500 {

@@ -14,10 +14,10 @@ type MergedSource struct {
 	NeverContactSource bool
 }
 
-// Merged returns the sources that rules name, as merged, sorted by kind and source,
-// for handing them on. A source is not listed among its own mirrors, also where
-// it is tried before some of them. Scopes that are only insecure or blocked are
-// not among them, see [Rules.Insecure] and [Rules.Blocked].
+// Merged returns the sources that rules name, as merged, sorted by kind and source, for
+// handing them on. A source is never listed among its own mirrors, even if it is tried
+// before some of them. Scopes that are only insecure or blocked are left out, see
+// [Rules.Insecure] and [Rules.Blocked].
 func (r *Rules) Merged() iter.Seq[MergedSource] {
 	r = r.orNone()
 	return func(yield func(MergedSource) bool) {

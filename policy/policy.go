@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Policy is what one source says, as its objects say it: nothing is merged,
-// sorted or dropped yet.
+// Policy is what one [OverrideSource] states, as its objects state it: nothing is
+// merged, sorted or dropped yet.
 type Policy struct {
 	// Rules in the order of the objects and their entries.
 	Rules []Rule
@@ -16,7 +16,7 @@ type Policy struct {
 	Insecure, Blocked []Scope
 	// Skipped are objects that are no policies, for counting and naming.
 	Skipped []SkippedObject
-	// Warnings are legal and surprising things that only the source can see, such
+	// Warnings are legal and surprising things that only the OverrideSource can see, such
 	// as a misspelt kind.
 	Warnings []Warning
 }
@@ -75,8 +75,8 @@ type Rule struct {
 	// PullDigest, and nodes refuse to add a mirror with a restriction of its own,
 	// as API objects do. ConfTable only.
 	DigestOnly bool
-	// Insecure is that of the source's own endpoint. ConfTable only; scopes in
-	// Policy.Insecure do it for the rest.
+	// Insecure says that the source itself is insecure. ConfTable only; for other rules
+	// the scopes in Policy.Insecure say so.
 	Insecure bool
 	// Origin points at the entry: "imagedigestmirrorset/idms-release-0#2",
 	// "file:policies.yaml:14". It appears in explanations, warnings and errors.
@@ -139,8 +139,8 @@ const (
 	WarnDeadScope         = "dead-scope"            // a scope or a source that no image can lie in
 )
 
-// IsGeneral reports whether w is to be shown whatever image is asked about: it
-// concerns every image, or, as a scope that matches none, no image.
+// IsGeneral reports whether w is to be shown whatever image is asked about. Such a
+// warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
 	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope:
@@ -149,8 +149,8 @@ func (w Warning) IsGeneral() bool {
 	return false
 }
 
-// InvalidPolicyError says that a policy cannot become right by waiting: it has
-// to be edited. Rules already in force stay so.
+// InvalidPolicyError says that a policy is wrong and has to be edited: waiting does not
+// help. Rules that are in force stay in force.
 type InvalidPolicyError struct {
 	Origin string // file, object and entry
 	Err    error  // what is wrong and what to do

@@ -108,7 +108,7 @@ func newContent(d ReleaseData, like *content) (*content, error) {
 		seen[s] = s
 		return s
 	}
-	share := func(old pairs, m map[string]string) pairs {
+	sharedParts := func(old pairs, m map[string]string) pairs {
 		if old.equal(m) {
 			return old
 		}
@@ -117,7 +117,7 @@ func newContent(d ReleaseData, like *content) (*content, error) {
 	c := &content{
 		version: d.Version, digest: d.Digest, created: d.Created, platform: d.Platform,
 		components: make([]component, len(cs)),
-		versions:   share(like.versions, d.ComponentVersions),
+		versions:   sharedParts(like.versions, d.ComponentVersions),
 		metadata:   d.Metadata.clone(),
 		bootImages: like.bootImages,
 	}
@@ -140,7 +140,7 @@ func newContent(d ReleaseData, like *content) (*content, error) {
 		c.components[i] = component{
 			name: old.name, canonical: p.pack(in.Canonical), image: p.pack(in.Image),
 			pullFrom:    p.list(in.PullFrom),
-			annotations: share(old.annotations, in.Annotations),
+			annotations: sharedParts(old.annotations, in.Annotations),
 		}
 	}
 	return c, nil

@@ -49,9 +49,10 @@ type PlatformDigest struct {
 	Digest   string   // the digest of the manifest, "sha256:..."
 }
 
-// Choose returns the index of the entry for p, -1 for none. Operating system, architecture
-// and variant are compared, each on its own. Without a variant in p, an entry without one
-// comes before the first that has one, as oc's filter by os/arch takes it.
+// Choose returns the index of the entry for p; -1 if there is none. Operating
+// system, architecture and variant are compared, each on its own. If p has no
+// variant, an entry without one comes before the first that has one, as oc's
+// filter by os/arch takes it.
 func (p Platform) Choose(entries []PlatformDigest) int {
 	p = p.OrDefault()
 	best := -1

@@ -2,8 +2,9 @@ package provider
 
 import "unsafe"
 
-// Size estimates the bytes of memory that r's content takes, views derived from it
-// not counted. It is for caches that are bounded by bytes; it walks the components.
+// Size returns an estimate of the bytes of memory that r's content takes, without
+// views derived from it. It is for caches that are bounded by bytes. It walks the
+// components.
 func (r *Release) Size() int {
 	c := r.held()
 	n := int(unsafe.Sizeof(*c)) + allocated(c.version) + allocated(c.digest) + allocated(c.bootImages) + c.versions.size()

@@ -119,13 +119,13 @@ func invalid(err error) bool {
 	return ok
 }
 
-// Current is the rules in force: what every source said when it was last good.
-// It is nil until every source has loaded once. It costs one atomic load; hand
-// the method value to chain.New.
+// Current returns the rules in force: what every source said when it was last
+// good. It is nil until every source has loaded once. It costs one atomic load.
+// Hand the method value to chain.New.
 func (r *Resolver) Current() *policy.Rules { return r.current.Load() }
 
-// Since is when the rules in force came into force: when their version last changed.
-// It is zero until there are rules.
+// Since returns when the rules in force came into force: when their version last
+// changed. It is zero until there are rules.
 func (r *Resolver) Since() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,8 +134,8 @@ func (r *Resolver) Since() time.Time {
 
 // Changes yields the rules in force, if there are any yet, and then each later
 // version, until ctx ends or the loop is left. The latest wins: a slow consumer
-// misses versions in between and never delays the resolver. Rules that read the
-// same to a lookup ([policy.Rules.Version]) are yielded once.
+// misses versions in between and never delays the resolver. Rules with the same
+// [policy.Rules.Version] are yielded once.
 func (r *Resolver) Changes(ctx context.Context) iter.Seq[*policy.Rules] {
 	return func(yield func(*policy.Rules) bool) {
 		var last *policy.Rules

@@ -39,7 +39,7 @@ type SpecError struct {
 
 func (e *SpecError) Error() string { return fmt.Sprintf("source %q: %v", e.Spec, e.Err) }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *SpecError) Unwrap() error { return e.Err }
 
 // NewSchemes makes a registry of the given factories. A scheme that is
@@ -82,8 +82,8 @@ func (r *Schemes) Open(ctx context.Context, spec string) (policy.OverrideSource,
 	return src, nil
 }
 
-// Factories are the registered factories, sorted by scheme, for help texts. The
-// slice is the caller's own.
+// Factories returns the registered factories, sorted by scheme, for help texts.
+// The slice is the caller's own.
 func (r *Schemes) Factories() []Factory {
 	out := make([]Factory, 0, len(r.factories))
 	for _, scheme := range slices.Sorted(maps.Keys(r.factories)) {

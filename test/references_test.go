@@ -174,10 +174,10 @@ func namesIn(text string) (names []string) {
 // isFile reports whether name, as a document writes it, is one of files: relative to the
 // document or to the root, or the end of a path.
 func isFile(files []string, document, name string) bool {
-	beside := path.Join(path.Dir(document), name)
+	next := path.Join(path.Dir(document), name)
 	name = strings.TrimPrefix(path.Clean(name), "./")
 	return slices.ContainsFunc(files, func(f string) bool {
-		return f == beside || f == name || strings.HasSuffix(f, "/"+name)
+		return f == next || f == name || strings.HasSuffix(f, "/"+name)
 	})
 }
 

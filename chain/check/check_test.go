@@ -96,10 +96,10 @@ func failing(class provider.Class) error {
 func TestEveryImageOnceWithinTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &answers{takes: 20 * time.Millisecond}
-		var told []string
+		var reported []string
 		start := time.Now()
 		results, err := check.Run(t.Context(), check.Config{
-			Head: a, Rules: rules(t, first), PerRegistry: 16, Done: func(r check.Result) { told = append(told, r.Name) },
+			Head: a, Rules: rules(t, first), PerRegistry: 16, Done: func(r check.Result) { reported = append(reported, r.Name) },
 		}, items(146))
 		if err != nil {
 			t.Fatal(err)
@@ -115,9 +115,9 @@ func TestEveryImageOnceWithinTheLimit(t *testing.T) {
 				t.Fatalf("%d: %+v", i, r)
 			}
 		}
-		slices.Sort(told)
-		if len(told) != 146 || len(slices.Compact(told)) != 146 {
-			t.Errorf("told of %d results", len(told))
+		slices.Sort(reported)
+		if len(reported) != 146 || len(slices.Compact(reported)) != 146 {
+			t.Errorf("told of %d results", len(reported))
 		}
 	})
 }

@@ -162,9 +162,9 @@ func TestClockWasAhead(t *testing.T) {
 	for n := range 30 {
 		c.State().Put(fmt.Sprint("old ", n), []byte("v"))
 	}
-	ahead := time.Now().Add(10 * 365 * 24 * time.Hour)
+	future := time.Now().Add(10 * 365 * 24 * time.Hour)
 	for name := range files(t, dir) {
-		if err := os.Chtimes(filepath.Join(dir, name), ahead, ahead); err != nil {
+		if err := os.Chtimes(filepath.Join(dir, name), future, future); err != nil {
 			t.Fatal(err)
 		}
 	}

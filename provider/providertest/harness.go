@@ -39,7 +39,7 @@ const (
 
 // patience is when the suites call something stuck. Nothing is judged by how
 // long it takes, except by this.
-const patience = 30 * time.Second
+const timeLimit = 30 * time.Second
 
 // amd64 is the platform that the suites ask for.
 var amd64 = provider.Platform{OS: "linux", Architecture: "amd64"}
@@ -68,7 +68,7 @@ func request(ref imageref.Ref) provider.Request {
 
 // limited returns a context that ends before the test would hang.
 func limited(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -81,12 +81,12 @@ func finish(t *testing.T, what string, f func()) {
 		defer close(done)
 		f()
 	}()
-	stuck := time.NewTimer(patience)
+	stuck := time.NewTimer(timeLimit)
 	defer stuck.Stop()
 	select {
 	case <-done:
 	case <-stuck.C:
-		t.Fatalf("%s is stuck after %s", what, patience)
+		t.Fatalf("%s is stuck after %s", what, timeLimit)
 	}
 }
 

@@ -170,10 +170,10 @@ func cutOff(err error, format string, args ...any) error {
 func (p *Provider) smallBlob(ctx context.Context, s source, d v1.Descriptor, limit int64) (content []byte, _ error) {
 	err := p.readBlob(ctx, s, d, limit, func(v *verifier) error {
 		b, err := io.ReadAll(v)
-		if judged := v.judge(); judged != nil {
+		if judged := v.verify(); judged != nil {
 			return judged
 		}
-		if err != nil { // judge has the reader's own error; there is no other
+		if err != nil { // verify has the reader's own error; there is no other
 			return fail(provider.ClassUnknown, errors.New("a blob could not be read"))
 		}
 		content = b

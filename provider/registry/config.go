@@ -57,12 +57,13 @@ type Config struct {
 // So it is for a request that is the [provider.Request].Last, where its context has a
 // deadline; connecting alone ends after twenty times Connect then.
 type Timeouts struct {
-	// Connect is for name lookup, connection and TLS together; 0 is 3 s.
+	// Connect is the time for name lookup, connection and TLS together; 0 is 3 s.
 	Connect time.Duration
-	// FirstByte is from there to the complete header of the answer; 0 is 5 s.
+	// FirstByte is the time from then to the complete header of the answer; 0 is
+	// 5 s.
 	FirstByte time.Duration
-	// Silence is how long less than 1 KiB of a body may take; 0 is 10 s. So a
-	// body that drips is as good as one that stands still.
+	// Silence is how long 1 KiB of a body may take; 0 is 10 s. So a body that
+	// drips counts as silent.
 	Silence time.Duration
 }
 

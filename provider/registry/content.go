@@ -80,7 +80,7 @@ type blobReader struct {
 func (r *blobReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	if err == io.EOF && r.verifier != nil {
-		if judged := r.verifier.judge(); judged != nil {
+		if judged := r.verifier.verify(); judged != nil {
 			err = judged
 		}
 	}

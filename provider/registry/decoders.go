@@ -11,13 +11,13 @@ import (
 // are processors makes each of them later and none earlier.
 type decoders chan struct{}
 
-// turn is one decoder's place in the queue. It is for one goroutine.
-type turn struct {
+// decoderSlot is the place of one decoder in the queue. It is for one goroutine.
+type decoderSlot struct {
 	of   decoders
 	held bool
 }
 
-func (t *turn) take(ctx context.Context) error {
+func (t *decoderSlot) take(ctx context.Context) error {
 	if t.held {
 		return nil
 	}
@@ -30,25 +30,25 @@ func (t *turn) take(ctx context.Context) error {
 	}
 }
 
-func (t *turn) leave() {
+func (t *decoderSlot) leave() {
 	if t.held {
 		t.held = false
 		<-t.of
 	}
 }
 
-// polite gives the turn back while it waits for bytes. So a mirror that hangs in
+// yieldingReader gives the slot back while it waits for bytes. So a mirror that hangs in
 // the middle of a layer keeps no other layer from being unpacked.
-type polite struct {
-	ctx  context.Context
-	from io.Reader
-	turn *turn
+type yieldingReader struct {
+	ctx         context.Context
+	from        io.Reader
+	decoderSlot *decoderSlot
 }
 
-func (p polite) Read(b []byte) (int, error) {
-	p.turn.leave()
+func (p yieldingReader) Read(b []byte) (int, error) {
+	p.decoderSlot.leave()
 	n, err := p.from.Read(b)
-	if e := p.turn.take(p.ctx); e != nil && n == 0 && err == nil {
+	if e := p.decoderSlot.take(p.ctx); e != nil && n == 0 && err == nil {
 		return 0, e
 	}
 	return n, err

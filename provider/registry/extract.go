@@ -85,7 +85,7 @@ func (x *extraction) read(ctx context.Context, d v1.Descriptor) (again bool, err
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return false, err
 	}
-	t := &turn{of: x.p.decoders}
+	t := &decoderSlot{of: x.p.decoders}
 	if err := t.take(ctx); err != nil {
 		return false, err
 	}
@@ -124,7 +124,7 @@ func (x *extraction) spool(ctx context.Context, d v1.Descriptor) (*os.File, erro
 		if _, ok := errors.AsType[*fs.PathError](err); ok { // of the disk; the rest is not worth reading
 			return localOr(err)
 		}
-		return v.judge()
+		return v.verify()
 	})
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -60,7 +60,7 @@ func (p *Provider) search(ctx context.Context, src source, layers []v1.Descripto
 // from the registry. It decodes while bytes come in, and judges them before it
 // believes a decoder.
 func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *layer.Search, kept []byte) (l *layer.Layer, raw []byte, err error) {
-	t := &turn{of: p.decoders}
+	t := &decoderSlot{of: p.decoders}
 	defer t.leave()
 	if kept == nil {
 		if kept = src.stored(d); kept != nil {
@@ -81,7 +81,7 @@ func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *lay
 		return nil, nil, fail(provider.ClassMalformed, fmt.Errorf("media type %q is no layer that can be read", wire.CleanText(string(d.MediaType))))
 	}
 	err = p.readBlob(ctx, src, d, p.cfg.Limits.LayerCompressed, func(v *verifier) error {
-		var from io.Reader = polite{ctx, v, t}
+		var from io.Reader = yieldingReader{ctx, v, t}
 		// It grows with what arrives: what the manifest promises costs whoever wrote it
 		// nothing.
 		var keep bytes.Buffer
@@ -89,7 +89,7 @@ func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *lay
 			from = io.TeeReader(from, &keep)
 		}
 		scanned, err := s.Scan(ctx, from)
-		if judged := p.judge(v, from, t); judged != nil {
+		if judged := p.verify(v, from, t); judged != nil {
 			return judged
 		}
 		if e := wire.ContextError(ctx); e != nil {
@@ -104,14 +104,14 @@ func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *lay
 	return l, raw, nil
 }
 
-// judge reads the rest, without a turn: hashing what nobody decodes is waiting
+// verify reads the rest, without a slot: hashing what nobody decodes is waiting
 // for the network.
-func (p *Provider) judge(v *verifier, from io.Reader, t *turn) error {
+func (p *Provider) verify(v *verifier, from io.Reader, t *decoderSlot) error {
 	if v.n <= keepLayer {
 		_, _ = io.Copy(io.Discard, from)
 	}
 	t.leave()
-	return v.judge()
+	return v.verify()
 }
 
 func isLayer(d v1.Descriptor) bool {

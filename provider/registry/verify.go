@@ -15,7 +15,7 @@ import (
 const headSize = 64
 
 // verifier hashes what is read through it. What has been read means nothing
-// until judge says that it was good.
+// until verify says that it was good.
 type verifier struct {
 	from io.Reader
 	want v1.Hash
@@ -62,10 +62,10 @@ func (v *verifier) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// judge reads what is left, and says whether the bytes are those promised. What
+// verify reads what is left, and reports whether the bytes are those promised. What
 // a decoder made of them is to be asked only then: of a tampered blob it would
 // say that the image is broken.
-func (v *verifier) judge() error {
+func (v *verifier) verify() error {
 	buf := make([]byte, 32<<10)
 	for !v.eof && v.err == nil && v.n <= v.size {
 		_, _ = v.Read(buf)

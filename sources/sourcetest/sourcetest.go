@@ -48,7 +48,7 @@ type Fixture struct {
 }
 
 // patience bounds the waits for what must happen. It is no measure of speed.
-const patience = 30 * time.Second
+const timeLimit = 30 * time.Second
 
 // Test checks a source's promises. fresh makes a new fixture for each of them; it
 // registers its own cleaning up with t.
@@ -269,7 +269,7 @@ func testWatch(t *testing.T, f Fixture) {
 			}
 		})
 	}()
-	limit := time.After(patience)
+	limit := time.After(timeLimit)
 	wait := func(what string) {
 		t.Helper()
 		select {

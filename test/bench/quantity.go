@@ -29,10 +29,10 @@ func (q quantity) minus(p quantity) quantity {
 }
 
 // most and least hold q against a target.
-func (q quantity) most(limit float64) verdict  { return judge(q, q.v <= limit) }
-func (q quantity) least(limit float64) verdict { return judge(q, q.v >= limit) }
+func (q quantity) most(limit float64) verdict  { return verify(q, q.v <= limit) }
+func (q quantity) least(limit float64) verdict { return verify(q, q.v >= limit) }
 
-func judge(q quantity, met bool) verdict {
+func verify(q quantity, met bool) verdict {
 	switch {
 	case !q.ok:
 		return notMeasured

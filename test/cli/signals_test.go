@@ -176,7 +176,7 @@ func TestDemoWithoutReader(t *testing.T) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 141 || stderr.Len() != 0 {
 		t.Errorf("%v, stderr %q; want exit code 141 and silence", err, stderr)
 	}
-	if left := leftovers(t, cmd.Dir); len(left) != 0 {
+	if left := remains(t, cmd.Dir); len(left) != 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }
@@ -194,18 +194,18 @@ func TestInterruptDemo(t *testing.T) {
 	if _, err := r.Read(make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
-	if left := leftovers(t, cmd.Dir); len(left) != 1 {
+	if left := remains(t, cmd.Dir); len(left) != 1 {
 		t.Errorf("while it runs there are %q; want its one directory", left)
 	}
 	go func() { _, _ = io.Copy(io.Discard, r) }() // ends with cmd.Wait's close of w
 	wantExit(t, cmd, os.Interrupt, 130)
 	_ = w.Close()
-	if left := leftovers(t, cmd.Dir); len(left) != 0 {
+	if left := remains(t, cmd.Dir); len(left) != 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }
 
-func leftovers(t *testing.T, dir string) []string {
+func remains(t *testing.T, dir string) []string {
 	t.Helper()
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {

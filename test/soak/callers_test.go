@@ -21,7 +21,7 @@ func (s *soak) call(r *rand.Rand, stop <-chan struct{}) {
 		st := s.stacks[r.IntN(len(s.stacks))]
 		tn := s.site.tenants[r.IntN(len(s.site.tenants))]
 		req := provider.Request{Credentials: s.credentials(tn, r), Platform: platforms[0]}
-		ctx, cancel := patience(r)
+		ctx, cancel := timeLimit(r)
 		switch n := r.IntN(20); n {
 		case 0, 1, 2:
 			s.image(ctx, st, s.anyTarget(r), req)
@@ -61,7 +61,7 @@ func (s *soak) credentials(t *tenant, r *rand.Rand) provider.Credentials {
 }
 
 // patience returns the context of a caller: in a hurry, about to give up, or with time.
-func patience(r *rand.Rand) (context.Context, context.CancelFunc) {
+func timeLimit(r *rand.Rand) (context.Context, context.CancelFunc) {
 	switch r.IntN(6) {
 	case 0:
 		return context.WithTimeout(context.Background(), upTo(r, 20*time.Millisecond))

@@ -92,13 +92,13 @@ type history[T any] struct {
 	what  []T
 }
 
-const remembered = 3 * time.Minute // longer than any lookup or proof here
+const known = 3 * time.Minute // longer than any lookup or proof here
 
 // begin opens a span that is not over yet.
 func (h *history[T]) begin(what T) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for len(h.spans) > 0 && !h.spans[0].to.IsZero() && time.Since(h.spans[0].to) > remembered {
+	for len(h.spans) > 0 && !h.spans[0].to.IsZero() && time.Since(h.spans[0].to) > known {
 		h.spans, h.what = h.spans[1:], h.what[1:]
 	}
 	h.spans, h.what = append(h.spans, span{from: time.Now()}), append(h.what, what)

@@ -69,12 +69,12 @@ func (o owners) String() string {
 }
 
 // keepProfile writes what the live heap is made of into the folder named by SOAK_HEAP.
-func (s *soak) keepProfile(round int) {
+func (s *soak) keepProfile(iteration int) {
 	dir := os.Getenv("SOAK_HEAP")
 	if dir == "" {
 		return
 	}
-	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("heap-%03d.pprof", round)))
+	f, err := os.Create(filepath.Join(dir, fmt.Sprintf("heap-%03d.pprof", iteration)))
 	if err == nil {
 		err = pprof.Lookup("heap").WriteTo(f, 0)
 	}

@@ -139,7 +139,7 @@ func run(t *testing.T, seed uint64, until, length time.Duration, long bool) {
 	s.measure()                // before anything was asked
 	s.calm(0, false)
 	for n, last := 1, false; !last && end.Err() == nil; n++ {
-		s.round(n, length, end.Done())
+		s.iteration(n, length, end.Done())
 		last = n >= 2 && time.Since(s.journal.start) >= until-length
 		s.calm(n, long && last)
 	}
@@ -171,10 +171,10 @@ func (s *soak) judgeVariety(long bool) {
 }
 
 // forbidden says which rounds forbid the switched source.
-func forbidden(round int) int { return round % 2 }
+func forbidden(iteration int) int { return iteration % 2 }
 
 // round lets faults and changes come and go while callers ask.
-func (s *soak) round(n int, length time.Duration, end <-chan struct{}) {
+func (s *soak) iteration(n int, length time.Duration, end <-chan struct{}) {
 	stop, hush := make(chan struct{}), make(chan struct{})
 	var disturbances, asking sync.WaitGroup
 	random := func(what int) *rand.Rand { return rand.New(rand.NewPCG(s.seed, uint64(n)<<16|uint64(what))) }

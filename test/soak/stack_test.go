@@ -119,7 +119,7 @@ type gauge struct {
 	pinned *marks // what was found by digest
 
 	mu     sync.Mutex
-	landed map[flight][]landing // by tag, of late
+	landed map[flight][]arrival // by tag, of late
 	failed map[flight]time.Time // latest, of late
 }
 
@@ -133,14 +133,14 @@ func flightOf(req *provider.Request) flight {
 	return flight(sum[:16])
 }
 
-type landing struct {
+type arrival struct {
 	digest string
 	at     time.Time
 }
 
 func (g *gauge) wrap(next provider.ReleaseProvider) (provider.ReleaseProvider, error) {
 	g.next, g.pinned = next, newMarks()
-	g.landed, g.failed = make(map[flight][]landing), make(map[flight]time.Time)
+	g.landed, g.failed = make(map[flight][]arrival), make(map[flight]time.Time)
 	return g, nil
 }
 
@@ -171,7 +171,7 @@ func (g *gauge) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	default:
 		g.soak.mark(g.soak.given, k, r.Digest())
 		g.mu.Lock()
-		g.landed[k] = append(g.landed[k], landing{r.Digest(), during.to})
+		g.landed[k] = append(g.landed[k], arrival{r.Digest(), during.to})
 		g.mu.Unlock()
 	}
 	g.soak.judgeFlight(ctx, req, r, err, during)
@@ -183,9 +183,9 @@ func (g *gauge) trim(before time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	landed, failed := g.landed, g.failed
-	g.landed, g.failed = make(map[flight][]landing), make(map[flight]time.Time)
+	g.landed, g.failed = make(map[flight][]arrival), make(map[flight]time.Time)
 	for k, all := range landed {
-		if left := slices.DeleteFunc(all, func(l landing) bool { return l.at.Before(before) }); len(left) > 0 {
+		if left := slices.DeleteFunc(all, func(l arrival) bool { return l.at.Before(before) }); len(left) > 0 {
 			g.landed[k] = left
 		}
 	}
@@ -203,7 +203,7 @@ func (g *gauge) has(k flight, digest string, byTag bool, from time.Time) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.ContainsFunc(g.landed[k], func(l landing) bool { return l.digest == digest && !l.at.Before(from) })
+	return slices.ContainsFunc(g.landed[k], func(l arrival) bool { return l.digest == digest && !l.at.Before(from) })
 }
 
 // hasFailed reports whether a flight failed at from or later.

@@ -45,17 +45,17 @@ type attempt[T any] struct {
 }
 
 // start prepares the attempt at c. left counts c and the candidates that have not begun.
-func (s *search[T]) start(ctx context.Context, c policy.Candidate, left int, background bool) *attempt[T] {
+func (s *search[T]) start(ctx context.Context, c policy.Candidate, remaining int, background bool) *attempt[T] {
 	a := &attempt[T]{candidate: c, hedgeDelay: s.hedgeDelay(c), background: background, probe: background}
-	a.limit, a.softLimit = s.budget(ctx, left)
-	a.last = !background && s.isLast(left)
+	a.limit, a.softLimit = s.budget(ctx, remaining)
+	a.last = !background && s.isLast(remaining)
 	if background {
 		ctx, a.cancel, a.detach = detachableContext(ctx, a.limit)
 	} else {
 		ctx, a.cancel = withLimit(ctx, a.limit)
 	}
 	a.ctx, a.conn = withConnTrace(ctx)
-	s.limitUnhealthy(a, left)
+	s.limitUnhealthy(a, remaining)
 	s.asking = append(s.asking, c.Ref)
 	flight.CallOf(ctx).Started(c.Ref)
 	return a
@@ -92,9 +92,9 @@ func detachableContext(ctx context.Context, limit time.Duration) (own context.Co
 // without this limit every lookup would wait for the whole time of the attempt. If all
 // candidates fail, tryWithFullTimeout asks a again without the limit. A host that is due
 // for a probe is not limited; the attempt is then the probe.
-func (s *search[T]) limitUnhealthy(a *attempt[T], left int) {
+func (s *search[T]) limitUnhealthy(a *attempt[T], remaining int) {
 	host := a.candidate.Ref.Registry()
-	if !a.candidate.Mirror || left < 2 || s.fullTimeout || a.background || s.cfg.Health.Healthy(host) {
+	if !a.candidate.Mirror || remaining < 2 || s.fullTimeout || a.background || s.cfg.Health.Healthy(host) {
 		return
 	}
 	if s.cfg.Health.State(host) == health.Unhealthy && s.cfg.Health.Probe(host) {

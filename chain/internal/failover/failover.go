@@ -96,7 +96,7 @@ func (s *search[T]) tryEach(ctx context.Context, cands []policy.Candidate) (*att
 	var failed []failure
 	for len(cands) > 0 {
 		n := groupSize(cands)
-		g := hedgeGroup[T]{search: s, ctx: ctx, left: len(cands)}
+		g := hedgeGroup[T]{search: s, ctx: ctx, remaining: len(cands)}
 		a, err := g.run(cands[:n])
 		if a != nil || err != nil {
 			return a, nil, err

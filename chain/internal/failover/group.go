@@ -18,8 +18,8 @@ import (
 // ended, except a background probe that was detached.
 type hedgeGroup[T any] struct {
 	*search[T]
-	ctx  context.Context
-	left int // candidates that have not begun, those after this group included
+	ctx       context.Context
+	remaining int // candidates that have not begun, those after this group included
 
 	queue        []queued      // in the order in which they will be asked
 	running      []*attempt[T] // in the order in which they began
@@ -85,7 +85,7 @@ func (g *hedgeGroup[T]) run(cands []policy.Candidate) (*attempt[T], error) {
 
 // runSingle asks the only candidate, without another goroutine.
 func (g *hedgeGroup[T]) runSingle(c policy.Candidate) (*attempt[T], error) {
-	a := g.search.start(g.ctx, c, g.left, false)
+	a := g.search.start(g.ctx, c, g.remaining, false)
 	returned := false
 	defer func() {
 		if !returned { // it panicked; a probe must be reported all the same
@@ -135,9 +135,9 @@ func (g *hedgeGroup[T]) begin(cands []policy.Candidate) {
 func (g *hedgeGroup[T]) start(i int, background bool) *attempt[T] {
 	q := g.queue[i]
 	g.queue = slices.Delete(g.queue, i, i+1)
-	a := g.search.start(g.ctx, q.candidate, g.left, background)
+	a := g.search.start(g.ctx, q.candidate, g.remaining, background)
 	a.rank = q.rank
-	g.left--
+	g.remaining--
 	g.began = append(g.began, q.candidate.Ref)
 	g.running = append(g.running, a)
 	go g.askGuarded(a, g.done)
@@ -227,9 +227,9 @@ func (g *hedgeGroup[T]) nextHedge() (least time.Duration, ok bool) {
 		return 0, false
 	}
 	for _, a := range g.running {
-		left := a.hedgeDelay - a.conn.unanswered(a.age())
-		if left > 0 && !a.conn.begun() && !g.isBackground(a) && (!ok || left < least) {
-			least, ok = left, true
+		remaining := a.hedgeDelay - a.conn.unanswered(a.age())
+		if remaining > 0 && !a.conn.begun() && !g.isBackground(a) && (!ok || remaining < least) {
+			least, ok = remaining, true
 		}
 	}
 	return least, ok
@@ -276,18 +276,18 @@ func (g *hedgeGroup[T]) conclude(a *attempt[T]) { _ = g.end(g.ctx, a) }
 
 // abandon gives up all attempts, because the search has ended. over are attempts that
 // have ended. None of them is recorded, and none shows anything about its host.
-func (g *hedgeGroup[T]) abandon(over ...*attempt[T]) {
+func (g *hedgeGroup[T]) abandon(done ...*attempt[T]) {
 	if g.pendingProbe != nil {
-		over = append(over, g.pendingProbe)
+		done = append(done, g.pendingProbe)
 	}
 	for _, a := range g.running {
 		a.cancel()
 	}
 	for range g.running {
-		over = append(over, <-g.done)
+		done = append(done, <-g.done)
 	}
 	g.running = nil
-	for _, a := range over {
+	for _, a := range done {
 		g.reportHealth(g.ctx, a, health.Unknown)
 	}
 }

@@ -119,16 +119,16 @@ func isTerminal(err error) bool {
 // takes. soft is true if the part is one of the time until the soft deadline of a shared call. The last candidate of
 // shared work is not bound by that: an answer that comes too late for the first caller
 // still serves others.
-func (s *search[T]) budget(ctx context.Context, left int) (limit time.Duration, soft bool) {
+func (s *search[T]) budget(ctx context.Context, remaining int) (limit time.Duration, soft bool) {
 	limit = s.Limit
 	if d, ok := ctx.Deadline(); ok {
-		limit = time.Until(d) / time.Duration(left)
-		if !s.isLast(left) {
+		limit = time.Until(d) / time.Duration(remaining)
+		if !s.isLast(remaining) {
 			limit = min(limit, s.Limit)
 		}
 	}
-	if d, ok := flight.CallOf(ctx).SoftDeadline(); ok && left > 1 {
-		if part := time.Until(d) / time.Duration(left); part > 0 && part < limit {
+	if d, ok := flight.CallOf(ctx).SoftDeadline(); ok && remaining > 1 {
+		if part := time.Until(d) / time.Duration(remaining); part > 0 && part < limit {
 			return part, true
 		}
 	}
@@ -138,8 +138,8 @@ func (s *search[T]) budget(ctx context.Context, left int) (limit time.Duration, 
 // isLast reports whether the candidate that is asked now has nobody beside or after it:
 // no other one has not begun, is being asked, or was cut short and will be asked again.
 // Those that are asked again share the time.
-func (s *search[T]) isLast(left int) bool {
-	return s.fullTimeout || left == 1 && len(s.asking) == 0 && !s.anyLimited
+func (s *search[T]) isLast(remaining int) bool {
+	return s.fullTimeout || remaining == 1 && len(s.asking) == 0 && !s.anyLimited
 }
 
 // newError returns the error of the search. ended is the error of the caller's context,

@@ -21,19 +21,19 @@ func TestFlightIsShared(t *testing.T) {
 			time.Sleep(time.Second)
 			return 42, nil
 		}
-		led := make(chan bool, 100)
-		for range cap(led) {
+		leading := make(chan bool, 100)
+		for range cap(leading) {
 			go func() {
 				r := g.Do(t.Context(), "key", work)
 				if r.Value != 42 || r.Err != nil || r.Abandoned {
 					t.Errorf("Do = %+v; want 42", r)
 				}
-				led <- r.Leader
+				leading <- r.Leader
 			}()
 		}
 		leaders := 0
-		for range cap(led) {
-			if <-led {
+		for range cap(leading) {
+			if <-leading {
 				leaders++
 			}
 		}
@@ -83,7 +83,7 @@ func TestFlightIsDetached(t *testing.T) {
 
 func TestFlightEndsWhenUnused(t *testing.T) {
 	for name, tt := range map[string]struct {
-		linger, ends time.Duration
+		linger, stops time.Duration
 	}{
 		"at once":   {0, time.Second},
 		"after 60s": {time.Minute, 61 * time.Second},
@@ -99,8 +99,8 @@ func TestFlightEndsWhenUnused(t *testing.T) {
 					ended <- time.Since(start)
 					return 0, ctx.Err()
 				})
-				if got := <-ended; got != tt.ends {
-					t.Errorf("the work ended after %s; want %s", got, tt.ends)
+				if got := <-ended; got != tt.stops {
+					t.Errorf("the work ended after %s; want %s", got, tt.stops)
 				}
 				synctest.Wait()
 				if len(g.running) != 0 {
@@ -176,17 +176,17 @@ func TestFlightPanic(t *testing.T) {
 		"goexit": {func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var told error
+			var reported error
 			g := Group[string, int]{Limit: time.Hour, Panicked: func(_ context.Context, _ string, value any, stack []byte) error {
-				told = &panicked{value, stack}
-				return told
+				reported = &panicked{value, stack}
+				return reported
 			}}
 			r := g.Do(t.Context(), "key", tt.work)
 			p, ok := errors.AsType[*panicked](r.Err)
 			if !ok || p.value != tt.want || len(p.stack) == 0 {
 				t.Fatalf("Do = %+v; want the panic %v with a stack", r, tt.want)
 			}
-			if told != p {
+			if reported != p {
 				t.Error("nobody was told of the panic")
 			}
 			if r := g.Do(t.Context(), "key", func(context.Context) (int, error) { return 42, nil }); r.Value != 42 {

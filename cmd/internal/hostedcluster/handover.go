@@ -43,9 +43,9 @@ func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluste
 	}
 	w := &workload{Settings: r.Settings, inputs: in, hc: hc}
 	objects, unfit := w.handOver(rules)
-	told := []metav1.Condition{w.handedOver(unfit)}
+	reported := []metav1.Condition{w.handedOver(unfit)}
 	if unfit != nil {
-		return handed{conditions: told}, nil // nothing of this mends itself
+		return handed{conditions: reported}, nil // nothing of this mends itself
 	}
 	deployment := objects[len(objects)-1].(*appsv1.Deployment)
 	has, gets := rulesIn(live), rulesIn(deployment)
@@ -53,7 +53,7 @@ func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluste
 	switch {
 	case slices.Equal(has, gets):
 		err = r.applyAll(ctx, objects[:len(objects)-1])
-		return handed{conditions: told, done: true}, err
+		return handed{conditions: reported, done: true}, err
 	case slices.IndexFunc(has, flag) < 0 || !slices.Contains(gets, has[slices.IndexFunc(has, flag)]):
 		if !anyhow {
 			return handed{}, nil
@@ -62,7 +62,7 @@ func (r *Reconciler) handOverKnown(ctx context.Context, hc *hyperv1.HostedCluste
 	deployment.SetResourceVersion(live.ResourceVersion) // in, and nothing newer
 	err = r.applyAll(ctx, objects)
 	deployment.SetResourceVersion("")
-	return handed{objects, told, true}, err
+	return handed{objects, reported, true}, err
 }
 
 // handOver returns what carries rules: the Deployment, and before it the ConfigMap where

@@ -14,7 +14,7 @@ func TestHandedOverTellsOfReleaseImage(t *testing.T) {
 		how              Handover
 		flag, annotation string
 		image            string
-		told             bool
+		reported         bool
 	}{
 		"environment": {HandoverEnv, "", "", "quay.io/r/hypershift:1", false},
 		"of release":  {HandoverConfigMap, "", "", "quay.io/r/hypershift:1", true},
@@ -28,7 +28,7 @@ func TestHandedOverTellsOfReleaseImage(t *testing.T) {
 				hc.Annotations = map[string]string{hyperv1.ControlPlaneOperatorImageAnnotation: c.annotation}
 			}
 			w := &workload{Settings: Settings{OperatorImage: ownImage, ControlPlaneOperatorImage: c.flag, Handover: c.how}, hc: hc, inputs: inputs{Image: c.image}}
-			if got := w.handedOver(nil).Message; strings.Contains(got, "--control-plane-operator-image") != c.told {
+			if got := w.handedOver(nil).Message; strings.Contains(got, "--control-plane-operator-image") != c.reported {
 				t.Errorf("it says %q", got)
 			}
 		})

@@ -145,8 +145,8 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		}
 		return o, err
 	}
-	told, err := r.write(ctx, hc, f, rules, handed.written, claimed.exists)
-	return o.with(told...), err
+	reported, err := r.write(ctx, hc, f, rules, handed.written, claimed.exists)
+	return o.with(reported...), err
 }
 
 // claimed is a control plane namespace that hc may use.
@@ -199,14 +199,14 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 		return nil, errUnfinished
 	}
 	handOver, unfit := w.handOver(r.encodedOnce(rules))
-	told := []metav1.Condition{w.handedOver(unfit)}      // an edit of the policies mends it, and comes back here
+	reported := []metav1.Condition{w.handedOver(unfit)}  // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handOver, written) { // else written just now
 		objects = append(objects, handOver...)
 	}
 	if err := r.applyAll(ctx, objects); err != nil || unfit != nil {
-		return told, err
+		return reported, err
 	}
-	return told, r.prune(ctx, hc)
+	return reported, r.prune(ctx, hc)
 }
 
 // desired returns what is in the control plane namespace for hc, in the order in which it

@@ -30,11 +30,11 @@ type Endpoint struct {
 
 	accepted, handshakes atomic.Int64
 
-	mu    sync.Mutex
-	gate  net.Listener // nil while down
-	conns map[*conn]struct{}
-	mute  bool
-	shut  bool
+	mu      sync.Mutex
+	gate    net.Listener // nil while down
+	conns   map[*conn]struct{}
+	silence bool
+	shut    bool
 }
 
 // Stats counts what happened on an endpoint since it started.
@@ -123,7 +123,7 @@ func (e *Endpoint) SetCertificate(k CertificateKind) {
 func (e *Endpoint) Down() {
 	e.mu.Lock()
 	gate := e.gate
-	e.gate, e.mute = nil, false
+	e.gate, e.silence = nil, false
 	e.mu.Unlock()
 	if gate != nil {
 		_ = gate.Close()
@@ -148,10 +148,10 @@ func (e *Endpoint) Mute() error {
 	return err
 }
 
-func (e *Endpoint) open(mute bool) (wasMute bool, err error) {
+func (e *Endpoint) open(silence bool) (wasMute bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	wasMute, e.mute = e.mute, mute
+	wasMute, e.silence = e.silence, silence
 	if e.shut {
 		return wasMute, errClosed
 	}
@@ -189,13 +189,13 @@ func (e *Endpoint) CloseConnections() {
 			_ = c.Close()
 		}
 	}
-	patience := time.NewTimer(noticeTime)
-	defer patience.Stop()
+	timeLimit := time.NewTimer(noticeTime)
+	defer timeLimit.Stop()
 	for _, c := range conns {
 		select {
 		case <-c.closed: // the client closed its end, and so did the server
-		case <-patience.C:
-			patience.Reset(0)
+		case <-timeLimit.C:
+			timeLimit.Reset(0)
 		}
 		_ = c.Close()
 	}
@@ -232,7 +232,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		g.e.accepted.Add(1)
 		c := &conn{TCPConn: tcp, e: g.e, id: g.e.reg.conns.Add(1), closed: make(chan struct{})}
 		g.e.mu.Lock()
-		c.muted = g.e.mute
+		c.muted = g.e.silence
 		g.e.conns[c] = struct{}{}
 		g.e.mu.Unlock()
 		if !c.muted {

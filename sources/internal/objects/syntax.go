@@ -40,21 +40,21 @@ var unknownAlias = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 // and now what it belongs to. So the text is cut off after ever more lines until
 // the same problem comes of it.
 func problemLine(data []byte, problem string) (n int, text []byte) {
-	ends := []int{0}
+	stops := []int{0}
 	for i, b := range data {
 		if b == '\n' {
-			ends = append(ends, i+1)
+			stops = append(stops, i+1)
 		}
 	}
-	if ends[len(ends)-1] < len(data) {
-		ends = append(ends, len(data))
+	if stops[len(stops)-1] < len(data) {
+		stops = append(stops, len(data))
 	}
-	lines := len(ends) - 1
+	lines := len(stops) - 1
 	if lines == 0 {
 		return 1, nil
 	}
-	n = 1 + sort.Search(lines-1, func(i int) bool { return parseProblem(data[:ends[i+1]]) == problem })
-	return n, data[ends[n-1]:ends[n]]
+	n = 1 + sort.Search(lines-1, func(i int) bool { return parseProblem(data[:stops[i+1]]) == problem })
+	return n, data[stops[n-1]:stops[n]]
 }
 
 // parseProblem is why data does not parse as YAML, "" if it does.

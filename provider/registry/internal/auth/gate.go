@@ -64,7 +64,7 @@ func (m *Memory) Enter(ctx context.Context, cred provider.Credential) (*First, e
 // Sent says that the request is on its way.
 func (f *First) Sent() {
 	if f != nil {
-		f.timer.Reset(patience)
+		f.timer.Reset(timeLimit)
 	}
 }
 

@@ -107,7 +107,7 @@ func (m *Memory) Learn(resp *wire.Response, who Caller, tried Grant) Answer {
 		err := unauthorized(noScheme(resp.Header, Secrets(cred, tried)))
 		return func(context.Context) (Grant, error) { return Grant{}, err }
 	}
-	return m.learn(c, resp.Plain, who, tried)
+	return m.remember(c, resp.Plain, who, tried)
 }
 
 // LearnPing is Learn for the answer to a request for /v2/, which names no repository:
@@ -118,10 +118,10 @@ func (m *Memory) LearnPing(resp *wire.Response, who Caller, tried Grant) (answer
 		return nil, false
 	}
 	delete(c.Params, "scope")
-	return m.learn(c, resp.Plain, who, tried), true
+	return m.remember(c, resp.Plain, who, tried), true
 }
 
-func (m *Memory) learn(c Challenge, plain bool, who Caller, tried Grant) Answer {
+func (m *Memory) remember(c Challenge, plain bool, who Caller, tried Grant) Answer {
 	cred := who.Credential
 	known := &learnt{scheme: c.Scheme, realm: c.Params["realm"], service: c.Params["service"], plain: plain}
 	known.shared = known.scheme == "basic" || m.isOwn(known.realm)

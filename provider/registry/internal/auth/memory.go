@@ -123,6 +123,6 @@ func (l *learnt) is(scheme string) bool { return l != nil && l.scheme == scheme 
 // patience is how long others wait for the first to meet a host's challenge,
 // from when its request was sent; hold bounds that from the start.
 const (
-	patience = 200 * time.Millisecond
-	hold     = time.Second
+	timeLimit = 200 * time.Millisecond
+	hold      = time.Second
 )

@@ -102,7 +102,7 @@ func TestGate(t *testing.T) {
 		} else {
 			// An answer that does not come.
 			f.Sent()
-			if _, waited := enter(m, true); waited != patience {
+			if _, waited := enter(m, true); waited != timeLimit {
 				t.Errorf("waited %v", waited)
 			}
 			f.End(true)

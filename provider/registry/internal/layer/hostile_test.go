@@ -68,9 +68,9 @@ func TestSteps(t *testing.T) {
 	s.restart()
 	made := 0
 	s.root.dir("d", &made)
-	round := strings.Repeat("d/../", 100)
+	detour := strings.Repeat("d/../", 100)
 	for i := range 20 {
-		s.root.put("", string(rune('A'+i)), &node{kind: symlink, target: round + string(rune('A'+i+1))}, &made)
+		s.root.put("", string(rune('A'+i)), &node{kind: symlink, target: detour + string(rune('A'+i+1))}, &made)
 	}
 	s.root.put("", string(rune('A'+20)), &node{kind: file, kept: true}, &made)
 	if _, st := s.find(string(rune('A' + 16))); st != found {
@@ -198,7 +198,7 @@ func TestContext(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ends := func(what string, f func() error) {
+			stops := func(what string, f func() error) {
 				t.Helper()
 				before := s.steps
 				if err := f(); !errors.Is(err, context.Canceled) {
@@ -208,7 +208,7 @@ func TestContext(t *testing.T) {
 					t.Errorf("%s: %d steps", what, n)
 				}
 			}
-			ends("Scan", func() error { _, err := s.Scan(ended, bytes.NewReader(b)); return err })
+			stops("Scan", func() error { _, err := s.Scan(ended, bytes.NewReader(b)); return err })
 			var l *Layer
 			scan := func() {
 				if l, err = s.Scan(context.Background(), bytes.NewReader(b)); err != nil {
@@ -216,12 +216,12 @@ func TestContext(t *testing.T) {
 				}
 			}
 			scan()
-			ends("Add", func() error { _, err := s.Add(ended, l); return err })
+			stops("Add", func() error { _, err := s.Add(ended, l); return err })
 			scan()
 			if _, err := s.Add(context.Background(), l); err != nil {
 				t.Fatal(err)
 			}
-			ends("Files", func() error { _, err := s.Files(ended); return err })
+			stops("Files", func() error { _, err := s.Files(ended); return err })
 		})
 	}
 }

@@ -103,7 +103,7 @@ func (s *Search) Add(ctx context.Context, l *Layer) (again bool, err error) {
 			}
 		}
 	}
-	return s.turn()
+	return s.restartIfNeeded()
 }
 
 // stopped returns the context's error, looked up every few hundred steps, or that of
@@ -121,7 +121,7 @@ func (s *Search) stopped(ctx context.Context) error {
 
 const checkEvery = 256
 
-func (s *Search) turn() (bool, error) {
+func (s *Search) restartIfNeeded() (bool, error) {
 	if s.err != nil {
 		return false, s.err
 	}
