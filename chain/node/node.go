@@ -73,23 +73,6 @@ func (n Node) Pull(ctx context.Context, req provider.Request) ([]Endpoint, error
 	return asked, nil
 }
 
-// All asks every endpoint, as if it were the only one: is the image, with its signatures,
-// on each mirror?
-func (n Node) All(ctx context.Context, req provider.Request) ([]Endpoint, error) {
-	candidates, err := n.candidates(req)
-	if err != nil {
-		return nil, err
-	}
-	var asked []Endpoint
-	for _, c := range candidates {
-		if ctx.Err() != nil {
-			break
-		}
-		asked = append(asked, n.At(ctx, req, c))
-	}
-	return asked, nil
-}
-
 func (n Node) candidates(req provider.Request) ([]policy.Candidate, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err
