@@ -35,9 +35,9 @@ type StoreConfig struct {
 // the pull secret of another one gives access to.
 //
 // A request gets an access grant by reading the manifest with its own credential. The
-// grant is valid for this credential, repository and digest, for GrantTTL. (Whoever can
-// send the bytes of a manifest, from any endpoint that the rules name, counts as allowed
-// to read what it names: the manifest is the secret, not its digest.)
+// grant is valid for this credential, repository and digest, for GrantTTL. (The proof is
+// the manifest, not its digest. If any endpoint that the rules name sends the manifest, the
+// credential counts as allowed to read what the manifest names.)
 //
 // A lookup by tag asks the endpoint each time, and so does a lookup by digest without a
 // valid grant. If the credential has read the same manifest at the same place before,

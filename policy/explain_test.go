@@ -70,6 +70,27 @@ func TestExplain(t *testing.T) {
 }
 
 // A wildcard that stands for one letter is as long as the host, and wins.
+// A host that policy writes in another way is another one, and said to be.
+func TestExplainSpelling(t *testing.T) {
+	r := mustRules(t, policy.RulesConfig{}, policyOf(
+		idms("quay.io/a", "m.com/x"), idms("port.io:443/a", "m.com/x"), idms("UPPER.io/a", "m.com/x"), idms("both.io/a", "m.com/x"),
+		idms("both.io:443/a", "m.com/x"), idms("whole.io", "m.com"), idms("docker.io/library", "m.com/x"), idms("*.wild.io", "m.com"),
+	))
+	for image, want := range map[string]string{
+		"quay.io/a/b": "", "quay.io:443/a/b": "quay.io", "QUAY.io/a/b": "quay.io", "quay.io:0443/a/b": "quay.io", "quay.io:443/other": "", "quay.io:8443/a/b": "",
+		"port.io/a/b": "port.io:443", "port.io:443/a/b": "", "upper.io/a/b": "UPPER.io",
+		"both.io/a/b": "", "both.io:443/a/b": "", "BOTH.io/a/b": "both.io",
+		"both.io:443/other":              "",
+		"whole.io:443/b":                 "", // nodes match it all the same
+		"registry-1.docker.io/library/b": "docker.io", "index.docker.io/library/b": "", "b": "",
+		"x.WILD.io/b": "", "elsewhere.io:443/a": "",
+	} {
+		if got := explain(t, r, image).Spelling; got != want {
+			t.Errorf("%s: %q, want %q", image, got, want)
+		}
+	}
+}
+
 func TestExplainTie(t *testing.T) {
 	r := mustRules(t, policy.RulesConfig{}, policyOf(idms("*.example.com", "m.com"), from("host", idms("a.example.com", "n.com"))))
 	x := explain(t, r, "a.example.com/x"+sha)

@@ -59,11 +59,11 @@ type Restorer interface {
 	Restore(ctx context.Context, req Request, digest string, platform Platform) (*Release, error)
 }
 
-// As is for authors of layers. It returns p as a T, an optional capability such as
-// [Opener] or [Restorer]. The error says which type lacks it.
+// As returns p as a T, an optional capability such as [Opener] or [Restorer]. It
+// is for authors of layers. The error says which type lacks the capability.
 //
-// A wrapper with a method Unwrap() ReleaseProvider, such as one that embeds [Forward],
-// has a capability only if the provider it wraps has it too.
+// A wrapper with a method Unwrap() ReleaseProvider, such as one that embeds
+// [Forward], has a capability only if the provider that it wraps has it too.
 func As[T any](p ReleaseProvider) (T, error) {
 	t, ok := p.(T)
 	for inner := p; ok; {

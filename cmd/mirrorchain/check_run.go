@@ -219,7 +219,7 @@ func (c *checker) hints(ctx context.Context, results []checkreport.Result) []str
 		if err != nil || r.Missing() {
 			x.Resolution = policy.Resolution{} // the command above shows what is blocked
 		}
-		hints = append(hints, c.advice(ctx, name, c.found).Hints(attempts, x.Resolution)...)
+		hints = append(hints, c.advice(name, c.found).Hints(attempts, x.Resolution)...)
 	}
 	if unasked {
 		hints = append(hints, "sources were not asked for what mirrors lack; --sources asks them too")

@@ -66,7 +66,7 @@ func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 	a.warnSorted(every, nil, others) // the explanation has those that concern the image
 	if failed == nil {
 		a.warnUnmirrored(p, ref, x)
-		a.hintName(ref)
+		a.hintName(ref, x)
 	}
 	switch {
 	case failed != nil:

@@ -54,11 +54,11 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 	if len(x.Candidates) == 0 {
 		return nil, &failure.Lookup{
 			Head: ref.Text + ": policy leaves no endpoint to ask", Attempts: failure.Refusals(x.Refused), Code: failure.ExitForbidden,
-			Hints: []string{a.advice(ctx, ref.Text, authfile.Found{}).Blocked(x.Resolution)},
+			Hints: []string{a.advice(ref.Text, authfile.Found{}).Blocked(x.Resolution)},
 		}
 	}
 	a.warnUnmirrored(p, ref, x)
-	a.hintName(ref)
+	a.hintName(ref, x)
 	l := &lookups{app: a, policies: p, x: x}
 	if l.found, err = a.credentials(ctx, x.Candidates); err != nil {
 		return nil, err
@@ -96,8 +96,8 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 	}
 	f := &failure.Lookup{Attempts: e.Attempts, Code: failure.Code(err)}
 	// ended adds the endpoints that were being asked when the time was over.
-	ended := func(class provider.Class, why string) {
-		f.Attempts = append(slices.Clone(e.Attempts), failure.Unanswered(l.x.Candidates, e.Attempts, took, class, why)...)
+	ended := func(why func(imageref.Ref) error) {
+		f.Attempts = append(slices.Clone(e.Attempts), failure.Unanswered(l.x.Candidates, e.Attempts, took, why)...)
 		f.Code = failure.AttemptsCode(ref.Ref, f.Attempts)
 	}
 	switch {
@@ -105,23 +105,28 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 		f.Head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, failure.Asked(f.Attempts, " in "+output.Duration(took).String()))
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Head = fmt.Sprintf("%s: no endpoint answered within --timeout %s", ref.Text, l.opts.timeout)
-		ended(provider.ClassTimeout, "no answer before --timeout ran out")
+		ended(failure.OutOfTime)
 	default:
 		f.Head = fmt.Sprintf("%s: no endpoint had answered after %s", ref.Text, output.Duration(took))
-		ended(provider.ClassCanceled, "no answer before the interruption")
+		ended(failure.Interrupted)
 	}
-	f.Hints = append(notices.Hints(l.x), l.advice(ctx, ref.Text, l.found).Hints(f.Attempts, l.x.Resolution)...)
+	f.Hints = append(notices.Hints(l.x), l.advice(ref.Text, l.found).Hints(f.Attempts, l.x.Resolution)...)
 	return f
 }
 
-// advice gives hints about lookups of ref. A nil ctx has not ended.
-func (a *app) advice(ctx context.Context, ref string, found authfile.Found) failure.Advice {
+// advice gives hints about lookups of ref.
+func (a *app) advice(ref string, found authfile.Found) failure.Advice {
 	dirs, _ := a.certDirs() // an error has been told
-	advice := failure.Advice{CertDirs: dirs, Proxy: a.proxy(), Credentials: found, Explain: a.commandLine("explain", ref)}
-	if ctx != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		advice.Timeout = a.opts.timeout
+	return failure.Advice{Timeout: a.opts.timeout, CertDirs: dirs, Proxy: a.proxy(), Credentials: found, Explain: a.commandLine("explain", ref)}
+}
+
+// outOfTime returns err, and in place of one about time the error of an endpoint that
+// --timeout cut short, where that has ended ctx.
+func outOfTime(ctx context.Context, ref imageref.Ref, err error) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && provider.ClassOf(err) == provider.ClassTimeout {
+		return failure.OutOfTime(ref)
 	}
-	return advice
+	return err
 }
 
 // proxy returns the name of the proxy variable that is set, "" for none.

@@ -46,7 +46,7 @@ func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, plat
 			if err == nil {
 				digest = img.Digest()
 			}
-			e.Candidates[i].Probe = explanation.NewProbe(provider.Attempt{Ref: c.Ref, Err: err, Took: time.Since(start)}, digest)
+			e.Candidates[i].Probe = explanation.NewProbe(provider.Attempt{Ref: c.Ref, Err: outOfTime(ctx, c.Ref, err), Took: time.Since(start)}, digest)
 			return nil
 		})
 	}
@@ -67,6 +67,6 @@ func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, plat
 	return &failure.Lookup{
 		Head: fmt.Sprintf("%s: no endpoint answered with it (%s)", e.Image, failure.Asked(attempts, "")), Attempts: attempts,
 		Code:  failure.AttemptsCode(x.Normalized, attempts),
-		Hints: append(notices.Hints(x), a.advice(ctx, e.Image, found).Hints(attempts, x.Resolution)...),
+		Hints: append(notices.Hints(x), a.advice(e.Image, found).Hints(attempts, x.Resolution)...),
 	}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -99,11 +100,16 @@ var (
 var versionLike = regexp.MustCompile(`^v?[0-9]+\.[0-9]+(\.[0-9]+)?([-+.:_].*)?$`)
 
 // hintName says what was probably meant by an argument that is read as the name of a
-// Docker Hub image, and that upper case makes another name.
-func (a *app) hintName(ref refArg) {
+// Docker Hub image, and that a host in upper case, or written in another way than the
+// policies write it, is another name. x explains ref.
+func (a *app) hintName(ref refArg, x policy.Explanation) {
 	s := ref.Text
-	if host := ref.Registry(); strings.ToLower(host) != host {
-		a.hint(fmt.Sprintf("policies for %s do not apply to %s: nodes compare names byte for byte", strings.ToLower(host), s))
+	other := x.Spelling
+	if host := ref.Registry(); other == "" && strings.ToLower(host) != host {
+		other = strings.ToLower(host)
+	}
+	if other != "" {
+		a.hint(fmt.Sprintf("policies for %s do not apply to %s: nodes compare names byte for byte", other, s))
 	}
 	if strings.Contains(s, "/") {
 		return

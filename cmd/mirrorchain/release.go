@@ -48,7 +48,9 @@ was read of an index.
 
 With -o json only the result is printed on stdout. If no endpoint answers, stdout
 stays empty, stderr lists every attempt, and the exit code says what kind of failure
-it was. For every endpoint's status as data, see explain --probe.
+it was. For every endpoint's status as data, see explain --probe. With --image-for
+"components" of the result holds those that are named, in order, and "warnings" and
+"skipped" what was noticed about the policies.
 
 With --cache-dir the next run does not read a layer again. For ten minutes it asks
 nobody about a digest that was read; after that it makes one small request. While no
@@ -116,7 +118,7 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch string, imageFor []stri
 		a.notef("--arch %s chose nothing: %s is a plain image, not an index of several", arch, ref.Text)
 	}
 	if len(imageFor) > 0 {
-		return a.printImages(rel, imageFor)
+		return a.printImages(rel, imageFor, l.policies.notices())
 	}
 	info := releaseinfo.New(ref.Text, ref.Ref, rel, l.policies.notices())
 	return a.print(info, func(w io.Writer) { releaseinfo.Text(w, ref.Ref, rel) })
@@ -124,7 +126,7 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch string, imageFor []stri
 
 // printImages prints the named components, one after another. Where mirrors failed
 // before one answered, stderr says so: the output has no room for it.
-func (a *app) printImages(rel *provider.Release, names []string) error {
+func (a *app) printImages(rel *provider.Release, names []string, n notices.Notices) error {
 	var all []string
 	for c := range rel.Components() {
 		all = append(all, c.Name)
@@ -146,7 +148,7 @@ func (a *app) printImages(rel *provider.Release, names []string) error {
 			a.warnf("%s failed: %s", at.Ref, failure.Attempt(at.Ref, at.Err))
 		}
 	}
-	return a.print(components, func(w io.Writer) {
+	return a.print(releaseinfo.Chosen{Components: components, Notices: n}, func(w io.Writer) {
 		for _, c := range components {
 			fmt.Fprint(w, output.Line("%s", c.Image))
 		}

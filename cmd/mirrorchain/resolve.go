@@ -98,7 +98,7 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 		}
 		if !r.ref.IsZero() {
 			a.warnUnmirrored(p, r.ref, r.x)
-			a.hintName(r.ref)
+			a.hintName(r.ref, r.x)
 			for _, h := range notices.Hints(r.x) {
 				a.hint(h)
 			}

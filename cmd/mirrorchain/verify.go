@@ -268,11 +268,11 @@ func (v *verification) nodes(ctx context.Context, l *lookups, ref refArg, requir
 	for i, e := range endpoints {
 		v.report.AddEndpoint(e, required, !v.allMirrors && i < len(endpoints)-1)
 		if _, refused := errors.AsType[*sigstore.Error](e.Err); e.Err != nil && !refused {
-			failed = append(failed, provider.Attempt{Ref: e.Ref, Err: e.Err})
+			failed = append(failed, provider.Attempt{Ref: e.Ref, Err: outOfTime(ctx, e.Ref, e.Err)})
 		}
 	}
 	if len(failed) > 0 {
-		for _, h := range l.advice(ctx, ref.Text, l.found).Hints(failed, l.x.Resolution) {
+		for _, h := range l.advice(ref.Text, l.found).Hints(failed, l.x.Resolution) {
 			v.hint(h)
 		}
 	}
@@ -301,7 +301,7 @@ func (l *lookups) resolve(ctx context.Context, ref refArg, platform provider.Pla
 			f.Attempts = append(f.Attempts, provider.Attempt{Ref: e.Ref, Err: e.Err})
 		}
 		f.Code = failure.AttemptsCode(ref.Ref, f.Attempts)
-		f.Hints = l.advice(ctx, ref.Text, l.found).Hints(f.Attempts, l.x.Resolution)
+		f.Hints = l.advice(ref.Text, l.found).Hints(f.Attempts, l.x.Resolution)
 		return imageref.Ref{}, f
 	}
 	image, err := ref.WithDigest(last.Digest)

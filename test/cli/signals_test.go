@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
@@ -113,6 +115,52 @@ func TestInterruptCheck(t *testing.T) {
 	}
 	if !bytes.Contains(stderr.Bytes(), []byte("interrupted")) {
 		t.Errorf("stderr %q", stderr)
+	}
+}
+
+// A check that runs out of time tells what is known so far, and that it is not all.
+func TestTimeoutCheck(t *testing.T) {
+	reg, err := testregistry.Start(testregistry.Config{PlainHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reg.Close()
+	release := testpayload.Release{Components: 12}
+	digest := reg.Push("a/release", "", testpayload.Must(release.Image()))
+	var checking atomic.Bool // the release is looked up by GET, its images are asked for by HEAD
+	reg.Fail(testregistry.Match{Method: "HEAD", If: func(testregistry.Request) bool {
+		checking.Store(true)
+		return true
+	}}, testregistry.Hang())
+	policy := fmt.Sprintf("quay.io/release=%[1]s/a/release,quay.io/openshift-release-dev/ocp-v4.0-art-dev=%[1]s/a/ocp", reg.Host())
+
+	for format, want := range map[string]string{
+		"text":  "Release 4.17.3: 0 of 14 images are available, 14 not asked for yet\n",
+		"json":  `"notAsked": 14`,
+		"junit": `failures="0" errors="0" skipped="14"`,
+	} {
+		t.Run(format, func(t *testing.T) {
+			checking.Store(false)
+			// The time is for the lookup of the release too. A machine on which that takes
+			// all of it gets more.
+			for timeout := time.Second; !checking.Load(); timeout *= 2 {
+				cmd, stderr := command(t, "release", "check", "-s", "env:MIRRORS", "--insecure-registry", reg.Host(), "--timeout", timeout.String(), "-o", format, "quay.io/release@"+digest)
+				cmd.Env = append(cmd.Env, "MIRRORS="+policy)
+				stdout, err := cmd.Output()
+				if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 5 {
+					t.Fatalf("%v, want exit code 5\n%s%s", err, stdout, stderr)
+				}
+				if !checking.Load() {
+					continue
+				}
+				if !bytes.Contains(stdout, []byte(want)) || format == "json" && !bytes.Contains(stdout, []byte(`"complete": false`)) {
+					t.Errorf("got %s, want %s", stdout, want)
+				}
+				if want := fmt.Sprintf("warning: --timeout %s ran out: 14 images of 14 not asked for yet\n", timeout); !strings.Contains(stderr.String(), want) {
+					t.Errorf("stderr %q, want %q", stderr, want)
+				}
+			}
+		})
 	}
 }
 

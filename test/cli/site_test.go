@@ -45,20 +45,21 @@ func (s *site) close() {
 // registryCmd is what scripts do with registries. NAME becomes an environment
 // variable that holds the registry's host and port.
 //
-//	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named]
+//	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named] [realm] [storage]
 //	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real]   sets $DIGEST
 //	registry images NAME REPO COUNT [but COMPONENT...]   what a release of that many components lists
 //	registry remove NAME REPO@DIGEST
 //	registry latency NAME DURATION
 //	registry down|up|mute NAME
 //	registry fail NAME KIND|HEAD|all STATUS|hang|flip|truncate|busy
-//	registry certificate NAME valid|unknown|expired|wrong
+//	registry certificate NAME|NAME_REALM|NAME_STORAGE valid|unknown|expired|wrong
 //	registry requests NAME N          wants that many requests until now
 //	registry auth FILE NAME...        writes a pull secret for these
 //
 // A registry's CA is in $WORK/certs.d, unless it is untrusted; one with a login
 // wants the user "user" and the password "s3cr3t"; one with mtls wants what is in
-// $WORK/client.
+// $WORK/client. One with realm issues tokens on a host of its own, NAME_REALM, and one
+// with storage keeps blobs on another, NAME_STORAGE.
 func registryCmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(siteKey{}).(*site)
 	if neg || len(args) < 2 {
@@ -72,11 +73,12 @@ func registryCmd(ts *testscript.TestScript, neg bool, args []string) {
 	case "auth":
 		err = s.auth(ts, name, rest)
 	default:
+		name, part, _ := strings.Cut(name, "_")
 		reg := s.registries[name]
 		if reg == nil {
 			ts.Fatalf("no registry %q", name)
 		}
-		err = s.do(ts, verb, reg, rest)
+		err = s.do(ts, verb, reg, part, rest)
 	}
 	ts.Check(err)
 }
@@ -95,6 +97,10 @@ func (s *site) start(ts *testscript.TestScript, name string, how []string) error
 			trusted = false
 		case "mtls":
 			cfg.RequireClientCertificate = true
+		case "realm":
+			cfg.Auth.Scheme, cfg.Auth.TokenElsewhere, cfg.Auth.Anonymous = testregistry.Bearer, true, []string{"ocp/release"}
+		case "storage":
+			cfg.RedirectBlobs = true
 		case "named": // reached through a proxy alone
 			cfg.Names = []string{namedHost}
 		default:
@@ -107,6 +113,10 @@ func (s *site) start(ts *testscript.TestScript, name string, how []string) error
 	}
 	s.registries[name] = r
 	ts.Setenv(name, r.Host())
+	ts.Setenv(name+"_REALM", r.Token().Addr())
+	if cfg.RedirectBlobs {
+		ts.Setenv(name+"_STORAGE", r.Storage().Addr())
+	}
 	if !trusted || cfg.PlainHTTP {
 		return nil
 	}
@@ -142,7 +152,7 @@ func (s *site) auth(ts *testscript.TestScript, file string, names []string) erro
 	return os.WriteFile(ts.MkAbs(file), []byte(`{"auths":{`+strings.Join(entries, ",")+`}}`), 0o600)
 }
 
-func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Registry, args []string) error {
+func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Registry, part string, args []string) error {
 	switch verb {
 	case "push":
 		return s.push(ts, reg, args)
@@ -167,7 +177,8 @@ func (s *site) do(ts *testscript.TestScript, verb string, reg *testregistry.Regi
 		return fail(reg, args)
 	case "certificate":
 		kinds := map[string]testregistry.CertificateKind{"valid": testregistry.ValidCertificate, "unknown": testregistry.UnknownAuthority, "expired": testregistry.Expired, "wrong": testregistry.WrongName}
-		reg.Main().SetCertificate(kinds[args[0]])
+		of := map[string]*testregistry.Endpoint{"": reg.Main(), "REALM": reg.Token(), "STORAGE": reg.Storage()}
+		of[part].SetCertificate(kinds[args[0]])
 		return nil
 	case "requests":
 		want, err := strconv.Atoi(args[0])

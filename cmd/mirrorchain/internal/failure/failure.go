@@ -117,15 +117,30 @@ func Asked(attempts []provider.Attempt, took string) string {
 	return s
 }
 
+var (
+	errOutOfTime   = errors.New("no answer before --timeout ran out")
+	errInterrupted = errors.New("no answer before the interruption")
+)
+
+// OutOfTime returns the error of an endpoint that was being asked when --timeout ended
+// the command.
+func OutOfTime(ref imageref.Ref) error {
+	return &provider.Error{Ref: ref, Class: provider.ClassTimeout, Err: errOutOfTime}
+}
+
+// Interrupted returns the error of an endpoint that was being asked when somebody ended
+// the command.
+func Interrupted(ref imageref.Ref) error {
+	return &provider.Error{Ref: ref, Class: provider.ClassCanceled, Err: errInterrupted}
+}
+
 // Unanswered returns the candidates that the end of the caller's time left without an
-// attempt, as attempts that failed for the reason why after took.
-func Unanswered(candidates []policy.Candidate, attempts []provider.Attempt, took time.Duration, class provider.Class, why string) []provider.Attempt {
+// attempt, as attempts that failed after took with what why returns.
+func Unanswered(candidates []policy.Candidate, attempts []provider.Attempt, took time.Duration, why func(imageref.Ref) error) []provider.Attempt {
 	var as []provider.Attempt
 	for _, c := range candidates {
 		if !slices.ContainsFunc(attempts, func(at provider.Attempt) bool { return at.Ref == c.Ref }) {
-			as = append(as, provider.Attempt{Ref: c.Ref, Took: took, Err: &provider.Error{
-				Ref: c.Ref, Class: class, Err: errors.New(why),
-			}})
+			as = append(as, provider.Attempt{Ref: c.Ref, Took: took, Err: why(c.Ref)})
 		}
 	}
 	return as

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -75,6 +76,26 @@ func TestBlocked(t *testing.T) {
 		at := provider.Attempt{Err: &provider.Error{Class: provider.ClassForbidden, Elsewhere: elsewhere}}
 		if got := Blocked(at); got != want {
 			t.Errorf("elsewhere %v: blocked %v", elsewhere, got)
+		}
+	}
+}
+
+// A hint names the host that failed, and the flag that changes it.
+func TestHints(t *testing.T) {
+	ref := imageref.MustParse("mirror.test/a/b")
+	for want, err := range map[string]error{
+		"realm.test cannot serve requests now; try again later":                 &provider.Error{Op: "reading the manifest: fetching a token from realm.test", Class: provider.ClassServer, Elsewhere: true},
+		"is store.test:8443 the right name, and reachable from here?":           &provider.Error{Op: "reading a blob: redirected to store.test:8443", Class: provider.ClassUnreachable, Elsewhere: true},
+		"is mirror.test the right name, and reachable from here?":               &provider.Error{Op: "redirected to mirror.test", Class: provider.ClassUnreachable},
+		"mirror.test is too slow; --timeout limits the whole command, now 1m0s": OutOfTime(ref),
+		"mirror.test leads to plain HTTP, which nobody can verify; to allow it, --insecure-registry mirror.test": &provider.Error{
+			Class: provider.ClassTLS, Elsewhere: true, Err: errors.New("a redirect from https to plain HTTP is not followed"),
+		},
+		"mirror.test does not answer in time: it is overloaded, or a firewall drops what is sent to it; --endpoint-timeout gives it longer": &provider.Error{Class: provider.ClassTimeout},
+	} {
+		got := Advice{Timeout: time.Minute}.Hints([]provider.Attempt{{Ref: ref, Err: err}}, policy.Resolution{})
+		if len(got) != 1 || got[0] != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // Advice gives hints about what to do. Its fields are what a hint may name.
 type Advice struct {
-	// Timeout is --timeout, where it ended the command; else 0.
+	// Timeout is --timeout. It is named where it ended an attempt, see [OutOfTime].
 	Timeout time.Duration
 	// CertDirs are the folders in which certificates were looked for.
 	CertDirs []string
@@ -37,7 +37,7 @@ func (a Advice) Hints(attempts []provider.Attempt, res policy.Resolution) []stri
 		}
 	}
 	for _, at := range attempts {
-		host := at.Ref.Registry()
+		host := askedHost(at)
 		switch provider.ClassOf(at.Err) {
 		case provider.ClassUnauthorized:
 			add(a.auth(at.Ref.Name()))
@@ -49,10 +49,10 @@ func (a Advice) Hints(attempts []provider.Attempt, res policy.Resolution) []stri
 			}
 			add(fmt.Sprintf("is %s the right name, and reachable from here?", host))
 		case provider.ClassTimeout:
-			if a.Timeout > 0 {
+			if errors.Is(at.Err, errOutOfTime) {
 				add(fmt.Sprintf("%s is too slow; --timeout limits the whole command, now %s", host, a.Timeout))
 			} else {
-				add(fmt.Sprintf("%s does not answer in time: it is overloaded, or a firewall drops what is sent to it", host))
+				add(fmt.Sprintf("%s does not answer in time: it is overloaded, or a firewall drops what is sent to it; --endpoint-timeout gives it longer", host))
 			}
 		case provider.ClassThrottled, provider.ClassServer:
 			when := "later"
@@ -86,11 +86,6 @@ func (a Advice) Blocked(res policy.Resolution) string {
 
 // tls says what to do about a TLS failure, by what is wrong.
 func (a Advice) tls(host string, err error) string {
-	if e, ok := errors.AsType[*provider.Error](err); ok {
-		if _, other, ok := strings.Cut(e.Op, "redirected to "); ok {
-			host = other // it is not the registry's certificate
-		}
-	}
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
 		return fmt.Sprintf("renew the certificate of %s, or check this machine's clock", host)
 	}
@@ -99,6 +94,8 @@ func (a Advice) tls(host string, err error) string {
 	}
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "redirect from https to plain HTTP"):
+		return fmt.Sprintf("%s leads to plain HTTP, which nobody can verify; to allow it, --insecure-registry %s", host, host)
 	case strings.Contains(text, "plain HTTP"):
 		return fmt.Sprintf("%s speaks plain HTTP, which nobody can verify; to allow it, --insecure-registry %s", host, host)
 	case strings.Contains(text, "client certificate"):
@@ -112,6 +109,18 @@ func (a Advice) tls(host string, err error) string {
 		where = "looked in " + strings.Join(a.CertDirs, ", ")
 	}
 	return fmt.Sprintf("to trust the CA of %s put it into DIR/%s/ca.crt and give --cert-dir DIR (%s), or name it in SSL_CERT_FILE; to do without, --insecure-registry %s", host, host, where, host)
+}
+
+// askedHost returns the host that failed: the registry, or the one that it led to.
+func askedHost(at provider.Attempt) string {
+	if e, ok := errors.AsType[*provider.Error](at.Err); ok && e.Elsewhere {
+		for _, before := range []string{"redirected to ", "fetching a token from "} {
+			if i := strings.LastIndex(e.Op, before); i >= 0 {
+				return e.Op[i+len(before):]
+			}
+		}
+	}
+	return at.Ref.Registry()
 }
 
 // auth says which entry was refused, or where none was found.

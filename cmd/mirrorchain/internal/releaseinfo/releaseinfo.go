@@ -52,6 +52,12 @@ type Component struct {
 	Canonical string `json:"canonical"`
 }
 
+// Chosen is the JSON of the components that were asked for alone.
+type Chosen struct {
+	Components []Component `json:"components"`
+	notices.Notices
+}
+
 // ComponentOf returns c for JSON.
 func ComponentOf(c provider.Component) Component {
 	return Component{c.Name, c.Image.String(), c.Canonical.String()}
