@@ -14,6 +14,7 @@ func (t *conf) load() ([]*table, error) {
 		if err := e.check(); err != nil {
 			return nil, err
 		}
+		e.dropRepeated()
 	}
 	// What an admin wrote is judged by who reads it, file by file; once nodes have edited
 	// it it is a file that nobody has read.

@@ -80,6 +80,8 @@ func TestCases(t *testing.T) {
 		{"24-toml-orphan-mirror/e-search.conf", "registry.access.redhat.com/x", "mirror.example.com:5000/rh/x registry.access.redhat.com/x"},
 		{"25-directory-list", "quay.io/app/x", "mirror.example.com/app/x quay.io/app/x"},
 		{"27-rendered-plus-idms/node", mce, "mirror-b.example.com:5000/multicluster-engine/x " + mce},
+		{"27-rendered-plus-idms", mce, "mirror-a.example.com/mce/x"},
+		{"27-rendered-plus-idms/idms.yaml 27-rendered-plus-idms/registries.conf", mce, "mirror-a.example.com/mce/x"},
 		{"28-itms-only", "nvcr.io/nvidia/x", "nvcr.io/nvidia/x"},
 		{"30-registries-mirror/a.conf", "docker.io/library/x", "docker.io/library/x"},
 		{"32-conf-in-confd/registries.conf.d", "docker.io/library/x", "registry-proxy:5000/library/x! docker.io/library/x"},
@@ -157,9 +159,11 @@ func TestCasesWarned(t *testing.T) {
 		"16-hosts-toml/hosts.toml":         "is containerd's hosts.toml",
 		"16-hosts-toml/config.toml":        "is containerd's config.toml",
 		"16-hosts-toml":                    "is Docker's daemon.json",
+		"23-nohost-source":                 `the source "operator-framework" matches no image, so it has no effect`,
 		"24-toml-orphan-mirror/b.conf":     `"registry.mirror.short-name-mode" is not known and is ignored, as nodes ignore it; it belongs to the top of the file`,
 		"25-directory-list/images.yaml":    `no mirror policy (kind "list"`,
 		"30-registries-mirror/a.conf":      `the key "registries.mirror" is not known`,
+		"34-registrysources/tag.yaml":      `the blocked scope "reg1.io/myrepo/myapp:latest" matches no image, so it has no effect`,
 		"34-registrysources/both.yaml":     "allowedRegistries is not enforced",
 	} {
 		r, policies, err := rulesOf(t, file.Config{}, policy.RulesConfig{}, path)
@@ -167,10 +171,25 @@ func TestCasesWarned(t *testing.T) {
 		var all []string
 		for _, w := range slices.Concat(policies[0].Warnings, r.Warnings()) {
 			all = append(all, w.Message)
+			if dead := w.Code == policy.WarnDeadScope; dead && !w.IsGeneral() {
+				t.Errorf("%s: a warning about what concerns no image is not shown for every image", path)
+			}
 		}
 		if got := strings.Join(all, "\n"); !strings.Contains(got, want) {
 			t.Errorf("%s:\ngot  %s\nwant %s", path, got, want)
 		}
+	}
+}
+
+// The same mirror from a rendered registries.conf and from the object that it was
+// rendered from is one, with both origins.
+func TestCaseRenderedBesideObject(t *testing.T) {
+	r, _, err := rulesOf(t, file.Config{}, policy.RulesConfig{}, "27-rendered-plus-idms/registries.conf", "27-rendered-plus-idms/idms.yaml")
+	must(t, err)
+	candidates, err := r.Candidates(imageref.MustParse("registry.redhat.io/multicluster-engine/x" + digest))
+	must(t, err)
+	if len(candidates) != 1 || len(candidates[0].Origins) != 2 || !strings.Contains(candidates[0].Origins[0], "[[registry]]#1") || !strings.Contains(candidates[0].Origins[1], "imagedigestmirrorset/idms-release-0#1") {
+		t.Errorf("got %+v", candidates)
 	}
 }
 

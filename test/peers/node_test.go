@@ -200,7 +200,14 @@ func (n *node) ask(ref reference.Named) (answer, error) {
 			return answer{failed: true, source: a.source}, nil
 		}
 	}
+	asked := make(map[string]bool)
 	for i, s := range sources {
+		// docs/semantics.md: a mirror that is named again on the same terms is asked once.
+		if terms := show(s.Reference.String(), true, s.Endpoint.Insecure); i < len(sources)-1 && asked[terms] {
+			continue
+		} else {
+			asked[terms] = true
+		}
 		at, err := sysregistriesv2.FindRegistry(n.sys, s.Reference.Name())
 		if err != nil {
 			return answer{}, err

@@ -3,6 +3,7 @@ package kube
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -63,10 +64,26 @@ func (c Config) connection() (*rest.Config, error) {
 	return cfg, nil
 }
 
+// checkReadable refuses what reading may wait on, or never end: a pipe, a device. The
+// null device is an empty file. What is not there, or not to be read, is for the loader
+// to report.
+func checkReadable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() || info.IsDir() || path == os.DevNull {
+		return nil
+	}
+	return fmt.Errorf("kubeconfig: %s is not a regular file; copy it into one", path)
+}
+
 // load finds the connection as kubectl does.
 func (c Config) load() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.Kubeconfig
+	for _, path := range rules.GetLoadingPrecedence() {
+		if err := checkReadable(path); err != nil {
+			return nil, err
+		}
+	}
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: c.Context}
 	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
 	switch {

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -112,4 +113,25 @@ func write(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// What nobody writes to, or what never ends, is refused instead of being read.
+func TestKubeconfigIsFile(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, path := range []string{pipe, "/dev/zero"} {
+		t.Setenv("KUBECONFIG", "")
+		if _, err := (Config{Kubeconfig: path}).connection(); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
+			t.Errorf("%s: %v", path, err)
+		}
+		t.Setenv("KUBECONFIG", write(t, kubeconfig)+string(filepath.ListSeparator)+path)
+		if _, err := (Config{}).connection(); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
+			t.Errorf("%s in the environment: %v", path, err)
+		}
+	}
+	if _, err := (Config{Kubeconfig: os.DevNull}).connection(); err == nil || !strings.Contains(err.Error(), "no kubeconfig") {
+		t.Errorf("the null device: %v, want what an empty file gets", err)
+	}
 }
