@@ -53,7 +53,7 @@ type Config struct {
 	Log *zap.Logger
 }
 
-// Base reads the one endpoint that it is asked for.
+// Base reads images at the endpoint that it is asked for, and at no other.
 type Base interface {
 	provider.ReleaseProvider
 	provider.ImageProvider
@@ -122,7 +122,8 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 // than once. Lookups must have ended.
 func (c *Client) Close() error { return c.close() }
 
-// Release looks the release image at pullspec up.
+// Release looks up the release image that pullspec names. An error is one of
+// pullspec, of the credentials, or of [chain.Chain.Lookup].
 func (c *Client) Release(ctx context.Context, pullspec string) (*provider.Release, error) {
 	req, err := c.request(ctx, pullspec)
 	if err != nil {
@@ -140,7 +141,8 @@ func (c *Client) Image(ctx context.Context, pullspec string) (provider.Image, er
 	return c.images.Image(ctx, req)
 }
 
-// Resolve says where pullspec may be pulled from, and why. It asks no registry.
+// Resolve returns where pullspec may be pulled from, and why. It asks no
+// registry.
 func (c *Client) Resolve(pullspec string) (policy.Resolution, error) {
 	ref, rules, err := c.parse(pullspec)
 	if err != nil {
@@ -149,7 +151,8 @@ func (c *Client) Resolve(pullspec string) (policy.Resolution, error) {
 	return rules.Resolve(ref)
 }
 
-// Resolver follows the policies, for their status, their warnings and their changes.
+// Resolver returns the resolver that follows the policies: it has their status,
+// their warnings and their changes.
 func (c *Client) Resolver() *sources.Resolver { return c.resolver }
 
 func (c *Client) parse(pullspec string) (imageref.Ref, *policy.Rules, error) {

@@ -62,8 +62,8 @@ type CacheConfig struct {
 //
 // # Failures
 //
-// A failure is cached for a short time, which depends on its class. Not cached are the
-// end of a caller's context, [provider.ErrNoRules], panics, and errors without a class.
+// A failure is cached for a short time, which depends on its class. The end of a caller's
+// context, [provider.ErrNoRules], panics, and errors without a class are not cached.
 //
 // Cache belongs above Mirrors, so that a warm lookup computes no candidates and asks
 // nobody, and below Translate and Components, whose results depend on more than the key
@@ -112,7 +112,8 @@ func (c *cache) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	return c.miss(ctx, k, req)
 }
 
-// miss is separate from Lookup so that a hit moves nothing to the heap.
+// miss answers a lookup that the cache cannot answer. It is separate from Lookup so
+// that a hit moves nothing to the heap.
 func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*provider.Release, error) {
 	do := c.flights.Do
 	for {
@@ -141,7 +142,7 @@ func (c *cache) miss(ctx context.Context, k cacheKey, req provider.Request) (*pr
 	}
 }
 
-// fetch is the work of a flight.
+// fetch does the work of a flight.
 func (c *cache) fetch(ctx context.Context, k cacheKey, req provider.Request) (*cached, error) {
 	old, ok := c.entries.get(&k)
 	if ok && old.fresh() { // another flight has ended since the caller looked

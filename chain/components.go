@@ -9,6 +9,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
+// AddedAnnotation is on components that the layer "components" added to a release.
+const AddedAnnotation = "mirrorchain.io/added"
+
 // ComponentsConfig configures [Components].
 type ComponentsConfig struct {
 	// Images are the replacements, by component name. The map is copied.
@@ -17,7 +20,7 @@ type ComponentsConfig struct {
 
 // Components returns the layer "components". It replaces the images of components by
 // name, like the flag --image-overrides of HyperShift. A component that the release does
-// not have is added. A replaced component keeps its annotations. The work is done once
+// not have is added, with [AddedAnnotation]. A replaced component keeps its annotations. The work is done once
 // per release. Without replacements the layer does nothing.
 //
 // Components belongs below Translate, so that replacements are rewritten and mirrored
@@ -59,6 +62,6 @@ func (c *components) replace(d *provider.ReleaseData) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
-		d.Components = append(d.Components, provider.Component{Name: name, Image: rest[name], Canonical: rest[name]})
+		d.Components = append(d.Components, provider.Component{Name: name, Image: rest[name], Canonical: rest[name], Annotations: map[string]string{AddedAnnotation: "true"}})
 	}
 }

@@ -17,8 +17,8 @@
 //   - [Store] holds verified content by digest, for those who may read it.
 //   - The base, at the end, is usually that of package provider/registry.
 //
-// [Images] does what Mirrors does for any image, and a [Finder] only finds out whether
-// an image is available.
+// [Images] does what Mirrors does, for any image, and [Contents] for manifests as they are.
+// A [Finder] only finds out whether an image is available.
 //
 // # How a lookup proceeds
 //
@@ -84,7 +84,8 @@
 //   - host: the registry of a candidate, with its port. Health belongs to a host.
 //   - attempt: one request for the image to one candidate. An attempt may consist of
 //     several HTTP requests.
-//   - silent: of a host that has sent no byte of an answer yet, connected or not.
+//   - silent: a host is silent until it has sent the first byte of an answer, whether
+//     there is a connection or not.
 //   - hedge: an attempt at the next mirror while an earlier one is still silent.
 //   - hedge delay: how long a host may be silent until the next mirror is asked too. See
 //     [MirrorsConfig].
@@ -101,8 +102,8 @@
 //
 // # Limits
 //
-// The package reads no registry and no policy: the base does the one, and the function
-// that is passed to New supplies the other. There is no package state. Everything is in
-// the chains that New returns, and in the
+// The package reads no registry and no policy. The base reads registries, and the
+// function that is passed to New supplies the rules. There is no package state.
+// Everything is in the chains that New returns, and in the
 // [github.com/mirrorchain/mirrorchain/chain/health.Health] that several may share.
 package chain

@@ -35,9 +35,9 @@ type StoreConfig struct {
 // the pull secret of another one gives access to.
 //
 // A request gets an access grant by reading the manifest with its own credential. The
-// grant is valid for this credential, repository and digest, for GrantTTL. (Whoever can
-// send the bytes of a manifest, from any endpoint that the rules name, counts as allowed
-// to read what it names: the manifest is the secret, not its digest.)
+// grant is valid for this credential, repository and digest, for GrantTTL. (The proof is
+// the manifest, not its digest. If any endpoint that the rules name sends the manifest, the
+// credential counts as allowed to read what the manifest names.)
 //
 // A lookup by tag asks the endpoint each time, and so does a lookup by digest without a
 // valid grant. If the credential has read the same manifest at the same place before,
@@ -122,7 +122,7 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 	if stored != nil {
 		if k.tag == "" && s.grants.valid(g) {
 			failover.AnsweredFromMemory(ctx)
-			return s.answer(ctx, &req, stored, g.named), nil
+			return s.answer(ctx, &req, stored, g.named, nil), nil
 		}
 		known = g.named
 	}
@@ -136,7 +136,7 @@ func (s *store) Lookup(ctx context.Context, req provider.Request) (*provider.Rel
 		return nil, err
 	case opened == nil: // the reference still names the known digest
 		s.grants.add(k, g.of, g.named, asked)
-		return s.answer(ctx, &req, stored, g.named), nil
+		return s.answer(ctx, &req, stored, g.named, nil), nil
 	}
 	return s.opened(ctx, &req, k, opened, asked)
 }
@@ -149,7 +149,7 @@ func (s *store) opened(ctx context.Context, req *provider.Request, k grantKey, o
 	}
 	s.grants.add(k, of, opened.Named(), asked)
 	if r, ok := s.content.get(&of); ok {
-		return s.answer(ctx, req, r, opened.Named()), nil
+		return s.answer(ctx, req, r, opened.Named(), opened.IndexPlatforms()), nil
 	}
 	if s.observer != nil {
 		s.observer.Observe(ctx, Event{Kind: StoreMiss, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
@@ -158,7 +158,7 @@ func (s *store) opened(ctx context.Context, req *provider.Request, k grantKey, o
 	if err != nil {
 		return nil, err
 	}
-	return answerFrom(req, r, opened.Named()), nil
+	return answerFrom(req, r, opened.Named(), opened.IndexPlatforms()), nil
 }
 
 // read reads the rest of an opened release, in one flight with all callers that opened
@@ -232,23 +232,24 @@ func (s *store) find(ctx context.Context, req *provider.Request, of contentKey) 
 }
 
 // answer answers req with content that is held.
-func (s *store) answer(ctx context.Context, req *provider.Request, r *provider.Release, named string) *provider.Release {
+func (s *store) answer(ctx context.Context, req *provider.Request, r *provider.Release, named string, index []provider.Platform) *provider.Release {
 	if s.observer != nil {
 		s.observer.Observe(ctx, Event{Kind: StoreHit, Image: req.Image, Ref: req.Image, Rules: rulesVersion(req)})
 	}
-	return answerFrom(req, r, named)
+	return answerFrom(req, r, named, index)
 }
 
 // answerFrom returns held content as the answer to req, which names the digest named, ""
-// for unknown. The content may have been read through another index, of which nothing
-// is said then.
-func answerFrom(req *provider.Request, r *provider.Release, named string) *provider.Release {
+// for unknown. index is what that has entries for, where it was read for this answer. The
+// content may have been read through another index, of which nothing is said then.
+func answerFrom(req *provider.Request, r *provider.Release, named string, index []provider.Platform) *provider.Release {
 	answer := provider.Answer{Image: req.Image, PulledFrom: req.Image}
 	if named != "" && named != r.Digest() {
 		answer.IndexDigest = named
-		if of := r.Answer(); of.IndexDigest == named {
-			answer.IndexPlatforms = of.IndexPlatforms
+		if of := r.Answer(); index == nil && of.IndexDigest == named {
+			index = of.IndexPlatforms
 		}
+		answer.IndexPlatforms = index
 	}
 	return r.WithAnswer(answer)
 }
@@ -260,7 +261,7 @@ func (s *store) Unwrap() provider.ReleaseProvider { return s.next }
 func (s *store) Restore(ctx context.Context, req provider.Request, digest string, platform provider.Platform) (*provider.Release, error) {
 	of := contentKey{digest, platform}
 	if r, ok := s.content.get(&of); ok {
-		return answerFrom(&req, r, ""), nil
+		return answerFrom(&req, r, "", nil), nil
 	}
 	return s.kept.restore(ctx, req, of)
 }

@@ -56,6 +56,8 @@ func (o *opened) Digest() string              { return o.digest }
 func (o *opened) Platform() provider.Platform { return o.platform }
 func (o *opened) Named() string               { return o.digest }
 
+func (o *opened) IndexPlatforms() []provider.Platform { return nil }
+
 func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
 	o.mu.Lock()
 	o.reads++

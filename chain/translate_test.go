@@ -120,10 +120,10 @@ func TestComponents(t *testing.T) {
 	clear(images) // it has a copy
 	r := lookup(t, c, provider.Request{Image: image})
 	got := component(t, r, "component-001")
-	if got.Canonical.String() != artDev+"@"+digest || got.Image.String() != "rewritten.example/art@"+digest || len(got.Annotations) != 1 {
+	if got.Canonical.String() != artDev+"@"+digest || got.Image.String() != "rewritten.example/art@"+digest || len(got.Annotations) != 1 || got.Annotations[chain.AddedAnnotation] != "" {
 		t.Errorf("replaced: %+v", got)
 	}
-	if got := component(t, r, "added"); got.Image.String() != "added.example/x:1" {
+	if got := component(t, r, "added"); got.Image.String() != "added.example/x:1" || got.Annotations[chain.AddedAnnotation] == "" {
 		t.Errorf("added: %+v", got)
 	}
 	if got := component(t, r, "component-002"); got.Canonical.Digest() == digest {

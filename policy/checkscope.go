@@ -32,10 +32,10 @@ func (e *ScopeError) effect() string {
 	return e.Err.Error()
 }
 
-// CheckScope judges a scope: an insecure or blocked one, or the source of a mirror
-// rule. A scope is a registry, a namespace, a repository, or *.HOST for every host
-// below HOST. It covers the names of images in full form, without tag and digest, that
-// equal it or lie below it. An error is a [*ScopeError].
+// CheckScope returns a [*ScopeError] if a scope covers less than it seems to. The scope
+// may be insecure or blocked, or the source of a mirror rule. A scope is a registry, a
+// namespace, a repository, or *.HOST for every host below HOST. It covers the names of
+// images in full form, without tag and digest, that equal it or lie below it.
 //
 // "docker.io/bitnami" is a namespace and a good scope, although an image of that name
 // is docker.io/library/bitnami.

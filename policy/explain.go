@@ -13,13 +13,13 @@ type Explanation struct {
 	Resolution
 	// Pull is how the image is pulled: PullDigest or PullTag.
 	Pull PullBy
-	// Reason is why Source won.
+	// Reason says why Source applies.
 	Reason Reason
 	// Entries are what objects and tables state for Source, or for Inherited where that
 	// is not "". They are as stated, in the order of the policies; those that nodes
 	// drop are among them. NeverContactSource of an entry for Inherited does not
-	// reach down to Source. No entry: an insecure or blocked scope alone makes Source
-	// what it is.
+	// reach down to Source. Entries is empty if Source is only an insecure or blocked
+	// scope.
 	Entries []Entry
 	// Replaced are further Entries for Source, of which nothing applies: a drop-in
 	// replaces all that they make of it.
@@ -35,14 +35,15 @@ type Explanation struct {
 	// would match the image if it were named so. They are the same host to whoever
 	// dials it, and two to nodes, which compare names byte for byte. "" for none.
 	Spelling string
-	// Moved: the source itself is pulled from another place, which a table of
+	// Moved is true if the source itself is pulled from another place, which a table of
 	// registries.conf states as its location.
 	Moved bool
 	// Rewritten stands in the image's place after the Rewrite rules; zero where none
 	// matches.
 	Rewritten imageref.Ref
-	// Warnings are those of [Rules.Warnings] that concern this image. See Concerns for
-	// those that sources have, and [Warning.IsGeneral] for those that concern all.
+	// Warnings are those of [Rules.Warnings] that concern this image. An OverrideSource
+	// may have warnings of its own: Concerns reports whether one of them belongs here
+	// too, and [Warning.IsGeneral] whether it is to be shown for every image.
 	Warnings []Warning
 
 	origins []string // of entries that concern the image
@@ -60,7 +61,7 @@ type Entry struct {
 	ConfTable, DropIn  bool // as [Rule.ConfTable] and [Rule.DropIn]
 }
 
-// Reason says why a source won.
+// Reason says why a source applies.
 type Reason string
 
 // Reasons.
@@ -74,7 +75,8 @@ const (
 // UnusedSource is a source that matches an image and does not apply.
 type UnusedSource struct {
 	Source string
-	// Tied: it is as long as the winner, and sorts behind it. Any other is shorter.
+	// Tied is true if it is as long as the source that applies, and sorts after it. All
+	// others are shorter.
 	Tied    bool
 	Origins []string // of the entries that name it
 }
@@ -85,7 +87,7 @@ type SkippedMirror struct {
 	Pull     PullBy // what it serves: PullDigest or PullTag
 }
 
-// Hint is something that is right, and often not what was meant.
+// Hint names something that is legal, and often not what the author of a policy meant.
 type Hint string
 
 // Hints.
@@ -102,8 +104,9 @@ const (
 	HintNeverNotInherited Hint = "never-not-inherited"
 )
 
-// Explain returns where ref may be pulled from, and why. With a [*RewriteError] the
-// explanation is complete but for Candidates and Refused. Other errors are Resolve's.
+// Explain returns what [Rules.Resolve] returns, and the entries, hints and warnings
+// that explain it. With a [*RewriteError] the explanation is complete, except for
+// Candidates and Refused. Errors are those of Resolve.
 func (r *Rules) Explain(ref imageref.Ref) (Explanation, error) {
 	r = r.orNone()
 	res, err := r.Resolve(ref)
@@ -143,8 +146,8 @@ func (r *Rules) Explain(ref imageref.Ref) (Explanation, error) {
 	return x, err
 }
 
-// Concerns reports whether a warning is about an entry that has to do with the image,
-// be it one that names the image and comes to nothing.
+// Concerns reports whether a warning is about an entry that concerns the image. An
+// entry that names the image and has no effect on it concerns it too.
 func (x *Explanation) Concerns(w Warning) bool {
 	return slices.ContainsFunc(w.Origins, func(o string) bool { return slices.Contains(x.origins, o) })
 }

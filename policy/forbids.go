@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// Forbids reports whether policy keeps a request from going to an address that a
-// server names, be it a redirect's or a token realm's, and by which scope. A
-// [Request] that goes to a permitted candidate must not be led from there to an
-// endpoint that [Rules.Candidates] would leave out.
+// Forbids reports whether policy keeps a request from going to an address that a server
+// names, such as the target of a redirect or a token realm. It also returns the scope
+// that forbids it. A request to a permitted candidate must not be led from there to a
+// place that [Rules.Candidates] would leave out.
 //
-// An address below /v2/ is judged by the repository in it, as a candidate is. Any
-// other, and one that can be read in two ways, is forbidden where the host is
-// blocked, or any part of it: nothing says which part would answer. Except that
-// from is the host, if any, that the request is permitted to ask already: of that
-// one only repositories are forbidden, or a registry with one blocked repository
-// could not issue tokens for the others.
+// An address below /v2/ is judged by the repository in it, like a candidate. Any other
+// address, and one that can be read in two ways, is forbidden if the host or any part
+// of it is blocked, because nothing says which part would answer. from is the host that
+// the request may ask already, "" for none. On that host only blocked repositories are
+// forbidden: otherwise a registry with one blocked repository could not issue tokens
+// for the others.
 //
-// Hosts are compared by what would be dialled and not by how they are written: the
-// case of letters, a final dot, the zeros before a port, whether a port 80 or 443 is
-// written at all, how an IP address is written, an IPv4 address within IPv6 and an
-// IPv6 zone make no difference, neither in the address nor in the policies.
+// Hosts are compared by what would be dialled, not by how they are written, both in the
+// address and in the policies. These make no difference: the case of letters, a final
+// dot, zeros before a port, whether a port 80 or 443 is written, how an IP address is
+// written, an IPv4 address within IPv6, and an IPv6 zone.
 func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	r = r.orNone()
 	if len(r.blockedHosts.within) == 0 {

@@ -22,25 +22,28 @@ type Provenance struct {
 	Inherited string
 }
 
-// Policy gives the merged rules back as what a source may say, so that another
-// process can be handed all of them. NewRules makes the same rules of this policy
-// alone: the same candidates, refusals, errors and origins for every reference,
-// the same [Rules.Merged], Insecure, Blocked and [Rules.Version].
+// Policy returns the merged rules in the form of a policy, so that another process can
+// be handed all of them. NewRules makes the same rules of this policy alone: the same
+// candidates, refusals, errors and origins for every reference, and the same
+// [Rules.Merged], Insecure, Blocked and [Rules.Version].
 //
-// Mirror rules come as ConfTables, one rule for each run of mirrors that serve
-// the same pulls, sorted by source; then Rewrite rules; then the scopes. All are
-// marked FromExport. Warnings about single entries are not among it: who merged them
-// has those.
+// Mirror rules come as ConfTables, one rule for each run of mirrors that serve the same
+// pulls, sorted by source. Rewrite rules follow, then the scopes. All are marked
+// FromExport. Warnings about single entries are left out: the process that merged the
+// entries has them.
 //
-// Composed with further policies, the tables are what a registries.conf is that
-// API objects edit: mirrors of other entries for the same source come after those
-// of the table, other scopes reach into the tables, and of several tables with one
-// source the first counts, as [NewRules] says. Of the scopes given back the blocked
-// ones reach into everything; the insecure ones into everything that is not FromExport.
-// A Rewrite rule that another policy states goes before an exported one with the same
-// source. [RulesConfig.TagsFollowDigestRules] adds to the mirrors for tags of a
-// exported table those for digests that are not among them; where it was in force
-// when the table was merged that is none.
+// The policy may be merged with others. Then its tables are treated like a
+// registries.conf that API objects edit:
+//
+//   - Mirrors of other entries for the same source come after those of the table.
+//   - Other scopes reach into the tables.
+//   - Of several tables with one source the first counts, as [NewRules] says.
+//   - Its blocked scopes reach into everything, its insecure scopes into everything that is
+//     not FromExport.
+//   - A Rewrite rule of another policy goes before an exported one with the same source.
+//   - [RulesConfig.TagsFollowDigestRules] adds to the mirrors for tags of an exported table
+//     those mirrors for digests that are not among them. If it was in force when the table
+//     was merged, there are none to add.
 //
 // The result is the caller's.
 func (r *Rules) Policy() Policy {

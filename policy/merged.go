@@ -10,14 +10,15 @@ type MergedSource struct {
 	// DigestMirrors and TagMirrors in the order they are tried. A Rewrite rule has
 	// its one target in both.
 	DigestMirrors, TagMirrors []Mirror
-	// NeverContactSource: Source is blocked, whatever says so.
+	// NeverContactSource is true if Source is blocked, by NeverContactSource or by a
+	// blocked scope.
 	NeverContactSource bool
 }
 
-// Merged returns the sources that rules name, as merged, sorted by kind and source,
-// for handing them on. A source is not listed among its own mirrors, also where
-// it is tried before some of them. Scopes that are only insecure or blocked are
-// not among them, see [Rules.Insecure] and [Rules.Blocked].
+// Merged returns the sources that rules name, as merged, sorted by kind and source, for
+// handing them on. A source is never listed among its own mirrors, even if it is tried
+// before some of them. Scopes that are only insecure or blocked are left out, see
+// [Rules.Insecure] and [Rules.Blocked].
 func (r *Rules) Merged() iter.Seq[MergedSource] {
 	r = r.orNone()
 	return func(yield func(MergedSource) bool) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Policy is what one source says, as its objects say it: nothing is merged,
-// sorted or dropped yet.
+// Policy is what one [OverrideSource] states, as its objects state it: nothing is
+// merged, sorted or dropped yet.
 type Policy struct {
 	// Rules in the order of the objects and their entries.
 	Rules []Rule
@@ -19,7 +19,7 @@ type Policy struct {
 	Clusters []Cluster
 	// Skipped are objects that are no policies, for counting and naming.
 	Skipped []SkippedObject
-	// Warnings are legal and surprising things that only the source can see, such
+	// Warnings are legal and surprising things that only the OverrideSource can see, such
 	// as a misspelt kind.
 	Warnings []Warning
 }
@@ -28,11 +28,11 @@ type Policy struct {
 type RuleKind uint8
 
 const (
-	// KindMirror rules say where to pull from; results stay canonical, because
-	// nodes apply the same rules again.
+	// KindMirror rules say where to pull from. The references in results, such as the
+	// components of a release, stay canonical, because nodes apply the same rules again.
 	KindMirror RuleKind = iota
-	// KindRewrite rules (--registry-overrides) replace the source in results too,
-	// for clusters whose runtime does not mirror.
+	// KindRewrite rules (--registry-overrides) replace the source in results too, for
+	// clusters whose container runtime applies no mirrors.
 	KindRewrite
 )
 
@@ -61,25 +61,24 @@ type Rule struct {
 	// NeverContactSource is mirrorSourcePolicy: NeverContactSource, or blocked in
 	// registries.conf.
 	NeverContactSource bool
-	// ConfTable marks a [[registry]] table of registries.conf: its order is kept as
-	// written instead of being merged topologically, and it exists as an entry
-	// even without mirrors. For several tables of one source see [NewRules].
+	// ConfTable marks a [[registry]] table of registries.conf. Its mirrors keep the order
+	// in which they are written, and it counts even without mirrors. For several tables
+	// of one source see [NewRules].
 	ConfTable bool
 	// DropIn marks a table of a drop-in (registries.conf.d): it replaces the whole table
 	// of its source, after API objects have edited those of registries.conf and
 	// whatever is nested has inherited. ConfTable only.
 	DropIn bool
-	// Location is where Source itself is pulled from where that is another place
-	// (location beside prefix in registries.conf); "" is Source. For a wildcard ""
-	// is the reference itself, and a Location that repeats the wildcard is kept,
-	// since nodes cannot pull from there. ConfTable only.
+	// Location is another place that the source itself is pulled from (location beside
+	// prefix in registries.conf); "" if there is none. A Location that repeats a wildcard
+	// is kept, since nodes cannot pull from there. ConfTable only.
 	Location string
-	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are
-	// PullDigest, and nodes refuse to add a mirror with a restriction of its own,
-	// as API objects do. ConfTable only.
+	// DigestOnly is mirror-by-digest-only of the table: all its mirrors are PullDigest.
+	// Nodes refuse to add the mirrors of API objects to it, because those have a
+	// restriction of their own. ConfTable only.
 	DigestOnly bool
-	// Insecure is that of the source's own endpoint. ConfTable only; scopes in
-	// Policy.Insecure do it for the rest.
+	// Insecure says that the source itself is insecure. ConfTable only; for other rules
+	// the scopes in Policy.Insecure say so.
 	Insecure bool
 	// Origin points at the entry: "imagedigestmirrorset/idms-release-0#2",
 	// "file:policies.yaml:14". It appears in explanations, warnings and errors.
@@ -102,8 +101,8 @@ type Mirror struct {
 type Scope struct {
 	Name   string // "quay.io", "quay.io/openshift-release-dev", "*.redhat.io"
 	Origin string // as [Rule.Origin]
-	// FromExport marks a scope of [Rules.Policy]: the exported rules know already what it
-	// calls insecure, and it has its table among them.
+	// FromExport marks a scope of [Rules.Policy]. The exported rules include its table and
+	// what it makes insecure.
 	FromExport bool
 }
 
@@ -149,8 +148,8 @@ const (
 	WarnSeveralClusters   = "several-clusters"      // policies of several clusters are merged, which no cluster has
 )
 
-// IsGeneral reports whether w is to be shown whatever image is asked about: it
-// concerns every image, or, as a scope that matches none, no image.
+// IsGeneral reports whether w is to be shown whatever image is asked about. Such a
+// warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
 	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters:
@@ -159,8 +158,8 @@ func (w Warning) IsGeneral() bool {
 	return false
 }
 
-// InvalidPolicyError says that a policy cannot become right by waiting: it has
-// to be edited. Rules already in force stay so.
+// InvalidPolicyError says that a policy is wrong and has to be edited: waiting does not
+// help. Rules that are in force stay in force.
 type InvalidPolicyError struct {
 	Origin string // file, object and entry
 	Err    error  // what is wrong and what to do

@@ -29,9 +29,10 @@ func (e *RewriteError) Error() string {
 // Unwrap returns the cause.
 func (e *RewriteError) Unwrap() error { return e.Err }
 
-// Candidates returns those of Resolve without the explanation: the hot path. The slice is
-// the caller's; it is empty where policy blocks every endpoint. At most two
-// allocations. Errors are Resolve's.
+// Candidates returns the references at which ref may be read, in the order in which
+// they are tried: the Candidates of [Rules.Resolve], without what explains them. It is
+// the fast way, with at most two allocations. The slice is the caller's. It is empty if
+// policy blocks every candidate. Errors are those of Resolve.
 func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	if ref.IsZero() {
 		return nil, ErrNoImage
@@ -152,9 +153,10 @@ func (r *Rules) rewriteError(ref imageref.Ref, at uint32, b imageref.Base, k end
 	return &RewriteError{Image: ref.Normalize(), Source: c.prefix, Location: b.String(), Origins: origins, Err: err}
 }
 
-// Resolve returns where ref may be pulled from, and why. A mirror that ref cannot be
-// put onto is a [*RewriteError], even if other endpoints are sound. The zero Ref is
-// [ErrNoImage].
+// Resolve returns where ref may be pulled from, which source applies, and what policy
+// refuses. [Rules.Explain] also returns the entries that say so. If one mirror makes no
+// valid reference of ref, the error is a [*RewriteError], even if other candidates are
+// sound. The error for the zero Ref is ErrNoImage.
 func (r *Rules) Resolve(ref imageref.Ref) (Resolution, error) {
 	if ref.IsZero() {
 		return Resolution{}, ErrNoImage

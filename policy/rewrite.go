@@ -99,9 +99,9 @@ func (w rewrites) apply(ref imageref.Ref) (imageref.Ref, *rewrite, error) {
 	return out, r, nil
 }
 
-// Rewrite applies the Rewrite rules to ref, once: the rule with the longest
-// source. Where the result is no reference ref is returned as it is; Resolve and
-// Candidates say why.
+// Rewrite returns ref as the Rewrite rules change it. The rule with the longest source
+// is applied, once. If the result is no reference, Rewrite returns ref as it is; the
+// error of Resolve and Candidates says why.
 func (r *Rules) Rewrite(ref imageref.Ref) imageref.Ref {
 	out, _, _ := r.orNone().rewrites.apply(ref)
 	return out

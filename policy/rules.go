@@ -25,8 +25,8 @@ type RulesConfig struct {
 // all methods may be called on one value from many goroutines.
 //
 // The zero Rules are those of no policies: every reference is its own and only
-// candidate. The methods take a nil *Rules for that too; to a chain, though, nil
-// says that the policies have not been read yet.
+// candidate. The methods treat a nil *Rules the same way. In package chain nil means
+// something else: that the policies have not been read yet.
 type Rules struct {
 	version      string
 	index        *index
@@ -40,45 +40,45 @@ type Rules struct {
 	warnings     []Warning
 }
 
-// Candidate is an endpoint that an image may be pulled from.
+// Candidate is a reference at which an image may be read, with what the policies say of
+// it.
 type Candidate struct {
 	Ref      imageref.Ref // the image there
 	Mirror   bool         // false for the source itself
 	Insecure bool         // plain HTTP or any certificate will do
-	// InsecureBy is what makes it insecure: an insecure scope, or the location itself
-	// with the table of registries.conf that says so. Only Resolve and Explain find it:
-	// nil in the answers of Candidates, and where Insecure is false.
+	// InsecureBy names the insecure scope, or the location itself and the table of
+	// registries.conf that calls it insecure. It is nil if Insecure is false, and always
+	// in the answers of Candidates: only Resolve and Explain set it.
 	InsecureBy *Scope
-	// Origins are the entries that named it: none for the source, except where a
-	// table's location or a Rewrite rule puts another place there. Shared: do not
-	// modify.
+	// Origins are the entries that named it. The source has none, unless the location of
+	// a table or a Rewrite rule puts another place there. Shared: do not modify.
 	Origins []string
 }
 
 // Resolution is what the rules say about one reference.
 type Resolution struct {
 	Normalized imageref.Ref // what was looked up, as [imageref.Ref.Normalize] has it
-	// Source is the policy source that won, "" if none matched.
+	// Source is the source that applies, "" if none matches.
 	Source string
 	// Candidates in the order they are tried. The source may stand in the middle
 	// or be absent.
 	Candidates []Candidate
-	// Refused are endpoints that would have been candidates and that policy blocks.
+	// Refused are references that would be candidates if policy did not block them.
 	Refused []Refusal
-	// Losing are sources that match too and are less specific, longest first. Two
-	// things of theirs reach Source all the same: mirrors that it inherits, and what
-	// they call insecure or blocked.
+	// Losing are the other sources that match, longest first. They do not apply, with two
+	// exceptions: Source may inherit mirrors from one of them, and scopes that are
+	// insecure or blocked reach into Source.
 	Losing []string
-	// Inherited is the source whose mirrors are those of Source, moved down to it,
-	// because nodes give an entry without mirrors those of an enclosing one; "" for
-	// mirrors of its own, or none. Insecure and blocked scopes make such entries.
+	// Inherited is the source that Source has its mirrors from; "" if it has mirrors of
+	// its own, or none. Nodes give an entry without mirrors those of an enclosing one,
+	// moved down to it. Insecure and blocked scopes make such entries.
 	Inherited string
 	// InsecureScopes and BlockedScopes are those that Source lies in, itself among
 	// them, longest first, wildcards last.
 	InsecureScopes, BlockedScopes []Scope
 }
 
-// Refusal is an endpoint that policy blocks.
+// Refusal is a reference that would be a candidate if policy did not block it.
 type Refusal struct {
 	Ref    imageref.Ref // the image there
 	Mirror bool         // false for the source itself
@@ -86,16 +86,17 @@ type Refusal struct {
 	Origin string       // where that scope comes from
 }
 
-// NewRules merges policies. It fails with an [*InvalidPolicyError] that names the
-// entry for what no node would load; in strict mode also for what the
-// machine-config operator refuses to render. Several such errors are joined.
+// NewRules merges policies. It fails for what no node would load, and in strict mode
+// also for what the machine-config operator refuses to render. The error is an
+// [*InvalidPolicyError] that names the entry; several of them are joined.
 //
-// The order of policies matters only where tables of registries.conf share a
-// prefix: the first one counts, with its mirrors, its location and whether it is
-// insecure, and the others are dropped with a warning (WarnDuplicateTable). Only a
-// NeverContactSource (blocked) of theirs stays in force, so that no order of
-// sources makes a forbidden one reachable. No node has several registries.conf;
-// the drop-ins of one are merged by who reads them.
+// The order of policies matters only where tables of registries.conf share a prefix.
+// The first table counts, with its mirrors, its location and whether it is insecure.
+// The others are dropped with a warning (WarnDuplicateTable), but their
+// NeverContactSource (blocked) stays in force: no order of policies makes a forbidden
+// source reachable. On a node there is only one registries.conf, so nodes have no rule
+// for this. The drop-ins of one registries.conf are merged by the [OverrideSource] that
+// reads them.
 func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	s := sortRules(policies)
 	if cfg.Strict {
@@ -144,7 +145,7 @@ func uniqueNames(scopes []Scope) []Scope {
 	return out
 }
 
-// Version returns a hash of what matters to lookups: the same rules have the same
+// Version returns a hash of all that lookups depend on. The same rules have the same
 // version in any process, whatever objects and files they come from.
 func (r *Rules) Version() string { return r.orNone().version }
 

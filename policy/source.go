@@ -2,18 +2,18 @@ package policy
 
 import "context"
 
-// OverrideSource is one place that says what the mirror policies are.
-// Implementations are safe for concurrent use.
+// OverrideSource is one place that states mirror policies: a file, a cluster, a
+// variable. Implementations are safe for concurrent use.
 type OverrideSource interface {
-	// Name is the source as a person would point at it: "file:policies.yaml".
+	// Name returns the name by which a person would point at it: "file:policies.yaml".
 	Name() string
-	// Load returns the complete set of what the source says now, never a delta.
-	// What waiting cannot mend is an [*InvalidPolicyError]; any other error
-	// means that the source is away.
+	// Load returns the complete set of what it states now, never a delta. The error is
+	// an [*InvalidPolicyError] if waiting cannot mend it. Any other error means that it
+	// cannot be reached now.
 	Load(ctx context.Context) (Policy, error)
 }
 
-// Watcher is a source that can also tell when to Load again.
+// Watcher is an OverrideSource that can also tell when to Load again.
 type Watcher interface {
 	OverrideSource
 	// Watch calls changed, from one goroutine at a time, whenever Load may

@@ -38,6 +38,9 @@ type Opened interface {
 	// Named returns the digest that the reference itself names: that of the index
 	// where there is one, else Digest. It is the known digest of a later Open.
 	Named() string
+	// IndexPlatforms returns what that index has entries for; nil where there is none.
+	// [Release.IndexPlatforms] of the release is the same.
+	IndexPlatforms() []Platform
 	// Release reads the rest.
 	Release(ctx context.Context) (*Release, error)
 }
@@ -56,11 +59,11 @@ type Restorer interface {
 	Restore(ctx context.Context, req Request, digest string, platform Platform) (*Release, error)
 }
 
-// As is for authors of layers. It returns p as a T, an optional capability such as
-// [Opener] or [Restorer]. The error says which type lacks it.
+// As returns p as a T, an optional capability such as [Opener] or [Restorer]. It
+// is for authors of layers. The error says which type lacks the capability.
 //
-// A wrapper with a method Unwrap() ReleaseProvider, such as one that embeds [Forward],
-// has a capability only if the provider it wraps has it too.
+// A wrapper with a method Unwrap() ReleaseProvider, such as one that embeds
+// [Forward], has a capability only if the provider that it wraps has it too.
 func As[T any](p ReleaseProvider) (T, error) {
 	t, ok := p.(T)
 	for inner := p; ok; {

@@ -146,7 +146,7 @@ func newContent(d ReleaseData, like *content) (*content, error) {
 	return c, nil
 }
 
-// find is the place of the component of that name.
+// find returns the place of the component of that name.
 func (c *content) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(c.components, name, func(c component, name string) int {
 		return strings.Compare(c.name, name)

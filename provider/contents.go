@@ -11,8 +11,8 @@ import (
 // a release or an image: signatures, other artifacts, the platforms of an index. Its
 // contract on concurrency, contexts and errors is that of [ReleaseProvider].
 type ContentProvider interface {
-	// Content reads what req.Image names, an index itself where that is one:
-	// req.Platform does not matter.
+	// Content reads what req.Image names. If that is an index, it is the index itself,
+	// and req.Platform does not matter.
 	Content(ctx context.Context, req Request) (Content, error)
 }
 
@@ -34,12 +34,14 @@ type Content interface {
 	// Platforms returns the entries of an index, in its order; nil for a manifest of one
 	// platform. The zero Platform is one that the index does not state.
 	Platforms() []PlatformDigest
-	// PulledFrom returns where the manifest came from, and where blobs are read.
+	// PulledFrom returns the reference that the manifest was read at. Blobs are read
+	// there too.
 	PulledFrom() imageref.Ref
 	// Blob reads a blob of size bytes from an offset on. A connection that breaks is
-	// resumed. With offset 0 the reader's last error is that of class [ClassDigest] unless
-	// the bytes have the digest, so they mean nothing before io.EOF. What is read from
-	// another offset is for the caller to verify, together with what was read before.
+	// resumed. With offset 0 the reader verifies the digest, and its last error is of
+	// class [ClassDigest] if the bytes are others: do not trust them before io.EOF.
+	// With another offset the caller has to verify them, together with what was read
+	// before.
 	Blob(ctx context.Context, digest string, size, offset int64) (io.ReadCloser, error)
 }
 
@@ -49,9 +51,10 @@ type PlatformDigest struct {
 	Digest   string   // the digest of the manifest, "sha256:..."
 }
 
-// Choose returns the index of the entry for p, -1 for none. Operating system, architecture
-// and variant are compared, each on its own. Without a variant in p, an entry without one
-// comes before the first that has one, as oc's filter by os/arch takes it.
+// Choose returns the index of the entry for p; -1 if there is none. Operating
+// system, architecture and variant are compared, each on its own. If p has no
+// variant, an entry without one comes before the first that has one, as oc's
+// filter by os/arch takes it.
 func (p Platform) Choose(entries []PlatformDigest) int {
 	p = p.OrDefault()
 	best := -1
@@ -73,8 +76,8 @@ func (p Platform) Choose(entries []PlatformDigest) int {
 	return best
 }
 
-// variant is normalized: arm64 is v8 and has been nothing else (OCI image-index.md,
-// "Platform Variants").
+// variant returns the variant, normalized: arm64 means v8, and nothing else (OCI
+// image-index.md, "Platform Variants").
 func (p Platform) variant() string {
 	if p.Architecture == "arm64" && p.Variant == "v8" {
 		return ""

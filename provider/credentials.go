@@ -18,12 +18,12 @@ const redacted = "REDACTED"
 
 // Credential is one entry of a pull secret. However it is printed, it prints as
 // REDACTED. It is comparable and immutable.
-//
-// In an unexported field of another struct package fmt prints it without asking
-// it. A handle shows an address there, and still compares by what it stands for;
-// two of them, because a wrong verb ("%s") has fmt follow the first.
 type Credential struct{ box unique.Handle[box] }
 
+// box hides a secret from package fmt, which prints a Credential in an unexported
+// field of another struct without calling its methods. A handle shows an address
+// there, and still compares by what it stands for. There are two handles, because
+// with a wrong verb ("%s") fmt follows the first.
 type box struct{ secret unique.Handle[secret] }
 
 type secret struct {
@@ -50,13 +50,14 @@ func NewCredential(username, password string) Credential {
 	return newCredential(secret{username: username, password: password})
 }
 
-// NewIdentityToken makes a credential of an OAuth2 refresh token, traded for a bearer token at the
-// registry's realm.
+// NewIdentityToken makes a credential of an OAuth2 refresh token. It is traded
+// for a bearer token at the registry's realm.
 func NewIdentityToken(token string) Credential {
 	return newCredential(secret{identityToken: token})
 }
 
-// NewRegistryToken makes a credential of a bearer token, sent to the registry as it is.
+// NewRegistryToken makes a credential of a bearer token. It is sent to the
+// registry as it is.
 func NewRegistryToken(token string) Credential {
 	return newCredential(secret{registryToken: token})
 }
@@ -76,9 +77,9 @@ func (c Credential) IdentityToken() string { return c.open().identityToken }
 // RegistryToken returns a bearer token for the registry itself, or "".
 func (c Credential) RegistryToken() string { return c.open().registryToken }
 
-// ID identifies the secret: two credentials have the same ID if they are the same; it is "" for the zero
-// Credential. It is for keys in memory: do not log or store it, since a weak
-// password could be guessed from it.
+// ID returns a text that identifies the secret: two credentials have the same ID
+// if they are the same. It is "" for the zero Credential. It is for keys in
+// memory: do not log or store it, since a weak password could be guessed from it.
 func (c Credential) ID() string {
 	if c.IsZero() {
 		return ""
@@ -104,12 +105,11 @@ type credentialSet struct {
 	id       string
 }
 
-// NewCredentials builds a set from entries keyed like those of a docker config:
+// NewCredentials makes Credentials of entries with keys like those of a docker config:
 // "registry[:port][/path]", or a URL, which stands for its whole host, as for nodes
-// (containers-auth.json(5)). Two keys that come to the same with different
-// credentials are an error, as is a key that is not of that form: one with white
-// space, a user or a query, for example, or a wildcard, which Kubernetes knows and
-// nodes do not.
+// (containers-auth.json(5)). Two keys that mean the same and have different credentials
+// are an error. So is a key of another form, for example with white space, a user, a
+// query, or a wildcard: Kubernetes knows wildcards, and nodes do not.
 func NewCredentials(entries map[string]Credential) (Credentials, error) {
 	set := make(map[string]Credential, len(entries))
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
@@ -150,8 +150,8 @@ func credentialsOf(entries map[string]Credential, unusable map[string]string, wa
 // IsZero reports whether c holds no entry.
 func (c Credentials) IsZero() bool { return c.set == nil || len(c.set.entries) == 0 }
 
-// Warnings name the entries of a pull secret that were left out, and say why. They hold
-// nothing secret.
+// Warnings returns a text for each entry of a pull secret that was left out. It
+// names the entry and says why. It holds nothing secret.
 func (c Credentials) Warnings() []string {
 	if c.set == nil {
 		return nil
@@ -159,15 +159,16 @@ func (c Credentials) Warnings() []string {
 	return slices.Clone(c.set.warnings)
 }
 
-// Unusable says what is wrong with the entry for ref, where it was left out; "" where
-// there is a good one, or none.
+// Unusable returns what is wrong with the entry for ref, if that entry was left
+// out. It returns "" if there is a good entry, or none.
 func (c Credentials) Unusable(ref imageref.Ref) string {
 	_, _, why := c.match(ref)
 	return why
 }
 
-// ID identifies the set: two sets have the same ID if their entries are the same; it is "" for none.
-// See [Credential.ID] on what not to do with it.
+// ID returns a text that identifies the set: two sets have the same ID if their
+// entries are the same. It is "" for an empty set. Do not log or store it, see
+// [Credential.ID].
 func (c Credentials) ID() string {
 	if c.set == nil {
 		return ""
@@ -175,16 +176,17 @@ func (c Credentials) ID() string {
 	return c.set.id
 }
 
-// For returns the entry for the registry and repository of ref: of those whose key is
-// ref's name or whole leading components of it, the longest. A port is part of
-// the host; an entry for a host is none for its ports.
+// For returns the entry for the registry and repository of ref. An entry applies
+// if its key is the name of ref, or whole leading components of it; the longest
+// key counts. A port is part of the host: an entry for a host does not apply to
+// the host with a port.
 func (c Credentials) For(ref imageref.Ref) (Credential, bool) {
 	_, cred, ok := c.Match(ref)
 	return cred, ok
 }
 
-// Match is like For, and also returns the key of the entry, "registry[:port][/path]", for telling
-// a person which one it is.
+// Match returns what [Credentials.For] returns, and the key of the entry,
+// "registry[:port][/path]", so that a person can be told which one it is.
 func (c Credentials) Match(ref imageref.Ref) (key string, cred Credential, ok bool) {
 	key, cred, _ = c.match(ref)
 	return key, cred, key != ""

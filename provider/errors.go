@@ -77,7 +77,7 @@ var classes = [...]struct {
 	ClassInvalid:      {"invalid", ErrInvalidRequest},
 }
 
-// String is a short stable word, fit for a metric's label.
+// String returns a short word that stays the same, fit for the label of a metric.
 func (c Class) String() string {
 	if int(c) < len(classes) {
 		return classes[c].name
@@ -85,20 +85,20 @@ func (c Class) String() string {
 	return classes[ClassUnknown].name
 }
 
-// Error is what went wrong with one endpoint. It holds nothing secret: no
+// Error says what went wrong with one endpoint. It holds nothing secret: no
 // credential, no header, no query.
 type Error struct {
 	// Op is what was being done: "reading the manifest", "fetching the token".
 	Op string
-	// Ref is the physical reference, the mirror's where a mirror was asked.
+	// Ref is the candidate that was asked: the reference at the mirror, or at the source.
 	Ref   imageref.Ref
 	Class Class
 	// Status is the HTTP status, 0 where there was none.
 	Status int
 	// RetryAfter is how long the server asked us to wait, 0 if it did not.
 	RetryAfter time.Duration
-	// Elsewhere says that it went wrong with another host than Ref's, to which that
-	// one had led: a redirect's target, a token realm. It says nothing of Ref's own. Of
+	// Elsewhere says that it went wrong with another host, to which the host of Ref had
+	// led: the target of a redirect, or a token realm. The host of Ref may be well. With
 	// [ClassForbidden] it says that Ref was asked, and led to what policy blocks.
 	Elsewhere bool
 	Err       error // the cause; nil where Class and Status say it all
@@ -128,22 +128,22 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is matches the sentinel of e's class.
+// Is reports whether target is the sentinel of the class of e.
 func (e *Error) Is(target error) bool {
 	return int(e.Class) < len(classes) && classes[e.Class].sentinel != nil && target == classes[e.Class].sentinel
 }
 
-// ClassOf is the class of err: that of the outermost error in its tree which has
-// one, be it an [*Error] or an error with a method
+// ClassOf returns the class of err. It is the class of the outermost error in its
+// tree that has one: an [*Error], or an error that sums several up and has a
+// method
 //
 //	Class() provider.Class
 //
-// for those that sum several up. Where errors are beside each other the first
-// counts. A bare context error is [ClassCanceled] or [ClassTimeout]; anything else
-// is [ClassUnknown].
+// Of errors beside each other the first counts. A bare context error is
+// [ClassCanceled] or [ClassTimeout]. Anything else is [ClassUnknown].
 func ClassOf(err error) Class {
 	if c, ok := classOf(err); ok {
 		return c

@@ -86,7 +86,7 @@ func (p *packer) pack(r imageref.Ref) packed {
 	return packed{base, digest}
 }
 
-// digest is r's, if that and the repository are all there is to r.
+// digest returns the digest of r, if r is only a repository and a digest.
 func (p *packer) digest(r imageref.Ref) (*sha256sum, bool) {
 	text, ok := strings.CutPrefix(r.Digest(), sha256Prefix)
 	if !ok || r.Tag() != "" || len(text) != 2*len(sha256sum{}) {

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// CheckPatterns is nil, or says which of the patterns of [Image].Files is none: an
-// [*Error] of [ClassInvalid] that matches [path.ErrBadPattern]. Implementations of
-// Image call it before they ask anybody.
+// CheckPatterns returns an error if one of the patterns of [Image].Files is
+// malformed: an [*Error] of [ClassInvalid] that matches [path.ErrBadPattern].
+// Implementations of Image call it before they ask a registry.
 //
-// A pattern is what [path.Match] reads, component by component, and like a name
-// for [io/fs] in every other way: UTF-8, components between single slashes, no
+// A pattern is what [path.Match] reads, component by component. In every other
+// way it is like a name for [io/fs]: UTF-8, components between single slashes, no
 // slash at the beginning or end, no component "." or "..".
 func CheckPatterns(patterns ...string) error {
 	for _, p := range patterns {

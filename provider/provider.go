@@ -37,19 +37,21 @@ func (f ImageFunc) Image(ctx context.Context, req Request) (Image, error) { retu
 // Image is one image, its manifest read and verified, the rest read when asked.
 // It is safe for concurrent use.
 type Image interface {
-	// Digest is that of the manifest that was read, "sha256:...": of the
-	// platform's manifest where an index was asked for.
+	// Digest returns the digest of the manifest that was read, "sha256:...". If
+	// an index was asked for, that is the manifest of the platform.
 	Digest() string
-	// PulledFrom is where the manifest came from, and where the rest is read.
+	// PulledFrom returns the reference that the manifest was read at. The rest is
+	// read there too.
 	PulledFrom() imageref.Ref
-	// Config is the image's config blob, verified. Labels are inside it.
+	// Config returns the config blob of the image, verified. Labels are inside
+	// it.
 	Config(ctx context.Context) ([]byte, error)
-	// Files are the files that match any of the patterns, as a container would
-	// see them: upper layers win, whiteouts delete, links are followed inside
-	// the image. Patterns are those of [path.Match] on slash-separated names
-	// without a leading slash, and "dir/**" is everything below dir. Each layer
-	// is verified before a byte of it is handed out. What is no pattern is an
-	// error before anything is read, see [CheckPatterns].
+	// Files returns the files that match any of the patterns, as a container
+	// would see them: upper layers win, whiteouts delete, links are followed
+	// inside the image. Patterns are those of [path.Match] on slash-separated
+	// names without a leading slash, and "dir/**" is everything below dir. Each
+	// layer is verified before a byte of it is handed out. A malformed pattern is
+	// an error before anything is read, see [CheckPatterns].
 	Files(ctx context.Context, patterns ...string) (fs.FS, error)
 	// Extract writes the files that Files would have into dir, under the same names and
 	// with their permissions, and holds none of them in memory. Each layer is read once,
@@ -65,9 +67,9 @@ type Image interface {
 // concurrency, contexts and errors is that of [ReleaseProvider]; an error of class
 // [ClassNotFound] says that the registry has no such image.
 type HeadProvider interface {
-	// Head is the digest of what req.Image names, an index itself where that is one:
-	// req.Platform does not matter. It asks for the manifest, and not for what that
-	// names: that a registry has lost a layer shows when the image is read.
+	// Head returns the digest of what req.Image names. If that is an index, it is
+	// the digest of the index, and req.Platform does not matter. Head asks for
+	// the manifest alone: it does not see that a registry has lost a layer.
 	Head(ctx context.Context, req Request) (digest string, err error)
 }
 

@@ -12,18 +12,18 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// ParseCredentials reads a .dockerconfigjson: the "auths" of a docker
-// config.json or a containers auth.json. What is no JSON object of that form is an error.
+// ParseCredentials reads a .dockerconfigjson: the "auths" of a docker config.json or a
+// containers auth.json. Anything but a JSON object of that form is an error.
 //
-// An entry that cannot be used is left out and named in [Credentials.Warnings]: one
-// whose key names no registry, or whose content is no credential. It concerns its own
-// registry alone, and no other one's images need to wait until it is mended. Of several
-// entries for one registry that counts which is written as references are; another one
-// that differs is named. No text quotes the content of an entry.
+// An entry that cannot be used is left out, and [Credentials.Warnings] names it: its
+// key names no registry, or its content is no credential. Images of other registries
+// are not affected. If there are several entries for one registry, the one whose key is
+// written as in references counts, and a warning names any other that differs. No text
+// quotes the content of an entry.
 //
-// No program is run: "credsStore" and "credHelpers" are not looked at, and an entry
-// without content, behind which one of them stands, counts as none. Who wants them
-// runs them, and gives what they say to [NewCredentials].
+// No program is run: "credsStore" and "credHelpers" are not read, and an entry without
+// content, for which a credential helper is meant, is ignored. A caller that wants
+// credential helpers runs them, and passes their answers to [NewCredentials].
 func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
 	var config struct {
 		Auths map[string]json.RawMessage `json:"auths"`

@@ -36,26 +36,27 @@ type Answer struct {
 	IndexPlatforms []Platform // that this index has entries for; not modified after it is handed over
 }
 
-// Attempt is one endpoint that was asked.
+// Attempt is one request for the image to one candidate.
 type Attempt struct {
-	Ref  imageref.Ref  // the endpoint, with the image as it was asked for there
+	Ref  imageref.Ref  // the candidate
 	Err  error         // nil for the one that answered
 	Took time.Duration // until it answered or failed
 }
 
-// Component is one image of a release. Look up Canonical, hand on Image: who reads
-// the image asks an [ImageProvider] for Canonical, which the rules are applied to on
-// the way; Image has been through the Rewrite rules already, and they would be
-// applied to it a second time.
+// Component is one image of a release. Look Canonical up, and hand Image on. The
+// rules are applied to Canonical when an [ImageProvider] is asked for it. Image
+// has been through the Rewrite rules already; if it were looked up, they would be
+// applied a second time.
 type Component struct {
 	Name string // as image-references has it: "machine-config-operator"
-	// Image is what may be handed on, to a pod for one: Canonical, or what Rewrite
+	// Image is the reference to hand on, for example to a pod: Canonical, or what Rewrite
 	// rules make of it.
 	Image imageref.Ref
 	// Canonical is the reference as the release states it, and the one to look up.
 	Canonical imageref.Ref
-	// PullFrom are the addresses, in order, that a process without a container
-	// runtime pulls the image from. Only live translation fills it in.
+	// PullFrom are the candidates, in order, for a process that pulls the image without a
+	// container runtime. Only live translation fills it in (TranslateConfig.Live of
+	// package chain).
 	PullFrom []imageref.Ref
 	// Annotations are those of the tag in image-references.
 	Annotations map[string]string
@@ -63,7 +64,8 @@ type Component struct {
 
 // Metadata is what release-metadata says beside the version.
 type Metadata struct {
-	// Previous and Next are versions that update to this one, and from it.
+	// Previous are versions that can be updated to this one. Next are versions that this
+	// one can be updated to.
 	Previous, Next []string
 	// URL is where the release notes or errata are, "" if not stated.
 	URL string
@@ -99,7 +101,7 @@ func NewRelease(data ReleaseData) (*Release, error) {
 	return newRelease(data, nil)
 }
 
-// newRelease is NewRelease, sharing with like what is the same.
+// newRelease does what NewRelease does. What is the same in like is shared with it.
 func newRelease(data ReleaseData, like *content) (*Release, error) {
 	c, err := newContent(data, like)
 	if err != nil {
@@ -118,25 +120,26 @@ func servedOf(d ReleaseData) Answer {
 	}
 }
 
-// Image is what was asked for.
+// Image returns the reference that was asked for.
 func (r *Release) Image() imageref.Ref { return r.served.Image }
 
-// PulledFrom is where the release came from: a mirror, or Image.
+// PulledFrom returns the reference that the release was read at: at a mirror, or
+// Image.
 func (r *Release) PulledFrom() imageref.Ref { return r.served.PulledFrom }
 
-// Stale reports that the release was served from a cache because no candidate
-// answered.
+// Stale reports whether the release is an old answer of a cache, served because
+// no candidate answered.
 func (r *Release) Stale() bool { return r.served.Stale }
 
-// Attempts are the endpoints asked for this lookup, in the order tried; none
-// where a cache answered.
+// Attempts returns the attempts of this lookup, in order. A fresh answer of a
+// cache has none. A stale one has those that failed.
 func (r *Release) Attempts() iter.Seq[Attempt] { return slices.Values(r.served.Attempts) }
 
-// Answer is the part of r that belongs to its request. Its Attempts are not to
-// be modified.
+// Answer returns the part of r that belongs to its request. Do not modify its
+// Attempts.
 func (r *Release) Answer() Answer { return r.served }
 
-// held is r's content, to read.
+// held returns r's content, to read.
 func (r *Release) held() *content {
 	if r.content == nil {
 		return new(content)
@@ -144,23 +147,24 @@ func (r *Release) held() *content {
 	return r.content
 }
 
-// WithAnswer is r's content as the answer to another request. It costs one small
-// allocation, whatever the release's size.
+// WithAnswer returns r's content as the answer to another request. It costs one
+// small allocation, whatever the size of the release.
 func (r *Release) WithAnswer(s Answer) *Release {
 	s.Attempts = slices.Clip(s.Attempts)
 	return &Release{content: r.content, served: s}
 }
 
-// Version is the release's version, "4.17.3".
+// Version returns the version of the release, "4.17.3".
 func (r *Release) Version() string { return r.held().version }
 
-// Digest is that of the manifest that was read, "sha256:...".
+// Digest returns the digest of the manifest that was read, "sha256:...".
 func (r *Release) Digest() string { return r.held().digest }
 
-// Created is when the release was put together, from image-references.
+// Created returns when the release was put together, from image-references.
 func (r *Release) Created() time.Time { return r.held().created }
 
-// Platform is the one chosen from an index, zero where there was none.
+// Platform returns the platform that was chosen from an index; zero if there was
+// no index.
 func (r *Release) Platform() Platform { return r.held().platform }
 
 // IndexDigest returns the digest of the index that Image names, and that the manifest
@@ -172,7 +176,7 @@ func (r *Release) IndexDigest() string { return r.served.IndexDigest }
 // where the index has not been read: for a release that was restored from disk.
 func (r *Release) IndexPlatforms() []Platform { return slices.Clone(r.served.IndexPlatforms) }
 
-// Component is the component of that name.
+// Component returns the component of that name, and false if there is none.
 func (r *Release) Component(name string) (Component, bool) {
 	i, ok := r.held().find(name)
 	if !ok {
@@ -181,7 +185,7 @@ func (r *Release) Component(name string) (Component, bool) {
 	return r.held().components[i].export(), true
 }
 
-// Components are all of them, sorted by name.
+// Components returns all components, sorted by name.
 func (r *Release) Components() iter.Seq[Component] {
 	return func(yield func(Component) bool) {
 		c := r.held()
@@ -193,15 +197,15 @@ func (r *Release) Components() iter.Seq[Component] {
 	}
 }
 
-// ComponentVersions are the versions that components say they have:
-// "kubernetes", "machine-os" and so on.
+// ComponentVersions returns the versions that components state: "kubernetes",
+// "machine-os" and so on.
 func (r *Release) ComponentVersions() map[string]string { return r.held().versions.toMap() }
 
-// Metadata is what release-metadata says, zero if the release has none.
+// Metadata returns what release-metadata states; zero if the release has none.
 func (r *Release) Metadata() Metadata { return r.held().metadata.clone() }
 
-// BootImages is the installer's coreos-bootimages ConfigMap as it is in the
-// release, nil if there is none. Package provider/bootimages reads it.
+// BootImages returns the installer's coreos-bootimages ConfigMap as it is in the
+// release; nil if there is none. Package provider/bootimages reads it.
 func (r *Release) BootImages() []byte {
 	c := r.held()
 	if c.bootImages == "" {
@@ -210,10 +214,10 @@ func (r *Release) BootImages() []byte {
 	return []byte(c.bootImages)
 }
 
-// With is a changed copy of r; r stays as it is. The function gets data of its
-// own to change. What is the same afterwards is shared. For a change that many
-// lookups repeat, see [Release.Derive]. It panics where the change leaves no
-// valid release.
+// With returns a changed copy of r. r stays as it is. change gets data of its
+// own; what is the same afterwards is shared. For a change that many lookups
+// repeat, see [Release.Derive]. With panics if the change leaves no valid
+// release.
 func (r *Release) With(change func(*ReleaseData)) *Release {
 	d := r.data()
 	change(&d)
@@ -224,12 +228,12 @@ func (r *Release) With(change func(*ReleaseData)) *Release {
 	return n
 }
 
-// Derive is With for a change of the content that depends on key alone: it is
-// worked out once per content and key, and remembered with the content. Only the
-// latest few keys are kept, enough for a layer or two while rule versions
-// alternate. What change makes of Image, PulledFrom, Attempts and Stale is
-// ignored, and so is what it makes of the index: they stay r's. Keys must be comparable; let a layer use a type of its
-// own.
+// Derive returns a changed copy of r, like [Release.With], for a change of the
+// content that depends on key alone. The change is made once per content and key,
+// and remembered with the content. Only the latest few keys are kept, enough for
+// a layer or two while rule versions alternate. Changes of Image, PulledFrom,
+// Attempts, Stale and the index are ignored: they stay as they are in r. Keys
+// must be comparable. Each layer should use a type of its own for them.
 func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 	if r.content == nil { // nothing to remember it with
 		return &Release{content: r.With(change).content, served: r.served}
@@ -241,7 +245,7 @@ func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 	return &Release{content: c, served: r.served}
 }
 
-// data is r in the open, sharing nothing mutable with it.
+// data returns r in the open, sharing nothing mutable with it.
 func (r *Release) data() ReleaseData {
 	d := ReleaseData{
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,

@@ -22,20 +22,21 @@ type Request struct {
 	// Rules is the snapshot every layer of this lookup uses. The chain pins it
 	// at the start; one already set wins, so that nested chains agree.
 	Rules *policy.Rules
-	// Insecure allows plain HTTP and an unverified certificate for this
-	// endpoint. Layer Mirrors of package chain, and its Images, set it for each
-	// candidate from [policy.Candidate].Insecure, that is from policy, whatever the caller
-	// said; who asks a base provider without them sets it as policy says.
+	// Insecure allows plain HTTP and an unverified certificate for this request.
+	// Mirrors and Images of package chain set it for each candidate, from
+	// [policy.Candidate].Insecure, whatever the caller said. A caller that asks a base
+	// provider without them sets it as policy says.
 	Insecure bool
-	// Last says that nobody else is left to be asked: the limits of the base provider
-	// that choose between mirrors do not apply then, and the request has as long as its
-	// context. Layer Mirrors sets it; a context without a deadline keeps the limits.
+	// Last says that no other candidate is left. Then the limits of the base provider
+	// that choose between mirrors do not apply, and the request may take until the
+	// deadline of its context. Without a deadline the limits stay. Mirrors of package
+	// chain sets it.
 	Last bool
 }
 
-// Validate is nil, or says what is wrong with r itself: an [*Error] of [ClassInvalid]
-// that matches [policy.ErrNoImage] or [ErrInvalidPlatform]. Providers call it before they
-// ask anybody.
+// Validate returns an error if r itself is wrong: an [*Error] of [ClassInvalid]
+// that matches [policy.ErrNoImage] or [ErrInvalidPlatform]. Providers call it
+// before they ask a registry.
 func (r *Request) Validate() error {
 	switch p := r.Platform; {
 	case r.Image.IsZero():
@@ -53,8 +54,8 @@ type Platform struct {
 
 // ParsePlatform reads "os/architecture[/variant]", or an architecture alone,
 // which means linux. The parts are of a-z, A-Z, 0-9 and _ . - (containerd's
-// platforms, which has the same form); a platform that nobody builds for is none
-// of its business. Errors match [ErrInvalidPlatform].
+// platforms, which has the same form). It does not ask whether anybody builds for
+// the platform. Errors match [ErrInvalidPlatform].
 func ParsePlatform(s string) (Platform, error) {
 	p := strings.Split(s, "/")
 	for _, part := range p {
@@ -95,7 +96,8 @@ func isWord(s string) bool {
 // IsZero reports whether no platform is named.
 func (p Platform) IsZero() bool { return p == Platform{} }
 
-// OrDefault fills in linux and the program's own architecture.
+// OrDefault returns p with linux and the program's own architecture in place of
+// what p does not state.
 func (p Platform) OrDefault() Platform {
 	if p.OS == "" {
 		p.OS = "linux"
@@ -106,7 +108,7 @@ func (p Platform) OrDefault() Platform {
 	return p
 }
 
-// String is "os/architecture[/variant]", "" for the zero Platform.
+// String returns "os/architecture[/variant]"; "" for the zero Platform.
 func (p Platform) String() string {
 	switch {
 	case p.IsZero():

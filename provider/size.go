@@ -2,8 +2,9 @@ package provider
 
 import "unsafe"
 
-// Size estimates the bytes of memory that r's content takes, views derived from it
-// not counted. It is for caches that are bounded by bytes; it walks the components.
+// Size returns an estimate of the bytes of memory that r's content takes, without
+// views derived from it. It is for caches that are bounded by bytes. It walks the
+// components.
 func (r *Release) Size() int {
 	c := r.held()
 	n := int(unsafe.Sizeof(*c)) + allocated(c.version) + allocated(c.digest) + allocated(c.bootImages) + c.versions.size()
@@ -15,8 +16,8 @@ func (r *Release) Size() int {
 	return n
 }
 
-// allocated is about what a string takes: the sizes of small pieces of memory are 16
-// bytes apart (runtime/sizeclasses.go), and a release has thousands of them.
+// allocated returns about what a string takes: the sizes of small pieces of memory are
+// 16 bytes apart (runtime/sizeclasses.go), and a release has thousands of them.
 func allocated(s string) int { return (len(s) + 15) &^ 15 }
 
 // size counts keys once for all, for they are the same everywhere.

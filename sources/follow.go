@@ -119,8 +119,8 @@ type backoff struct {
 
 func (b *backoff) reset() { b.now = 0 }
 
-// next is the coming wait: between a half and the whole of a doubling time, so
-// that many processes do not try in step.
+// next returns the next wait: between a half and the whole of a doubling time, so that
+// many processes do not try in step.
 func (b *backoff) next() time.Duration {
 	b.now = min(max(b.first, 2*b.now), b.most)
 	half := b.now / 2

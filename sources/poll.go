@@ -10,9 +10,9 @@ import (
 // DefaultPoll is how often a source is asked that cannot tell when it changes.
 const DefaultPoll = 30 * time.Second
 
-// Poll makes a [policy.Watcher] of a source that cannot tell when it changes,
-// by signalling at every interval. An interval of zero or less is
-// [DefaultPoll]. A source that is a Watcher already is returned as it is.
+// Poll returns a [policy.Watcher] for a source that cannot tell when it changes. It
+// signals at every interval; an interval of zero or less is DefaultPoll. A source that
+// is a Watcher already is returned as it is.
 func Poll(src policy.OverrideSource, interval time.Duration) policy.Watcher {
 	if w, ok := src.(policy.Watcher); ok {
 		return w

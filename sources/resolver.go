@@ -18,16 +18,17 @@ import (
 type ResolverConfig struct {
 	// Rules chooses between readings of the policies; zero is what nodes do.
 	Rules policy.RulesConfig
-	// TolerateInvalid makes an invalid policy at the start a state and no error: it is not
+	// TolerateInvalid makes NewResolver accept an invalid policy: it counts as not
 	// loaded yet, and [Resolver.Current] is nil until it is mended. It is for a process
-	// that follows policies which others edit while it runs, as in a cluster: one that is
-	// wrong must not keep it from starting, when it would go on had it started before.
-	// The zero value is for what whoever starts the process names, and can mend.
+	// that follows policies which others edit while it runs, as in a cluster: a wrong
+	// policy does not stop such a process while it runs, so it should not keep it from
+	// starting. The zero value is for policies that the person who starts the process
+	// names and can mend.
 	TolerateInvalid bool
 	// Log is told of new rules, of their warnings and of failing sources, when
 	// any of that changes. Nil is silent.
 	Log *zap.Logger
-	// Poll is how often sources are asked that are no [policy.Watcher], and the
+	// Poll is how often a source is asked that is no [policy.Watcher]. It is also the
 	// longest wait between two tries of a failing source. Default [DefaultPoll].
 	Poll time.Duration
 	// Retry is the first wait after a failed load or watch. It doubles up to Poll;
@@ -67,14 +68,15 @@ type Resolver struct {
 	since   time.Time     // when the version of current came into force
 }
 
-// NewResolver loads every source once, all at the same time, and merges what
-// they say.
+// NewResolver loads every source once, all at the same time, and merges what they
+// state.
 //
 // It fails for what waiting cannot mend: a source whose policy is invalid (a
-// [*policy.InvalidPolicyError] is in the error's tree), policies that cannot be
-// merged, a ctx that ended. A source that is merely away does not fail it: then
-// [Resolver.Current] is nil until [Resolver.Start] has loaded every source once. With
-// [ResolverConfig.TolerateInvalid] nor does an invalid policy, or one that does not merge.
+// [*policy.InvalidPolicyError] is in the tree of the error), policies that cannot be
+// merged, a ctx that has ended. It does not fail for a source that cannot be reached
+// now: then [Resolver.Current] is nil until [Resolver.Start] has loaded every source
+// once. With [ResolverConfig.TolerateInvalid] it does not fail for policies that are
+// invalid or cannot be merged either.
 func NewResolver(ctx context.Context, cfg ResolverConfig, srcs ...policy.OverrideSource) (*Resolver, error) {
 	r := &Resolver{cfg: cfg.withDefaults(), swapped: make(chan struct{})}
 	for i, src := range srcs {
@@ -119,13 +121,13 @@ func invalid(err error) bool {
 	return ok
 }
 
-// Current is the rules in force: what every source said when it was last good.
-// It is nil until every source has loaded once. It costs one atomic load; hand
-// the method value to chain.New.
+// Current returns the rules in force: what every source said when it was last
+// good. It is nil until every source has loaded once. It costs one atomic load.
+// Hand the method value to chain.New.
 func (r *Resolver) Current() *policy.Rules { return r.current.Load() }
 
-// Since is when the rules in force came into force: when their version last changed.
-// It is zero until there are rules.
+// Since returns when the rules in force came into force: when their version last
+// changed. It is zero until there are rules.
 func (r *Resolver) Since() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,8 +136,8 @@ func (r *Resolver) Since() time.Time {
 
 // Changes yields the rules in force, if there are any yet, and then each later
 // version, until ctx ends or the loop is left. The latest wins: a slow consumer
-// misses versions in between and never delays the resolver. Rules that read the
-// same to a lookup ([policy.Rules.Version]) are yielded once.
+// misses versions in between and never delays the resolver. Rules with the same
+// [policy.Rules.Version] are yielded once.
 func (r *Resolver) Changes(ctx context.Context) iter.Seq[*policy.Rules] {
 	return func(yield func(*policy.Rules) bool) {
 		var last *policy.Rules

@@ -19,9 +19,9 @@ type Factory struct {
 	Scheme string
 	// Help is one line for a person: what the argument is and what is read.
 	Help string
-	// Open makes a source of what stands after the colon, which may be empty. It
-	// fails for an argument that can never work; a source that is merely away
-	// opens, and its Load fails.
+	// Open makes a source of what stands after the colon, which may be empty. It fails
+	// for an argument that can never work. A source that cannot be reached now opens
+	// all the same, and its Load fails.
 	Open func(ctx context.Context, arg string) (policy.OverrideSource, error)
 }
 
@@ -30,8 +30,8 @@ type Schemes struct {
 	factories map[string]Factory
 }
 
-// SpecError says that a source spec cannot be opened because of how it is
-// written, as opposed to what it points at.
+// SpecError says that the text of a source spec is wrong. What the spec points at has
+// not been looked at.
 type SpecError struct {
 	Spec string // as it was given
 	Err  error  // what is wrong with it, and what to do
@@ -39,11 +39,11 @@ type SpecError struct {
 
 func (e *SpecError) Error() string { return fmt.Sprintf("source %q: %v", e.Spec, e.Err) }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// NewSchemes makes a registry of the given factories. A scheme that is
-// malformed or given twice is an error, and so is a factory without Open.
+// NewSchemes returns the Schemes of the given factories. A scheme that is malformed or
+// given twice is an error, and so is a factory without Open.
 func NewSchemes(factories ...Factory) (*Schemes, error) {
 	r := &Schemes{factories: make(map[string]Factory, len(factories))}
 	for _, f := range factories {
@@ -82,8 +82,8 @@ func (r *Schemes) Open(ctx context.Context, spec string) (policy.OverrideSource,
 	return src, nil
 }
 
-// Factories are the registered factories, sorted by scheme, for help texts. The
-// slice is the caller's own.
+// Factories returns the factories, sorted by scheme, for help texts. The slice is the
+// caller's own.
 func (r *Schemes) Factories() []Factory {
 	out := make([]Factory, 0, len(r.factories))
 	for _, scheme := range slices.Sorted(maps.Keys(r.factories)) {
@@ -92,7 +92,7 @@ func (r *Schemes) Factories() []Factory {
 	return out
 }
 
-// Has reports whether scheme is one of the registered ones.
+// Has reports whether there is a factory for scheme.
 func (r *Schemes) Has(scheme string) bool {
 	_, ok := r.factories[scheme]
 	return ok

@@ -7,8 +7,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// Static is a source that always says policy: for flags, tests and programs
-// that know their rules. The policy is copied, here and on every Load.
+// Static returns a source that always states policy. It is for flags, tests and
+// programs that know their rules. The policy is copied, here and on every Load.
 func Static(name string, policy policy.Policy) policy.OverrideSource {
 	return &static{name: name, policy: clone(policy)}
 }

@@ -26,7 +26,8 @@ type SourceStatus struct {
 	Warnings []policy.Warning
 }
 
-// Status is the state of every source, in the order they were given.
+// Status returns the state of every source, in the order in which they were
+// given.
 func (r *Resolver) Status() []SourceStatus {
 	out := make([]SourceStatus, len(r.srcs))
 	for i, s := range r.srcs {

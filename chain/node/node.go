@@ -53,10 +53,10 @@ type Endpoint struct {
 	Err      error               // why the pull failed, nil for Done
 }
 
-// Pull asks the endpoints that rules name for req.Image, as a node would, and returns those
-// that were asked. The last one is where the node would pull from, or fail. An error says
-// that nobody was asked: the request or the rules are wrong, or policy forbids every
-// endpoint.
+// Pull asks the endpoints that rules name for req.Image, as a node would, and returns
+// those that were asked. The last one is where the node would pull from, or fail. An
+// error says that no endpoint was asked: the request or the rules are wrong, or policy
+// forbids every endpoint.
 func (n Node) Pull(ctx context.Context, req provider.Request) ([]Endpoint, error) {
 	candidates, err := n.candidates(req)
 	if err != nil {
@@ -69,23 +69,6 @@ func (n Node) Pull(ctx context.Context, req provider.Request) ([]Endpoint, error
 		if e.Stage > Manifest || ctx.Err() != nil {
 			break
 		}
-	}
-	return asked, nil
-}
-
-// All asks every endpoint, as if it were the only one: is the image, with its signatures,
-// on each mirror?
-func (n Node) All(ctx context.Context, req provider.Request) ([]Endpoint, error) {
-	candidates, err := n.candidates(req)
-	if err != nil {
-		return nil, err
-	}
-	var asked []Endpoint
-	for _, c := range candidates {
-		if ctx.Err() != nil {
-			break
-		}
-		asked = append(asked, n.At(ctx, req, c))
 	}
 	return asked, nil
 }

@@ -190,18 +190,6 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func TestAll(t *testing.T) {
-	w := newWorld(t)
-	for _, r := range []*testregistry.Registry{w.a, w.b} {
-		r.Push(repo, "", index)
-	}
-	w.sign(t, w.b, amd.Digest, "quay.io/ocp/release:4.99.0")
-	asked, err := w.node.All(t.Context(), w.request())
-	if got := show(w, asked); err != nil || got != "a signature, b done" {
-		t.Errorf("got %s, %v", got, err)
-	}
-}
-
 func TestUnscopedNeedsNoSignature(t *testing.T) {
 	w := newWorld(t)
 	w.a.Push("ocp/other", "", amd)

@@ -195,20 +195,20 @@ func (b *BootImages) add(k KubeVirtImage) {
 	b.kubevirt = append(b.kubevirt, k)
 }
 
-// ReleaseVersion is data.releaseVersion, "" if it is not there. It need not be
-// the release's own version: CI builds leave a placeholder.
+// ReleaseVersion returns data.releaseVersion; "" if it is not there. It need not
+// be the version of the release: CI builds leave a placeholder.
 func (b *BootImages) ReleaseVersion() string { return b.releaseVersion }
 
-// Default is the stream for machines that name none (data.stream). The copy is
-// the caller's own.
+// Default returns the stream for machines that name none (data.stream). The copy
+// is the caller's own.
 func (b *BootImages) Default() (*stream.Stream, bool) { return decode(b.standard) }
 
-// Names are the names of the further streams (data.streams), sorted: "rhel-10",
-// "rhel-9". None in a release with a single stream.
+// Names returns the names of the further streams (data.streams), sorted:
+// "rhel-10", "rhel-9". A release with a single stream has none.
 func (b *BootImages) Names() []string { return slices.Sorted(maps.Keys(b.named)) }
 
-// Stream is the stream of that name; "" is [BootImages.Default]. The copy is the
-// caller's own.
+// Stream returns the stream of that name; for "" that of [BootImages.Default].
+// The copy is the caller's own.
 func (b *BootImages) Stream(name string) (*stream.Stream, bool) {
 	if name == "" {
 		return b.Default()
@@ -216,7 +216,8 @@ func (b *BootImages) Stream(name string) (*stream.Stream, bool) {
 	return decode(b.named[name])
 }
 
-// Streams are the named streams, sorted by name. The copies are the caller's own.
+// Streams returns the named streams, sorted by name. The copies are the caller's
+// own.
 func (b *BootImages) Streams() iter.Seq2[string, *stream.Stream] {
 	return func(yield func(string, *stream.Stream) bool) {
 		for _, name := range b.Names() {
@@ -227,8 +228,8 @@ func (b *BootImages) Streams() iter.Seq2[string, *stream.Stream] {
 	}
 }
 
-// KubeVirt is the KubeVirt boot image, by digest, of a stream ("" is the default
-// one) and architecture ("x86_64").
+// KubeVirt returns the KubeVirt boot image, by digest, of a stream ("" is the
+// default one) and an architecture ("x86_64").
 func (b *BootImages) KubeVirt(streamName, architecture string) (imageref.Ref, bool) {
 	for _, k := range b.kubevirt {
 		if k.Architecture == architecture && slices.Contains(k.Streams, streamName) {
@@ -238,9 +239,9 @@ func (b *BootImages) KubeVirt(streamName, architecture string) (imageref.Ref, bo
 	return imageref.Ref{}, false
 }
 
-// KubeVirtImages are the container images among the boot images, of all streams,
-// each once: what to mirror besides a release's components, for no mirroring
-// tool finds them by itself (OCPBUGS-29408).
+// KubeVirtImages returns the container images among the boot images of all
+// streams, each once. They have to be mirrored besides the components of a
+// release, and no mirroring tool finds them by itself.
 func (b *BootImages) KubeVirtImages() []KubeVirtImage {
 	out := slices.Clone(b.kubevirt)
 	for i := range out {

@@ -36,8 +36,8 @@ const (
 // SameBase returns the Base that leaves a reference where it is. Plumbing, see [Base].
 func SameBase() Base { return Base{kind: baseSame} }
 
-// NewBase makes a Base of a location. It accepts anything: a location that is
-// none shows when a reference is put onto it, as in containers/image. Plumbing, see
+// NewBase makes a Base of a location. It accepts anything: a malformed location is an
+// error only when a reference is put onto it, as in containers/image. Plumbing, see
 // [Base].
 func NewBase(location string) Base {
 	if len(location) > maxText { // no reference is that long: say so without keeping it all

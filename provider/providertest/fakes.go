@@ -91,6 +91,7 @@ type opened struct{ release *provider.Release }
 func (o opened) Digest() string                                     { return o.release.Digest() }
 func (o opened) Platform() provider.Platform                        { return o.release.Platform() }
 func (o opened) Named() string                                      { return o.release.Digest() }
+func (o opened) IndexPlatforms() []provider.Platform                { return o.release.IndexPlatforms() }
 func (o opened) Release(context.Context) (*provider.Release, error) { return o.release, nil }
 
 // Recorder passes lookups on to Next and remembers them. It is safe for

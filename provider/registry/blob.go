@@ -29,8 +29,8 @@ func (p *Provider) readBlob(ctx context.Context, s source, d v1.Descriptor, limi
 	return err
 }
 
-// readBlobAs is readBlob for one request. encoded reports whether the body may be right
-// without its encoding.
+// readBlobAs does what readBlob does, with one request. encoded reports whether the
+// body may be right without its encoding.
 func (p *Provider) readBlobAs(ctx context.Context, s source, d v1.Descriptor, decode bool, read func(*verifier) error) (encoded bool, _ error) {
 	b, err := p.openBlob(ctx, s, d)
 	if err != nil {
@@ -69,7 +69,7 @@ func (p *Provider) openBlob(ctx context.Context, s source, d v1.Descriptor) (*bl
 	return p.openBlobFrom(ctx, s, d, 0)
 }
 
-// openBlobFrom is openBlob from a byte on.
+// openBlobFrom does what openBlob does, from a byte on.
 func (p *Provider) openBlobFrom(ctx context.Context, s source, d v1.Descriptor, from int64) (*blobBody, error) {
 	b := &blobBody{ctx: ctx, p: p, source: s, digest: d.Digest.String(), size: d.Size, read: from}
 	if from > 0 {

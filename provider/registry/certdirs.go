@@ -11,13 +11,15 @@ import (
 	"strings"
 )
 
-// CertDirs reads certificates from directories laid out as containers' certs.d
-// (containers-certs.d(5)): in DIR/HOST[:PORT], *.crt are authorities trusted
-// beside the system's, and each *.cert with its *.key is a client certificate.
-// The first dir that has a directory for the registry counts. A registry without
-// one gets the zero [TLS]; a file that cannot be used is an error that names it. A
-// directory or file that the user may not read is skipped, as containers do, and named
-// in [TLS].Unread; what is no regular file is an error, since reading it may never end.
+// CertDirs returns a function for [Config].TLS that reads certificates from directories
+// laid out as containers' certs.d (containers-certs.d(5)). In DIR/HOST[:PORT], *.crt
+// are authorities, trusted beside those of the system, and each *.cert with its *.key
+// is a client certificate. The first dir that has a directory for the registry counts.
+// A registry without one gets the zero [TLS].
+//
+// A file that cannot be used is an error that names it. A directory or file that the
+// user may not read is skipped, as containers do, and named in [TLS].Unread. Anything
+// that is no regular file is an error, since reading it may never end.
 //
 // Files are read at each call, so that renewed certificates are seen.
 func CertDirs(dirs ...string) func(registry string) (TLS, error) {

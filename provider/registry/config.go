@@ -53,16 +53,17 @@ type Config struct {
 }
 
 // Timeouts end an exchange that makes no progress, so that another mirror can be asked.
-// They say nothing about how long one that does may take: that is the context's to say.
-// So it is for a request that is the [provider.Request].Last, where its context has a
-// deadline; connecting alone ends after twenty times Connect then.
+// An exchange that makes progress may take until its context ends. So may one whose
+// request is the [provider.Request].Last and whose context has a deadline: for that
+// only connecting is limited, to twenty times Connect.
 type Timeouts struct {
-	// Connect is for name lookup, connection and TLS together; 0 is 3 s.
+	// Connect is the time for name lookup, connection and TLS together; 0 is 3 s.
 	Connect time.Duration
-	// FirstByte is from there to the complete header of the answer; 0 is 5 s.
+	// FirstByte is the time from then to the complete header of the answer; 0 is
+	// 5 s.
 	FirstByte time.Duration
-	// Silence is how long less than 1 KiB of a body may take; 0 is 10 s. So a
-	// body that drips is as good as one that stands still.
+	// Silence is how long 1 KiB of a body may take; 0 is 10 s. So a body that
+	// drips counts as silent.
 	Silence time.Duration
 }
 

@@ -13,8 +13,8 @@
 // Plain HTTP and unverified certificates are only for requests that are Insecure. Even
 // then https is tried first. A redirect of an insecure registry, and a token realm on
 // the same machine, may be insecure as well; a realm on another machine may not. If
-// policy blocks an address to which a registry leads, nothing is sent there. Of the
-// answer of another host only the status is told.
+// policy blocks an address to which a registry leads, nothing is sent there. Of
+// an answer of another host, errors report only the status.
 //
 // Registries differ from the specification in many ways; docs/registry-quirks.md lists
 // those that this package knows, with the test for each.

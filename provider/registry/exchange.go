@@ -43,7 +43,7 @@ func (p *Provider) get(ctx context.Context, s source, what string, accept []stri
 	return p.send(ctx, s, wire.Request{Path: s.path(what), Accept: accept, IfNoneMatch: unless})
 }
 
-// path is that of "manifests/..." or "blobs/..." of the repository.
+// path returns the path of "manifests/..." or "blobs/..." of the repository.
 func (s source) path(what string) string { return "/v2/" + s.ref.Repository() + "/" + what }
 
 func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.Response, error) {
@@ -192,7 +192,8 @@ func during(op string, err error) error {
 	return err
 }
 
-// queryValues are secrets too: object stores sign URLs.
+// queryValues returns the values of a query that may be secret, since object stores
+// sign URLs.
 func queryValues(u *url.URL) []string {
 	var all []string
 	for _, vs := range u.Query() {

@@ -13,12 +13,13 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Blobs keeps content by digest: at most 4 MiB apiece, what is larger is not given
-// to it. What it hands out is verified once more by whoever asked for it, and an
-// answer that is wrong counts as none. It is safe for concurrent use, and says
-// nothing of its failures here: what cannot be kept is read again.
+// Blobs keeps content by digest. Content larger than 4 MiB is not given to it.
+// What it returns is verified once more by the caller, and a wrong answer counts
+// as none. It is safe for concurrent use. It reports no failures: what it cannot
+// keep is read again.
 type Blobs interface {
-	// Get is the content of a digest, "sha256:...", that is not modified afterwards.
+	// Get returns the content of a digest, "sha256:...". Nobody modifies it
+	// afterwards.
 	Get(digest string) (content []byte, ok bool)
 	// Put keeps verified content. It does not modify it.
 	Put(digest string, content []byte)

@@ -153,9 +153,11 @@ func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.D
 	v.body, err = readManifest(ctx, resp, limit, slot)
 	if provider.ClassOf(err) == provider.ClassUnreachable && ctx.Err() == nil { // cut off; once more
 		resp.Close()
-		if resp, err = p.get(ctx, s, "manifests/"+id, accepted, ""); err != nil {
-			return v, nil, err
+		again, failed := p.get(ctx, s, "manifests/"+id, accepted, "")
+		if failed != nil {
+			return v, nil, failed
 		}
+		resp = again
 		header = resp.Header.Get("Docker-Content-Digest")
 		v.body, err = readManifest(ctx, resp, limit, slot)
 	}

@@ -30,7 +30,8 @@ var (
 	_ provider.ContentProvider = (*Provider)(nil)
 )
 
-// New makes a Provider. It contacts nobody; an error is one of cfg.
+// New makes a Provider. It contacts no registry. An error says what is wrong with
+// cfg.
 func New(cfg Config) (*Provider, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

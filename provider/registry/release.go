@@ -21,6 +21,13 @@ func (o *opened) Digest() string              { return o.manifest.digest }
 func (o *opened) Platform() provider.Platform { return o.manifest.platform }
 func (o *opened) Named() string               { return o.manifest.named }
 
+func (o *opened) IndexPlatforms() []provider.Platform {
+	if o.manifest.named == o.manifest.digest {
+		return nil
+	}
+	return o.manifest.among
+}
+
 // Release reads the layers from the top down to the one that says what is in
 // the release, which is the first.
 func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
@@ -68,7 +75,7 @@ func (o *opened) decode(ctx context.Context, files payload.Files) (*provider.Rel
 	data.Image, data.PulledFrom = o.req.Image, o.source.ref
 	data.Digest, data.Platform = o.manifest.digest, o.manifest.platform
 	if o.manifest.named != o.manifest.digest {
-		data.IndexDigest, data.IndexPlatforms = o.manifest.named, o.manifest.among
+		data.IndexDigest, data.IndexPlatforms = o.manifest.named, o.IndexPlatforms()
 	}
 	r, err := provider.NewRelease(data)
 	if err != nil {

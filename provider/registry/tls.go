@@ -21,7 +21,7 @@ type TLS struct {
 	Unread string
 }
 
-// config is for one host; insecure skips verification as well.
+// config returns the configuration for one host. insecure skips verification as well.
 func (t TLS) config(roots *x509.CertPool, insecure bool) *tls.Config {
 	if t.RootCAs != nil {
 		roots = t.RootCAs

@@ -40,6 +40,7 @@ func TestPublicSignatures(t *testing.T) {
 		{"lg-edd9", "edd9824f0404f1a139688017e7001370e2f3fbc088b94da84506653b473fe140", "4.0.0-0.ci-2019-04-19-181452", ci, false},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
+			t.Parallel()
 			sig := vector(t, tt.file)
 			k := verify.RedHat()
 			if tt.fingerprint == ci {

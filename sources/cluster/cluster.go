@@ -23,7 +23,7 @@ type Config = kube.Config
 // scheme is the part of the spec before the colon.
 const scheme = "cluster"
 
-// Factory opens "cluster:", all kinds of policies of the cluster that cfg names. The source
+// Factory returns the factory for "cluster:", all kinds of policies of the cluster that cfg names. The source
 // is a policy.Watcher. It needs get, list and watch on the kinds.
 func Factory(cfg Config) sources.Factory {
 	return sources.Factory{
@@ -46,8 +46,8 @@ func Factory(cfg Config) sources.Factory {
 	}
 }
 
-// Kinds are the factories of the single kinds: icsp, idms, itms and imageconfig. A program
-// that reports on each source by itself opens these.
+// Kinds returns the factories of the single kinds: icsp, idms, itms and
+// imageconfig. A program that reports on each source by itself opens these.
 func Kinds(cfg Config) []sources.Factory {
 	return []sources.Factory{
 		kube.Factory(kube.ICSP(), cfg), // merged with IDMS, as on nodes since 4.13

@@ -13,10 +13,10 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// Factory opens environment variables: "env:OPENSHIFT_IMG_OVERRIDES", or several
-// in order of preference, "env:MIRRORCHAIN_OVERRIDES,OPENSHIFT_IMG_OVERRIDES", see
-// [Preferred]. lookup is [os.LookupEnv] or a stand-in; nil is os.LookupEnv. It is
-// asked on every Load.
+// Factory returns the factory for environment variables:
+// "env:OPENSHIFT_IMG_OVERRIDES", or several in order of preference,
+// "env:MIRRORCHAIN_OVERRIDES,OPENSHIFT_IMG_OVERRIDES", see [Preferred]. lookup is
+// [os.LookupEnv] or a stand-in; nil is os.LookupEnv. It is asked on every Load.
 func Factory(lookup func(string) (string, bool)) sources.Factory {
 	return sources.Factory{
 		Scheme: "env",
@@ -28,14 +28,14 @@ func Factory(lookup func(string) (string, bool)) sources.Factory {
 	}
 }
 
-// Preferred is a source that reads the first of the named variables that is set to
-// more than nothing, and none of the others: what one says better must not be mixed
-// with what another says of the same rules. Which one that is is found anew on every
-// Load. A document that is wrong is an error, not a reason to take the next.
+// Preferred returns a source that reads the first of the named variables that is
+// set and not empty, and none of the others: they state the same rules, some of
+// them better, and must not be mixed. Each Load finds anew which one that is. If
+// its document is wrong, that is an error; the next variable is not read instead.
 //
-// Each may hold either form, which its content tells: a document of package
-// sources/handover, or source=mirror pairs. A name that is none is a
-// [*sources.SpecError].
+// Each variable may hold either form: a document of package sources/handover, or
+// source=mirror pairs. The content shows which one it is. A text that cannot be
+// the name of a variable is a [*sources.SpecError].
 func Preferred(lookup func(string) (string, bool), names ...string) (policy.OverrideSource, error) {
 	if lookup == nil {
 		lookup = os.LookupEnv

@@ -50,7 +50,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Factory opens files and directories: "file:policies.yaml", "file:-".
+// Factory returns the factory for files and directories: "file:policies.yaml", "file:-".
 func Factory(cfg Config) sources.Factory {
 	return sources.Factory{
 		Scheme: "file",

@@ -34,13 +34,15 @@ type EnvVar struct {
 	Name, Value string // as a container's env has them
 }
 
-// Env are the variables of a container, always both of them: HyperShift's
-// [ImageOverridesVariable], "=" where there are no mirrors, then [Variable]. Where either is
-// larger than [MaxEnv] it is a [*TooLargeError] and neither may be written, since a
-// reader would take the one for all there is. The document says nothing of where
-// entries come from, unlike that of the ConfigMap: a tool that writes the same
-// entries in another order, or under another name, restarts nothing. It also fails for a name that the
-// form of the first cannot express.
+// Env returns the variables of a container, always both of them: HyperShift's
+// [ImageOverridesVariable], "=" if there are no mirrors, then [Variable]. If one
+// of them is larger than [MaxEnv], the error is a [*TooLargeError] and neither
+// may be written: a reader would take the other one for all there is. A name that
+// the form of the first cannot express is an error too.
+//
+// Unlike the document of the ConfigMap, this one does not say where entries come
+// from. So a tool that writes the same entries in another order, or under another
+// name, restarts nothing.
 func (b Bundle) Env() ([]EnvVar, error) {
 	mirrors, err := b.ImageOverrides()
 	if err != nil {
@@ -53,7 +55,8 @@ func (b Bundle) Env() ([]EnvVar, error) {
 	return []EnvVar{{ImageOverridesVariable, mirrors}, document}, nil
 }
 
-// ImageOverrides is the value of HyperShift's [ImageOverridesVariable] alone.
+// ImageOverrides returns the value of HyperShift's [ImageOverridesVariable]
+// alone.
 func (b Bundle) ImageOverrides() (string, error) {
 	value, err := encodeMirrors(b.rules)
 	if err != nil {
@@ -62,8 +65,8 @@ func (b Bundle) ImageOverrides() (string, error) {
 	return value, fits(ImageOverridesVariable, len(ImageOverridesVariable)+1+len(value), MaxEnv, adviceConfigMap)
 }
 
-// ConfigMapData is the data of the ConfigMap named [ConfigMap]. A document larger
-// than [MaxDocument] is a [*TooLargeError].
+// ConfigMapData returns the data of the ConfigMap named [ConfigMap]. If the
+// document is larger than [MaxDocument], the error is a [*TooLargeError].
 func (b Bundle) ConfigMapData() (map[string]string, error) {
 	if err := fits(Key, len(b.document), MaxDocument, adviceFewer); err != nil {
 		return nil, err
@@ -71,9 +74,10 @@ func (b Bundle) ConfigMapData() (map[string]string, error) {
 	return map[string]string{Key: string(b.document)}, nil
 }
 
-// RegistryOverrides is the value of the flag --registry-overrides, whole pairs
-// sorted, "=" where there are none. Together with the flag larger than [MaxEnv] it is a
-// [*TooLargeError]; a source or target that the form cannot express is an error.
+// RegistryOverrides returns the value of the flag --registry-overrides: whole
+// pairs, sorted; "=" if there are none. If value and flag together are larger
+// than [MaxEnv], the error is a [*TooLargeError]. A source or target that the
+// form cannot express is an error.
 func (b Bundle) RegistryOverrides() (string, error) {
 	value, err := encodeRewrites(b.rules)
 	if err != nil {

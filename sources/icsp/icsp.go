@@ -16,6 +16,6 @@ import (
 // on clusters.
 type Config = kube.Config
 
-// Factory opens "icsp:" on the cluster that cfg names. The source is a
+// Factory returns the factory for "icsp:", on the cluster that cfg names. The source is a
 // policy.Watcher. It needs get, list and watch on the kind.
 func Factory(cfg Config) sources.Factory { return kube.Factory(kube.ICSP(), cfg) }

@@ -15,7 +15,7 @@ import (
 // on clusters.
 type Config = kube.Config
 
-// Factory opens "imageconfig:" on the cluster that cfg names. The source is a
+// Factory returns the factory for "imageconfig:", on the cluster that cfg names. The source is a
 // policy.Watcher. It needs get, list and watch on images.config.openshift.io,
 // and a role may be limited to the name "cluster".
 func Factory(cfg Config) sources.Factory { return kube.Factory(kube.ImageConfig(), cfg) }

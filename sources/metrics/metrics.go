@@ -13,8 +13,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-// Register has reg ask r whenever metrics are asked for, until unregister is called.
-// One resolver at a time can be on a registry; a second one is an error.
+// Register makes reg collect metrics of r, until unregister is called. One
+// resolver at a time can be on a registry; a second one is an error.
 //
 //	mirrorchain_source_in_force{source}                     1 if what the source says now is in force
 //	mirrorchain_source_followed{source}                     1 if changes of it are told at once

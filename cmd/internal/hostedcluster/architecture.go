@@ -1,6 +1,7 @@
 package hostedcluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,8 @@ import (
 // errPayloadArch says that the release is there and its architecture is not known.
 var errPayloadArch = errors.New("failed to determine the payload's architecture")
 
-// architectures remembers those of single-architecture releases by the digest of their
-// manifest, which says all there is to say. Its zero value is ready, and safe for
+// architectures remembers those of releases by the digest of their manifest or index, which
+// says all there is to say. Its zero value is ready, and safe for
 // concurrent use.
 type architectures struct {
 	mu    sync.Mutex // held over no request
@@ -42,12 +43,20 @@ func (a *architectures) put(digest string, arch hyperv1.PayloadArchType) {
 	a.known[digest] = arch
 }
 
-// of returns the architecture of the release of hc: Multi where it came from an index, else
-// what its image's config says. That is asked once for a release, of the endpoints that
-// releases come from, and not at all where the status of hc has it for this spec.
+// of returns the architecture of the release of hc: Multi where it came from an index of
+// several, the one of an index with one, else what its image's config says. That is asked
+// once for a release, of the endpoints that releases come from, and not at all where the
+// status of hc has it for this spec.
 func (a *architectures) of(ctx context.Context, images provider.ImageProvider, hc *hyperv1.HostedCluster, req provider.Request, release *provider.Release) (hyperv1.PayloadArchType, error) {
 	if !release.Platform().IsZero() {
-		return hyperv1.Multi, nil
+		arch := ofIndex(release.IndexPlatforms())
+		switch {
+		case release.IndexPlatforms() == nil: // the index was read before, or is of several in all likelihood
+			return cmp.Or(a.get(release.IndexDigest()), hyperv1.Multi), nil
+		case arch != "":
+			a.put(release.IndexDigest(), arch)
+			return arch, nil
+		}
 	}
 	if arch := a.get(release.Digest()); arch != "" {
 		return arch, nil
@@ -62,6 +71,22 @@ func (a *architectures) of(ctx context.Context, images provider.ImageProvider, h
 	}
 	a.put(release.Digest(), arch)
 	return arch, nil
+}
+
+// ofIndex returns the architecture of an index with these entries: Multi where several of
+// the architectures that a payload can have are among them, as in HyperShift, and "" where
+// none is.
+func ofIndex(entries []provider.Platform) (arch hyperv1.PayloadArchType) {
+	for _, p := range entries {
+		switch one := hyperv1.ToPayloadArch(p.Architecture); {
+		case one == "", one == arch:
+		case arch != "":
+			return hyperv1.Multi
+		default:
+			arch = one
+		}
+	}
+	return arch
 }
 
 // readArchitecture asks for the very manifest that the release was read from, whatever

@@ -274,3 +274,17 @@ func (w *world) says(t *testing.T, hc *hyperv1.HostedCluster, typ hyperv1.Condit
 		return nil
 	})
 }
+
+// saysNothing waits for a cluster to have no condition of that type.
+func (w *world) saysNothing(t *testing.T, hc *hyperv1.HostedCluster, typ hyperv1.ConditionType) {
+	t.Helper()
+	cluster.Await(t, string(typ)+" to go", func(ctx context.Context) error {
+		if err := w.Get(ctx, client.ObjectKeyFromObject(hc), hc); err != nil {
+			return err
+		}
+		if c := apimeta.FindStatusCondition(hc.Status.Conditions, string(typ)); c != nil {
+			return fmt.Errorf("it is still there: %+v", c)
+		}
+		return nil
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 )
 
@@ -44,6 +45,7 @@ type flags struct {
 	options            Options
 	namespace, podName string
 	handover           string
+	supported          string
 	leaderElect        bool
 }
 
@@ -57,6 +59,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "", "replace registries in lookups and results, and hand that on: `SOURCE=TARGET,...`")
 	s.StringVar(&f.options.ControlPlaneOperatorImage, "control-plane-operator-image", "", "`PULLSPEC` of control-plane-operators, in place of that of the release")
 	s.StringVar(&f.handover, "override-handover", string(HandoverEnv), "how control planes get the mirror rules: env, or configmap, which restarts nothing")
+	s.StringVar(&f.supported, "supported-versions", DefaultVersions.String(), "minor versions of releases that are rolled out: `MIN-MAX`")
 	s.BoolVar(&f.options.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
 	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is 24h")
 }
@@ -66,6 +69,9 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	var err error
 	if o.Handover, err = ParseHandover(f.handover); err != nil {
 		return fmt.Errorf("--override-handover: %w", err)
+	}
+	if o.Supported, err = ParseVersionRange(f.supported); err != nil {
+		return fmt.Errorf("--supported-versions: %w", err)
 	}
 	p, err := f.Start(cmd, Owner, version)
 	if err != nil {
@@ -80,11 +86,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
 	}
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
-		if v := os.Getenv(name); v != "" {
-			o.Proxy = append(o.Proxy, corev1.EnvVar{Name: name, Value: v})
-		}
-	}
+	o.Proxy = hypershift.ProxyEnv(os.LookupEnv)
 	return Run(cmd.Context(), o)
 }
 

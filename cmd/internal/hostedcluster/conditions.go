@@ -7,22 +7,22 @@ import (
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
-	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// validReleaseImage says whether a lookup succeeded; err is why not. A condition that is
-// True for this generation stays so: the release was there. Progressing says that no
-// registry answers now.
+// validReleaseImage says whether a lookup succeeded; err is why not, or why the release is
+// refused. A condition that is True for this generation stays so: the release was there.
+// Progressing says that no registry answers now.
 func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 	was := apimeta.FindStatusCondition(hc.Status.Conditions, string(hyperv1.ValidReleaseImage))
 	set := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
 		return hypershift.Condition(hyperv1.ValidReleaseImage, status, reason, message)
 	}
 	switch _, skip := hc.Annotations[hyperv1.SkipReleaseImageValidation]; {
-	case err == nil:
+	case err == nil, errors.Is(err, errNotUpgradeable): // of which Progressing tells
 		return set(metav1.ConditionTrue, hyperv1.AsExpectedReason, "Release image is valid")
 	case isTrueFor(was, hc):
 		return *was
@@ -32,6 +32,8 @@ func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
 	case skip: // what is not validated is read all the same, for its architecture
 		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
+	case refused(err):
+		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, err.Error())
 	default:
 		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, fmt.Sprintf("failed to lookup release image: %v", err))
 	}
@@ -49,17 +51,13 @@ func progressing(hc *hyperv1.HostedCluster, o outcome, err error) metav1.Conditi
 	blocked := func(message string) metav1.Condition {
 		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, message)
 	}
-	if err != nil {
+	if _, version := errors.AsType[*versionError](err); err != nil && !version { // which a condition tells
 		return blocked(err.Error())
-	}
-	now := append([]metav1.Condition(nil), hc.Status.Conditions...)
-	for _, c := range o.conditions {
-		apimeta.SetStatusCondition(&now, c)
 	}
 	for _, typ := range []hyperv1.ConditionType{
 		hyperv1.SupportedHostedCluster, hyperv1.ValidHostedClusterConfiguration, hyperv1.ValidReleaseImage, hyperv1.ReconciliationActive,
 	} {
-		if c := apimeta.FindStatusCondition(now, string(typ)); c != nil && c.Status == metav1.ConditionFalse {
+		if c := o.condition(hc, typ); c != nil && c.Status == metav1.ConditionFalse {
 			return blocked(fmt.Sprintf("%s condition is false: %s", typ, c.Message))
 		}
 	}
@@ -67,6 +65,13 @@ func progressing(hc *hyperv1.HostedCluster, o outcome, err error) metav1.Conditi
 		return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionTrue, "Progressing", "HostedCluster is deploying, upgrading, or reconfiguring")
 	}
 	return hypershift.Condition(hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.AsExpectedReason, "HostedCluster is at expected version")
+}
+
+// namespaceTooLong says that there can be no control plane namespace for a HostedCluster.
+func namespaceTooLong(name string) metav1.Condition {
+	return hypershift.Condition(hyperv1.ValidHostedClusterConfiguration, metav1.ConditionFalse, hyperv1.InvalidConfigurationReason, fmt.Sprintf(
+		"the control plane namespace would be %s, which has %d characters, and a namespace has %d at most; make the HostedCluster anew with a shorter name, or in a namespace with a shorter one",
+		name, len(name), validation.DNS1123LabelMaxLength))
 }
 
 // handedOver says whether rules were handed on in w. An image that nobody named is that of
@@ -83,15 +88,17 @@ func (w *workload) handedOver(err error) metav1.Condition {
 	return hypershift.HandedOver(err, "Mirror rules are handed over in "+where)
 }
 
-// setTrustBundle says in hc which blocks of its CA bundle are not trusted. Without any
-// there is no such condition.
-func setTrustBundle(hc *hyperv1.HostedCluster, skipped string) {
-	if skipped == "" {
-		apimeta.RemoveStatusCondition(&hc.Status.Conditions, string(hypershift.ValidTrustBundle))
-		return
+// setUnused says in hc which blocks of its CA bundle are not trusted, and which entries of
+// its pull secret are left out.
+func setUnused(hc *hyperv1.HostedCluster, u unused) {
+	if u.certificates != "" {
+		u.certificates = "The CA bundle (spec.additionalTrustBundle) has blocks that are " + u.certificates
 	}
-	operator.SetCondition(&hc.Status.Conditions, hc.Generation, hypershift.Condition(hypershift.ValidTrustBundle,
-		metav1.ConditionFalse, hypershift.CertificatesSkippedReason, "The CA bundle (spec.additionalTrustBundle) has blocks that are "+skipped))
+	if u.entries != "" {
+		u.entries += ". Mend the Secret that spec.pullSecret names"
+	}
+	hypershift.SetUnused(&hc.Status.Conditions, hc.Generation, hypershift.ValidTrustBundle, hypershift.CertificatesSkippedReason, u.certificates)
+	hypershift.SetUnused(&hc.Status.Conditions, hc.Generation, hypershift.ValidPullSecret, hypershift.EntriesSkippedReason, u.entries)
 }
 
 // succeeded says whether the reconciliation as a whole succeeded. The spelling is

@@ -15,6 +15,7 @@ var handedDown = [...]string{
 	hyperv1.ControlPlaneOperatorImageAnnotation,
 	hyperv1.ImageOverridesAnnotation,
 	hyperv1.SkipReleaseImageValidation,
+	hyperv1.RestartDateAnnotation,
 	hyperv1.OLMCatalogsISRegistryOverridesAnnotation,
 	hyperv1.CertifiedOperatorsCatalogImageAnnotation,
 	hyperv1.CommunityOperatorsCatalogImageAnnotation,

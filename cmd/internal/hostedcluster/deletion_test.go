@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -100,6 +102,17 @@ func TestNamespaceOfSomebodyElse(t *testing.T) {
 			t.Errorf("%s of another cluster was written", kind)
 		}
 	}
+
+	// A namespace that cannot be is told before anything is looked up.
+	long := w.hostedCluster(strings.Repeat("x", 55))
+	w.create(t, long)
+	w.says(t, long, hyperv1.HostedClusterProgressing, metav1.ConditionFalse, hyperv1.BlockedReason, "which has 64 characters, and a namespace has 63 at most")
+	w.says(t, long, hyperv1.ValidHostedClusterConfiguration, metav1.ConditionFalse, hyperv1.InvalidConfigurationReason, long.Name)
+	if c := apimeta.FindStatusCondition(long.Status.Conditions, string(hyperv1.ValidReleaseImage)); c != nil {
+		t.Errorf("it was looked up: %+v", c)
+	}
+	w.delete(t, long)
+	w.gone(t, long)
 
 	// What the first cluster lacks because HyperShift made the namespace is no reason
 	// not to take it over.

@@ -56,6 +56,9 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	maps.Copy(pod.Labels, w.Labels)
 	maps.Copy(pod.Labels, labels)
 	pod.Labels[hypershift.ControlPlaneLabel] = hypershift.ControlPlaneNamespace(w.hc)
+	if w.RestartDate != "" {
+		pod.Annotations = map[string]string{hyperv1.RestartDateAnnotation: w.RestartDate}
+	}
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: hypershift.ControlPlaneOperator,
 		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},

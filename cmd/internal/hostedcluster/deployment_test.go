@@ -117,7 +117,7 @@ func TestDeploymentGolden(t *testing.T) {
 		"everything": {testPolicies(), func(w *workload) {
 			w.SCC, w.EnableCIDebugOutput, w.FeatureSet, w.MetricsSet = true, true, "TechPreviewNoUpgrade", "All"
 			w.Proxy = []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy.example.com:3128"}, {Name: "NO_PROXY", Value: ".example.com"}}
-			w.hc.Annotations = map[string]string{hyperv1.ImageOverridesAnnotation: "cli=quay.io/acme/cli:1"}
+			w.hc.Annotations = map[string]string{hyperv1.ImageOverridesAnnotation: "cli=quay.io/acme/cli:1", hyperv1.RestartDateAnnotation: "2026-11-30T00:00:00Z"}
 			w.hc.Spec.ControlPlaneRelease = &hyperv1.Release{Image: "quay.io/openshift-release-dev/ocp-release:4.18.1-x86_64"}
 			w.hc.Spec.AdditionalTrustBundle = &corev1.LocalObjectReference{Name: "my-ca"}
 			w.hc.Spec.NodeSelector = map[string]string{"zone": "a"}
@@ -199,6 +199,23 @@ func TestControlPlaneOperatorImage(t *testing.T) {
 	hc.Annotations = map[string]string{hyperv1.ControlPlaneOperatorImageAnnotation: "annotation"}
 	if got := s.cpoImage(hc, without); got != "annotation" {
 		t.Errorf("with the annotation: %q", got)
+	}
+}
+
+// A restart reaches the control-plane-operator, and by it what that runs. Its Deployment
+// changes in nothing else.
+func TestRestart(t *testing.T) {
+	at := func(when string) func(*workload) {
+		return func(w *workload) { w.hc.Annotations = map[string]string{hyperv1.RestartDateAnnotation: when} }
+	}
+	first, second := mustRender(t, nil, at("monday")), mustRender(t, nil, at("tuesday"))
+	if first == second || strings.ReplaceAll(first, "monday", "tuesday") != second {
+		t.Errorf("(-first +second):\n%s", cmp.Diff(first, second))
+	}
+	hc := testCluster()
+	hc.Annotations = map[string]string{hyperv1.RestartDateAnnotation: "monday"}
+	if got := hostedControlPlane(hc).Annotations[hyperv1.RestartDateAnnotation]; got != "monday" {
+		t.Errorf("the control plane is told %q", got)
 	}
 }
 

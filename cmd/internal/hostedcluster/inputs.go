@@ -25,6 +25,7 @@ type inputs struct {
 	Labels         map[string]string   `json:"labels,omitempty"`
 	NodeSelector   map[string]string   `json:"nodeSelector,omitempty"`
 	Tolerations    []corev1.Toleration `json:"tolerations,omitempty"`
+	RestartDate    string              `json:"restartDate,omitempty"` // another one restarts it
 	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
 	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
 }
@@ -49,6 +50,7 @@ func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 		Labels:         hc.Spec.Labels,
 		NodeSelector:   hc.Spec.NodeSelector,
 		Tolerations:    hc.Spec.Tolerations,
+		RestartDate:    hc.Annotations[hyperv1.RestartDateAnnotation],
 		TrustBundle:    hc.Spec.AdditionalTrustBundle != nil,
 		SCC:            scc,
 	}

@@ -22,7 +22,7 @@ type outcome struct {
 	arch       hyperv1.PayloadArchType
 	requeue    time.Duration     // when to come back, 0 for never
 	below      *metav1.Condition // OverridesHandedOver of the control plane, where that is False
-	trust      *string           // what of the CA bundle is not trusted, "" if nothing; nil if it was not read
+	unused     *unused           // nil if the CA bundle and the pull secret were not read
 }
 
 // with returns o with more conditions.
@@ -31,14 +31,23 @@ func (o outcome) with(more ...metav1.Condition) outcome {
 	return o
 }
 
-// found returns o with what a lookup found, or why it failed.
+// found returns o with what a lookup found, or why it failed or what it found is refused.
 func (o outcome) found(hc *hyperv1.HostedCluster, f found, err error) outcome {
-	if err == nil || errors.Is(err, errPayloadArch) {
+	if err == nil || errors.Is(err, errPayloadArch) || refused(err) {
 		o.arch = f.arch
 	}
-	o.trust = &f.trust
+	o.unused = &f.unused
 	o = o.with(validReleaseImage(hc, err))
 	return o.with(progressing(hc, o, err))
+}
+
+// condition returns the condition of that type as it is with o, nil if there is none.
+func (o outcome) condition(hc *hyperv1.HostedCluster, typ hyperv1.ConditionType) *metav1.Condition {
+	now := slices.Clone(hc.Status.Conditions)
+	for _, c := range o.conditions {
+		apimeta.SetStatusCondition(&now, c)
+	}
+	return apimeta.FindStatusCondition(now, string(typ))
 }
 
 // report writes o into the status of hc, if that changes anything.
@@ -51,15 +60,15 @@ func (r *Reconciler) report(ctx context.Context, hc *hyperv1.HostedCluster, o ou
 			}
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
 		}
-		if o.trust != nil {
-			setTrustBundle(hc, *o.trust)
+		if o.unused != nil {
+			setUnused(hc, *o.unused)
 		}
 	})
 	return err
 }
 
 // bubbledUp are conditions of the control plane that are shown on the HostedCluster.
-var bubbledUp = [...]hyperv1.ConditionType{hyperv1.ValidReleaseInfo, hyperv1.IgnitionServerValidReleaseInfo}
+var bubbledUp = [...]hyperv1.ConditionType{hyperv1.ValidReleaseInfo, hyperv1.IgnitionServerValidReleaseInfo, hyperv1.ClusterVersionUpgradeable}
 
 // bubbleUp returns o with what the control plane reports.
 func (r *Reconciler) bubbleUp(ctx context.Context, hc *hyperv1.HostedCluster, o outcome) (outcome, error) {

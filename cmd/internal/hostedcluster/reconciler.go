@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -114,6 +115,11 @@ func conflictToRequeue(err error) (reconcile.Result, error) {
 // on, looks releases up, and writes the rest. Rules come before the network: what policy
 // forbids must not go on being contacted because a registry does not answer.
 func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (outcome, error) {
+	if name := hypershift.ControlPlaneNamespace(hc); len(name) > validation.DNS1123LabelMaxLength { // for ever: no name changes
+		o := outcome{version: hc.Status.Version, arch: hc.Status.PayloadArch}
+		o = o.with(namespaceTooLong(name))
+		return o.with(progressing(hc, o, nil)), nil
+	}
 	o, claimed, err := r.claim(ctx, hc)
 	if err != nil || !claimed.active {
 		return o, err
@@ -137,8 +143,14 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {
 		return o, err // which says nothing of the release
 	}
+	if err == nil {
+		err = r.check(hc, o, f)
+	}
 	o = o.found(hc, f, err)
 	if err != nil { // tried again with backoff, and at once when the pull secret or the rules change
+		if refused(err) { // until the HostedCluster or its control plane changes
+			err = nil
+		}
 		if !handed.done {
 			late, handErr := r.handOverKnown(ctx, hc, encoded, true)
 			o, err = o.with(late.conditions...), errors.Join(err, handErr)
@@ -147,6 +159,15 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 	}
 	reported, err := r.write(ctx, hc, f, rules, handed.written, claimed.exists)
 	return o.with(reported...), err
+}
+
+// check returns an error for which [refused] is true where what was found is not rolled
+// out.
+func (r *Reconciler) check(hc *hyperv1.HostedCluster, o outcome, f found) error {
+	if err := checkVersions(hc, cmp.Or(r.Supported, DefaultVersions), f.release.Version(), f.controlPlane.Version()); err != nil {
+		return err
+	}
+	return checkUpgrade(hc, o.version, o.condition(hc, hyperv1.ClusterVersionUpgradeable), f.controlPlane.Version())
 }
 
 // claimed is a control plane namespace that hc may use.

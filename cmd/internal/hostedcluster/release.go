@@ -29,9 +29,16 @@ const hypershiftComponent = "hypershift"
 type found struct {
 	pullSecret   *corev1.Secret
 	bundle       string            // the additional CA bundle, "" if there is none
+	release      *provider.Release // of the cluster
 	controlPlane *provider.Release // mostly the same as that of the cluster
 	arch         hyperv1.PayloadArchType
-	trust        string // what of the CA bundle is not trusted; "" if nothing
+	unused       unused
+}
+
+// unused is what of a HostedCluster's inputs is not used, and why; "" where all is used.
+type unused struct {
+	certificates string // of the CA bundle
+	entries      string // of the pull secret
 }
 
 // lookUp reads what hc is looked up with, and has the releases read beside the workers. It
@@ -57,7 +64,7 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
 			return found{}, errUnfinished // by the old rules, and must not be written
 		}
-		f.pullSecret, f.bundle = secret, bundle
+		f.pullSecret, f.bundle, f.unused.entries = secret, bundle, hypershift.UnusedEntries(credentials)
 		return f, err
 	})
 }
@@ -91,7 +98,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 	if err != nil {
 		return f, fmt.Errorf("CA bundle %s/%s, %s (spec.additionalTrustBundle): %w", hc.Namespace, hc.Spec.AdditionalTrustBundle.Name, hypershift.CABundleKey, err)
 	}
-	f.trust = chains.trust
+	f.unused.certificates = chains.trust
 	ctx, cancel := context.WithTimeout(ctx, lookupLimit)
 	defer cancel()
 	one := func(field, image string) (provider.Request, *provider.Release, error) {
@@ -107,7 +114,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 	if err != nil {
 		return f, err
 	}
-	f.controlPlane = release
+	f.release, f.controlPlane = release, release
 	if image := hypershift.ControlPlaneRelease(hc); image != hc.Spec.Release.Image {
 		if _, f.controlPlane, err = one("spec.controlPlaneRelease.image", image); err != nil {
 			return f, err

@@ -37,6 +37,8 @@ type Settings struct {
 	// ControlPlaneOperatorImage goes before the image of the release, after the
 	// annotation of the HostedCluster.
 	ControlPlaneOperatorImage string
+	// Supported are the versions of releases that are rolled out; zero is DefaultVersions.
+	Supported VersionRange
 	// Handover is how rules are handed on; "" is HandoverEnv.
 	Handover Handover
 	// EnableCIDebugOutput is passed on.

@@ -3,6 +3,7 @@ package hostedcontrolplane
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -40,6 +41,14 @@ func (i OperatorImages) Components(overrides map[string]imageref.Ref) map[string
 	}
 	maps.Copy(images, overrides)
 	return images
+}
+
+// overridden returns the names in overrides that are none of [OperatorImages], and so have
+// to be components of the release. Sorted.
+func overridden(overrides map[string]imageref.Ref) []string {
+	names := slices.Sorted(maps.Keys(overrides))
+	own := OperatorImages{}.Components(nil)
+	return slices.DeleteFunc(names, func(name string) bool { _, ok := own[name]; return ok })
 }
 
 // ImageOverrides reads the value of --image-overrides, "name=image" pairs joined

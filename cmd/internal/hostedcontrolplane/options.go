@@ -7,9 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -67,7 +66,7 @@ func (o Options) Read() (Inputs, error) {
 	in := Inputs{Components: images.Components(overrides), Warnings: warnings}
 	var err error
 	s := &in.Settings
-	s.Skipped = warnings
+	s.Skipped, s.Overridden = warnings, overridden(overrides)
 	s.Image = in.Components[ComponentOperator]
 	if s.RegistryOverrides, err = handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides"); err != nil {
 		return Inputs{}, err
@@ -86,11 +85,7 @@ func (o Options) Read() (Inputs, error) {
 		}
 		s.UID = &uid
 	}
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
-		if value := o.env(name); value != "" {
-			s.Env = append(s.Env, corev1.EnvVar{Name: name, Value: value})
-		}
-	}
+	s.Env = hypershift.ProxyEnv(func(name string) (string, bool) { return o.env(name), true })
 	return in, nil
 }
 

@@ -1,8 +1,8 @@
 package hostedcontrolplane
 
 import (
-	"fmt"
-
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -28,11 +28,22 @@ func (r Releases) Missing() []string {
 	return missing
 }
 
+// Unknown returns those of names that are no components of the release: they are there
+// because the image overrides name them.
+func (r Releases) Unknown(names []string) (unknown []string) {
+	for _, name := range names {
+		if c, ok := r.User.Component(name); ok && c.Annotations[chain.AddedAnnotation] != "" {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
 // configComponent returns the component that renders the feature gate: another one
 // before 4.15. A version that reads like none counts as a new one.
 func configComponent(release *provider.Release) string {
-	var major, minor int
-	if _, err := fmt.Sscanf(release.Version(), "%d.%d", &major, &minor); err == nil && (major < 4 || major == 4 && minor < 15) {
+	version, err := hypershift.ParseMinor(release.Version())
+	if err == nil && version.Compare(hypershift.Minor{Major: 4, Minor: 15}) < 0 {
 		return "cluster-config-operator"
 	}
 	return "cluster-config-api"

@@ -41,6 +41,9 @@ type Settings struct {
 	// Skipped is what of --image-overrides could not be used, for the condition
 	// [ImageOverridesApplied].
 	Skipped []string
+	// Overridden are the names in --image-overrides that have to be components of the
+	// release.
+	Overridden []string
 	// CertificateDay is what lifetimes of certificates are counted in; 24 h if zero.
 	CertificateDay time.Duration
 }

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -331,8 +332,19 @@ func pullSecret(t *testing.T, p *place) {
 	_, message = p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionUnknown, hcpkg.ReasonLookupFailed)
 	check(message, p.mirror.Host(), "401")
 
-	put(p.auths(t, "u", hidden))
+	good := p.auths(t, "u", hidden)
+	put(strings.Replace(good, `{"auths":{`, `{"auths":{"*.example.com":{"auth":"aGlkZGVuOmh1bnRlcjI="},`, 1))
+	_, message = p.await(t, string(hypershift.ValidPullSecret), metav1.ConditionFalse, hypershift.EntriesSkippedReason)
+	check(message, `auths["*.example.com"]`)
 	p.awaitValid(t)
+	put(good)
+	cluster.Await(t, "the condition to go", func(ctx context.Context) error {
+		hcp := p.awaitValid(t)
+		if c := apimeta.FindStatusCondition(hcp.Status.Conditions, string(hypershift.ValidPullSecret)); c != nil {
+			return fmt.Errorf("it is still there: %+v", c)
+		}
+		return nil
+	})
 }
 
 // With the rules in a file no Deployment changes with them, and releases are looked

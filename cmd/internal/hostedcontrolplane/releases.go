@@ -3,6 +3,8 @@ package hostedcontrolplane
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -25,7 +27,7 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 	defer cancel()
 	inForce, leave := operator.WhileInForce(limited, r.Changes, handedOn)
 	defer leave()
-	releases, err := r.lookup(inForce, hcp, lookups)
+	releases, err := r.lookup(inForce, hcp, o, lookups)
 	if err != nil {
 		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
 			return nil
@@ -37,11 +39,14 @@ func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPla
 		return err
 	}
 	o.releases = &releases
+	for _, name := range releases.Unknown(r.Settings.Overridden) {
+		o.skipped = append(slices.Clip(o.skipped), fmt.Sprintf("--image-overrides: %q is no component of release %s, so its image is not used", name, releases.User.Version()))
+	}
 	o.rolledOut, err = r.rolledOut(ctx, hcp)
 	return err
 }
 
-func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, rules *policy.Rules) (Releases, error) {
+func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, rules *policy.Rules) (Releases, error) {
 	name := types.NamespacedName{Namespace: hcp.Namespace, Name: hcp.Spec.PullSecret.Name}
 	if name.Name == "" {
 		name.Name = hypershift.PullSecret
@@ -50,5 +55,6 @@ func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane
 	if err != nil {
 		return Releases{}, err
 	}
+	o.entries = new(hypershift.UnusedEntries(creds))
 	return r.Providers.Lookup(ctx, rules, creds, hypershift.OperatedRelease(hcp), hcp.Spec.ReleaseImage)
 }

@@ -78,17 +78,20 @@ func tooLarge(t *testing.T, p *place) {
 	p.await(t, string(hypershift.OverridesHandedOver), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 }
 
-// Overrides that name nothing stop nothing: the rest holds, and a condition says what
-// was left out, for as long as it is.
+// Overrides that name no image, or no component, stop nothing: the rest holds, and a
+// condition says what is not used, for as long as it is.
 func oddOverrides(t *testing.T, p *place) {
 	p.create(t, p.hcp())
-	stop := p.run(t, map[string]string{handover.ImageOverridesVariable: " a = b ," + p.mirrored()}, hcpkg.Options{ImageOverrides: "etcd=NO IMAGE, a = b "})
+	stop := p.run(t, map[string]string{handover.ImageOverridesVariable: " a = b ," + p.mirrored()}, hcpkg.Options{ImageOverrides: "etcd=NO IMAGE, a = b ,etcdd=quay.io/h/etcd:1,machine-config-operator=quay.io/h/cli:1,socks5-proxy=quay.io/h/socks:1"})
 	p.awaitValid(t)
 	_, message := p.await(t, hcpkg.ImageOverridesApplied, metav1.ConditionFalse, hcpkg.ReasonSkipped)
-	for _, want := range []string{"etcd=NO IMAGE", " a = b ", hyperv1.ImageOverridesAnnotation} {
+	for _, want := range []string{"etcd=NO IMAGE", " a = b ", `"etcdd" is no component of release 4.17.3`, hyperv1.ImageOverridesAnnotation} {
 		if !strings.Contains(message, want) {
 			t.Errorf("no %q in %q", want, message)
 		}
+	}
+	if strings.Contains(message, "machine-config-operator") || strings.Contains(message, "socks5-proxy") {
+		t.Errorf("what is used is in %q", message)
 	}
 	stop()
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{ImageOverrides: "="})

@@ -52,6 +52,12 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err != nil {
 		return err
 	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &hyperv1.HostedControlPlane{}, secretsIndex, secrets); err != nil {
+		return fmt.Errorf("indexing HostedControlPlanes by their Secrets: %w", err)
+	}
+	concerned := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, secret client.Object) []reconcile.Request {
+		return concerned(ctx, mgr.GetClient(), secret)
+	})
 	// The operator itself writes the status, and so do others, whose changes do not matter.
 	spec := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
 	// Only whether a Deployment is complete matters of its status.
@@ -68,7 +74,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		Owns(&corev1.ServiceAccount{}).
 		Owns(&rbacv1.Role{}).
 		Owns(&rbacv1.RoleBinding{}).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.concerned)).
+		WatchesMetadata(&corev1.Secret{}, concerned).
 		WatchesRawSource(rules).
 		WithOptions(controller.Options{
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, longestRetry),
@@ -80,19 +86,35 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	return nil
 }
 
-// concerned returns the HostedControlPlanes that a Secret matters to.
-func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reconcile.Request {
+// secretsIndex is the index of HostedControlPlanes by the names of the Secrets that matter
+// to them.
+const secretsIndex = "mirrorchain.io/secrets"
+
+// secrets returns the names of the Secrets that matter to a HostedControlPlane.
+func secrets(obj client.Object) []string {
+	hcp, ok := obj.(*hyperv1.HostedControlPlane)
+	if !ok {
+		return nil
+	}
+	names := []string{hypershift.PullSecret, hypershift.IgnitionServer, hypershift.IgnitionAuthority}
+	if name := hcp.Spec.PullSecret.Name; name != "" && !slices.Contains(names, name) {
+		names = append(names, name)
+	}
+	return names
+}
+
+// concerned returns the HostedControlPlanes that a Secret matters to. It asks the index,
+// and copies none.
+func concerned(ctx context.Context, c client.Reader, secret client.Object) []reconcile.Request {
 	var list hyperv1.HostedControlPlaneList
-	if err := r.Client.List(ctx, &list, client.InNamespace(secret.GetNamespace())); err != nil {
+	err := c.List(ctx, &list, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretsIndex: secret.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing whom a Secret concerns", "secret", secret.GetName())
 		return nil
 	}
 	var all []reconcile.Request
 	for i := range list.Items {
-		hcp := &list.Items[i]
-		if slices.Contains([]string{hypershift.PullSecret, hcp.Spec.PullSecret.Name, hypershift.IgnitionServer, hypershift.IgnitionAuthority}, secret.GetName()) {
-			all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(hcp)})
-		}
+		all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 	}
 	return all
 }

@@ -31,7 +31,8 @@ const (
 const (
 	// ReasonLookupFailed: a release could not be read, so nothing is known of it.
 	ReasonLookupFailed = "LookupFailed"
-	// ReasonSkipped: pairs of the image overrides that name no image are left out.
+	// ReasonSkipped: pairs of the image overrides that name no image, or no component of
+	// the release, are not used.
 	ReasonSkipped = "Skipped"
 )
 
@@ -44,6 +45,7 @@ type outcome struct {
 	handedOn  bool // the overrides were written or were to be
 	handErr   error
 	skipped   []string // of the image overrides
+	entries   *string  // of the pull secret that are left out, "" if none; nil if it was not read
 }
 
 // write puts the outcome into the status.
@@ -68,8 +70,14 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 		})
 		o.version(&hcp.Status, hcp.Spec.ReleaseImage, hcp.Generation, metav1.NewTime(now.UTC().Truncate(time.Second))) // as the API keeps it
 	}
+	if o.entries != nil {
+		hypershift.SetUnused(&hcp.Status.Conditions, hcp.Generation, hypershift.ValidPullSecret, hypershift.EntriesSkippedReason, *o.entries)
+	}
 	if o.handedOn {
 		set(hypershift.HandedOver(o.handErr, hyperv1.AllIsWellMessage))
+	}
+	if o.releases == nil && apimeta.FindStatusCondition(hcp.Status.Conditions, ImageOverridesApplied) != nil {
+		return // which components there are is not known now
 	}
 	if len(o.skipped) == 0 {
 		apimeta.RemoveStatusCondition(&hcp.Status.Conditions, ImageOverridesApplied)

@@ -2,10 +2,15 @@ package hypershift
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -20,6 +25,10 @@ const (
 	// ValidTrustBundle is False while a part of the additional CA bundle is not trusted,
 	// with [CertificatesSkippedReason]. Else there is no such condition.
 	ValidTrustBundle hyperv1.ConditionType = "ValidTrustBundle"
+	// ValidPullSecret is False while entries of the pull secret are left out, with
+	// [EntriesSkippedReason]. Else there is no such condition. A pull secret that cannot be
+	// used at all is told by the condition of the release.
+	ValidPullSecret hyperv1.ConditionType = "ValidPullSecret"
 )
 
 // Reasons of those conditions.
@@ -32,11 +41,37 @@ const (
 	// CertificatesSkippedReason: blocks of the CA bundle are no certificates that can be
 	// used. The message names them.
 	CertificatesSkippedReason = "CertificatesSkipped"
+	// EntriesSkippedReason: entries of the pull secret cannot be used. The message names
+	// them, and holds nothing secret.
+	EntriesSkippedReason = "EntriesSkipped"
 )
 
 // Condition returns a condition without what is filled in where it is set.
 func Condition(typ hyperv1.ConditionType, status metav1.ConditionStatus, reason, message string) metav1.Condition {
 	return metav1.Condition{Type: string(typ), Status: status, Reason: reason, Message: message}
+}
+
+// SetUnused sets the condition typ to False where message says what of an input is not
+// used. Without a message there is no such condition.
+func SetUnused(conditions *[]metav1.Condition, generation int64, typ hyperv1.ConditionType, reason, message string) {
+	if message == "" {
+		apimeta.RemoveStatusCondition(conditions, string(typ))
+		return
+	}
+	operator.SetCondition(conditions, generation, Condition(typ, metav1.ConditionFalse, reason, message))
+}
+
+// maxNamedEntries bounds how many entries of a pull secret are named in a condition.
+const maxNamedEntries = 20
+
+// UnusedEntries returns the message of [ValidPullSecret]: which entries of credentials were
+// left out, and why. It is "" where there are none.
+func UnusedEntries(credentials provider.Credentials) string {
+	warnings := credentials.Warnings()
+	if more := len(warnings) - maxNamedEntries; more > 0 {
+		warnings = append(warnings[:maxNamedEntries], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(warnings, "; ")
 }
 
 // HandedOver returns [OverridesHandedOver]: True with message where err is nil, else

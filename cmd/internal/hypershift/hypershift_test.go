@@ -3,6 +3,7 @@ package hypershift_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -169,5 +171,69 @@ func TestMounts(t *testing.T) {
 	}
 	if len(files) != 3 || pod.Volumes[0].ConfigMap.Name != "mine" {
 		t.Errorf("mounted %q", files)
+	}
+}
+
+func TestUnusedEntries(t *testing.T) {
+	var auths []string
+	for n := range 25 {
+		auths = append(auths, fmt.Sprintf(`"*.h%02d.example.com":{"auth":"aGlkZGVuOmh1bnRlcjI="}`, n))
+	}
+	auths = append(auths, `"quay.io":{"auth":"aGlkZGVuOmh1bnRlcjI="}`)
+	credentials, err := provider.ParseCredentials([]byte(`{"auths":{` + strings.Join(auths, ",") + `}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := hypershift.UnusedEntries(credentials)
+	if !strings.Contains(got, "*.h19.example.com") || strings.Contains(got, "*.h20.example.com") || !strings.HasSuffix(got, "; and 5 more") {
+		t.Errorf("got %s", got)
+	}
+	if strings.Contains(got, "hunter2") || strings.Contains(got, "aGlkZGVu") {
+		t.Errorf("it holds a password: %s", got)
+	}
+	if got := hypershift.UnusedEntries(provider.Credentials{}); got != "" {
+		t.Errorf("of nothing it is %q", got)
+	}
+}
+
+func TestParseMinor(t *testing.T) {
+	for in, want := range map[string]hypershift.Minor{
+		"4.17": {Major: 4, Minor: 17}, "4.17.3": {Major: 4, Minor: 17}, "4.18.0-rc.1": {Major: 4, Minor: 18}, "5.0.0+a": {Major: 5},
+		"4.19.0-0.nightly-2025-01-01-000000": {Major: 4, Minor: 19},
+	} {
+		if got, err := hypershift.ParseMinor(in); err != nil || got != want {
+			t.Errorf("%q is %s, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", "4", "4.", "4.x", "v4.17.3", "4.17.3 ", "04.1", "4.9999999999", "latest"} {
+		if got, err := hypershift.ParseMinor(in); err == nil {
+			t.Errorf("%q is %s", in, got)
+		}
+	}
+	if a, b := (hypershift.Minor{Major: 4, Minor: 22}), (hypershift.Minor{Major: 5}); a.Compare(b) >= 0 || b.Compare(a) <= 0 || a.Compare(a) != 0 {
+		t.Error("4.22 is not before 5.0")
+	}
+}
+
+func TestProxyEnv(t *testing.T) {
+	for _, c := range []struct{ env, want string }{
+		{"", ""},
+		{"NO_PROXY=.example.com", "NO_PROXY=.example.com"},
+		{"HTTPS_PROXY=http://p:1", "HTTPS_PROXY=http://p:1 NO_PROXY=kube-apiserver"},
+		{"NO_PROXY=.example.com HTTP_PROXY=http://p:1", "HTTP_PROXY=http://p:1 NO_PROXY=.example.com,kube-apiserver"},
+		{"HTTP_PROXY=a HTTPS_PROXY=b NO_PROXY=kube-apiserver,c", "HTTP_PROXY=a HTTPS_PROXY=b NO_PROXY=kube-apiserver,c"},
+	} {
+		env := map[string]string{}
+		for _, pair := range strings.Fields(c.env) {
+			name, value, _ := strings.Cut(pair, "=")
+			env[name] = value
+		}
+		var got []string
+		for _, v := range hypershift.ProxyEnv(func(name string) (string, bool) { v, ok := env[name]; return v, ok }) {
+			got = append(got, v.Name+"="+v.Value)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%q: %q, want %q", c.env, got, c.want)
+		}
 	}
 }

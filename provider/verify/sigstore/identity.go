@@ -78,7 +78,8 @@ func (id Identity) String() string {
 	return string(id.Match)
 }
 
-// repoDigestOrExact is matchRepoDigestOrExactReferenceValues of containers/image.
+// repoDigestOrExact does what matchRepoDigestOrExactReferenceValues of containers/image
+// does.
 func repoDigestOrExact(image, signed imageref.Ref) bool {
 	switch {
 	case signed.Tag() == "" && signed.Digest() == "":
