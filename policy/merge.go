@@ -11,6 +11,7 @@ type statements struct {
 	confTables, dropIns [][]*Rule // by policy
 	mirror, rewrite     []*Rule
 	insecure, blocked   []Scope // sorted
+	clusters            []Cluster
 }
 
 func sortRules(policies []Policy) statements {
@@ -33,9 +34,13 @@ func sortRules(policies []Policy) statements {
 		s.dropIns = append(s.dropIns, dropIns)
 		s.insecure = append(s.insecure, p.Insecure...)
 		s.blocked = append(s.blocked, p.Blocked...)
+		s.clusters = append(s.clusters, p.Clusters...)
 	}
 	slices.SortStableFunc(s.insecure, compareScopes)
 	slices.SortStableFunc(s.blocked, compareScopes)
+	slices.SortFunc(s.clusters, func(a, b Cluster) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Origin, b.Origin))
+	})
 	return s
 }
 

@@ -14,6 +14,9 @@ type Policy struct {
 	// image.config.openshift.io/cluster spec.registrySources: they propagate to
 	// everything nested in them.
 	Insecure, Blocked []Scope
+	// Clusters are those whose own policies these are, for sources that know: the
+	// policies of two are never in force together, see WarnSeveralClusters.
+	Clusters []Cluster
 	// Skipped are objects that are no policies, for counting and naming.
 	Skipped []SkippedObject
 	// Warnings are legal and surprising things that only the OverrideSource can see, such
@@ -103,6 +106,12 @@ type Scope struct {
 	FromExport bool
 }
 
+// Cluster is a cluster that objects beside it have policies for, such as a HostedCluster.
+type Cluster struct {
+	Name   string // "NAMESPACE/NAME", or the name of an installation
+	Origin string // of its first policy, as [Rule.Origin]
+}
+
 // SkippedObject names an object that was read and is no policy.
 type SkippedObject struct {
 	Kind, Name string // "" where the object has none
@@ -136,13 +145,14 @@ const (
 	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
 	WarnOddScope          = "odd-scope"             // a scope or a source that covers less than it seems to
 	WarnDeadScope         = "dead-scope"            // a scope or a source that no image can lie in
+	WarnSeveralClusters   = "several-clusters"      // policies of several clusters are merged, which no cluster has
 )
 
 // IsGeneral reports whether w is to be shown whatever image is asked about. Such a
 // warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters:
 		return true
 	}
 	return false

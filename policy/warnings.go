@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ func warningsOf(s statements, t *conf, sets []*group, entries, replaced []*table
 		w.warnDuplicate(&t.dropped[i])
 	}
 	w.warnScopes(s)
+	w.warnClusters(s.clusters)
 	for _, e := range replaced {
 		w.warnReplaced(e)
 	}
@@ -52,6 +54,20 @@ func (w *warner) warnSourceFirst(g *group) {
 	}
 	w.add(WarnSourceFirst, g.origins(), "the orders of the mirrors of %s contradict each other, and nodes then try %s itself before %s: state the mirrors in one order everywhere, each of them once",
 		g.source, g.source, strings.Join(behind, ", "))
+}
+
+// warnClusters warns of policies of several clusters, which are sorted by name.
+func (w *warner) warnClusters(clusters []Cluster) {
+	var list, origins []string
+	for i, c := range clusters {
+		if i == 0 || c.Name != clusters[i-1].Name {
+			list, origins = append(list, fmt.Sprintf("%s (%s)", c.Name, c.Origin)), append(origins, c.Origin)
+		}
+	}
+	if len(list) > 1 {
+		w.add(WarnSeveralClusters, origins, "these are the policies of %d clusters, and no image is pulled by all of them: %s; choose one with --hosted-cluster NAMESPACE/NAME, or name its sources alone",
+			len(list), strings.Join(list, ", "))
+	}
 }
 
 // warnNeverWithoutMirrors warns of an entry that nodes drop, its policy included.

@@ -33,6 +33,7 @@ func clone(p policy.Policy) policy.Policy {
 		Rules:    slices.Clone(p.Rules),
 		Insecure: slices.Clone(p.Insecure),
 		Blocked:  slices.Clone(p.Blocked),
+		Clusters: slices.Clone(p.Clusters),
 		Skipped:  slices.Clone(p.Skipped),
 		Warnings: slices.Clone(p.Warnings),
 	}

@@ -193,6 +193,33 @@ func TestCaseRenderedBesideObject(t *testing.T) {
 	}
 }
 
+// Policies of two clusters in sources of their own are merged, and said to be.
+func TestCaseTwoClustersInTwoSources(t *testing.T) {
+	const dir = "41-two-clusters/"
+	for paths, want := range map[string]int{"hc-a.yaml hc-b.yaml mgmt-idms.yaml": 1, "hc-a.yaml mgmt-idms.yaml": 0, "hc-a.yaml hc-a.yaml": 0} {
+		var all []string
+		for _, p := range strings.Fields(paths) {
+			all = append(all, dir+p)
+		}
+		r, _, err := rulesOf(t, file.Config{}, policy.RulesConfig{}, all...)
+		must(t, err)
+		got := slices.DeleteFunc(r.Warnings(), func(w policy.Warning) bool { return w.Code != policy.WarnSeveralClusters })
+		if len(got) != want {
+			t.Errorf("%s: %+v, want %d warnings", paths, got, want)
+		}
+		for _, w := range got {
+			if !w.IsGeneral() || len(w.Origins) != 2 || !strings.Contains(w.Message, "2 clusters, and no image is pulled by all of them: clusters/hc-a (file:testdata/cases/41-two-clusters/hc-a.yaml:1 hostedcluster/hc-a), clusters/hc-b (") {
+				t.Errorf("%+v", w)
+			}
+		}
+	}
+	_, policies, err := rulesOf(t, file.Config{HostedCluster: "clusters/hc-b"}, policy.RulesConfig{}, dir+"hc-a.yaml", dir+"hc-b.yaml")
+	must(t, err)
+	if len(policies[0].Clusters)+len(policies[0].Rules) != 0 || len(policies[1].Clusters) != 1 {
+		t.Errorf("got %+v", policies)
+	}
+}
+
 // Each case that is there is asked about.
 func TestCasesAreAllThere(t *testing.T) {
 	dirs, err := os.ReadDir("testdata/cases")

@@ -203,11 +203,11 @@ func (n *node) ask(ref reference.Named) (answer, error) {
 	asked := make(map[string]bool)
 	for i, s := range sources {
 		// docs/semantics.md: a mirror that is named again on the same terms is asked once.
-		if terms := show(s.Reference.String(), true, s.Endpoint.Insecure); i < len(sources)-1 && asked[terms] {
+		terms := show(s.Reference.String(), true, s.Endpoint.Insecure)
+		if i < len(sources)-1 && asked[terms] {
 			continue
-		} else {
-			asked[terms] = true
 		}
+		asked[terms] = true
 		at, err := sysregistriesv2.FindRegistry(n.sys, s.Reference.Name())
 		if err != nil {
 			return answer{}, err

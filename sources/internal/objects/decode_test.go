@@ -142,7 +142,8 @@ items:
 			policy.Policy{Rules: []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), NeverContactSource: true, Origin: "file:p.yaml:4 install-config/imageDigestSources#1"}}}, nil},
 		{"install-config without mirrors", "apiVersion: v1\nbaseDomain: x.y\nplatform: {none: {}}\n", policy.Policy{}, []string{policy.WarnNoRules}},
 		{"hosted cluster", "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: hc, namespace: clusters}\nspec:\n  imageContentSources:\n  - source: a.io\n    mirrors: [b.io]\n",
-			policy.Policy{Rules: []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:6 hostedcluster/hc#1"}}}, nil},
+			policy.Policy{Rules: []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:6 hostedcluster/hc#1"}},
+				Clusters: []policy.Cluster{{Name: "clusters/hc", Origin: "file:p.yaml:1 hostedcluster/hc"}}}, nil},
 		{"hosted cluster without", "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\nmetadata: {name: hc}\nspec: {}\n",
 			policy.Policy{Skipped: []policy.SkippedObject{{Kind: "HostedCluster", Name: "hc", Origin: "file:p.yaml:1"}}}, nil},
 		{"image config", `

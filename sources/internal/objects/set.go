@@ -104,6 +104,9 @@ func (s *Set) Policy() (policy.Policy, error) {
 	docs := s.out
 	s.out = conf
 	s.add(docs)
+	for _, name := range slices.Sorted(maps.Keys(s.clusters)) {
+		s.out.Clusters = append(s.out.Clusters, policy.Cluster{Name: name, Origin: s.clusters[name]})
+	}
 	return s.out, nil
 }
 
