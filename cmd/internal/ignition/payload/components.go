@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/filecache"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -24,6 +25,9 @@ type components struct {
 	version release
 	missing map[string]bool
 }
+
+// lookupLimit bounds the lookup of a release, which has one candidate after another.
+const lookupLimit = time.Minute
 
 // lookup looks the release up, once for each payload.
 func (w *work) lookup(ctx context.Context) (*components, error) {
@@ -41,7 +45,10 @@ func (w *work) lookup(ctx context.Context) (*components, error) {
 		return nil, at(step, provider.ErrNoRules)
 	}
 	req := provider.Request{Image: ref, Credentials: credentials, Rules: rules}
-	r, err := w.cfg.Releases.Lookup(ctx, req)
+	// A registry that accepts and is silent would hold a slot for the time of the payload.
+	limited, cancel := context.WithTimeout(ctx, lookupLimit)
+	defer cancel()
+	r, err := w.cfg.Releases.Lookup(limited, req)
 	if err != nil {
 		return nil, at(step, err)
 	}
