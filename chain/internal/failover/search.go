@@ -112,23 +112,32 @@ func isTerminal(err error) bool {
 	return errors.Is(err, provider.ErrNoRules) || provider.ClassOf(err) == provider.ClassInvalid
 }
 
-// budget returns how long the first of left candidates may take. Each of them gets an
-// equal part of the time until the caller's deadline, so that a slow one does not use
-// up the time of those after it, but no more than Limit. Limit does not apply where
+// budget returns how long the first of the remaining candidates may take. Each of them
+// gets an equal part of the time until the caller's deadline, so that a slow one does not
+// use up the time of those after it, but no more than Limit. Limit does not apply if
 // nobody else is left: a cache that fetches what it is asked for takes as long as it
-// takes. soft is true if the part is one of the time until the soft deadline of a shared call. The last candidate of
-// shared work is not bound by that: an answer that comes too late for the first caller
-// still serves others.
+// takes. Shared work then has the time of its first caller, and at least Limit, since an
+// answer that comes too late for that caller still serves others. It has no more: those
+// who ask later join it, and would wait for an endpoint that hangs until the work's own
+// end. soft is true if the part is one of the time until the soft deadline of a shared
+// call.
 func (s *search[T]) budget(ctx context.Context, remaining int) (limit time.Duration, soft bool) {
 	limit = s.Limit
+	call := flight.CallOf(ctx)
+	callers, hasSoft := call.SoftDeadline()
 	if d, ok := ctx.Deadline(); ok {
 		limit = time.Until(d) / time.Duration(remaining)
-		if !s.isLast(remaining) {
+		switch {
+		case !s.isLast(remaining):
+			limit = min(limit, s.Limit)
+		case call != nil && hasSoft:
+			limit = min(limit, max(s.Limit, time.Until(callers)))
+		case call != nil:
 			limit = min(limit, s.Limit)
 		}
 	}
-	if d, ok := flight.CallOf(ctx).SoftDeadline(); ok && remaining > 1 {
-		if part := time.Until(d) / time.Duration(remaining); part > 0 && part < limit {
+	if hasSoft && remaining > 1 {
+		if part := time.Until(callers) / time.Duration(remaining); part > 0 && part < limit {
 			return part, true
 		}
 	}
