@@ -25,13 +25,7 @@ func Contents(base provider.ContentProvider, current func() *policy.Rules, cfg M
 	}
 	e := newEngine(cfg, nil)
 	return provider.ContentFunc(func(ctx context.Context, req provider.Request) (provider.Content, error) {
-		if err := req.Validate(); err != nil {
-			return nil, err
-		}
-		if req.Rules == nil {
-			req.Rules = current()
-		}
-		cands, err := candidates(&req)
+		cands, err := pin(&req, current)
 		if err != nil {
 			return nil, err
 		}

@@ -123,6 +123,18 @@ func run[T any](ctx context.Context, e *engine, q failover.Query[T], cands []pol
 	return a, newError(&q.Request, append(f.Attempts, refusals(&q.Request)...), nil)
 }
 
+// pin validates a request that comes through no chain, pins the rules in force in it as
+// a chain does, and returns its candidates.
+func pin(req *provider.Request, current func() *policy.Rules) ([]policy.Candidate, error) {
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	if req.Rules == nil {
+		req.Rules = current()
+	}
+	return candidates(req)
+}
+
 // candidates returns the candidates of the request's rules.
 func candidates(req *provider.Request) ([]policy.Candidate, error) {
 	if req.Rules == nil {

@@ -55,13 +55,7 @@ func NewFinder(base provider.HeadProvider, current func() *policy.Rules, cfg Fin
 // Find asks for the image until an endpoint has it. Errors are those of a lookup
 // through [Mirrors]: an [*Error] lists every endpoint and the reason why it failed.
 func (f *Finder) Find(ctx context.Context, req provider.Request) (Found, error) {
-	if err := req.Validate(); err != nil {
-		return Found{}, err
-	}
-	if req.Rules == nil {
-		req.Rules = f.current()
-	}
-	cands, err := candidates(&req)
+	cands, err := pin(&req, f.current)
 	if err != nil {
 		return Found{}, err
 	}

@@ -44,13 +44,7 @@ type images struct {
 }
 
 func (p *images) Image(ctx context.Context, req provider.Request) (provider.Image, error) {
-	if err := req.Validate(); err != nil {
-		return nil, err
-	}
-	if req.Rules == nil {
-		req.Rules = p.current()
-	}
-	cands, err := candidates(&req)
+	cands, err := pin(&req, p.current)
 	if err != nil {
 		return nil, err
 	}

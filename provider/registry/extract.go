@@ -85,7 +85,7 @@ func (x *extraction) read(ctx context.Context, d v1.Descriptor) (again bool, err
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return false, err
 	}
-	t := &decoderSlot{of: x.p.decoders}
+	t := x.p.decoders.slot()
 	if err := t.take(ctx); err != nil {
 		return false, err
 	}

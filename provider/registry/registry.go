@@ -15,7 +15,7 @@ import (
 type Provider struct {
 	cfg       Config
 	endpoints *endpoints
-	decoders  decoders
+	decoders  slots
 	manifests slots
 	stop      context.CancelFunc
 	running   sync.WaitGroup
@@ -38,7 +38,7 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	base, stop := context.WithCancel(context.Background())
-	p := &Provider{cfg: cfg, decoders: make(decoders, cfg.Decoders), manifests: make(slots, manifestSlots), stop: stop}
+	p := &Provider{cfg: cfg, decoders: make(slots, cfg.Decoders), manifests: make(slots, manifestSlots), stop: stop}
 	p.endpoints = &endpoints{cfg: cfg, base: base, running: &p.running, all: make(map[endpointKey]*endpoint)}
 	return p, nil
 }

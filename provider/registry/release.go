@@ -63,7 +63,7 @@ func (o *opened) Release(ctx context.Context) (*provider.Release, error) {
 }
 
 func (o *opened) decode(ctx context.Context, files payload.Files) (*provider.Release, error) {
-	t := &decoderSlot{of: o.p.decoders}
+	t := o.p.decoders.slot()
 	if err := t.take(ctx); err != nil {
 		return nil, located(o.source.ref, "reading the release", err)
 	}

@@ -60,7 +60,7 @@ func (p *Provider) search(ctx context.Context, src source, layers []v1.Descripto
 // from the registry. It decodes while bytes come in, and judges them before it
 // believes a decoder.
 func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *layer.Search, kept []byte) (l *layer.Layer, raw []byte, err error) {
-	t := &decoderSlot{of: p.decoders}
+	t := p.decoders.slot()
 	defer t.leave()
 	if kept == nil {
 		if kept = src.stored(d); kept != nil {
@@ -106,7 +106,7 @@ func (p *Provider) scan(ctx context.Context, src source, d v1.Descriptor, s *lay
 
 // verify reads the rest, without a slot: hashing what nobody decodes is waiting
 // for the network.
-func (p *Provider) verify(v *verifier, from io.Reader, t *decoderSlot) error {
+func (p *Provider) verify(v *verifier, from io.Reader, t *slot) error {
 	if v.n <= keepLayer {
 		_, _ = io.Copy(io.Discard, from)
 	}

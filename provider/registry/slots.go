@@ -1,29 +1,18 @@
 package registry
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"time"
 
-	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
-// Manifests have a few kilobytes. Many large ones at once are somebody's attempt on the
-// memory of a program that serves others too, so of those only so many are read and
-// decoded at a time, each for so long. Afterwards only their descriptors are kept.
-const (
-	largeManifest = 256 << 10
-	manifestSlots = 16
-	slotTime      = 30 * time.Second
-)
-
-// slots are places for large manifests.
+// slots bound how much is done at once: large manifests, see [readManifest], and layers that
+// are unpacked. Unpacking more layers at once than there are processors makes each of them
+// later and none earlier.
 type slots chan struct{}
 
-// slot is the place of one manifest. It is taken when it is needed.
+// slot is one place of slots. It is taken when it is needed, and is for one goroutine.
 type slot struct {
 	of   slots
 	held bool
@@ -51,28 +40,19 @@ func (s *slot) leave() {
 	}
 }
 
-// readManifest reads a body of at most limit bytes. A large one takes a slot.
-func readManifest(ctx context.Context, resp *wire.Response, limit int64, s *slot) ([]byte, error) {
-	over := func() error {
-		return fail(provider.ClassLimit, fmt.Errorf("a manifest of more than %d bytes", limit))
+// yieldingReader gives the slot back while it waits for bytes. So a mirror that hangs in
+// the middle of a layer keeps no other layer from being unpacked.
+type yieldingReader struct {
+	ctx  context.Context
+	from io.Reader
+	slot *slot
+}
+
+func (r yieldingReader) Read(b []byte) (int, error) {
+	r.slot.leave()
+	n, err := r.from.Read(b)
+	if e := r.slot.take(r.ctx); e != nil && n == 0 && err == nil {
+		return 0, e
 	}
-	if resp.Size > limit {
-		return nil, over()
-	}
-	var body bytes.Buffer
-	n, err := io.Copy(&body, io.LimitReader(resp, min(limit+1, largeManifest)))
-	if err == nil && n == largeManifest {
-		if err := s.take(ctx); err != nil {
-			return nil, err
-		}
-		defer resp.Within(slotTime)()
-		_, err = io.Copy(&body, io.LimitReader(resp, limit+1-n))
-	}
-	switch {
-	case err != nil:
-		return nil, cutOff(err, "%d bytes", body.Len())
-	case int64(body.Len()) > limit:
-		return nil, over()
-	}
-	return body.Bytes(), nil
+	return n, err
 }
