@@ -254,9 +254,9 @@ func (r *reader) skipNode(o Object, fields []field, n *yaml.Node) error {
 
 // skip records an object that is no policy, and warns if it was meant as one.
 func (r *reader) skip(o Object, fields []field) error {
-	place := o
-	place.Kind, place.Name = "", ""
-	r.out.Skipped = append(r.out.Skipped, policy.SkippedObject{Kind: o.Kind, Name: o.Name, Origin: place.String()})
+	origin := o
+	origin.Kind, origin.Name = "", ""
+	r.out.Skipped = append(r.out.Skipped, policy.SkippedObject{Kind: o.Kind, Name: o.Name, Origin: origin.String()})
 
 	meant, warn := Kind{}, false
 	if o.Kind != "" {
