@@ -72,7 +72,7 @@ func (m *memoryLock) Describe() string   { return "memory" }
 func elect(t *testing.T, lock resourcelock.Interface, started, stopped func()) *leaderelection.LeaderElector {
 	t.Helper()
 	e, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: lookAtLease, ReleaseOnCancel: true,
+		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: termsOf(leaseDuration).deadline, RetryPeriod: lookAtLease, ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{OnStartedLeading: func(context.Context) { started() }, OnStoppedLeading: stopped},
 	})
 	if err != nil {
@@ -88,8 +88,8 @@ func TestLease(t *testing.T) {
 		server := new(memoryServer)
 		firstActive, secondActive := make(chan struct{}), make(chan struct{})
 		leases := []*lease{
-			{Interface: &memoryLock{"first", server}, now: time.Now},
-			{Interface: &memoryLock{"second", server}, now: time.Now},
+			{Interface: &memoryLock{"first", server}, terms: termsOf(leaseDuration), now: time.Now},
+			{Interface: &memoryLock{"second", server}, terms: termsOf(leaseDuration), now: time.Now},
 		}
 		active := func(c chan struct{}) bool {
 			select {
@@ -146,7 +146,7 @@ func TestLease(t *testing.T) {
 // A process that was frozen for longer than its lease lasts writes nothing, and ends.
 func TestFence(t *testing.T) {
 	now := time.Now()
-	l := &lease{Interface: &memoryLock{"me", new(memoryServer)}, now: func() time.Time { return now }}
+	l := &lease{Interface: &memoryLock{"me", new(memoryServer)}, terms: termsOf(leaseDuration), now: func() time.Time { return now }}
 	if err := l.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me"}); err != nil {
 		t.Fatal(err)
 	}
