@@ -26,7 +26,7 @@ func commonFlags() []flagGroup {
 	return []flagGroup{
 		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "strict", "tags-follow-digest-rules"}},
 		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "endpoint-timeout"}},
-		{outputFlags, []string{"output", "verbose"}},
+		{outputFlags, []string{"output", "full", "verbose"}},
 	}
 }
 

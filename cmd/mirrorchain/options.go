@@ -36,6 +36,7 @@ type options struct {
 
 	output  output.Format
 	junit   bool // the command can write JUnit
+	full    bool
 	verbose bool
 }
 
@@ -59,6 +60,7 @@ func (o *options) register(root *cobra.Command) {
 	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
 	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and junit where a command says so")
+	f.BoolVar(&o.full, "full", false, "show digests in full on a terminal, as elsewhere")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr who is asked for what, and who answers; and every warning")
 
 	registerForeign(f)

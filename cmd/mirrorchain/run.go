@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 )
 
 // System is what a run has from the process around it. Tests and the demo pass
@@ -29,6 +30,9 @@ type System struct {
 	// Columns returns the width of the terminal that Stderr is, 0 if unknown. It is nil
 	// where Stderr is no terminal: then no progress is shown.
 	Columns func() int
+	// StdoutColumns is the same of Stdout: it is nil where Stdout is no terminal, and
+	// results are written for other programs.
+	StdoutColumns func() int
 }
 
 func (s System) getenv(name string) string {
@@ -131,6 +135,16 @@ func (a *app) hint(text string) {
 	}
 }
 
+// look says how results are shown on stdout.
+func (a *app) look() table.Look {
+	if a.sys.StdoutColumns == nil {
+		return table.Look{Full: true, ASCII: !table.UTF8(a.sys.getenv)}
+	}
+	l := table.LookAt(a.sys.StdoutColumns(), a.sys.getenv)
+	l.Full = a.opts.full
+	return l
+}
+
 // print writes the result v to stdout, as text by its function.
 func (a *app) print(v any, text func(io.Writer)) error {
 	if a.opts.output == output.JUnit && !a.opts.junit {
@@ -149,8 +163,7 @@ in force, what is in that release, and where did it really come from?
 Policies are read as nodes read them: ImageDigestMirrorSet, ImageTagMirrorSet,
 ImageContentSourcePolicy, install-config and registries.conf, from files (-s FILE),
 and the first three, with insecure and blocked registries, from a cluster
-(-s cluster:). Credentials are found where oc, podman and docker keep them. Output
-has no colour.
+(-s cluster:). Credentials are found where oc, podman and docker keep them.
 
 Results go to stdout, everything else goes to stderr. A command that cannot look an
 image up prints nothing on stdout.

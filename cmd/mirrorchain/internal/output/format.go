@@ -70,9 +70,9 @@ func Write(w io.Writer, f Format, v any, text func(io.Writer)) error {
 		out, err = report.JUnit()
 		out = escape(out, "&#x%x;")
 	default:
-		var b bytes.Buffer
-		text(&b)
-		out = escape(b.Bytes(), `\u%04x`)
+		var t textWriter
+		text(&t)
+		out = t.b.Bytes()
 	}
 	if err != nil {
 		return fmt.Errorf("encoding the result: %w", err)
