@@ -39,7 +39,10 @@ const groupsKey = "common-flags"
 
 // showing limits the common flags in a command's help to those that matter to it.
 func showing(cmd *cobra.Command, groupsOrFlags ...string) *cobra.Command {
-	cmd.Annotations = map[string]string{groupsKey: strings.Join(groupsOrFlags, "\n")}
+	if cmd.Annotations == nil {
+		cmd.Annotations = make(map[string]string)
+	}
+	cmd.Annotations[groupsKey] = strings.Join(groupsOrFlags, "\n")
 	return cmd
 }
 

@@ -101,8 +101,7 @@ type app struct {
 	opts options
 	err  *lockedWriter // for people
 
-	warned []string // by warnOnce
-	hinted []string // by hint
+	told []string // by once
 }
 
 // tell writes to stderr what a person should read.
@@ -120,18 +119,23 @@ func (a *app) warnf(format string, args ...any) { a.tellLine("warning: ", format
 func (a *app) notef(format string, args ...any) { a.tellLine("note: ", format, args...) }
 
 // warnOnce warns of what several steps of one command may come upon.
-func (a *app) warnOnce(text string) {
-	if !slices.Contains(a.warned, text) {
-		a.warned = append(a.warned, text)
-		a.warnf("%s", text)
-	}
-}
+func (a *app) warnOnce(text string) { a.once("warning: ", text) }
+
+// noteOnce is notef for what several steps may come upon.
+func (a *app) noteOnce(text string) { a.once("note: ", text) }
 
 // hint tells what to do, once; "" is nothing.
 func (a *app) hint(text string) {
-	if text != "" && !slices.Contains(a.hinted, text) {
-		a.hinted = append(a.hinted, text)
-		a.tellLine("hint: ", "%s", text)
+	if text != "" {
+		a.once("hint: ", text)
+	}
+}
+
+// once tells a line, unless it has been told.
+func (a *app) once(prefix, text string) {
+	if line := prefix + text; !slices.Contains(a.told, line) {
+		a.told = append(a.told, line)
+		a.tellLine(prefix, "%s", text)
 	}
 }
 
@@ -147,9 +151,6 @@ func (a *app) look() table.Look {
 
 // print writes the result v to stdout, as text by its function.
 func (a *app) print(v any, text func(io.Writer)) error {
-	if a.opts.output == output.JUnit && !a.opts.junit {
-		return errNoJUnit
-	}
 	return output.Write(a.sys.Stdout, a.opts.output, v, text)
 }
 
@@ -190,6 +191,7 @@ image up prints nothing on stdout.
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
+		PersistentPreRunE:          a.opts.checkOutput,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
