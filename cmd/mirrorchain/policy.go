@@ -11,6 +11,6 @@ func (a *app) policyCmd() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 	}
-	cmd.AddCommand()
+	cmd.AddCommand(a.policyDiffCmd())
 	return showing(cmd)
 }

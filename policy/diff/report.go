@@ -1,5 +1,7 @@
 package diff
 
+import "slices"
+
 // Report is what [Compare] finds. It marshals to JSON; lists are never null.
 type Report struct {
 	// Same is true if nothing changes: not for images, and not for nodes.
@@ -78,18 +80,12 @@ type Endpoint struct {
 	Insecure bool   `json:"insecure"`
 }
 
-// Loses reports whether an image or a source loses what l says, or more.
+// Loses reports whether an image loses what l says, or more. Where no image was compared,
+// it is about any image below the sources.
 func (r *Report) Loses(l Loss) bool {
 	found := func(e Endpoints) bool { return e.Loss == l || e.Loss == LosesAllEndpoint && l != LosesNothing }
-	for _, s := range r.Sources {
-		if found(s.Digests) || found(s.Tags) {
-			return true
-		}
+	if len(r.Groups) > 0 {
+		return slices.ContainsFunc(r.Groups, func(g Group) bool { return found(g.Endpoints) })
 	}
-	for _, g := range r.Groups {
-		if found(g.Endpoints) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Sources, func(s Source) bool { return found(s.Digests) || found(s.Tags) })
 }
