@@ -34,6 +34,7 @@ func clone(p policy.Policy) policy.Policy {
 		Insecure: slices.Clone(p.Insecure),
 		Blocked:  slices.Clone(p.Blocked),
 		Clusters: slices.Clone(p.Clusters),
+		Payloads: slices.Clone(p.Payloads),
 		Skipped:  slices.Clone(p.Skipped),
 		Warnings: slices.Clone(p.Warnings),
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
 )
 
 // Factory makes the plugin for kind on the cluster that cfg names. Opening it
@@ -116,7 +117,26 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 		}
 	}
 	if err != nil {
-		return policy.Policy{}, s.explain("listing", err)
+		return policy.Policy{}, s.explain("listing", s.kind.resource.GroupResource(), err)
 	}
-	return s.kind.convert(list)
+	p, err := s.kind.convert(list)
+	if err == nil && s.kind.payload && len(p.Blocked) > 0 {
+		err = s.addPayload(ctx, &p)
+	}
+	return p, err
+}
+
+// addPayload notes which release the cluster runs. A cluster without a ClusterVersion has
+// no release whose pulls could be blocked.
+func (s *source) addPayload(ctx context.Context, p *policy.Policy) error {
+	version := new(configv1.ClusterVersion)
+	err := s.objects.Get().Resource("clusterversions").Name(objects.ClusterVersionName).Do(ctx).Into(version)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return s.explain("reading the cluster's release in", configv1.Resource("clusterversions"), err)
+	}
+	objects.AddPayload(p, version.Status.Desired.Image, "clusterversion/"+objects.ClusterVersionName)
+	return nil
 }
