@@ -104,6 +104,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 			return nil, err
 		}
 	}
+	s.dropPayloadScopes(cfg, policies)
 	t, sets, err := mergeObjects(cfg, s)
 	if err != nil {
 		return nil, err

@@ -89,6 +89,7 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 		sum.Rules = slices.Concat(sum.Rules, p.Rules)
 		sum.Insecure = slices.Concat(sum.Insecure, p.Insecure)
 		sum.Blocked = slices.Concat(sum.Blocked, p.Blocked)
+		sum.Payloads = slices.Concat(sum.Payloads, p.Payloads)
 		sum.Skipped = slices.Concat(sum.Skipped, p.Skipped)
 		sum.Warnings = slices.Concat(sum.Warnings, p.Warnings)
 	}
