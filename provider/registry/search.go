@@ -10,7 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/registry/internal/layer"
+	"github.com/mirrorchain/mirrorchain/provider/internal/layer"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
