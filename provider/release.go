@@ -38,7 +38,7 @@ type Answer struct {
 // Index is the list of manifests, one for each platform, that a reference names. An
 // [Answer] points to it, because an answer is copied for each lookup.
 type Index struct {
-	Digest    string
+	Digest    string     // "sha256:..."
 	Platforms []Platform // that it has entries for, in its order; nil if not known
 }
 
