@@ -108,6 +108,7 @@ var exact = map[string][]string{
 	"policy":                   {module + "/provider/imageref"}, // others adopt it without anything else
 	"provider":                 {module + "/policy", module + "/provider/imageref"},
 	"provider/imageref":        {},
+	"chain/verifier":           {module + "/chain/node", module + "/provider", module + "/provider/verify", module + "/provider/verify/sigstore"},
 	"provider/verify/sigstore": {module + "/provider/imageref"},
 	// Who verifies signatures must not inherit a cluster or a registry client.
 	"provider/verify": {"github.com/ProtonMail/go-crypto/openpgp", "github.com/ProtonMail/go-crypto/openpgp/armor", "github.com/ProtonMail/go-crypto/openpgp/packet"},
