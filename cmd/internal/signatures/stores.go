@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/provider/verify"
 )
 
@@ -32,11 +31,11 @@ func OpenStores(specs []string, repository string) (*Stores, error) {
 		var err error
 		switch {
 		case strings.HasPrefix(spec, "cluster:"):
-			err = failure.Usagef("--signatures cluster: is not supported; write the ConfigMaps to a file and name that: oc get configmap -n openshift-config-managed -l release.openshift.io/verification-signatures -o yaml > signatures.yaml")
+			err = usagef("--signatures cluster: is not supported; write the ConfigMaps to a file and name that: oc get configmap -n openshift-config-managed -l release.openshift.io/verification-signatures -o yaml > signatures.yaml")
 		case strings.HasPrefix(spec, "https://"), strings.HasPrefix(spec, "http://"):
 			err = s.addURL(spec)
 		case spec == "":
-			err = failure.Usagef("--signatures is empty; want a folder, a file or a URL")
+			err = usagef("--signatures is empty; want a folder, a file or a URL")
 		default:
 			if err = s.addPath(spec, repository); err != nil {
 				err = fmt.Errorf("--signatures: %w", err)
@@ -55,9 +54,9 @@ func (s *Stores) addURL(spec string) error {
 	u, err := url.Parse(spec)
 	switch {
 	case err != nil || u.Host == "":
-		return failure.Usagef("--signatures: the URL cannot be parsed; want https://HOST/PATH")
+		return usagef("--signatures: the URL cannot be parsed; want https://HOST/PATH")
 	case u.RawQuery != "" || u.Fragment != "":
-		return failure.Usagef("--signatures: the URL on %s has a query or a fragment; want https://HOST/PATH", u.Host)
+		return usagef("--signatures: the URL on %s has a query or a fragment; want https://HOST/PATH", u.Host)
 	}
 	store := verify.HTTPStore(u, nil)
 	s.remote[store.Name()] = true

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
@@ -39,16 +38,16 @@ func ImagePolicies(specs []string) (*Policies, error) {
 			n, err := strconv.Atoi(minor)
 			policy, ok := sigstore.OpenShift(n)
 			if err != nil || !ok {
-				return nil, failure.Usagef("--image-policy %s: want %s21 or later; earlier versions have none that is on by default", spec, builtIn)
+				return nil, usagef("--image-policy %s: want %s21 or later; earlier versions have none that is on by default", spec, builtIn)
 			}
 			if since == 0 || n > since {
 				since = n
 			}
 			all = append(all, policy)
 		case strings.HasPrefix(spec, "cluster:"):
-			return nil, failure.Usagef("--image-policy cluster: is not supported; write the policies to a file and name that: oc get clusterimagepolicy -o yaml > policies.yaml")
+			return nil, usagef("--image-policy cluster: is not supported; write the policies to a file and name that: oc get clusterimagepolicy -o yaml > policies.yaml")
 		case spec == "":
-			return nil, failure.Usagef("--image-policy is empty; want a file or %s21", builtIn)
+			return nil, usagef("--image-policy is empty; want a file or %s21", builtIn)
 		default:
 			read, err := p.file(spec)
 			if err != nil {
