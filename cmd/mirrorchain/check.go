@@ -64,7 +64,6 @@ for a lookup.`,
   mirrorchain release check -s idms.yaml -o junit REF > mirrors.xml`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.opts.junit = true
 			return a.releaseCheck(cmd.Context(), args[0], o)
 		},
 	}
@@ -74,7 +73,7 @@ for a lookup.`,
 	f.BoolVar(&o.sources, "sources", false, "ask the source too for what no mirror has")
 	f.IntVar(&o.perRegistry, "per-registry", 16, "`N` requests at most that one registry gets at once")
 	complete(cmd, "per-registry", cobra.NoFileCompletions)
-	return cmd
+	return offering(cmd, output.JUnit)
 }
 
 func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) error {

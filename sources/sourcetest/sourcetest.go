@@ -141,7 +141,7 @@ func testCallersOwn(t *testing.T, f Fixture) {
 		}
 		mine.Rules[i] = policy.Rule{Source: "overwritten"}
 	}
-	for _, scopes := range [][]policy.Scope{mine.Insecure, mine.Blocked} {
+	for _, scopes := range [][]policy.Scope{mine.Insecure, mine.Blocked, mine.Allowed, mine.Search} {
 		for i := range scopes {
 			scopes[i].Name = "overwritten"
 		}
