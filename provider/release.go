@@ -16,7 +16,7 @@ import (
 //
 // What describes the content is shared between the copies that layers make;
 // what belongs to one request (Image, the index that it names, PulledFrom, Attempts,
-// Stale) is not.
+// Stale, Signatures) is not.
 //
 // The zero Release says nothing: no version, no components. It is no valid release,
 // so [Release.With] and [Release.Derive] panic unless the change makes it one.
@@ -34,6 +34,8 @@ type Answer struct {
 
 	IndexDigest    string     // of the index that the reference names, "" for none
 	IndexPlatforms []Platform // that this index has entries for; not modified after it is handed over
+
+	Signatures *Signatures // what a Verifier found; nil if none was asked
 }
 
 // Attempt is one request for the image to one candidate.
@@ -87,6 +89,8 @@ type ReleaseData struct {
 	IndexDigest    string     // of the index that Image names, "" where it names no index
 	IndexPlatforms []Platform // what that index has entries for, in its order; nil if not known
 
+	Signatures *Signatures // what a Verifier found; nil if none was asked
+
 	Components        []Component       // names are unique; sorted by NewRelease
 	ComponentVersions map[string]string // kubernetes, machine-os, ...
 	Metadata          Metadata          // of release-metadata; zero if the release has none
@@ -117,6 +121,7 @@ func servedOf(d ReleaseData) Answer {
 	return Answer{
 		Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts)),
 		IndexDigest: d.IndexDigest, IndexPlatforms: slices.Clip(slices.Clone(d.IndexPlatforms)),
+		Signatures: d.Signatures,
 	}
 }
 
@@ -176,6 +181,9 @@ func (r *Release) IndexDigest() string { return r.served.IndexDigest }
 // where the index has not been read: for a release that was restored from disk.
 func (r *Release) IndexPlatforms() []Platform { return slices.Clone(r.served.IndexPlatforms) }
 
+// Signatures returns what a [Verifier] found; nil if none was asked.
+func (r *Release) Signatures() *Signatures { return r.served.Signatures }
+
 // Component returns the component of that name, and false if there is none.
 func (r *Release) Component(name string) (Component, bool) {
 	i, ok := r.held().find(name)
@@ -232,7 +240,7 @@ func (r *Release) With(change func(*ReleaseData)) *Release {
 // content that depends on key alone. The change is made once per content and key,
 // and remembered with the content. Only the latest few keys are kept, enough for
 // a layer or two while rule versions alternate. Changes of Image, PulledFrom,
-// Attempts, Stale and the index are ignored: they stay as they are in r. Keys
+// Attempts, Stale, Signatures and the index are ignored: they stay as they are in r. Keys
 // must be comparable. Each layer should use a type of its own for them.
 func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 	if r.content == nil { // nothing to remember it with
@@ -251,7 +259,8 @@ func (r *Release) data() ReleaseData {
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,
 		Attempts:    slices.Clone(r.served.Attempts),
 		IndexDigest: r.served.IndexDigest, IndexPlatforms: slices.Clone(r.served.IndexPlatforms),
-		Version: r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
+		Signatures: r.served.Signatures,
+		Version:    r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
 		Components:        slices.Collect(r.Components()),
 		ComponentVersions: r.ComponentVersions(),
 		Metadata:          r.Metadata(),

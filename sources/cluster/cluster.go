@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/mirrorchain/mirrorchain/internal/kubeclient"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
@@ -86,22 +87,9 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 
 // Watch watches all kinds until ctx ends or one watch fails, which is told.
 func (s *source) Watch(ctx context.Context, changed func()) error {
-	all, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var one sync.Mutex // changed is called by one at a time
-	var wg sync.WaitGroup
+	var watches []func(context.Context, func()) error
 	for _, kind := range s.kinds {
-		wg.Go(func() {
-			cancel(kind.Watch(all, func() {
-				one.Lock()
-				defer one.Unlock()
-				changed()
-			}))
-		})
+		watches = append(watches, kind.Watch)
 	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return context.Cause(all)
+	return kubeclient.WatchAll(ctx, changed, watches...)
 }

@@ -1,4 +1,4 @@
-package kube
+package kubeclient
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 
 // explain says what failed, and what to do where we know it. Failures have a class,
 // so that programs can tell a cluster that is away from one that forbids.
-func (s *source) explain(doing string, err error) error {
-	op := fmt.Sprintf("%s %s", doing, s.kind.resource.GroupResource())
+func (c *Client) explain(doing string, err error) error {
+	op := fmt.Sprintf("%s %s", doing, c.resource.GroupResource())
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %w", op, err)
 	}
