@@ -21,6 +21,7 @@ type options struct {
 	sources           []string
 	kubeconfig        string
 	kubeContext       string
+	cluster           bool // another flag than --source names the cluster
 	registryOverrides []string
 	insecure, blocked []string
 	hostedCluster     string
@@ -144,7 +145,7 @@ func (o *options) check() error {
 	if slices.Contains(o.sources, "") {
 		return failure.Usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
 	}
-	if (o.kubeconfig != "" || o.kubeContext != "") && !slices.ContainsFunc(o.sources, ofCluster) {
+	if (o.kubeconfig != "" || o.kubeContext != "") && !o.cluster && !slices.ContainsFunc(o.sources, ofCluster) {
 		return failure.Usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
 	}
 	return nil
