@@ -79,6 +79,7 @@ is kept: who asks where a release comes from usually means now.`,
 		},
 	}
 	archFlag(cmd, &arch)
+	a.fromFlag(cmd)
 	cmd.Flags().StringArrayVar(&imageFor, "image-for", nil, "print only the pull spec of the component with this `NAME`; repeatable")
 	complete(cmd, "image-for", cobra.NoFileCompletions)
 	cmd.Flags().StringVar(&cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+cacheDirVariable+"; by default nothing is kept")
