@@ -67,15 +67,15 @@ sides.`,
 }
 
 func (a *app) releaseDiff(ctx context.Context, fromArg, toArg string, o diffOptions) error {
-	fromRef, err := parseRef(fromArg)
-	if err != nil {
-		return err
-	}
-	toRef, err := parseRef(toArg)
-	if err != nil {
-		return err
-	}
 	platform, err := parseArch(o.arch)
+	if err != nil {
+		return err
+	}
+	fromRef, err := a.releaseArg(ctx, []string{fromArg}, platform)
+	if err != nil {
+		return err
+	}
+	toRef, err := a.releaseArg(ctx, []string{toArg}, platform)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (a *app) releaseDiff(ctx context.Context, fromArg, toArg string, o diffOpti
 	if err != nil {
 		return err
 	}
-	report := diffreport.New(diffreport.NewRelease(fromArg, from), diffreport.NewRelease(toArg, to), releasediff.Compare(from, to),
+	report := diffreport.New(diffreport.NewRelease(fromRef.Text, from), diffreport.NewRelease(toRef.Text, to), releasediff.Compare(from, to),
 		releasediff.CompareBootImages(a.bootImages(from), a.bootImages(to)), o.commits)
 	report.Notices = l.policies.notices()
 	code := failure.ExitOK
