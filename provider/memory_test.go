@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/heap"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/internal/payload"
@@ -66,7 +67,7 @@ func TestHeap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const n = 50
 			held := make([]*provider.Release, n)
-			before := heap()
+			before := heap.InUse()
 			for i := range held {
 				rel, err := provider.NewRelease(decoded(t, r))
 				if err != nil {
@@ -74,11 +75,11 @@ func TestHeap(t *testing.T) {
 				}
 				held[i] = rel
 			}
-			plain := (heap() - before) / n
+			plain := (heap.InUse() - before) / n
 			for _, rel := range held {
 				translated(t, rel)
 			}
-			each := (heap() - before) / n
+			each := (heap.InUse() - before) / n
 			t.Logf("a release takes %d bytes of heap, %d with a translated view", plain, each)
 			if each > limit {
 				t.Errorf("%d bytes of heap for a release, want at most %d", each, limit)
@@ -86,13 +87,4 @@ func TestHeap(t *testing.T) {
 			runtime.KeepAlive(held)
 		})
 	}
-}
-
-// heap is how many bytes are in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // the first may leave finalizers and pools
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

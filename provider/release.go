@@ -32,8 +32,14 @@ type Answer struct {
 	Stale      bool         // an old answer, because no candidate answered
 	Attempts   []Attempt    // not modified after it is handed over
 
-	IndexDigest    string     // of the index that the reference names, "" for none
-	IndexPlatforms []Platform // that this index has entries for; not modified after it is handed over
+	Index *Index // that the reference names, nil for none; not modified after it is handed over
+}
+
+// Index is the list of manifests, one for each platform, that a reference names. An
+// [Answer] points to it, because an answer is copied for each lookup.
+type Index struct {
+	Digest    string
+	Platforms []Platform // that it has entries for, in its order; nil if not known
 }
 
 // Attempt is one request for the image to one candidate.
@@ -114,10 +120,13 @@ func servedOf(d ReleaseData) Answer {
 	if d.PulledFrom.IsZero() {
 		d.PulledFrom = d.Image
 	}
-	return Answer{
+	a := Answer{
 		Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts)),
-		IndexDigest: d.IndexDigest, IndexPlatforms: slices.Clip(slices.Clone(d.IndexPlatforms)),
 	}
+	if d.IndexDigest != "" {
+		a.Index = &Index{Digest: d.IndexDigest, Platforms: slices.Clip(slices.Clone(d.IndexPlatforms))}
+	}
+	return a
 }
 
 // Image returns the reference that was asked for.
@@ -169,12 +178,22 @@ func (r *Release) Platform() Platform { return r.held().platform }
 
 // IndexDigest returns the digest of the index that Image names, and that the manifest
 // was chosen from; "" where Image names a plain manifest.
-func (r *Release) IndexDigest() string { return r.served.IndexDigest }
+func (r *Release) IndexDigest() string {
+	if r.served.Index == nil {
+		return ""
+	}
+	return r.served.Index.Digest
+}
 
 // IndexPlatforms returns what that index has entries for, in its order and without
 // repetitions. An index may have one alone. It is nil where Image names no index, and
 // where the index has not been read: for a release that was restored from disk.
-func (r *Release) IndexPlatforms() []Platform { return slices.Clone(r.served.IndexPlatforms) }
+func (r *Release) IndexPlatforms() []Platform {
+	if r.served.Index == nil {
+		return nil
+	}
+	return slices.Clone(r.served.Index.Platforms)
+}
 
 // Component returns the component of that name, and false if there is none.
 func (r *Release) Component(name string) (Component, bool) {
@@ -250,7 +269,7 @@ func (r *Release) data() ReleaseData {
 	d := ReleaseData{
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,
 		Attempts:    slices.Clone(r.served.Attempts),
-		IndexDigest: r.served.IndexDigest, IndexPlatforms: slices.Clone(r.served.IndexPlatforms),
+		IndexDigest: r.IndexDigest(), IndexPlatforms: r.IndexPlatforms(),
 		Version: r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
 		Components:        slices.Collect(r.Components()),
 		ComponentVersions: r.ComponentVersions(),

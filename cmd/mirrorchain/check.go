@@ -13,6 +13,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
+// defaultPerRegistry bounds the requests that one registry gets at once.
+const defaultPerRegistry = 16
+
 // checkOptions are the flags of check and release check.
 type checkOptions struct {
 	archs       []string
@@ -28,7 +31,7 @@ func (a *app) checkFlags(cmd *cobra.Command, o *checkOptions, archs string) *cob
 	f.StringSliceVar(&o.archs, "platform", nil, "the same as --arch `PLATFORMS`")
 	f.BoolVar(&o.allMirrors, "all-mirrors", false, "ask every mirror for every image, and fail for what one of them lacks")
 	f.BoolVar(&o.sources, "sources", false, "ask the source too for what no mirror has")
-	f.IntVar(&o.perRegistry, "per-registry", 16, "`N` requests at most that one registry gets at once")
+	f.IntVar(&o.perRegistry, "per-registry", defaultPerRegistry, "`N` requests at most that one registry gets at once")
 	complete(cmd, "per-registry", cobra.NoFileCompletions)
 	a.fromFlag(cmd)
 	return offering(cmd, output.JUnit, output.HTML, output.MirrorList, output.ImageSet)
@@ -105,20 +108,20 @@ images are missing; if none is and some could not be asked for, the code says wh
 for a lookup.`
 
 func (a *app) releaseCheck(ctx context.Context, args []string, o checkOptions) error {
-	var refs []refArg
-	for _, arg := range args {
-		ref, err := parseRef(arg)
-		if err != nil {
-			return err
-		}
-		refs = append(refs, ref)
-	}
 	platforms, err := o.platforms()
 	if err != nil {
 		return err
 	}
 	if len(platforms) == 0 {
 		platforms = []provider.Platform{{}} // the program's own
+	}
+	var refs []refArg
+	for _, arg := range args {
+		ref, err := a.releaseArg(ctx, []string{arg}, platforms[0])
+		if err != nil {
+			return err
+		}
+		refs = append(refs, ref)
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,6 +20,8 @@ type reader interface {
 	provider.HeadProvider
 	provider.ImageProvider
 	provider.ContentProvider
+	// Tags lists the tags of a repository, see [registry.Provider].
+	Tags(ctx context.Context, req provider.Request) ([]string, error)
 	Close() error
 }
 
@@ -35,8 +39,12 @@ func (a *app) reader(disk *diskcache.Cache) (reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	trust, err := a.trusting(registry.CertDirs(dirs...))
+	if err != nil {
+		return nil, err
+	}
 	return registry.New(registry.Config{
-		TLS:       registry.CertDirs(dirs...),
+		TLS:       trust,
 		Insecure:  !a.opts.tlsVerify,
 		Timeouts:  registry.Silent(a.opts.endpointTimeout),
 		Proxy:     http.ProxyFromEnvironment,
@@ -62,4 +70,32 @@ func (a *app) certDirs() ([]string, error) {
 		return a.opts.certDirs, nil
 	}
 	return registry.FindCertDirs(a.sys.LookupEnv), nil
+}
+
+// trusting adds the authorities of --certificate-authority to what tls returns.
+func (a *app) trusting(tls func(string) (registry.TLS, error)) (func(string) (registry.TLS, error), error) {
+	if a.opts.authorities == "" {
+		return tls, nil
+	}
+	bundle, err := os.ReadFile(a.opts.authorities)
+	if err != nil {
+		return nil, fmt.Errorf("--certificate-authority: %w", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(bundle) {
+		return nil, fmt.Errorf("--certificate-authority %s: no certificate in it; want PEM", a.opts.authorities)
+	}
+	return func(host string) (registry.TLS, error) {
+		t, err := tls(host)
+		if err != nil {
+			return t, err
+		}
+		if t.RootCAs == nil {
+			if t.RootCAs, err = x509.SystemCertPool(); err != nil {
+				t.RootCAs = x509.NewCertPool()
+			}
+		}
+		t.RootCAs = t.RootCAs.Clone()
+		t.RootCAs.AppendCertsFromPEM(bundle)
+		return t, nil
+	}, nil
 }

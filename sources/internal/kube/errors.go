@@ -10,14 +10,15 @@ import (
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // explain says what failed, and what to do where we know it. Failures have a class,
 // so that programs can tell a cluster that is away from one that forbids.
-func (s *source) explain(doing string, err error) error {
-	op := fmt.Sprintf("%s %s", doing, s.kind.resource.GroupResource())
+func explain(doing string, what schema.GroupResource, err error) error {
+	op := fmt.Sprintf("%s %s", doing, what)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %w", op, err)
 	}

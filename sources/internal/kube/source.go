@@ -116,7 +116,7 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 		}
 	}
 	if err != nil {
-		return policy.Policy{}, s.explain("listing", err)
+		return policy.Policy{}, explain("listing", s.kind.resource.GroupResource(), err)
 	}
 	return s.kind.convert(list)
 }

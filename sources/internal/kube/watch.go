@@ -47,7 +47,7 @@ func (s *source) Watch(ctx context.Context, changed func()) error {
 				return err
 			}
 		default:
-			return s.explain("watching", err)
+			return explain("watching", s.kind.resource.GroupResource(), err)
 		}
 	}
 }
