@@ -119,7 +119,7 @@ type imageTags struct {
 }
 
 func (a *app) imageTagsCmd() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "tags REPOSITORY",
 		Short: "List the tags of a repository",
 		Long: `image tags asks the endpoints that a tag of a repository would be pulled from, in order,
@@ -132,6 +132,8 @@ digests only are not asked; to see what one of them has, name the mirror itself.
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.imageTags(cmd.Context(), args[0]) },
 	}
+	a.fromFlag(cmd)
+	return cmd
 }
 
 func (a *app) imageTags(ctx context.Context, arg string) error {

@@ -207,7 +207,7 @@ image up prints nothing on stdout.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.checkCmd(), a.imageCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.checkCmd(), a.imageCmd(), a.policyCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -1,4 +1,4 @@
-package kube
+package kubeclient
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 
 func TestConnectionDefaults(t *testing.T) {
 	given := &rest.Config{Host: "https://127.0.0.1:6443", QPS: -1, Timeout: 1}
-	got, err := Config{REST: given}.connection()
+	got, err := Connect(Config{REST: given})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestConnectionDefaults(t *testing.T) {
 		t.Error("the caller's own configuration was changed")
 	}
 
-	got, err = Config{REST: &rest.Config{QPS: 100, Burst: 7, UserAgent: "mine"}}.connection()
+	got, err = Connect(Config{REST: &rest.Config{QPS: 100, Burst: 7, UserAgent: "mine"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +74,8 @@ func TestKubeconfig(t *testing.T) {
 		{name: "two connections", cfg: Config{REST: &rest.Config{}, Kubeconfig: good}, err: "drop one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := open(IDMS(), c.cfg)
-			got, err2 := c.cfg.connection()
+			_, err := New(c.cfg, Resource{Group: "config.openshift.io", Versions: []string{"v1"}, Resource: "imagedigestmirrorsets"})
+			got, err2 := Connect(c.cfg)
 			if c.err == "" {
 				if err != nil || err2 != nil {
 					t.Fatal(err, err2)
@@ -97,7 +97,7 @@ func TestKubeconfig(t *testing.T) {
 
 func TestKubeconfigOfTheEnvironment(t *testing.T) {
 	t.Setenv("KUBECONFIG", write(t, kubeconfig))
-	got, err := Config{}.connection()
+	got, err := Connect(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,15 +123,15 @@ func TestKubeconfigIsFile(t *testing.T) {
 	}
 	for _, path := range []string{pipe, "/dev/zero"} {
 		t.Setenv("KUBECONFIG", "")
-		if _, err := (Config{Kubeconfig: path}).connection(); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
+		if _, err := Connect(Config{Kubeconfig: path}); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
 			t.Errorf("%s: %v", path, err)
 		}
 		t.Setenv("KUBECONFIG", write(t, kubeconfig)+string(filepath.ListSeparator)+path)
-		if _, err := (Config{}).connection(); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
+		if _, err := Connect(Config{}); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
 			t.Errorf("%s in the environment: %v", path, err)
 		}
 	}
-	if _, err := (Config{Kubeconfig: os.DevNull}).connection(); err == nil || !strings.Contains(err.Error(), "no kubeconfig") {
+	if _, err := Connect(Config{Kubeconfig: os.DevNull}); err == nil || !strings.Contains(err.Error(), "no kubeconfig") {
 		t.Errorf("the null device: %v, want what an empty file gets", err)
 	}
 }

@@ -1,4 +1,4 @@
-package kube
+package kubeclient
 
 import (
 	"errors"
@@ -34,8 +34,8 @@ const (
 	defaultAbsentPoll = 10 * time.Second
 )
 
-// connection is a copy of how to reach the cluster, completed with our defaults.
-func (c Config) connection() (*rest.Config, error) {
+// Connect returns how to reach the cluster, completed with our defaults. It asks nobody.
+func Connect(c Config) (*rest.Config, error) {
 	cfg := c.REST
 	switch {
 	case cfg != nil && (c.Kubeconfig != "" || c.Context != ""):

@@ -1,8 +1,9 @@
-package kube
+package kubeclient
 
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,10 +28,10 @@ const (
 // kind goes away. It returns the error that ends a watch, for the caller to wait
 // and try again. A watch that the server ends in good order it begins anew, and a
 // kind that is absent it looks for every AbsentPoll.
-func (s *source) Watch(ctx context.Context, changed func()) error {
+func (c *Client) Watch(ctx context.Context, changed func()) error {
 	absent := false
 	for {
-		err := s.watchOnce(ctx, func() {
+		err := c.watchOnce(ctx, func() {
 			absent = false
 			changed()
 		})
@@ -43,11 +44,11 @@ func (s *source) Watch(ctx context.Context, changed func()) error {
 				absent = true
 				changed()
 			}
-			if err := sleep.For(ctx, s.absentPoll); err != nil {
+			if err := sleep.For(ctx, c.absentPoll); err != nil {
 				return err
 			}
 		default:
-			return explain("watching", s.kind.resource.GroupResource(), err)
+			return c.explain("watching", err)
 		}
 	}
 }
@@ -55,17 +56,15 @@ func (s *source) Watch(ctx context.Context, changed func()) error {
 // watchOnce follows one watch to its end. It starts from any state the server
 // likes: whoever is signalled afterwards lists what is there now, and what changes
 // after that the watch sees.
-func (s *source) watchOnce(ctx context.Context, changed func()) error {
-	seconds := int64(s.watchLimit / time.Second)
-	ctx, cancel := context.WithTimeout(ctx, s.watchLimit+watchGrace)
+func (c *Client) watchOnce(ctx context.Context, changed func()) error {
+	seconds := int64(c.watchLimit / time.Second)
+	ctx, cancel := context.WithTimeout(ctx, c.watchLimit+watchGrace)
 	defer cancel()
 
 	began := time.Now()
-	w, err := s.metadata.Watch(ctx, metav1.ListOptions{
-		FieldSelector:   s.selector,
-		ResourceVersion: "0",
-		TimeoutSeconds:  &seconds,
-	})
+	options := c.options
+	options.ResourceVersion, options.TimeoutSeconds = "0", &seconds
+	w, err := c.startWatch(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -90,4 +89,37 @@ func (s *source) watchOnce(ctx context.Context, changed func()) error {
 		return errors.New("the server ended the watch at once")
 	}
 	return nil
+}
+
+// startWatch starts a watch of the first version that is found.
+func (c *Client) startWatch(ctx context.Context, options metav1.ListOptions) (w watch.Interface, err error) {
+	for _, v := range c.versions {
+		if w, err = v.metadata.Watch(ctx, options); !apierrors.IsNotFound(err) {
+			break
+		}
+	}
+	return w, err
+}
+
+// WatchAll runs several watches until ctx ends or one of them fails, which it returns.
+// changed is called by one at a time.
+func WatchAll(ctx context.Context, changed func(), watches ...func(ctx context.Context, changed func()) error) error {
+	all, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var one sync.Mutex
+	var wg sync.WaitGroup
+	for _, watch := range watches {
+		wg.Go(func() {
+			cancel(watch(all, func() {
+				one.Lock()
+				defer one.Unlock()
+				changed()
+			}))
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return context.Cause(all)
 }

@@ -1,4 +1,4 @@
-package payload
+package registriesconf_test
 
 import (
 	"os"
@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/policy/registriesconf"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/file"
 )
 
 // Who reads the file asks the same endpoints in the same order as the rules do.
-func TestRegistriesConf(t *testing.T) {
+func TestEncode(t *testing.T) {
 	digest := "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	rules, err := policy.NewRules(policy.RulesConfig{},
 		policy.Policy{Rules: []policy.Rule{
@@ -27,7 +28,7 @@ func TestRegistriesConf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf, err := registriesConf(rules)
+	conf, err := registriesconf.Encode(rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func TestRegistriesConf(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, conf)
 	}
-	again, err := policy.NewRules(policy.RulesConfig{}, read)
+	second, err := policy.NewRules(policy.RulesConfig{}, read)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, conf)
 	}
@@ -66,7 +67,7 @@ func TestRegistriesConf(t *testing.T) {
 		"registry.redhat.io/x" + digest, "docker.io/library/busybox:latest", "a.example.com/x:v1", "blocked.example.com/x:v1",
 	} {
 		ref := imageref.MustParse(name)
-		want, got := endpoints(rules, ref), endpoints(again, ref)
+		want, got := endpoints(rules, ref), endpoints(second, ref)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: a client of the file asks %q; want %q\n%s", name, got, want, conf)
 		}

@@ -1,4 +1,4 @@
-package kube
+package kubeclient
 
 import (
 	"context"
@@ -10,15 +10,14 @@ import (
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // explain says what failed, and what to do where we know it. Failures have a class,
 // so that programs can tell a cluster that is away from one that forbids.
-func explain(doing string, what schema.GroupResource, err error) error {
-	op := fmt.Sprintf("%s %s", doing, what)
+func (c *Client) explain(doing string, err error) error {
+	op := fmt.Sprintf("%s %s", doing, c.resource.GroupResource())
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %w", op, err)
 	}
