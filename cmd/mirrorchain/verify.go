@@ -84,6 +84,7 @@ found out, the code says why, as for a lookup.`,
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
 	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
@@ -134,7 +135,7 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 
 // newVerification reads what the flags name, before anybody is asked.
 func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) (*verification, error) {
-	a.opts.cluster = slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
+	a.opts.usesCluster = slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
 	if err := a.opts.check(); err != nil {
 		return nil, err
 	}

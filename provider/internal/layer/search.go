@@ -29,14 +29,14 @@ type Search struct {
 	until  []string
 	wants  wants // asked, and where links lead
 
-	root  node  // the layers so far, as one
-	size  int64 // of the data kept
-	again bool
-	turns int
-	steps int // taken by anything
-	check int // the steps at which to look at the context next
-	noted int // wants that links lead to
-	err   error
+	root   node  // the layers so far, as one
+	size   int64 // of the data kept
+	repeat bool
+	turns  int
+	steps  int // taken by anything
+	check  int // the steps at which to look at the context next
+	noted  int // wants that links lead to
+	err    error
 }
 
 // maxTurns bounds how often links may send a search back to the top, maxHops
@@ -81,7 +81,7 @@ func NewSearch(limits Limits, patterns []string, until ...string) (*Search, erro
 
 func (s *Search) restart() {
 	s.root = node{mode: fs.ModeDir | 0o755}
-	s.size, s.again = 0, false
+	s.size, s.repeat = 0, false
 	if s.files != nil {
 		_ = s.files.clear() // what stays is removed by Close
 	}
@@ -90,11 +90,11 @@ func (s *Search) restart() {
 // Add puts a verified layer beneath those added before. Where it returns true, a
 // link leads to a name that layers already read may hold, and the search has
 // begun anew: the caller goes back to the top layer.
-func (s *Search) Add(ctx context.Context, l *Layer) (again bool, err error) {
+func (s *Search) Add(ctx context.Context, l *Layer) (repeat bool, err error) {
 	if err := s.linkUp(ctx, l, &l.root); err != nil {
 		return false, err
 	}
-	if !s.again {
+	if !s.repeat {
 		s.root.under(&l.root)
 		s.size += l.size
 		for _, p := range s.asked {
@@ -125,7 +125,7 @@ func (s *Search) restartIfNeeded() (bool, error) {
 	if s.err != nil {
 		return false, s.err
 	}
-	if !s.again {
+	if !s.repeat {
 		return false, nil
 	}
 	if s.turns++; s.turns > maxTurns {
@@ -178,7 +178,7 @@ func (s *Search) need(p pattern) bool {
 		return false
 	}
 	s.wants.add(p)
-	s.again = true
+	s.repeat = true
 	return true
 }
 

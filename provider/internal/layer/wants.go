@@ -48,7 +48,7 @@ func (w *wants) relate(name string) relation {
 	case w.above[name]:
 		best = above
 	default:
-		for range w.over(name) {
+		for range w.wantedAbove(name) {
 			best = beneath
 			break
 		}
@@ -61,8 +61,8 @@ func (w *wants) relate(name string) relation {
 	return best
 }
 
-// over returns the wanted names that name would lie below if they were directories.
-func (w *wants) over(name string) iter.Seq[string] {
+// wantedAbove returns the wanted names that name would lie below if they were directories.
+func (w *wants) wantedAbove(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range min(len(name), w.longest+1) {
 			if name[i] == '/' && w.names[name[:i]] && !yield(name[:i]) {

@@ -16,8 +16,8 @@ const (
 	found
 )
 
-// place is a directory on the way to a name, and its own name in the one before.
-type place struct {
+// position is a directory on the way to a name, and its own name in the one before.
+type position struct {
 	name string
 	node *node
 }
@@ -27,7 +27,7 @@ type place struct {
 // there. at is the way to it where it is a directory; it may share memory with
 // from beyond its length. rest is what is wanted below; it matters for what is
 // noted as wanted where a link leads to a place that was not looked at.
-func (s *Search) follow(from []place, name string, rest *pattern) (at []place, n *node, st state) {
+func (s *Search) follow(from []position, name string, rest *pattern) (at []position, n *node, st state) {
 	at = from
 	todo := []string{name} // the last comes first
 	hops := 0
@@ -52,9 +52,9 @@ func (s *Search) follow(from []place, name string, rest *pattern) (at []place, n
 		}
 		c := here.child(first)
 		if c == nil {
-			full, left := nameOf(at, first), remaining(todo)
-			wanted := wantedAt(path.Join(full, left), rest)
-			if strings.Contains("/"+left+"/", "/../") {
+			full, follows := nameOf(at, first), remaining(todo)
+			wanted := wantedAt(path.Join(full, follows), rest)
+			if strings.Contains("/"+follows+"/", "/../") {
 				// Where ".." leads depends on what full is.
 				wanted = literally(full)
 			}
@@ -65,7 +65,7 @@ func (s *Search) follow(from []place, name string, rest *pattern) (at []place, n
 		}
 		switch c.kind {
 		case directory:
-			at = append(at, place{first, c})
+			at = append(at, position{first, c})
 		case symlink, hardlink:
 			if hops++; hops > maxHops {
 				return at, nil, missing
@@ -97,11 +97,11 @@ func (s *Search) follow(from []place, name string, rest *pattern) (at []place, n
 
 // find follows a name from the root.
 func (s *Search) find(name string) (n *node, st state) {
-	_, n, st = s.follow([]place{{"", &s.root}}, name, nil)
+	_, n, st = s.follow([]position{{"", &s.root}}, name, nil)
 	return n, st
 }
 
-func nameOf(at []place, last string) string {
+func nameOf(at []position, last string) string {
 	parts := make([]string, 0, len(at))
 	for _, p := range at[1:] {
 		parts = append(parts, p.name)
@@ -175,7 +175,7 @@ func (s *Search) expand(ctx context.Context, p pattern, emit func(name string, n
 		return nil
 	}
 	dirs := 0
-	return s.expandIn(ctx, []place{{"", &s.root}}, "", p, &dirs, emit)
+	return s.expandIn(ctx, []position{{"", &s.root}}, "", p, &dirs, emit)
 }
 
 // expandIn matches p against what is in the last of the directories at, which is
@@ -183,7 +183,7 @@ func (s *Search) expand(ctx context.Context, p pattern, emit func(name string, n
 // below "**" they are not, as a shell's globstar has it: one link to the root
 // would make it the whole image, again and again. dirs counts how often a
 // directory was looked at.
-func (s *Search) expandIn(ctx context.Context, at []place, out string, p pattern, dirs *int, emit func(string, *node) error) error {
+func (s *Search) expandIn(ctx context.Context, at []position, out string, p pattern, dirs *int, emit func(string, *node) error) error {
 	if *dirs++; *dirs > s.limits.Entries {
 		return &LimitError{fmt.Sprintf("pattern %q leads to directories more than %d times", short(p.text), s.limits.Entries)}
 	}

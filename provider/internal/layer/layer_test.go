@@ -33,11 +33,11 @@ func run(s *Search, layers [][]byte) (read []int, err error) {
 		if err != nil {
 			return read, err
 		}
-		again, err := s.Add(context.Background(), l)
+		second, err := s.Add(context.Background(), l)
 		switch {
 		case err != nil:
 			return read, err
-		case again:
+		case second:
 			i = len(layers) - 1
 		default:
 			i--

@@ -133,13 +133,13 @@ func (d *openDir) Read([]byte) (int, error) {
 
 // ReadDir implements [fs.ReadDirFile].
 func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
-	left := d.entry.children[d.next:]
+	unread := d.entry.children[d.next:]
 	if n <= 0 {
-		n = len(left)
-	} else if len(left) == 0 {
+		n = len(unread)
+	} else if len(unread) == 0 {
 		return nil, io.EOF
 	}
-	left = left[:min(n, len(left))]
-	d.next += len(left)
-	return slices.Clone(left), nil
+	unread = unread[:min(n, len(unread))]
+	d.next += len(unread)
+	return slices.Clone(unread), nil
 }

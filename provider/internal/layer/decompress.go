@@ -66,21 +66,21 @@ func (e *LimitError) Error() string { return e.What }
 
 // bounded reads at most left bytes, then fails; and when stopped says so.
 type bounded struct {
-	r       io.Reader
-	left    int64
-	limit   int64
-	stopped func() error
+	r         io.Reader
+	remaining int64
+	limit     int64
+	stopped   func() error
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if err := b.stopped(); err != nil {
 		return 0, err
 	}
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
+	if int64(len(p)) > b.remaining+1 {
+		p = p[:b.remaining+1]
 	}
 	n, err := b.r.Read(p)
-	if b.left -= int64(n); b.left < 0 {
+	if b.remaining -= int64(n); b.remaining < 0 {
 		return n, &LimitError{fmt.Sprintf("a layer unpacks to more than %d bytes", b.limit)}
 	}
 	return n, err

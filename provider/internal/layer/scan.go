@@ -39,7 +39,7 @@ func (s *Search) Scan(ctx context.Context, r io.Reader) (*Layer, error) {
 		return nil, err
 	}
 	defer done()
-	in := &bounded{r: plain, left: s.limits.Unpacked, limit: s.limits.Unpacked, stopped: func() error {
+	in := &bounded{r: plain, remaining: s.limits.Unpacked, limit: s.limits.Unpacked, stopped: func() error {
 		s.steps++
 		return s.stopped(ctx)
 	}}
@@ -54,7 +54,7 @@ func (s *Search) Scan(ctx context.Context, r io.Reader) (*Layer, error) {
 			return nil, fmt.Errorf("tar entry %d: %w", n, err)
 		case n > s.limits.Entries:
 			return nil, &LimitError{fmt.Sprintf("a layer of more than %d entries", s.limits.Entries)}
-		case h.Size > in.left:
+		case h.Size > in.remaining:
 			return nil, &LimitError{fmt.Sprintf("tar entry %q of %d bytes: a layer may unpack to no more than %d", short(h.Name), h.Size, in.limit)}
 		}
 		made := l.made
@@ -165,7 +165,7 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 // noteDirs makes a directory of what is wanted and has name in it: layers need
 // not have entries for directories.
 func (s *Search) noteDirs(l *Layer, name string) {
-	for dir := range s.wants.over(name) {
+	for dir := range s.wants.wantedAbove(name) {
 		l.root.dir(dir, &l.made)
 	}
 }

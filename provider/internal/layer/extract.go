@@ -37,7 +37,7 @@ func NewExtraction(limits Limits, dir *os.Root, patterns []string) (*Extraction,
 // Finish puts the files under their own names: those that [Search.Files] would have. It
 // replaces files that are there.
 func (e *Extraction) Finish(ctx context.Context) error {
-	return e.each(ctx, func(name string, n *node) error { return e.files.place(name, n) })
+	return e.each(ctx, func(name string, n *node) error { return e.files.put(name, n) })
 }
 
 // Close removes what is not under its own name.
@@ -77,18 +77,18 @@ func (s *scratch) write(to string, content io.Reader) (int64, error) {
 	return n, errors.Join(err, f.Close())
 }
 
-// place gives the content of n its name. A second name of the same content gets a copy:
+// put gives the content of n its name. A second name of the same content gets a copy:
 // whoever changes one file must not change the other.
-func (s *scratch) place(name string, n *node) (err error) {
+func (s *scratch) put(name string, n *node) (err error) {
 	defer func() { err = ofFile(name, err) }()
 	if err := s.dir.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	other, again := s.placed[n.stored]
+	other, linked := s.placed[n.stored]
 	switch {
 	case other == name:
 		return nil
-	case again:
+	case linked:
 		from, err := s.dir.Open(other)
 		if err != nil {
 			return err
