@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/chain/node"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
