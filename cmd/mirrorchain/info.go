@@ -14,6 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/releaseinfo"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/settings"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -102,7 +103,7 @@ is kept: who asks where a release comes from usually means now.`,
 	f.BoolVar(&o.show.Commits, "commits", false, "print the repository and commit that each image was built from")
 	f.BoolVar(&o.show.CommitURLs, "commit-urls", false, "print a link to that commit, where it is on github.com")
 	f.BoolVar(&o.size, "size", false, "print the size of each image as it is transferred")
-	f.StringVar(&o.cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+cacheDirVariable+"; by default nothing is kept")
+	f.StringVar(&o.cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+settings.CacheDirVariable+" and of config.yaml; by default nothing is kept")
 	complete(cmd, "image-for", a.componentNames)
 	complete(cmd, "contents", cobra.NoFileCompletions)
 	complete(cmd, "boot-image", cobra.NoFileCompletions)

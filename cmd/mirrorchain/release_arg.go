@@ -50,6 +50,9 @@ func (a *app) releaseArg(ctx context.Context, args []string, platform provider.P
 
 // clusterRelease returns the release that the connected cluster is to run.
 func (a *app) clusterRelease(ctx context.Context) (refArg, error) {
+	if err := a.applySettings(); err != nil {
+		return refArg{}, err
+	}
 	if len(a.opts.sources) == 0 {
 		a.opts.sources = []string{clusterScheme + ":"}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/settings"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 )
 
@@ -111,6 +112,8 @@ type app struct {
 
 	told    []string // by once
 	printed bool     // by print
+
+	saved *settings.Settings // by settings
 }
 
 // tell writes to stderr what a person should read.
@@ -207,7 +210,7 @@ image up prints nothing on stdout.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.imageCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.imageCmd(), a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -133,7 +133,7 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 
 // newVerification reads what the flags name, before anybody is asked.
 func (a *app) newVerification(ref refArg, o verifyOptions) (*verification, error) {
-	if err := a.opts.check(); err != nil {
+	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
 	v := &verification{app: a, verifyOptions: o}
