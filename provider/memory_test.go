@@ -66,17 +66,17 @@ func TestHeap(t *testing.T) {
 	for name, r := range releases {
 		t.Run(name, func(t *testing.T) {
 			const n = 50
-			held := make([]*provider.Release, n)
+			kept := make([]*provider.Release, n)
 			before := heap.InUse()
-			for i := range held {
+			for i := range kept {
 				rel, err := provider.NewRelease(decoded(t, r))
 				if err != nil {
 					t.Fatal(err)
 				}
-				held[i] = rel
+				kept[i] = rel
 			}
 			plain := (heap.InUse() - before) / n
-			for _, rel := range held {
+			for _, rel := range kept {
 				translated(t, rel)
 			}
 			each := (heap.InUse() - before) / n
@@ -84,7 +84,7 @@ func TestHeap(t *testing.T) {
 			if each > limit {
 				t.Errorf("%d bytes of heap for a release, want at most %d", each, limit)
 			}
-			runtime.KeepAlive(held)
+			runtime.KeepAlive(kept)
 		})
 	}
 }

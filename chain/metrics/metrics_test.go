@@ -141,10 +141,10 @@ func TestRegistration(t *testing.T) {
 		t.Error("registered twice")
 	}
 	o.Unregister()
-	if again, err := metrics.New(reg); err != nil {
+	if second, err := metrics.New(reg); err != nil {
 		t.Error(err)
 	} else {
-		again.Unregister()
+		second.Unregister()
 	}
 	loose, err := metrics.New(nil)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/mirrorchain/mirrorchain/internal/kubeclient"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
@@ -29,7 +30,7 @@ const scheme = "cluster"
 // "cluster:worker" is what the nodes of the MachineConfigPool worker have: registries.conf
 // and its drop-ins of the MachineConfig that the machine-config operator rendered for them,
 // in which the policies of the cluster are. It is the nodes' truth also while an update is
-// under way. It is polled, and needs get on machineconfigpools and machineconfigs.
+// under way. It is polled, and needs get and list on machineconfigpools and machineconfigs.
 func Factory(cfg Config) sources.Factory {
 	return sources.Factory{
 		Scheme: scheme,
@@ -88,6 +89,7 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 		sum.Rules = slices.Concat(sum.Rules, p.Rules)
 		sum.Insecure = slices.Concat(sum.Insecure, p.Insecure)
 		sum.Blocked = slices.Concat(sum.Blocked, p.Blocked)
+		sum.Payloads = slices.Concat(sum.Payloads, p.Payloads)
 		sum.Skipped = slices.Concat(sum.Skipped, p.Skipped)
 		sum.Warnings = slices.Concat(sum.Warnings, p.Warnings)
 	}
@@ -96,22 +98,9 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 
 // Watch watches all kinds until ctx ends or one watch fails, which is told.
 func (s *source) Watch(ctx context.Context, changed func()) error {
-	all, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var one sync.Mutex // changed is called by one at a time
-	var wg sync.WaitGroup
+	var watches []func(context.Context, func()) error
 	for _, kind := range s.kinds {
-		wg.Go(func() {
-			cancel(kind.Watch(all, func() {
-				one.Lock()
-				defer one.Unlock()
-				changed()
-			}))
-		})
+		watches = append(watches, kind.Watch)
 	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return context.Cause(all)
+	return kubeclient.WatchAll(ctx, changed, watches...)
 }

@@ -114,9 +114,9 @@ func TestPool(t *testing.T) {
 	if !kubetest.HasMirror(rules, kubetest.Digest(), "drop-in.example.com") || kubetest.HasMirror(rules, kubetest.Digest(), "one.example.com") {
 		t.Error("master: the drop-in does not replace the table")
 	}
-	failure("workers", `"workers" not found`, "the cluster has gone, master, new, worker")
+	failure("workers", "the cluster does not have it; it has gone, master, new, worker")
 	failure("new", "names no rendered MachineConfig yet")
-	failure("gone", `"rendered-gone-1" not found`)
+	failure("gone", "have the MachineConfig rendered-gone-1, which the cluster does not have")
 	if _, err := cluster.Factory(cluster.Config{REST: c.Config()}).Open(t.Context(), "no pool"); err == nil || !strings.Contains(err.Error(), `"no pool" is no name of a MachineConfigPool`) {
 		t.Error(err)
 	}
