@@ -60,6 +60,7 @@ sides.`,
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.commits, "commits", false, "print commits, with links, in place of images")
 	f.BoolVar(&o.check, "check", false, "ask the mirrors for every image of TO, and list what they lack")
@@ -135,8 +136,8 @@ func (a *app) bootImages(rel *provider.Release) *bootimages.BootImages {
 // checkInto asks for all images of ref, notes in report what is not there, and returns
 // the exit code.
 func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref refArg, platform provider.Platform) (int, error) {
-	list, err := l.releaseImages(ctx, ref, []provider.Platform{platform})
-	if err != nil {
+	list := newImageList()
+	if err := l.releaseImages(ctx, ref, []provider.Platform{platform}, list, false); err != nil {
 		return 0, err
 	}
 	c, err := l.newCheck(ctx, list, checkOptions{perRegistry: defaultPerRegistry})
@@ -147,7 +148,7 @@ func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref 
 	if err != nil {
 		return 0, err
 	}
-	checked := checkreport.New(results)
+	checked := checkreport.New(checkreport.Config{Disk: l.place(), Delivery: l.policies.delivery}, results)
 	report.Mirrors = diffreport.NewMirrors(checked)
 	for _, h := range c.hints(ctx, results) {
 		l.hint(h)

@@ -80,6 +80,7 @@ stderr says what to set it to. REF is as for release info.`,
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&files, "file", nil, "`PATH` of files in the release image; repeatable")
 	f.StringVar(&command, "command", "", "`NAME` of a program of the release")

@@ -143,6 +143,11 @@ or understood is an error, because an answer without it would be wrong. The erro
 the file, the object and the entry.`,
 		},
 		{
+			Use:   "disk",
+			Short: "What --from can read",
+			Long:  diskTopic,
+		},
+		{
 			Use:   "credentials",
 			Short: "Where credentials and certificates are looked for",
 			Long: `Credentials are looked for in these files, in this order:

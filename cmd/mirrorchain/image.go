@@ -53,6 +53,7 @@ digest that the first one has for it. Of an index it is the digest of the index,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.imageDigest(cmd.Context(), args[0], arch) },
 	}
 	archFlag(cmd, &arch)
+	a.fromFlag(cmd)
 	return cmd
 }
 
@@ -118,7 +119,7 @@ type imageTags struct {
 }
 
 func (a *app) imageTagsCmd() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "tags REPOSITORY",
 		Short: "List the tags of a repository",
 		Long: `image tags asks the endpoints that a tag of a repository would be pulled from, in order,
@@ -131,6 +132,8 @@ digests only are not asked; to see what one of them has, name the mirror itself.
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.imageTags(cmd.Context(), args[0]) },
 	}
+	a.fromFlag(cmd)
+	return cmd
 }
 
 func (a *app) imageTags(ctx context.Context, arg string) error {

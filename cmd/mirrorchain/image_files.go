@@ -78,6 +78,7 @@ with their permissions. Only files are written: a link is written as what it lea
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	cmd.Flags().StringVar(&o.to, "to", "", "write the files below `DIR`, which is made if it is not there")
 	cmd.Flags().BoolVar(&o.list, "list", false, "print the names alone")
 	complete(cmd, "to", dirs)

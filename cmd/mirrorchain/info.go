@@ -94,6 +94,7 @@ is kept: who asks where a release comes from usually means now.`,
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.imageFor, "image-for", nil, "print only the pull spec of the component with this `NAME`; repeatable")
 	f.StringArrayVar(&o.contents, "contents", nil, "print a `FILE` of the release image as it is: a name in release-manifests, a path, or a pattern with *; repeatable")

@@ -26,6 +26,7 @@ type options struct {
 	hostedCluster     string
 	strict            bool
 	tagsFollowDigest  bool
+	from              []string
 
 	authfile string
 	certDirs []string

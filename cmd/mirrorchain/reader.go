@@ -9,10 +9,11 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
+	"github.com/mirrorchain/mirrorchain/provider/layout"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
-// reader reads registries.
+// reader reads registries, or what --from names.
 type reader interface {
 	provider.Opener
 	provider.Restorer
@@ -27,6 +28,13 @@ type reader interface {
 // reader reads the network the way the flags and the environment say. The standard
 // library reads proxies and SSL_CERT_FILE by itself.
 func (a *app) reader(disk *diskcache.Cache) (reader, error) {
+	if len(a.opts.from) > 0 {
+		store, err := layout.Open(a.opts.from...)
+		if err != nil {
+			return nil, fmt.Errorf("--from: %w", err)
+		}
+		return onDisk{store}, nil
+	}
 	dirs, err := a.certDirs()
 	if err != nil {
 		return nil, err

@@ -210,7 +210,8 @@ image up prints nothing on stdout.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(), a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.checkCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(),
+		a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -12,6 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/diffreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/policydiff"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/releaseinfo"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
 	"github.com/mirrorchain/mirrorchain/internal/test/golden"
@@ -28,7 +29,9 @@ var results = map[string]any{
 	"release-info":            releaseinfo.Info{},
 	"release-info-image-for":  releaseinfo.Chosen{},
 	"release-info-boot-image": releaseinfo.BootImageDetail{},
+	"check":                   checkreport.Report{},
 	"release-check":           checkreport.Report{},
+	"policy-diff":             policydiff.Report{},
 	"release-verify":          verifyreport.Report{},
 	"release-diff":            diffreport.Report{},
 	"release-extract":         imageFiles{},

@@ -82,6 +82,7 @@ found out, the code says why, as for a lookup.`,
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
 	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, or an http(s) URL; repeatable")

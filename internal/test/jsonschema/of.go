@@ -1,6 +1,7 @@
 package jsonschema
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -45,6 +46,8 @@ func (m *Maker) of(t reflect.Type) (*Schema, error) {
 		return &Schema{Type: Types{"string"}, Format: "date-time"}, nil
 	case t != reflect.TypeFor[*time.Time]() && t.Implements(reflect.TypeFor[json.Marshaler]()):
 		return nil, fmt.Errorf("%s has a JSON of its own", t)
+	case t != reflect.TypeFor[*time.Time]() && t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		return &Schema{Type: Types{"string"}}, nil
 	}
 	switch t.Kind() {
 	case reflect.String:

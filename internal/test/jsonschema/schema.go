@@ -5,6 +5,7 @@ package jsonschema
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -81,13 +82,15 @@ func (s *Schema) check(root *Schema, at string, v any) error {
 		return def.check(root, at, v)
 	}
 	if len(s.AnyOf) > 0 {
-		var err error
+		var errs []error
 		for _, alternative := range s.AnyOf {
-			if err = alternative.check(root, at, v); err == nil {
+			err := alternative.check(root, at, v)
+			if err == nil {
 				return nil
 			}
+			errs = append(errs, err)
 		}
-		return err
+		return errors.Join(errs...)
 	}
 	if got := typeOf(v); !slices.Contains(s.Type, got) && !(got == "integer" && slices.Contains(s.Type, "number")) {
 		return fmt.Errorf("%s: %s, want %v", at, got, s.Type)

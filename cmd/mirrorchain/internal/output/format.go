@@ -23,6 +23,11 @@ const (
 	YAML     Format = "yaml"
 	JUnit    Format = "junit"
 	Markdown Format = "markdown"
+	HTML     Format = "html"
+	// MirrorList is what 'oc image mirror -f' reads.
+	MirrorList Format = "mirror-list"
+	// ImageSet is what oc-mirror reads.
+	ImageSet Format = "image-set"
 )
 
 // Formatter is a result with formats of its own.
