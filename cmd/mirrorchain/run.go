@@ -180,8 +180,8 @@ ImageContentSourcePolicy, install-config and registries.conf, from files (-s FIL
 and the first three, with insecure and blocked registries, from a cluster
 (-s cluster:). Credentials are found where oc, podman and docker keep them.
 
-Results go to stdout, everything else goes to stderr. A command that cannot look an
-image up prints nothing on stdout.
+Results go to stdout, everything else goes to stderr. What every run starts from can be
+set, see 'mirrorchain config --help'.
 
 ` + failure.ExitCodeHelp,
 		Example: `  # everything at once, on a registry of its own
@@ -210,6 +210,7 @@ image up prints nothing on stdout.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
+	complete(root, "source", a.sourceNames)
 	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.checkCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(),
 		a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
