@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,11 @@ with their permissions. Only files are written: a link is written as what it lea
 			if err != nil {
 				return err
 			}
-			return a.imageFiles(cmd.Context(), ref, args[1:], o)
+			var patterns []string
+			for _, p := range args[1:] {
+				patterns = append(patterns, strings.TrimPrefix(p, "/"))
+			}
+			return a.imageFiles(cmd.Context(), ref, patterns, o)
 		},
 	}
 	archFlag(cmd, &o.arch)

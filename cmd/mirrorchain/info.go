@@ -80,8 +80,11 @@ is kept: who asks where a release comes from usually means now.`,
   # a manifest of the release that the cluster runs
   mirrorchain release info --contents 0000_50_installer_coreos-bootimages.yaml`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch len(args) {
+			case 0:
 				return nil
+			case 2:
+				return failure.Usagef("'%s' takes one release; to compare two: mirrorchain release diff %s %s", cmd.CommandPath(), quoted(args[0]), quoted(args[1]))
 			}
 			return oneRef(cmd, args)
 		},

@@ -91,6 +91,9 @@ func (l *lookups) noFile(ctx context.Context, ref refArg, image provider.Image, 
 		if beside, err := image.Files(ctx, dir+"/*"); err == nil {
 			names = fileNames(beside)
 		}
+		if len(names) == 0 {
+			l.hint(fmt.Sprintf("%s has nothing in %s; to see what it has elsewhere: mirrorchain image files --list %s 'FOLDER/**'", ref.Text, dir, ref.Text))
+		}
 	}
 	return notFound(fmt.Sprintf("%s has no file %s", ref.Text, name), name, names)
 }

@@ -106,7 +106,11 @@ type verification struct {
 }
 
 func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) error {
-	ref, err := parseRef(arg)
+	platform, err := parseArch(o.arch)
+	if err != nil {
+		return err
+	}
+	ref, err := a.releaseArg(ctx, []string{arg}, platform)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ type section struct {
 func (r *Report) sections() []section {
 	name := table.Column{Title: "NAME", Cut: table.Address}
 	pair := []table.Column{name, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}}
-	versions := section{title: "Versions", columns: pair}
+	versions := section{title: "Versions", columns: []table.Column{name, {Title: "FROM", Cut: table.Address}, {Title: "TO", Cut: table.Address}}}
 	for _, v := range r.Versions {
 		versions.rows = append(versions.rows, []string{v.Name, output.Dash(v.From), output.Dash(v.To)})
 	}
@@ -92,7 +92,7 @@ func (c *Change) commits() string {
 
 // bootSection has the platforms that change alike in one row.
 func (r *Report) bootSection() section {
-	s := section{title: "Boot images", columns: []table.Column{{Title: "STREAM", Cut: table.Never}, {Title: "ARCH", Cut: table.Never}, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}, {Title: "PLATFORMS"}}}
+	s := section{title: "Boot images", columns: []table.Column{{Title: "STREAM", Cut: table.Never}, {Title: "ARCH", Cut: table.Never}, {Title: "FROM", Cut: table.Address}, {Title: "TO", Cut: table.Address}, {Title: "PLATFORMS"}}}
 	for i, b := range r.BootImages {
 		stream := b.Stream
 		if stream == "" {
