@@ -59,6 +59,9 @@ func (l *lookups) files(ctx context.Context, ref refArg, image provider.Image, p
 	found, err := image.Files(l.traced(ctx), patterns...)
 	stop()
 	if err != nil {
+		if provider.ClassOf(err) == provider.ClassLimit {
+			l.hint("files to be printed are held in memory; 'mirrorchain image files --to DIR' writes larger ones to disk")
+		}
 		return nil, l.failed(ctx, ref, err, time.Since(start))
 	}
 	return found, nil

@@ -207,7 +207,7 @@ set, see 'mirrorchain config --help'.
 		RunE:                       group,
 		PersistentPreRunE:          a.opts.checkOutput,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
+	root.SetFlagErrorFunc(badFlag)
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
 	complete(root, "source", a.sourceNames)
