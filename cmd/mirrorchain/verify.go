@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/chain/node"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -152,10 +152,17 @@ func (a *app) newVerification(ref refArg, o verifyOptions) (*verification, error
 	if v.trust, err = signatures.Keyrings(o.keyrings); err != nil {
 		return nil, err
 	}
-	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository()); err != nil {
+	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository(), nil); err != nil {
 		return nil, err
 	}
-	if v.policies, err = signatures.ImagePolicies(o.imagePolicies); err != nil {
+	named, err := signatures.ImagePolicies(o.imagePolicies)
+	if err != nil {
+		return nil, err
+	}
+	if named.Cluster {
+		return nil, failure.Usagef("--image-policy cluster: is not supported; write the policies to a file and name that: oc get clusterimagepolicy -o yaml > policies.yaml")
+	}
+	if v.policies, err = named.Policies(); err != nil {
 		return nil, err
 	}
 	for _, w := range v.stores.Warnings {
