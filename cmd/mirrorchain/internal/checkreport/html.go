@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"html/template"
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -39,7 +40,8 @@ type view struct {
 	*Report
 	Title   string
 	Columns []string
-	Gaps    []row // images that are not everywhere
+	Asked   []string // those of Columns that were asked for something in Gaps
+	Gaps    []row    // images that are not everywhere
 	Groups  []viewGroup
 	List    string // what to mirror
 	Good    bool
@@ -47,7 +49,7 @@ type view struct {
 
 type row struct {
 	Name, Image string
-	Cells       []string // the status at each column; "" where it is none of the image
+	Cells       []string // the status at each of Asked; "" where it is none of the image
 }
 
 // viewGroup is a list of images that failed alike.
@@ -87,7 +89,22 @@ func (r *Report) view() view {
 		}
 		v.Gaps = append(v.Gaps, line)
 	}
+	v.leaveOut()
 	return v
+}
+
+// leaveOut removes the columns of the matrix that nobody was asked in.
+func (v *view) leaveOut() {
+	for i := len(v.Columns) - 1; i >= 0; i-- {
+		asked := slices.ContainsFunc(v.Gaps, func(r row) bool { return r.Cells[i] != "" && r.Cells[i] != NotAsked })
+		if asked {
+			v.Asked = append([]string{v.Columns[i]}, v.Asked...)
+			continue
+		}
+		for j := range v.Gaps {
+			v.Gaps[j].Cells = slices.Delete(v.Gaps[j].Cells, i, i+1)
+		}
+	}
 }
 
 // grouped puts together what failed alike. On disk every image has faults of its own.
