@@ -144,6 +144,9 @@ func (r *releaseList) add(name string, image imageref.Ref, platform provider.Pla
 // coreOS maps Go's names of architectures to those of streams, where they differ.
 var coreOS = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
+// bootImageName begins the names of boot images.
+const bootImageName = "kubevirt boot image"
+
 // addBootImages adds the boot images of one architecture that are container images.
 func (r *releaseList) addBootImages(rel *provider.Release, arch string) error {
 	if len(rel.BootImages()) == 0 {
@@ -158,7 +161,7 @@ func (r *releaseList) addBootImages(rel *provider.Release, arch string) error {
 			continue
 		}
 		for _, stream := range k.Streams {
-			name := "kubevirt boot image"
+			name := bootImageName
 			if stream != "" {
 				name += " " + stream
 			}
