@@ -12,6 +12,7 @@ type statements struct {
 	mirror, rewrite     []*Rule
 	insecure, blocked   []Scope // sorted
 	clusters            []Cluster
+	unblocked           []unblocked // what dropPayloadScopes took out of blocked
 }
 
 func sortRules(policies []Policy) statements {

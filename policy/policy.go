@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // Policy is what one [OverrideSource] states, as its objects state it: nothing is
@@ -23,6 +25,10 @@ type Policy struct {
 	// Clusters are those whose own policies these are, for sources that know: the
 	// policies of two are never in force together, see WarnSeveralClusters.
 	Clusters []Cluster
+	// Payloads are the release images that the clusters of these policies run. Nodes drop a
+	// scope of Blocked that one of them lies in, unless a mirror is left for it:
+	// see WarnBlockedPayload.
+	Payloads []Payload
 	// Skipped are objects that are no policies, for counting and naming.
 	Skipped []SkippedObject
 	// Warnings are legal and surprising things that only the OverrideSource can see, such
@@ -139,6 +145,12 @@ type Cluster struct {
 	Origin string // of its first policy, as [Rule.Origin]
 }
 
+// Payload is the release image that a cluster runs.
+type Payload struct {
+	Image  imageref.Ref
+	Origin string // where it is stated, as [Rule.Origin]
+}
+
 // SkippedObject names an object that was read and is no policy.
 type SkippedObject struct {
 	Kind, Name string // "" where the object has none
@@ -173,13 +185,14 @@ const (
 	WarnOddScope          = "odd-scope"             // a scope or a source that covers less than it seems to
 	WarnDeadScope         = "dead-scope"            // a scope or a source that no image can lie in
 	WarnSeveralClusters   = "several-clusters"      // policies of several clusters are merged, which no cluster has
+	WarnBlockedPayload    = "blocked-payload"       // a blocked scope is dropped: the cluster's own release lies in it
 )
 
 // IsGeneral reports whether w is to be shown whatever image is asked about. Such a
 // warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
 		return true
 	}
 	return false

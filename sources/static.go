@@ -36,6 +36,7 @@ func clone(p policy.Policy) policy.Policy {
 		Allowed:  slices.Clone(p.Allowed),
 		Search:   slices.Clone(p.Search),
 		Clusters: slices.Clone(p.Clusters),
+		Payloads: slices.Clone(p.Payloads),
 		Skipped:  slices.Clone(p.Skipped),
 		Warnings: slices.Clone(p.Warnings),
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -164,20 +163,4 @@ func only(cmd *cobra.Command, flags ...string) *cobra.Command {
 		return nil
 	}
 	return showing(cmd, flags...)
-}
-
-// group runs a command that only holds others.
-func group(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		cmd.SetOut(cmd.ErrOrStderr())
-		if err := cmd.Help(); err != nil {
-			return err
-		}
-		return &failure.Reported{Code: failure.ExitUsage}
-	}
-	msg := fmt.Sprintf("unknown command %q for '%s'", args[0], cmd.CommandPath())
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		msg += "; did you mean " + strings.Join(s, " or ") + "?"
-	}
-	return failure.Usagef("%s", msg)
 }

@@ -27,7 +27,7 @@ func (a *app) releaseCmd() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 	}
-	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd(), a.releaseVerifyCmd())
+	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd(), a.releaseVerifyCmd(), a.releaseDiffCmd())
 	return showing(cmd)
 }
 

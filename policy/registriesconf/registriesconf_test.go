@@ -44,7 +44,7 @@ func TestEncode(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, conf)
 	}
-	again, err := policy.NewRules(policy.RulesConfig{}, read)
+	second, err := policy.NewRules(policy.RulesConfig{}, read)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, conf)
 	}
@@ -67,7 +67,7 @@ func TestEncode(t *testing.T) {
 		"registry.redhat.io/x" + digest, "docker.io/library/busybox:latest", "a.example.com/x:v1", "blocked.example.com/x:v1",
 	} {
 		ref := imageref.MustParse(name)
-		want, got := endpoints(rules, ref), endpoints(again, ref)
+		want, got := endpoints(rules, ref), endpoints(second, ref)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: a client of the file asks %q; want %q\n%s", name, got, want, conf)
 		}

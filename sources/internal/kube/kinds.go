@@ -21,6 +21,7 @@ type Kind struct {
 	only         string // the one object that counts; empty means all of them
 	list         func() runtime.Object
 	convert      func(runtime.Object) (policy.Policy, error)
+	payload      bool // whether blocked scopes are judged by the release that the cluster runs
 }
 
 // kindOf makes the kind whose lists are of type L with items of type T. Items are
@@ -110,6 +111,7 @@ func ImageConfig() Kind {
 		help:     "imageconfig: - insecure and blocked registries of image.config.openshift.io/cluster",
 		resource: configv1.GroupVersion.WithResource("images"),
 		only:     objects.ImageConfigName,
+		payload:  true,
 	},
 		func() *configv1.ImageList { return new(configv1.ImageList) },
 		func(l *configv1.ImageList) []configv1.Image { return l.Items },

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // ImageConfig is what concerns pulls in the object "cluster" of kind Image,
@@ -11,6 +12,17 @@ import (
 type ImageConfig struct {
 	Object
 	Insecure, Blocked, Allowed, Search []Value
+}
+
+// ClusterVersionName is the one name that anything reads.
+const ClusterVersionName = "version"
+
+// AddPayload notes in p which release image a cluster runs. What is no image is left out,
+// since it decides about nothing but blocked scopes.
+func AddPayload(p *policy.Policy, image, origin string) {
+	if ref, err := imageref.Parse(image); err == nil {
+		p.Payloads = append(p.Payloads, policy.Payload{Image: ref, Origin: origin})
+	}
 }
 
 // Value is a text in a document and its line, 0 where there are no lines.

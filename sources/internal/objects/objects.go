@@ -61,9 +61,9 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	item, isList := strings.CutSuffix(o.Kind, "List")
 	listed, ofMirrors := mirrorKind(item)
 	switch {
-	case isList && ofMirrors, isList && item == imageKind && apiVersion == imageAPIVersion:
-		if item == imageKind {
-			listed = Kind{Name: imageKind, APIVersion: imageAPIVersion}
+	case isList && ofMirrors, isList && (item == imageKind || item == versionKind) && apiVersion == imageAPIVersion:
+		if !ofMirrors {
+			listed = Kind{Name: item, APIVersion: apiVersion}
 		}
 		return r.items(o, "items", listed, get(fields, "items"), depth)
 	case wraps:
@@ -71,6 +71,8 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	case o.Kind == contentPolicyKind:
 		return invalid(o.String(), "nothing reads the kind %s, nodes included; state it as %s, and as %s where tags are mirrored",
 			contentPolicyKind, IDMS().Name, ITMS().Name)
+	case o.Kind == versionKind && group == "config.openshift.io":
+		return r.clusterVersion(o, fields)
 	case o.Kind == imageKind && group == "config.openshift.io":
 		return r.imageConfig(o, apiVersion, fields)
 	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":
@@ -269,9 +271,9 @@ func (r *reader) skipNode(o Object, fields []field, n *yaml.Node) error {
 
 // skip records an object that is no policy, and warns if it was meant as one.
 func (r *reader) skip(o Object, fields []field) error {
-	place := o
-	place.Kind, place.Name = "", ""
-	r.out.Skipped = append(r.out.Skipped, policy.SkippedObject{Kind: o.Kind, Name: o.Name, Origin: place.String()})
+	origin := o
+	origin.Kind, origin.Name = "", ""
+	r.out.Skipped = append(r.out.Skipped, policy.SkippedObject{Kind: o.Kind, Name: o.Name, Origin: origin.String()})
 
 	meant, warn := Kind{}, false
 	if o.Kind != "" {

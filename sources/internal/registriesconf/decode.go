@@ -108,7 +108,7 @@ func ambiguous(keys []toml.Key) (a, b string, found bool) {
 	for _, k := range keys {
 		name := k.String()
 		folded := strings.ToLower(name)
-		if last, again := spelt[folded]; again && last != name {
+		if last, seen := spelt[folded]; seen && last != name {
 			return last, name, true
 		}
 		if folded == "registry" || folded == "registry.mirror" { // a new table
