@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
@@ -30,14 +28,7 @@ func plainUsages(cmd *cobra.Command) {
 // contexts completes the contexts of the kubeconfig that --kubeconfig or the
 // environment names.
 func (a *app) contexts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	if rules.ExplicitPath = a.opts.kubeconfig; rules.ExplicitPath == "" {
-		rules.Precedence = filepath.SplitList(a.sys.getenv(clientcmd.RecommendedConfigPathEnvVar))
-		if len(rules.Precedence) == 0 {
-			rules.Precedence = []string{filepath.Join(a.sys.getenv("HOME"), ".kube", "config")}
-		}
-	}
-	config, err := rules.Load()
+	config, err := a.loadingRules().Load()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -60,6 +60,7 @@ sides.`,
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.commits, "commits", false, "print commits, with links, in place of images")
 	f.BoolVar(&o.check, "check", false, "ask the mirrors for every image of TO, and list what they lack")
@@ -67,15 +68,15 @@ sides.`,
 }
 
 func (a *app) releaseDiff(ctx context.Context, fromArg, toArg string, o diffOptions) error {
-	fromRef, err := parseRef(fromArg)
-	if err != nil {
-		return err
-	}
-	toRef, err := parseRef(toArg)
-	if err != nil {
-		return err
-	}
 	platform, err := parseArch(o.arch)
+	if err != nil {
+		return err
+	}
+	fromRef, err := a.releaseArg(ctx, []string{fromArg}, platform)
+	if err != nil {
+		return err
+	}
+	toRef, err := a.releaseArg(ctx, []string{toArg}, platform)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (a *app) releaseDiff(ctx context.Context, fromArg, toArg string, o diffOpti
 	if err != nil {
 		return err
 	}
-	report := diffreport.New(diffreport.NewRelease(fromArg, from), diffreport.NewRelease(toArg, to), releasediff.Compare(from, to),
+	report := diffreport.New(diffreport.NewRelease(fromRef.Text, from), diffreport.NewRelease(toRef.Text, to), releasediff.Compare(from, to),
 		releasediff.CompareBootImages(a.bootImages(from), a.bootImages(to)), o.commits)
 	report.Notices = l.policies.notices()
 	code := failure.ExitOK
@@ -135,8 +136,8 @@ func (a *app) bootImages(rel *provider.Release) *bootimages.BootImages {
 // checkInto asks for all images of ref, notes in report what is not there, and returns
 // the exit code.
 func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref refArg, platform provider.Platform) (int, error) {
-	list, err := l.releaseImages(ctx, ref, []provider.Platform{platform})
-	if err != nil {
+	list := newImageList()
+	if err := l.releaseImages(ctx, ref, []provider.Platform{platform}, list, false); err != nil {
 		return 0, err
 	}
 	c, err := l.newCheck(ctx, list, checkOptions{perRegistry: defaultPerRegistry})
@@ -147,7 +148,7 @@ func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref 
 	if err != nil {
 		return 0, err
 	}
-	checked := checkreport.New(results)
+	checked := checkreport.New(checkreport.Config{Disk: l.place(), Delivery: l.policies.delivery}, results)
 	report.Mirrors = diffreport.NewMirrors(checked)
 	for _, h := range c.hints(ctx, results) {
 		l.hint(h)

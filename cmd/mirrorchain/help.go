@@ -25,7 +25,7 @@ const (
 func commonFlags() []flagGroup {
 	return []flagGroup{
 		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "strict", "tags-follow-digest-rules"}},
-		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "endpoint-timeout"}},
+		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "certificate-authority", "tls-verify", "timeout", "endpoint-timeout"}},
 		{outputFlags, []string{"output", "full", "verbose"}},
 	}
 }
@@ -141,6 +141,11 @@ or understood is an error, because an answer without it would be wrong. The erro
 the file, the object and the entry.`,
 		},
 		{
+			Use:   "disk",
+			Short: "What --from can read",
+			Long:  diskTopic,
+		},
+		{
 			Use:   "credentials",
 			Short: "Where credentials and certificates are looked for",
 			Long: `Credentials are looked for in these files, in this order:
@@ -162,7 +167,8 @@ what it holds.
 Certificates are read from REGISTRY[:PORT] in the directories that --cert-dir names,
 or else in ~/.config/containers/certs.d, /etc/containers/certs.d and
 /etc/docker/certs.d: *.crt are CAs, NAME.cert with NAME.key a client certificate.
-Beside them the system's CAs are trusted, or those in $SSL_CERT_FILE.
+Beside them the system's CAs are trusted, or those in $SSL_CERT_FILE, and those in the
+file of --certificate-authority.
 
 $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are honoured.`,
 		},

@@ -81,7 +81,9 @@ func (l *lookups) about(ctx context.Context, ref refArg) (err error) {
 			Hints: []string{l.advice(ref.Text, authfile.Found{}).Blocked(l.x.Resolution)},
 		}
 	}
-	l.warnUnmirrored(p, ref, l.x)
+	if l.place() == "" {
+		l.warnUnmirrored(p, ref, l.x)
+	}
 	l.hintName(ref, l.x)
 	l.found, err = l.credentials(ctx, l.x.Candidates)
 	return err
@@ -107,6 +109,9 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 	e, ok := errors.AsType[*chain.Error](err)
 	if !ok {
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
+	}
+	if l.place() != "" && ctx.Err() == nil && len(e.Attempts) > 0 {
+		return fmt.Errorf("%s: %w", ref.Text, e.Attempts[0].Err)
 	}
 	f := &failure.Lookup{Attempts: e.Attempts, Code: failure.Code(err)}
 	// ended adds the endpoints that were being asked when the time was over.
@@ -155,6 +160,9 @@ func (a *app) proxy() string {
 
 // credentials returns those for the given endpoints and for no other.
 func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (authfile.Found, error) {
+	if a.place() != "" {
+		return authfile.Found{}, nil
+	}
 	refs := make([]imageref.Ref, 0, len(cands))
 	for _, c := range cands {
 		refs = append(refs, c.Ref)

@@ -61,36 +61,44 @@ func Run(ctx context.Context, sys System, args []string) int {
 	return a.finish(ctx, cmd, err)
 }
 
-// finish tells the person what went wrong, and returns the exit code.
+// finish tells the person what went wrong, and returns the exit code. With -o json or yaml
+// a program is told too, in place of the result.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
-	lookup, isLookup := errors.AsType[*failure.Lookup](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return failure.ExitOK
+	}
+	code := failure.Code(err)
+	switch r, reported := errors.AsType[*failure.Reported](err); {
 	case ctx.Err() != nil:
-		if isLookup {
-			a.tell("mirrorchain: %s", lookup) // what is known so far
-		}
-		a.tell("mirrorchain: interrupted")
-		return failure.ExitInterrupted
+		code = failure.ExitInterrupted
 	case errors.Is(err, syscall.EPIPE):
 		return failure.ExitBrokenPipe // silent, like the other programs of a pipeline
-	}
-	if r, ok := errors.AsType[*failure.Reported](err); ok {
+	case reported:
 		return r.Code
 	}
+	lookup, isLookup := errors.AsType[*failure.Lookup](err)
 	if isLookup {
-		a.tell("mirrorchain: %s", lookup) // in lines of its own
+		a.tell("mirrorchain: %s", lookup) // in lines of its own: what is known, or was when somebody interrupted
+	}
+	switch {
+	case code == failure.ExitInterrupted:
+		a.tell("mirrorchain: interrupted")
+	case isLookup:
 		for _, h := range lookup.Hints {
 			a.hint(h)
 		}
-	} else {
+	default:
 		// Each of several errors on a line that shows that it is this program's.
 		a.tell("mirrorchain: %s", strings.ReplaceAll(err.Error(), "\n", "\nmirrorchain: "))
 	}
-	code := failure.Code(err)
 	if code == failure.ExitUsage {
 		a.tell("Run '%s --help' for usage and examples.", cmd.CommandPath())
+		return code
+	}
+	if f := a.opts.output; !a.printed && (f == output.JSON || f == output.YAML) {
+		if err := output.Write(a.sys.Stdout, f, failure.DocumentOf(err, code), nil); err != nil {
+			a.tell("mirrorchain: %v", err)
+		}
 	}
 	return code
 }
@@ -101,7 +109,8 @@ type app struct {
 	opts options
 	err  *lockedWriter // for people
 
-	told []string // by once
+	told    []string // by once
+	printed bool     // by print
 }
 
 // tell writes to stderr what a person should read.
@@ -151,7 +160,9 @@ func (a *app) look() table.Look {
 
 // print writes the result v to stdout, as text by its function.
 func (a *app) print(v any, text func(io.Writer)) error {
-	return output.Write(a.sys.Stdout, a.opts.output, v, text)
+	err := output.Write(a.sys.Stdout, a.opts.output, v, text)
+	a.printed = a.printed || err == nil
+	return err
 }
 
 func (a *app) root() *cobra.Command {
@@ -196,7 +207,7 @@ image up prints nothing on stdout.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.policyCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.checkCmd(), a.imageCmd(), a.policyCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -84,8 +84,8 @@ func (c Change) sameCommit() bool {
 // BootImage is a platform whose machines start from something else. From or To is "" where
 // one of the releases has nothing for it.
 type BootImage struct {
-	// Stream, Architecture and Platform are as in [bootimages.Platform].
-	Stream, Architecture, Platform string
+	// Stream, Architecture and Name are as in [bootimages.Platform].
+	Stream, Architecture, Name string
 	// From and To are versions of the operating system. They are the same where only the
 	// images differ.
 	From, To string
@@ -114,7 +114,7 @@ func CompareBootImages(from, to *bootimages.BootImages) []BootImage {
 		}
 	}
 	slices.SortFunc(out, func(a, b BootImage) int {
-		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Platform, b.Platform))
+		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Name, b.Name))
 	})
 	return out
 }

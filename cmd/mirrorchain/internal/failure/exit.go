@@ -66,7 +66,7 @@ func classCode(c provider.Class) int {
 		return ExitUnreachable
 	case provider.ClassTLS:
 		return ExitTLS
-	case provider.ClassDigest:
+	case provider.ClassDigest, provider.ClassSignature:
 		return ExitDigest
 	case provider.ClassForbidden:
 		return ExitForbidden

@@ -1,18 +1,22 @@
 package signatures
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/provider/verify"
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
 // Policies are the image policies of nodes.
 type Policies struct {
 	sigstore.Policies
+	// All are the objects of which these are.
+	All []sigstore.ImagePolicy
 	// Nodes are those that have these policies, for a person.
 	Nodes string
 	// Notes say what was left out.
@@ -22,9 +26,19 @@ type Policies struct {
 // builtIn begins the names of policies that releases bring along: "openshift-4.21".
 const builtIn = "openshift-4."
 
+// ofCluster stands for what a cluster has.
+const ofCluster = "cluster:"
+
+// Cluster is what of a cluster is asked about here; a Cluster of package
+// provider/verify/cluster does.
+type Cluster interface {
+	ImagePolicies(ctx context.Context) ([]sigstore.ImagePolicy, error)
+	Signatures() verify.Store
+}
+
 // ImagePolicies reads the policies that the flags name. Without any it is that of OpenShift
-// 4.21, the first that is on by default.
-func ImagePolicies(specs []string) (*Policies, error) {
+// 4.21, the first that is on by default. open opens the cluster.
+func ImagePolicies(ctx context.Context, specs []string, open func() (Cluster, error)) (*Policies, error) {
 	if len(specs) == 0 {
 		specs = []string{builtIn + "21"}
 	}
@@ -45,10 +59,14 @@ func ImagePolicies(specs []string) (*Policies, error) {
 				since = n
 			}
 			all = append(all, policy)
-		case strings.HasPrefix(spec, "cluster:"):
-			return nil, failure.Usagef("--image-policy cluster: is not supported; write the policies to a file and name that: oc get clusterimagepolicy -o yaml > policies.yaml")
+		case spec == ofCluster:
+			read, err := p.cluster(ctx, open)
+			if err != nil {
+				return nil, fmt.Errorf("--image-policy %s %w", spec, err)
+			}
+			all, own = append(all, read...), true
 		case spec == "":
-			return nil, failure.Usagef("--image-policy is empty; want a file or %s21", builtIn)
+			return nil, failure.Usagef("--image-policy is empty; want a file, %s or %s21", ofCluster, builtIn)
 		default:
 			read, err := p.file(spec)
 			if err != nil {
@@ -61,10 +79,40 @@ func ImagePolicies(specs []string) (*Policies, error) {
 		p.Nodes = fmt.Sprintf("nodes of 4.%d and later", since)
 	}
 	var err error
+	p.All = all
 	if p.Policies, err = sigstore.NewPolicies(all...); err != nil {
 		return nil, fmt.Errorf("--image-policy: %w", err)
 	}
 	return p, nil
+}
+
+func (p *Policies) cluster(ctx context.Context, open func() (Cluster, error)) ([]sigstore.ImagePolicy, error) {
+	c, err := open()
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.ImagePolicies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := p.clusterWide("the cluster", found)
+	if len(out) == 0 {
+		p.Notes = append(p.Notes, "the cluster has no ClusterImagePolicy, so its nodes ask for no signatures")
+	}
+	return out, nil
+}
+
+// clusterWide leaves out policies that hold for one namespace.
+func (p *Policies) clusterWide(origin string, all []sigstore.ImagePolicy) []sigstore.ImagePolicy {
+	var out []sigstore.ImagePolicy
+	for _, one := range all {
+		if one.Kind == "ClusterImagePolicy" {
+			out = append(out, one)
+			continue
+		}
+		p.Notes = append(p.Notes, fmt.Sprintf("%s: the %s %s/%s is left out; it concerns the pods of its own namespace", origin, one.Kind, one.Metadata.Namespace, one.Metadata.Name))
+	}
+	return out
 }
 
 func (p *Policies) file(name string) ([]sigstore.ImagePolicy, error) {
@@ -76,19 +124,19 @@ func (p *Policies) file(name string) ([]sigstore.ImagePolicy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	var out []sigstore.ImagePolicy
+	var all []sigstore.ImagePolicy
 	for _, o := range objects {
-		policy := sigstore.ImagePolicy{Kind: o.kind, Origin: name}
-		switch o.kind {
-		case "ClusterImagePolicy":
-			if err := json.Unmarshal(o.json, &policy); err != nil {
-				return nil, fmt.Errorf("%s: the %s %s cannot be read: %w", name, o.kind, policy.Metadata.Name, err)
-			}
-			out = append(out, policy)
-		case "ImagePolicy":
-			p.Notes = append(p.Notes, fmt.Sprintf("%s: an ImagePolicy is left out; it concerns the pods of its own namespace", name))
+		if o.kind != "ClusterImagePolicy" && o.kind != "ImagePolicy" {
+			continue
 		}
+		policy := sigstore.ImagePolicy{Kind: o.kind, Origin: name}
+		if err := json.Unmarshal(o.json, &policy); err != nil {
+			return nil, fmt.Errorf("%s: the %s %s cannot be read: %w", name, o.kind, policy.Metadata.Name, err)
+		}
+		policy.Kind = o.kind
+		all = append(all, policy)
 	}
+	out := p.clusterWide(name, all)
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s: no ClusterImagePolicy in it", name)
 	}

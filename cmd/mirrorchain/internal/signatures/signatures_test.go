@@ -1,6 +1,7 @@
 package signatures
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,15 +61,29 @@ func TestRefused(t *testing.T) {
 		t.Error(err)
 	}
 	for _, path := range []string{empty, t.TempDir(), filepath.Join(t.TempDir(), "none")} {
-		if _, err := OpenStores([]string{path}, "a/b"); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := OpenStores([]string{path}, "a/b", none); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	unsupported := write(t, "kind: ClusterImagePolicy\nmetadata: {name: x}\nspec: {scopes: [a.corp], policy: {rootOfTrust: {policyType: Other}}}\n")
 	for _, path := range []string{empty, noKey, unsupported} {
-		if _, err := ImagePolicies([]string{path}); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := ImagePolicies(t.Context(), []string{path}, none); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+var errNoCluster = errors.New("no cluster")
+
+// none is a cluster that there is not.
+func none() (Cluster, error) { return nil, errNoCluster }
+
+func TestNoCluster(t *testing.T) {
+	if _, err := OpenStores([]string{"cluster:"}, "a/b", none); !errors.Is(err, errNoCluster) || !strings.Contains(err.Error(), "--signatures cluster:") {
+		t.Error(err)
+	}
+	if _, err := ImagePolicies(t.Context(), []string{"cluster:"}, none); !errors.Is(err, errNoCluster) || !strings.Contains(err.Error(), "--image-policy cluster:") {
+		t.Error(err)
 	}
 }
 
@@ -83,7 +98,7 @@ func TestBuiltIn(t *testing.T) {
 		{[]string{"openshift-4.22"}, "nodes of 4.22 and later", 3},
 		{[]string{"openshift-4.22", "openshift-4.21"}, "nodes of 4.22 and later", 3},
 	} {
-		p, err := ImagePolicies(c.specs)
+		p, err := ImagePolicies(t.Context(), c.specs, none)
 		if err != nil || p.Nodes != c.nodes || len(p.Scopes()) != c.scopes {
 			t.Errorf("%v: %+v, %v", c.specs, p, err)
 		}

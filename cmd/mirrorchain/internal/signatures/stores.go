@@ -25,18 +25,26 @@ type Stores struct {
 func (s *Stores) IsRemote(name string) bool { return s.remote[name] }
 
 // OpenStores opens what the flags name: a URL is asked as it is; the content of a file or of
-// a folder decides what it is. repository is the image's, for lookaside folders.
-func OpenStores(specs []string, repository string) (*Stores, error) {
+// a folder decides what it is. repository is the image's, for lookaside folders. open opens
+// the cluster.
+func OpenStores(specs []string, repository string, open func() (Cluster, error)) (*Stores, error) {
 	s := &Stores{remote: make(map[string]bool)}
 	for _, spec := range specs {
 		var err error
 		switch {
-		case strings.HasPrefix(spec, "cluster:"):
-			err = failure.Usagef("--signatures cluster: is not supported; write the ConfigMaps to a file and name that: oc get configmap -n openshift-config-managed -l release.openshift.io/verification-signatures -o yaml > signatures.yaml")
+		case spec == ofCluster:
+			var c Cluster
+			if c, err = open(); err == nil {
+				store := c.Signatures()
+				s.remote[store.Name()] = true
+				s.All = append(s.All, store)
+			} else {
+				err = fmt.Errorf("--signatures %s %w", spec, err)
+			}
 		case strings.HasPrefix(spec, "https://"), strings.HasPrefix(spec, "http://"):
 			err = s.addURL(spec)
 		case spec == "":
-			err = failure.Usagef("--signatures is empty; want a folder, a file or a URL")
+			err = failure.Usagef("--signatures is empty; want a folder, a file, a URL or cluster:")
 		default:
 			if err = s.addPath(spec, repository); err != nil {
 				err = fmt.Errorf("--signatures: %w", err)
