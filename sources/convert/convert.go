@@ -197,6 +197,12 @@ func (w *writer) verify(in diff.Side) error {
 	if err != nil {
 		return fmt.Errorf("what was written for %s is no policy: %w", w.cfg.To, err)
 	}
+	for _, warning := range side.Rules().Warnings() {
+		// A conflict between entries is as old as they are; a name must be one where it is new.
+		if w.cfg.To == ICSP && warning.Code == policy.WarnStrictConflict && !strings.Contains(warning.Message, "conflicting mirrorSourcePolicy") {
+			return fmt.Errorf("%s; mend the policies first, see policy lint", warning.Message)
+		}
+	}
 	for _, s := range diff.Compare(in, side).Sources {
 		if strings.HasSuffix(s.Source, " (rewrite)") {
 			continue // said already, or a location now
