@@ -65,6 +65,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		return err
 	}
 	defer base.Close()
+	f.options.RefuseNetworks = f.RefuseNetworks()
 	lease := ""
 	if f.leaderElect {
 		lease = f.options.Namespace
