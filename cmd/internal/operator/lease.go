@@ -99,9 +99,9 @@ func (l *lease) write(ctx context.Context, r resourcelock.LeaderElectionRecord, 
 	return nil
 }
 
-// held reports whether nobody else can have taken the lease: it was written less than its
+// holding reports whether nobody else can have taken the lease: it was written less than its
 // duration ago. A process that was frozen learns here that it is late.
-func (l *lease) held() bool {
+func (l *lease) holding() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.written.HolderIdentity == l.Identity() && l.since() < l.duration

@@ -113,12 +113,12 @@ func TestLease(t *testing.T) {
 		if n := server.count(); n > 24 || n < 20 {
 			t.Errorf("wrote %d times in 5 minutes", n)
 		}
-		if !active(firstActive) || active(secondActive) || !leases[0].held() || leases[1].held() {
+		if !active(firstActive) || active(secondActive) || !leases[0].holding() || leases[1].holding() {
 			t.Fatal("the first is not the active one")
 		}
 		server.setAway(true)
 		time.Sleep(30 * time.Second)
-		if !leases[0].held() || first.IsLeader() != true {
+		if !leases[0].holding() || first.IsLeader() != true {
 			t.Error("an API server that was away for 30 s ended the active one")
 		}
 		server.setAway(false)
@@ -135,7 +135,7 @@ func TestLease(t *testing.T) {
 		if took := time.Since(asked); took > 3*time.Second {
 			t.Errorf("the second took over after %v", took)
 		}
-		if leases[0].held() {
+		if leases[0].holding() {
 			t.Error("the first still holds the lease that it gave back")
 		}
 		end()
@@ -150,7 +150,7 @@ func TestFence(t *testing.T) {
 	if err := l.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me"}); err != nil {
 		t.Fatal(err)
 	}
-	f := newFence(l.held)
+	f := newFence(l.holding)
 	sent := 0
 	c := fencedClient{countingClient{sent: &sent}, f}
 	ctx := t.Context()

@@ -111,17 +111,17 @@ func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
 	if cfg.LeaseNamespace == "" {
 		return manager.New(cfg.REST, options)
 	}
-	held, lock, err := newLease(cfg.REST, cfg.LeaseNamespace, cfg.Name, cmp.Or(cfg.LeaseDuration, leaseDuration))
+	leader, lock, err := newLease(cfg.REST, cfg.LeaseNamespace, cfg.Name, cmp.Or(cfg.LeaseDuration, leaseDuration))
 	if err != nil {
 		return nil, err
 	}
-	writes := newFence(held.held)
+	writes := newFence(leader.holding)
 	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
 		c, err := client.New(config, o)
 		return fencedClient{c, writes}, err
 	}
-	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, held
-	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(held.duration), new(held.deadline), new(lookAtLease)
+	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, leader
+	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(leader.duration), new(leader.deadline), new(lookAtLease)
 	// The process ends with the manager, so nothing goes on without the lease.
 	options.LeaderElectionReleaseOnCancel = true
 	mgr, err := manager.New(cfg.REST, options)
