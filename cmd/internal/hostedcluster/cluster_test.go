@@ -104,8 +104,9 @@ func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
 			REST: w.account(), Log: zaptest.NewLogger(t),
 			Registry: registry.Config{RootCAs: w.mirror.CA().Pool(), Dial: w.onlyMirror},
 		},
-		Metrics: prometheus.NewRegistry(),
-		Sources: idms.Config{AbsentPoll: 50 * time.Millisecond},
+		Namespace: operatorNamespace,
+		Metrics:   prometheus.NewRegistry(),
+		Sources:   idms.Config{AbsentPoll: 50 * time.Millisecond},
 	}
 	if change != nil {
 		change(&o)

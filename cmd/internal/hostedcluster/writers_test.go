@@ -32,6 +32,7 @@ func controlPlaneObjects(hc *hyperv1.HostedCluster) []client.Object {
 		&rbacv1.Role{ObjectMeta: of(hypershift.ControlPlaneOperator)},
 		&rbacv1.RoleBinding{ObjectMeta: of(hypershift.ControlPlaneOperator)},
 		&appsv1.Deployment{ObjectMeta: of(hypershift.ControlPlaneOperator)},
+		&corev1.ConfigMap{ObjectMeta: of(hypershift.ManagedCABundle)},
 	}
 }
 
@@ -57,7 +58,7 @@ func TestTakeOver(t *testing.T) {
 	if err := w.Create(t.Context(), d, client.FieldOwner(writers.HyperShiftOperator)); err != nil {
 		t.Fatal(err)
 	}
-	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc)
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc, w.trustedCA())
 	w.operate(t, nil)
 	w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
@@ -76,7 +77,7 @@ func TestOtherWriters(t *testing.T) {
 	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
 	hc := w.hostedCluster("one")
 	hc.Spec.Labels = map[string]string{"cost": "centre"}
-	w.create(t, policy, w.pullSecret(w.auth(password)), hc)
+	w.create(t, policy, w.pullSecret(w.auth(password)), hc, w.trustedCA())
 	w.operate(t, func(o *Options) { o.Log = nil })
 	first := source + "=" + w.mirror.Host() + "/mirror/release"
 	w.cpo(t, hc, overridesAre(first))
@@ -108,6 +109,9 @@ func TestOtherWriters(t *testing.T) {
 			account := objects[3].(*corev1.ServiceAccount)
 			if !slices.Contains(account.ImagePullSecrets, corev1.LocalObjectReference{Name: hypershift.PullSecret}) {
 				return fmt.Errorf("pull secrets are %v", account.ImagePullSecrets)
+			}
+			if ca := objects[7].(*corev1.ConfigMap).Data[hypershift.CABundleKey]; !strings.HasPrefix(ca, string(w.mirror.CA().PEM())) {
+				return fmt.Errorf("the CA bundle is %q", ca)
 			}
 			return overridesAre(first)(d)
 		})

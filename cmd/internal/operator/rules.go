@@ -63,7 +63,7 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 // reconciled for these rules before it returns. It is called on a goroutine of its own,
 // so that it waits for no reconciler. Nil is nothing.
 func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, first func(context.Context, *policy.Rules, client.ObjectList), only ...predicate.Predicate) (source.Source, error) {
-	events := make(chan event.GenericEvent)
+	wake, all := Everybody(mgr, list, only...)
 	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 		for rules := range resolver.Changes(ctx) {
 			if first != nil {
@@ -71,16 +71,27 @@ func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.O
 					first(ctx, rules, all)
 				}
 			}
-			if all := listAll(ctx, mgr, list); all != nil {
-				_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
-			}
+			wake(ctx)
 		}
 		return nil
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("following the mirror rules: %w", err)
 	}
-	return source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...)), nil
+	return all, nil
+}
+
+// Everybody returns a source, and a function by which it has every object of list's kind
+// reconciled; where there are predicates, only those that they let through. wake lists with
+// the manager's client. It returns when all are queued, or ctx has ended.
+func Everybody(mgr manager.Manager, list client.ObjectList, only ...predicate.Predicate) (wake func(ctx context.Context), all source.Source) {
+	events := make(chan event.GenericEvent)
+	wake = func(ctx context.Context) {
+		if all := listAll(ctx, mgr, list); all != nil {
+			_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
+		}
+	}
+	return wake, source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...))
 }
 
 // relist is how long a failed list waits to be tried again.
