@@ -95,7 +95,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	case apierrors.IsConflict(err):
 		return conflictToRequeue(err)
 	}
-	if statusErr := r.report(ctx, hc, o.with(succeeded(err))); statusErr != nil && err == nil {
+	if statusErr := r.report(ctx, hc, o.with(succeeded(err), notDeleting())); statusErr != nil && err == nil {
 		return conflictToRequeue(statusErr)
 	}
 	if wait, ok := operator.RetryAfter(err); ok {

@@ -29,6 +29,10 @@ const (
 	// [EntriesSkippedReason]. Else there is no such condition. A pull secret that cannot be
 	// used at all is told by the condition of the release.
 	ValidPullSecret hyperv1.ConditionType = "ValidPullSecret"
+	// HostedClusterDeleting is True while a HostedCluster is being deleted; the reason says what
+	// is waited for, [WaitingForControlPlaneReason] and those that follow. Else it is False,
+	// AsExpected. Name and reasons are HyperShift's (openshift/hypershift#8427).
+	HostedClusterDeleting hyperv1.ConditionType = "HostedClusterDeleting"
 )
 
 // Reasons of those conditions.
@@ -44,6 +48,12 @@ const (
 	// EntriesSkippedReason: entries of the pull secret cannot be used. The message names
 	// them, and holds nothing secret.
 	EntriesSkippedReason = "EntriesSkipped"
+	// WaitingForControlPlaneReason: the HostedControlPlane is there.
+	WaitingForControlPlaneReason = "WaitingForControlPlaneDeletion"
+	// WaitingForNamespaceReason: the control plane namespace is there.
+	WaitingForNamespaceReason = "WaitingForNamespaceDeletion"
+	// DeletionCompletedReason: nothing of the HostedCluster is left but itself.
+	DeletionCompletedReason = "DeletionCompleted"
 )
 
 // Condition returns a condition without what is filled in where it is set.
