@@ -63,6 +63,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: hypershift.ControlPlaneOperator,
 		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
+		PriorityClassName:  w.PriorityClass,
 		NodeSelector:       maps.Clone(w.NodeSelector),
 		Tolerations:        slices.Clone(w.Tolerations),
 		SecurityContext: &corev1.PodSecurityContext{
