@@ -28,7 +28,16 @@ type inputs struct {
 	RestartDate    string              `json:"restartDate,omitempty"` // another one restarts it
 	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
 	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
+	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
+	CertificateValidity string `json:"certificateValidity,omitempty"`
+	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
 }
+
+// Annotations of a HostedCluster that become variables (support/certs of HyperShift).
+const (
+	annotationCertificateValidity = "hypershift.openshift.io/certificate-validity"
+	annotationCertificateRenewal  = "hypershift.openshift.io/certificate-renewal"
+)
 
 // inputsAnnotation has the inputs that a Deployment was made of, in JSON.
 const inputsAnnotation = "mirrorchain.io/deployment-inputs"
@@ -53,6 +62,9 @@ func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 		RestartDate:    hc.Annotations[hyperv1.RestartDateAnnotation],
 		TrustBundle:    hc.Spec.AdditionalTrustBundle != nil,
 		SCC:            scc,
+
+		CertificateValidity: hc.Annotations[annotationCertificateValidity],
+		CertificateRenewal:  hc.Annotations[annotationCertificateRenewal],
 	}
 }
 
