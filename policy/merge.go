@@ -33,8 +33,8 @@ func sortRules(policies []Policy) statements {
 		}
 		s.confTables = append(s.confTables, literal)
 		s.dropIns = append(s.dropIns, dropIns)
-		s.insecure = append(s.insecure, p.Insecure...)
-		s.blocked = append(s.blocked, p.Blocked...)
+		s.insecure = appendScopes(s.insecure, p.Insecure)
+		s.blocked = appendScopes(s.blocked, p.Blocked)
 		s.clusters = append(s.clusters, p.Clusters...)
 	}
 	slices.SortStableFunc(s.insecure, compareScopes)
@@ -43,6 +43,15 @@ func sortRules(policies []Policy) statements {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Origin, b.Origin))
 	})
 	return s
+}
+
+// appendScopes appends scopes without the objects that state them.
+func appendScopes(to, scopes []Scope) []Scope {
+	for _, s := range scopes {
+		s.Object = nil
+		to = append(to, s)
+	}
+	return to
 }
 
 // compareScopes sorts so that of equal names one counts whatever the order of the

@@ -11,7 +11,7 @@ import (
 // config.openshift.io/v1: its spec.registrySources.
 type ImageConfig struct {
 	Object
-	Insecure, Blocked, Allowed []Value
+	Insecure, Blocked, Allowed, Search []Value
 }
 
 // ClusterVersionName is the one name that anything reads.
@@ -45,6 +45,7 @@ func (c ImageConfig) AddTo(p *policy.Policy) error {
 		})
 		return nil
 	}
+	object := c.stated()
 	for _, list := range []struct {
 		field  string
 		values []Value
@@ -52,13 +53,15 @@ func (c ImageConfig) AddTo(p *policy.Policy) error {
 	}{
 		{"insecureRegistries", c.Insecure, &p.Insecure},
 		{"blockedRegistries", c.Blocked, &p.Blocked},
+		{"allowedRegistries", c.Allowed, &p.Allowed},
+		{"containerRuntimeSearchRegistries", c.Search, &p.Search},
 	} {
 		for i, v := range list.values {
 			origin := c.scope(list.field, v.Line, i+1)
-			if v.Text == "" {
+			if v.Text == "" && (list.to == &p.Insecure || list.to == &p.Blocked) {
 				return invalid(origin, "the scope is empty; remove it or name a registry, namespace or repository")
 			}
-			*list.to = append(*list.to, policy.Scope{Name: v.Text, Origin: origin})
+			*list.to = append(*list.to, policy.Scope{Name: v.Text, Origin: origin, Object: object})
 		}
 	}
 	if len(c.Allowed) > 0 {

@@ -62,8 +62,8 @@ func (r *reader) registrySources(c ImageConfig, n *yaml.Node) error {
 			to = &c.Blocked
 		case "allowedRegistries":
 			to = &c.Allowed
-		case "containerRuntimeSearchRegistries": // of short names, which are not looked up here
-			continue
+		case "containerRuntimeSearchRegistries":
+			to = &c.Search
 		default:
 			return unknown(o.at(f.line, 0), registrySources, f.name, scopeLists())
 		}
