@@ -105,7 +105,7 @@ func rendered(t *testing.T, least bool) []*appsv1.Deployment {
 			return
 		}
 		w.FeatureSet = "TechPreviewNoUpgrade"
-		w.Proxy = hypershift.ProxyEnv(func(name string) (string, bool) { return "http://proxy.example.com", true })
+		w.PassedOn = hypershift.ProxyEnv(func(name string) (string, bool) { return "http://proxy.example.com", true })
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,16 @@ type inputs struct {
 	PriorityClass  string              `json:"priorityClass,omitempty"`
 	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
 	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
+	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
+	CertificateValidity string `json:"certificateValidity,omitempty"`
+	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
 }
+
+// Annotations of a HostedCluster that become variables (support/certs of HyperShift).
+const (
+	annotationCertificateValidity = "hypershift.openshift.io/certificate-validity"
+	annotationCertificateRenewal  = "hypershift.openshift.io/certificate-renewal"
+)
 
 // inputsAnnotation has the inputs that a Deployment was made of, in JSON.
 const inputsAnnotation = "mirrorchain.io/deployment-inputs"
@@ -55,6 +64,9 @@ func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 		PriorityClass:  hc.Annotations[hyperv1.ControlPlanePriorityClass],
 		TrustBundle:    hc.Spec.AdditionalTrustBundle != nil,
 		SCC:            scc,
+
+		CertificateValidity: hc.Annotations[annotationCertificateValidity],
+		CertificateRenewal:  hc.Annotations[annotationCertificateRenewal],
 	}
 }
 
