@@ -159,6 +159,9 @@ func (r *imageList) add(name string, image imageref.Ref, platforms ...provider.P
 // coreOS maps Go's names of architectures to those of streams, where they differ.
 var coreOS = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
+// bootImageName begins the names of boot images.
+const bootImageName = "kubevirt boot image"
+
 // addBootImages adds the boot images of one architecture that are container images.
 func (r *imageList) addBootImages(of string, rel *provider.Release, arch string) error {
 	if len(rel.BootImages()) == 0 {
@@ -173,7 +176,7 @@ func (r *imageList) addBootImages(of string, rel *provider.Release, arch string)
 			continue
 		}
 		for _, stream := range k.Streams {
-			name := of + "kubevirt boot image"
+			name := of + bootImageName
 			if stream != "" {
 				name += " " + stream
 			}
