@@ -7,11 +7,8 @@ import (
 	"path"
 	"runtime"
 	"slices"
-	"time"
 
-	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
-	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -117,18 +114,8 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	finder, err := chain.NewFinder(l.base, func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
-		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
-	})
-	if err != nil {
-		return "", err
-	}
-	start := time.Now()
-	found, err := finder.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
-	if err != nil {
-		return "", l.failed(ctx, ref, err, time.Since(start))
-	}
-	return found.Digest, nil
+	found, err := l.find(ctx, ref)
+	return found.Digest, err
 }
 
 // has reports whether an image is in the list under that name.

@@ -11,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/chain/node/nodefiles"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/outdir"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signatures"
 )
 
 // policyRenderOptions are the flags of policy render.
