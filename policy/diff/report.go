@@ -65,7 +65,7 @@ type Group struct {
 // Endpoints are where an image is pulled from, in order, on either side.
 type Endpoints struct {
 	Before []Endpoint `json:"before"` // empty for nowhere
-	After  []Endpoint `json:"after"`
+	After  []Endpoint `json:"after"`  // the same
 	// Error says why an image cannot be pulled at all afterwards, although the policy
 	// names endpoints: a mirror that makes no reference.
 	Error string `json:"error"`
