@@ -32,6 +32,9 @@ type Request struct {
 	// deadline of its context. Without a deadline the limits stay. Mirrors of package
 	// chain sets it.
 	Last bool
+	// Verifier judges the signatures of what is served, nil for nobody. The layer Verify of
+	// package chain sets it; one already set wins.
+	Verifier Verifier
 }
 
 // Validate returns an error if r itself is wrong: an [*Error] of [ClassInvalid]

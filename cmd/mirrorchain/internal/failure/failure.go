@@ -205,6 +205,8 @@ func Class(c provider.Class) string {
 		return "over a limit"
 	case provider.ClassMalformed:
 		return "malformed content"
+	case provider.ClassSignature:
+		return "signature refused"
 	}
 	return ""
 }
