@@ -32,8 +32,7 @@ type Answer struct {
 	Stale      bool         // an old answer, because no candidate answered
 	Attempts   []Attempt    // not modified after it is handed over
 
-	Index *Index // that the reference names, nil for none; not modified after it is handed over
-
+	Index      *Index      // that the reference names, nil for none; not modified after it is handed over
 	Signatures *Signatures // what a Verifier found; nil if none was asked
 }
 
@@ -277,9 +276,8 @@ func (r *Release) data() ReleaseData {
 	d := ReleaseData{
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,
 		Attempts:    slices.Clone(r.served.Attempts),
-		IndexDigest: r.IndexDigest(), IndexPlatforms: r.IndexPlatforms(),
-		Signatures: r.served.Signatures,
-		Version:    r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
+		IndexDigest: r.IndexDigest(), IndexPlatforms: r.IndexPlatforms(), Signatures: r.served.Signatures,
+		Version: r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
 		Components:        slices.Collect(r.Components()),
 		ComponentVersions: r.ComponentVersions(),
 		Metadata:          r.Metadata(),

@@ -7,11 +7,8 @@ import (
 	"path"
 	"runtime"
 	"slices"
-	"time"
 
-	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
-	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -117,18 +114,8 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	finder, err := chain.NewFinder(l.base, func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
-		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
-	})
-	if err != nil {
-		return "", err
-	}
-	start := time.Now()
-	found, err := finder.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
-	if err != nil {
-		return "", l.failed(ctx, ref, err, time.Since(start))
-	}
-	return found.Digest, nil
+	found, err := l.find(ctx, ref)
+	return found.Digest, err
 }
 
 // has reports whether an image is in the list under that name.
@@ -172,6 +159,9 @@ func (r *imageList) add(name string, image imageref.Ref, platforms ...provider.P
 // coreOS maps Go's names of architectures to those of streams, where they differ.
 var coreOS = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
+// bootImageName begins the names of boot images.
+const bootImageName = "kubevirt boot image"
+
 // addBootImages adds the boot images of one architecture that are container images.
 func (r *imageList) addBootImages(of string, rel *provider.Release, arch string) error {
 	if len(rel.BootImages()) == 0 {
@@ -186,7 +176,7 @@ func (r *imageList) addBootImages(of string, rel *provider.Release, arch string)
 			continue
 		}
 		for _, stream := range k.Streams {
-			name := of + "kubevirt boot image"
+			name := of + bootImageName
 			if stream != "" {
 				name += " " + stream
 			}

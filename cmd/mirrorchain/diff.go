@@ -25,12 +25,13 @@ type diffOptions struct {
 func (a *app) releaseDiffCmd() *cobra.Command {
 	var o diffOptions
 	cmd := &cobra.Command{
-		Use:   "diff FROM TO",
+		Use:   "diff [FROM] TO",
 		Short: "Print what differs between two releases, and what to mirror for the second",
 		Long: `release diff looks two releases up through their mirrors, and prints which components
 were added, removed, changed and rebuilt, which versions differ, and which operating
 system machines start from. A component is rebuilt if its image is another one of the
-same commit.
+same commit. Without FROM it is the release of the cluster that kubectl would ask; releases
+are named as for release info.
 
 With --commits it prints the commits in place of the images, as a link that shows what
 is between the two, where the repository is on github.com.
@@ -45,18 +46,21 @@ sides.`,
   mirrorchain release diff --check -s idms.yaml -a pull-secret.json FROM TO
 
   # for a change ticket
-  mirrorchain release diff --commits -o markdown FROM TO > changes.md
+  mirrorchain release diff --commits -o markdown FROM TO > ticket
+
+  # from the release that the cluster runs
+  mirrorchain release diff --check 4.17.4
 
   # the names of the components that changed
   mirrorchain release diff -o json FROM TO | jq -r '.components.changed[].name'`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return failure.Usagef("'%s' takes two releases, got %d", cmd.CommandPath(), len(args))
+			if len(args) != 1 && len(args) != 2 {
+				return failure.Usagef("'%s' takes two releases, or one to compare that of the cluster with, got %d", cmd.CommandPath(), len(args))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.releaseDiff(cmd.Context(), args[0], args[1], o)
+			return a.releaseDiff(cmd.Context(), args, o)
 		},
 	}
 	archFlag(cmd, &o.arch)
@@ -67,21 +71,22 @@ sides.`,
 	return offering(cmd, output.Markdown)
 }
 
-func (a *app) releaseDiff(ctx context.Context, fromArg, toArg string, o diffOptions) error {
+func (a *app) releaseDiff(ctx context.Context, args []string, o diffOptions) error {
 	platform, err := parseArch(o.arch)
-	if err != nil {
-		return err
-	}
-	fromRef, err := a.releaseArg(ctx, []string{fromArg}, platform)
-	if err != nil {
-		return err
-	}
-	toRef, err := a.releaseArg(ctx, []string{toArg}, platform)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
+	last := len(args) - 1
+	fromRef, err := a.releaseArg(ctx, args[:last], platform)
+	if err != nil {
+		return err
+	}
+	toRef, err := a.releaseArg(ctx, args[last:], platform)
+	if err != nil {
+		return err
+	}
 	l, err := a.lookups(ctx, fromRef, nil)
 	if err != nil {
 		return err

@@ -92,10 +92,6 @@ stderr says what to set it to. REF is as for release info.`,
 }
 
 func (a *app) extractFiles(ctx context.Context, args, files []string, o fileOptions) error {
-	platform, err := parseArch(o.arch)
-	if err != nil {
-		return err
-	}
 	var patterns []string
 	for _, f := range files {
 		if f == "" {
@@ -106,57 +102,35 @@ func (a *app) extractFiles(ctx context.Context, args, files []string, o fileOpti
 	if err := a.checkFiles(o, patterns); err != nil {
 		return err
 	}
-	ctx, cancel := a.withTimeout(ctx)
-	defer cancel()
-	ref, err := a.releaseArg(ctx, args, platform)
-	if err != nil {
-		return err
-	}
-	l, err := a.lookups(ctx, ref, nil)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	return l.useFiles(ctx, ref, platform, patterns, o)
+	return a.asking(ctx, o.arch, a.releaseOf(args), func(ctx context.Context, l *lookups, ref refArg, platform provider.Platform) error {
+		return l.useFiles(ctx, ref, platform, patterns, o)
+	})
 }
 
 func (a *app) extractProgram(ctx context.Context, args []string, p program, o fileOptions) error {
-	platform, err := parseArch(o.arch)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := a.withTimeout(ctx)
-	defer cancel()
-	ref, err := a.releaseArg(ctx, args, platform)
-	if err != nil {
-		return err
-	}
-	l, err := a.lookups(ctx, ref, nil)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	rel, err := l.lookup(ctx, ref, platform)
-	if err != nil {
-		return err
-	}
-	c, ok := rel.Component(p.component)
-	if !ok {
-		return &provider.Error{Class: provider.ClassNotFound, Err: fmt.Errorf("release %s has no component %q, which has the program", rel.Version(), p.component)}
-	}
-	image := refArg{c.Canonical.String(), c.Canonical}
-	of, err := l.alsoFor(ctx, image)
-	if err != nil {
-		return err
-	}
-	o.flat = true
-	if err := of.useFiles(ctx, image, platform, []string{p.path}, o); err != nil {
-		return err
-	}
-	if strings.HasSuffix(p.path, "-install") {
-		if by, err := ref.Normalize().WithDigest(cmp.Or(rel.IndexDigest(), ref.Digest(), rel.Digest())); err == nil {
-			a.notef("to install this release: OPENSHIFT_INSTALL_RELEASE_IMAGE_OVERRIDE=%s", by)
+	return a.asking(ctx, o.arch, a.releaseOf(args), func(ctx context.Context, l *lookups, ref refArg, platform provider.Platform) error {
+		rel, err := l.lookup(ctx, ref, platform)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		c, ok := rel.Component(p.component)
+		if !ok {
+			return &provider.Error{Class: provider.ClassNotFound, Err: fmt.Errorf("release %s has no component %q, which has the program", rel.Version(), p.component)}
+		}
+		image := refArg{c.Canonical.String(), c.Canonical}
+		of, err := l.alsoFor(ctx, image)
+		if err != nil {
+			return err
+		}
+		o.flat = true
+		if err := of.useFiles(ctx, image, platform, []string{p.path}, o); err != nil {
+			return err
+		}
+		if strings.HasSuffix(p.path, "-install") {
+			if by, err := ref.Normalize().WithDigest(cmp.Or(rel.IndexDigest(), ref.Digest(), rel.Digest())); err == nil {
+				a.notef("to install this release: OPENSHIFT_INSTALL_RELEASE_IMAGE_OVERRIDE=%s", by)
+			}
+		}
+		return nil
+	})
 }

@@ -58,39 +58,26 @@ digest that the first one has for it. Of an index it is the digest of the index,
 }
 
 func (a *app) imageDigest(ctx context.Context, arg, arch string) error {
-	ref, err := parseRef(arg)
-	if err != nil {
-		return err
-	}
-	platform, err := parseArch(arch)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := a.withTimeout(ctx)
-	defer cancel()
-	l, err := a.lookups(ctx, ref, nil)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	result := imageDigest{Image: ref.Text, Notices: l.policies.notices()}
-	if arch != "" {
-		image, err := l.image(ctx, ref, platform)
-		if err != nil {
-			return err
+	return a.asking(ctx, arch, imageOf(arg), func(ctx context.Context, l *lookups, ref refArg, platform provider.Platform) error {
+		result := imageDigest{Image: ref.Text, Notices: l.policies.notices()}
+		if arch != "" {
+			image, err := l.image(ctx, ref, platform)
+			if err != nil {
+				return err
+			}
+			result.Digest, result.PulledFrom = image.Digest(), image.PulledFrom().String()
+		} else {
+			found, err := l.find(ctx, ref)
+			if err != nil {
+				return err
+			}
+			result.Digest, result.PulledFrom = found.Digest, found.From.String()
 		}
-		result.Digest, result.PulledFrom = image.Digest(), image.PulledFrom().String()
-	} else {
-		found, err := l.find(ctx, ref)
-		if err != nil {
-			return err
+		for _, h := range notices.Hints(l.x) {
+			a.hint(h)
 		}
-		result.Digest, result.PulledFrom = found.Digest, found.From.String()
-	}
-	for _, h := range notices.Hints(l.x) {
-		a.hint(h)
-	}
-	return a.print(result, func(w io.Writer) { fmt.Fprint(w, output.Line("%s", result.Digest)) })
+		return a.print(result, func(w io.Writer) { fmt.Fprint(w, output.Line("%s", result.Digest)) })
+	})
 }
 
 // find asks which endpoint has ref, and under which digest.

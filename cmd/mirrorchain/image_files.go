@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,11 +71,11 @@ with their permissions. Only files are written: a link is written as what it lea
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := parseRef(args[0])
-			if err != nil {
-				return err
+			var patterns []string
+			for _, p := range args[1:] {
+				patterns = append(patterns, strings.TrimPrefix(p, "/"))
 			}
-			return a.imageFiles(cmd.Context(), ref, args[1:], o)
+			return a.imageFiles(cmd.Context(), args[0], patterns, o)
 		},
 	}
 	archFlag(cmd, &o.arch)
@@ -85,22 +86,13 @@ with their permissions. Only files are written: a link is written as what it lea
 	return cmd
 }
 
-func (a *app) imageFiles(ctx context.Context, ref refArg, patterns []string, o fileOptions) error {
-	platform, err := parseArch(o.arch)
-	if err != nil {
-		return err
-	}
+func (a *app) imageFiles(ctx context.Context, image string, patterns []string, o fileOptions) error {
 	if err := a.checkFiles(o, patterns); err != nil {
 		return err
 	}
-	ctx, cancel := a.withTimeout(ctx)
-	defer cancel()
-	l, err := a.lookups(ctx, ref, nil)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	return l.useFiles(ctx, ref, platform, patterns, o)
+	return a.asking(ctx, o.arch, imageOf(image), func(ctx context.Context, l *lookups, ref refArg, platform provider.Platform) error {
+		return l.useFiles(ctx, ref, platform, patterns, o)
+	})
 }
 
 // checkFiles refuses what cannot be done before anybody is asked.

@@ -14,6 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/releaseinfo"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/settings"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -79,8 +80,11 @@ is kept: who asks where a release comes from usually means now.`,
   # a manifest of the release that the cluster runs
   mirrorchain release info --contents 0000_50_installer_coreos-bootimages.yaml`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			switch len(args) {
+			case 0:
 				return nil
+			case 2:
+				return failure.Usagef("'%s' takes one release; to compare two: mirrorchain release diff %s %s", cmd.CommandPath(), quoted(args[0]), quoted(args[1]))
 			}
 			return oneRef(cmd, args)
 		},
@@ -103,7 +107,7 @@ is kept: who asks where a release comes from usually means now.`,
 	f.BoolVar(&o.show.Commits, "commits", false, "print the repository and commit that each image was built from")
 	f.BoolVar(&o.show.CommitURLs, "commit-urls", false, "print a link to that commit, where it is on github.com")
 	f.BoolVar(&o.size, "size", false, "print the size of each image as it is transferred")
-	f.StringVar(&o.cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+cacheDirVariable+"; by default nothing is kept")
+	f.StringVar(&o.cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+settings.CacheDirVariable+" and of config.yaml; by default nothing is kept")
 	complete(cmd, "image-for", a.componentNames)
 	complete(cmd, "contents", cobra.NoFileCompletions)
 	complete(cmd, "boot-image", cobra.NoFileCompletions)

@@ -59,6 +59,9 @@ func (l *lookups) files(ctx context.Context, ref refArg, image provider.Image, p
 	found, err := image.Files(l.traced(ctx), patterns...)
 	stop()
 	if err != nil {
+		if provider.ClassOf(err) == provider.ClassLimit {
+			l.hint("files to be printed are held in memory; 'mirrorchain image files --to DIR' writes larger ones to disk")
+		}
 		return nil, l.failed(ctx, ref, err, time.Since(start))
 	}
 	return found, nil
@@ -90,6 +93,9 @@ func (l *lookups) noFile(ctx context.Context, ref refArg, image provider.Image, 
 	if dir, _, ok := strings.Cut(name, "/"); ok {
 		if beside, err := image.Files(ctx, dir+"/*"); err == nil {
 			names = fileNames(beside)
+		}
+		if len(names) == 0 {
+			l.hint(fmt.Sprintf("%s has nothing in %s; to see what it has elsewhere: mirrorchain image files --list %s 'FOLDER/**'", ref.Text, dir, ref.Text))
 		}
 	}
 	return notFound(fmt.Sprintf("%s has no file %s", ref.Text, name), name, names)

@@ -60,6 +60,29 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 	return l, nil
 }
 
+// naming returns the image that a command is about. The platform is that of --arch.
+type naming func(ctx context.Context, platform provider.Platform) (refArg, error)
+
+// asking runs do with lookups of one image, within --timeout.
+func (a *app) asking(ctx context.Context, arch string, image naming, do func(ctx context.Context, l *lookups, ref refArg, platform provider.Platform) error) error {
+	platform, err := parseArch(arch)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
+	ref, err := image(ctx, platform)
+	if err != nil {
+		return err
+	}
+	l, err := a.lookups(ctx, ref, nil)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return do(ctx, l, ref, platform)
+}
+
 // alsoFor returns lookups of another reference under the same policies. What it reads
 // with is l's, and closed with l.
 func (l *lookups) alsoFor(ctx context.Context, ref refArg) (*lookups, error) {

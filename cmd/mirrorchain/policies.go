@@ -32,7 +32,7 @@ type policies struct {
 // loadPolicies reads every source once and merges them. It tells on stderr what a person
 // should know, except for warnings, which are the caller's to tell.
 func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
-	if err := a.opts.check(); err != nil {
+	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
 	srcs, err := a.openSources(ctx)

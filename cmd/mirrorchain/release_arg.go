@@ -48,8 +48,18 @@ func (a *app) releaseArg(ctx context.Context, args []string, platform provider.P
 	return parseRef(ref)
 }
 
+// releaseOf is releaseArg for [app.asking].
+func (a *app) releaseOf(args []string) naming {
+	return func(ctx context.Context, platform provider.Platform) (refArg, error) {
+		return a.releaseArg(ctx, args, platform)
+	}
+}
+
 // clusterRelease returns the release that the connected cluster is to run.
 func (a *app) clusterRelease(ctx context.Context) (refArg, error) {
+	if err := a.applySettings(); err != nil {
+		return refArg{}, err
+	}
 	if len(a.opts.sources) == 0 {
 		a.opts.sources = []string{clusterScheme + ":"}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/settings"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 )
 
@@ -111,6 +112,8 @@ type app struct {
 
 	told    []string // by once
 	printed bool     // by print
+
+	saved *settings.Settings // by settings
 }
 
 // tell writes to stderr what a person should read.
@@ -177,8 +180,8 @@ ImageContentSourcePolicy, install-config and registries.conf, from files (-s FIL
 and the first three, with insecure and blocked registries, from a cluster
 (-s cluster:). Credentials are found where oc, podman and docker keep them.
 
-Results go to stdout, everything else goes to stderr. A command that cannot look an
-image up prints nothing on stdout.
+Results go to stdout, everything else goes to stderr. What every run starts from can be
+set, see 'mirrorchain config --help'.
 
 ` + failure.ExitCodeHelp,
 		Example: `  # everything at once, on a registry of its own
@@ -204,10 +207,12 @@ image up prints nothing on stdout.
 		RunE:                       group,
 		PersistentPreRunE:          a.opts.checkOutput,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
+	root.SetFlagErrorFunc(badFlag)
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.checkCmd(), a.imageCmd(), a.policyCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	complete(root, "source", a.sourceNames)
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.checkCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(),
+		a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -107,7 +107,11 @@ type verification struct {
 }
 
 func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) error {
-	ref, err := parseRef(arg)
+	platform, err := parseArch(o.arch)
+	if err != nil {
+		return err
+	}
+	ref, err := a.releaseArg(ctx, []string{arg}, platform)
 	if err != nil {
 		return err
 	}
@@ -136,7 +140,7 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 // newVerification reads what the flags name, before anybody is asked.
 func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) (*verification, error) {
 	a.opts.usesCluster = slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
-	if err := a.opts.check(); err != nil {
+	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
 	v := &verification{app: a, verifyOptions: o}

@@ -17,6 +17,7 @@ import (
 
 // Diff is what differs. Its lists are sorted by name.
 type Diff struct {
+	// Added components are in the second release alone, Removed ones in the first alone.
 	Added, Removed []provider.Component
 	// Changed components have another image, of another commit or of one that is not
 	// stated. Rebuilt ones have another image of the same commit.
@@ -28,15 +29,22 @@ type Diff struct {
 }
 
 // Change is a component that both releases have, with another image.
-type Change struct{ From, To provider.Component }
+type Change struct {
+	// From and To are the component in the first release and in the second.
+	From, To provider.Component
+}
 
 // CompareURL returns where a browser shows the commits between the two, "" if that is not
 // known.
 func (c Change) CompareURL() string { return provider.CompareURL(c.From.Source(), c.To.Source()) }
 
-// Version is a version that differs. From or To is "" where one of the releases states
-// none.
-type Version struct{ Name, From, To string }
+// Version is a version that differs.
+type Version struct {
+	// Name says what it is the version of: "kubernetes".
+	Name string
+	// From or To is "" where one of the releases states none.
+	From, To string
+}
 
 // Compare returns what differs from one release to another. Images are compared as the
 // releases state them, by digest where they have one: the same image in another

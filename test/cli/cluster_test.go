@@ -42,6 +42,7 @@ func TestClusterScripts(t *testing.T) {
 					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_images.crd.yaml",
 					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_clusterimagepolicies.crd.yaml",
 					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagepolicies.crd.yaml",
+					"config/v1/zz_generated.crd-manifests/0000_00_cluster-version-operator_01_clusterversions-Default.crd.yaml",
 				} {
 					c.Install(t, cluster.OpenShiftCRD(t, path))
 				}

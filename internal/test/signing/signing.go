@@ -10,9 +10,12 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
@@ -52,6 +55,20 @@ func (s Sigstore) Policy(t testing.TB, scopes ...string) sigstore.ImagePolicy {
 	p.Spec.Scopes = scopes
 	p.Spec.Policy.RootOfTrust.PublicKey.KeyData = s.Public(t)
 	return p
+}
+
+// PolicyFile writes [Sigstore.Policy] to a file, and returns its name.
+func (s Sigstore) PolicyFile(t testing.TB, scopes ...string) string {
+	t.Helper()
+	data, err := json.Marshal(s.Policy(t, scopes...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "policy.json")
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // Image returns what stands behind [sigstore.Tag]: a signature of digest, which says that

@@ -1,6 +1,7 @@
 package diffreport
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -46,7 +47,7 @@ type section struct {
 func (r *Report) sections() []section {
 	name := table.Column{Title: "NAME", Cut: table.Address}
 	pair := []table.Column{name, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}}
-	versions := section{title: "Versions", columns: pair}
+	versions := section{title: "Versions", columns: []table.Column{name, {Title: "FROM", Cut: table.Address}, {Title: "TO", Cut: table.Address}}}
 	for _, v := range r.Versions {
 		versions.rows = append(versions.rows, []string{v.Name, output.Dash(v.From), output.Dash(v.To)})
 	}
@@ -92,19 +93,17 @@ func (c *Change) commits() string {
 
 // bootSection has the platforms that change alike in one row.
 func (r *Report) bootSection() section {
-	s := section{title: "Boot images", columns: []table.Column{{Title: "STREAM", Cut: table.Never}, {Title: "ARCH", Cut: table.Never}, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}, {Title: "PLATFORMS"}}}
-	for i, b := range r.BootImages {
-		stream := b.Stream
-		if stream == "" {
-			stream = "default"
+	s := section{title: "Boot images", columns: []table.Column{{Title: "STREAM", Cut: table.Never}, {Title: "ARCH", Cut: table.Never}, {Title: "FROM", Cut: table.Address}, {Title: "TO", Cut: table.Address}, {Title: "PLATFORMS"}}}
+	at := make(map[BootImage]int) // of the first with the same changes; the name is left out
+	for _, b := range r.BootImages {
+		key := b
+		key.Name = ""
+		if i, ok := at[key]; ok {
+			s.rows[i][4] += ", " + b.Name
+			continue
 		}
-		if last := len(s.rows) - 1; last >= 0 {
-			if p := r.BootImages[i-1]; p.Stream == b.Stream && p.Architecture == b.Architecture && p.From == b.From && p.To == b.To {
-				s.rows[last][4] += ", " + b.Name
-				continue
-			}
-		}
-		s.rows = append(s.rows, []string{stream, b.Architecture, output.Dash(b.From), output.Dash(b.To), b.Name})
+		at[key] = len(s.rows)
+		s.rows = append(s.rows, []string{cmp.Or(b.Stream, "default"), b.Architecture, output.Dash(b.From), output.Dash(b.To), b.Name})
 	}
 	return s
 }

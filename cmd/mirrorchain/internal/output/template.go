@@ -64,7 +64,7 @@ func fillIn(fill filler, v any) ([]byte, error) {
 	if err := d.Decode(&result); err != nil {
 		return nil, err
 	}
-	out, err := fill(result)
+	out, err := fill(numbers(result))
 	if err != nil {
 		return nil, err
 	}
@@ -72,4 +72,26 @@ func fillIn(fill filler, v any) ([]byte, error) {
 		out = append(out, '\n')
 	}
 	return escape(out, `\u%04x`), nil
+}
+
+// numbers returns v with the numbers that JSON has as numbers of Go, so that a template can
+// compare them.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if i, err := v.Int64(); err == nil {
+			return i
+		}
+		f, _ := v.Float64()
+		return f
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = numbers(v[k])
+		}
+	}
+	return v
 }

@@ -22,10 +22,14 @@ func Table(w io.Writer, l table.Look, show Show, text string, ref imageref.Ref, 
 		l.Line(w, table.Plain("is "+l.Digest(digest(ref, rel))))
 	}
 	t := endpoints.Asked(l)
-	t.Attempts(slices.Collect(rel.Attempts()))
+	attempts := slices.Collect(rel.Attempts())
+	t.Attempts(attempts)
 	t.Write(w)
-	if rel.Stale() {
-		l.Line(w, table.Cell{Text: "no endpoint answers now; this is from an earlier run", State: table.NotAsked})
+	switch from := rel.PulledFrom().Name(); {
+	case rel.Stale():
+		l.Line(w, table.Cell{Text: "no endpoint answers now; an earlier run had this from " + from, State: table.NotAsked})
+	case len(attempts) == 0:
+		l.Line(w, table.Plain("an earlier run had this from "+from))
 	}
 
 	fmt.Fprintln(w)
