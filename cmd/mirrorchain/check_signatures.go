@@ -47,7 +47,7 @@ func (a *app) signatureFlags(ctx context.Context, o *checkOptions) (err error) {
 
 // signatures asks every mirror that has an image for its signatures, for the images that
 // an image policy covers.
-func (c *checker) signatures(ctx context.Context, results []checkreport.Result) (*signedreport.Report, error) {
+func (c *checker) signatures(ctx context.Context, results []checkreport.Result) (*signedreport.Signatures, error) {
 	policies := c.options.policies
 	if policies == nil {
 		var err error

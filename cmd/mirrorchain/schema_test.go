@@ -32,6 +32,7 @@ var results = map[string]any{
 	"check":                   checkreport.Report{},
 	"release-check":           checkreport.Report{},
 	"policy-diff":             policydiff.Report{},
+	"policy-render":           rendered{},
 	"release-verify":          verifyreport.Report{},
 	"release-diff":            diffreport.Report{},
 	"release-extract":         imageFiles{},

@@ -46,7 +46,7 @@ type Report struct {
 	Images   []Image  `json:"images"`
 	// Signatures are what the mirrors have of them; null where nobody asked. The caller of
 	// New fills it in.
-	Signatures *signedreport.Report `json:"signatures"`
+	Signatures *signedreport.Signatures `json:"signatures"`
 	notices.Notices
 
 	allMirrors bool

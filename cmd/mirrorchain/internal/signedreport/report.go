@@ -23,19 +23,19 @@ const (
 	Failed  = "failed"  // nobody knows
 )
 
-// Report is the result's JSON.
-type Report struct {
-	Nodes   string   `json:"nodes"`  // the answer, a sentence
-	Answer  string   `json:"answer"` // yes, no, mixed: it depends on the mirror, unknown
-	Scopes  []string `json:"scopes"` // of the image policies
-	Images  int      `json:"images"` // that a policy covers
-	Absent  int      `json:"absent"` // of these, not available at any endpoint
-	Mirrors []Mirror `json:"mirrors"`
-	Checks  []Check  `json:"checks"`
+// Signatures is the result as JSON.
+type Signatures struct {
+	Nodes   string           `json:"nodes"`  // the answer, a sentence
+	Answer  string           `json:"answer"` // yes, no, mixed: it depends on the mirror, unknown
+	Scopes  []string         `json:"scopes"` // of the image policies
+	Images  int              `json:"images"` // that a policy covers
+	Absent  int              `json:"absent"` // of these, not available at any endpoint
+	Mirrors []SignedMirror   `json:"mirrors"`
+	Checks  []SignedManifest `json:"checks"`
 }
 
-// Mirror counts what one mirror has.
-type Mirror struct {
+// SignedMirror counts what one mirror has.
+type SignedMirror struct {
 	Name    string `json:"name"`
 	Source  bool   `json:"source"` // no mirror, but where images come from
 	Good    int    `json:"good"`
@@ -44,8 +44,8 @@ type Mirror struct {
 	Failed  int    `json:"failed"`
 }
 
-// Check is about a manifest at a mirror.
-type Check struct {
+// SignedManifest is about a manifest at a mirror.
+type SignedManifest struct {
 	Name     string `json:"name"` // of the image
 	Image    string `json:"image"`
 	Platform string `json:"platform"` // "" for an image of one platform
@@ -75,14 +75,14 @@ type Config struct {
 }
 
 // New makes a report of results, which are sorted by image and then by mirror.
-func New(cfg Config, results []Result) *Report {
-	r := &Report{Scopes: output.List(cfg.Scopes), Images: cfg.Images, Absent: cfg.Absent, Mirrors: []Mirror{}, Checks: []Check{}}
+func New(cfg Config, results []Result) *Signatures {
+	r := &Signatures{Scopes: output.List(cfg.Scopes), Images: cfg.Images, Absent: cfg.Absent, Mirrors: []SignedMirror{}, Checks: []SignedManifest{}}
 	for _, res := range results {
 		c := checkOf(&res)
 		r.Checks = append(r.Checks, c)
-		i := slices.IndexFunc(r.Mirrors, func(m Mirror) bool { return m.Name == c.Mirror })
+		i := slices.IndexFunc(r.Mirrors, func(m SignedMirror) bool { return m.Name == c.Mirror })
 		if i < 0 {
-			i, r.Mirrors = len(r.Mirrors), append(r.Mirrors, Mirror{Name: c.Mirror, Source: !res.At.Mirror})
+			i, r.Mirrors = len(r.Mirrors), append(r.Mirrors, SignedMirror{Name: c.Mirror, Source: !res.At.Mirror})
 		}
 		m := &r.Mirrors[i]
 		switch c.Status {
@@ -100,8 +100,8 @@ func New(cfg Config, results []Result) *Report {
 	return r
 }
 
-func checkOf(res *Result) Check {
-	c := Check{
+func checkOf(res *Result) SignedManifest {
+	c := SignedManifest{
 		Name: res.Name, Image: res.Image.String(), Platform: res.Platform, Mirror: res.Mirror,
 		At: res.At.Ref.Name() + ":" + sigstore.Tag(res.Digest), Status: Good, Policy: res.Scope,
 	}
@@ -139,7 +139,7 @@ const (
 // conclude says whether nodes would accept what the mirrors have. A node takes an image
 // from the first mirror that has it, and needs the signature there. A later one counts
 // where that is away.
-func (r *Report) conclude(nodes string) {
+func (r *Signatures) conclude(nodes string) {
 	from := "its own registry"
 	var good, bad, open []string // names of mirrors, and reasons
 	for _, m := range r.Mirrors {
@@ -180,7 +180,7 @@ func (r *Report) conclude(nodes string) {
 }
 
 // reasons say for each mirror what nodes would not accept there.
-func (r *Report) reasons() []string {
+func (r *Signatures) reasons() []string {
 	var out []string
 	for _, m := range r.Mirrors {
 		var parts []string
@@ -200,7 +200,7 @@ func (r *Report) reasons() []string {
 }
 
 // names names images while they are few.
-func (r *Report) names(mirror, status string, n int) string {
+func (r *Signatures) names(mirror, status string, n int) string {
 	const few = 3
 	var names []string
 	for _, c := range r.Checks {
@@ -215,7 +215,7 @@ func (r *Report) names(mirror, status string, n int) string {
 }
 
 // Code returns the exit code.
-func (r *Report) Code() int {
+func (r *Signatures) Code() int {
 	code := failure.ExitOK
 	if r.Absent > 0 {
 		code = failure.ExitNotFound
@@ -227,7 +227,7 @@ func (r *Report) Code() int {
 }
 
 // Cases returns a test case for each check.
-func (r *Report) Cases() []junit.Case {
+func (r *Signatures) Cases() []junit.Case {
 	var cases []junit.Case
 	for _, c := range r.Checks {
 		one := junit.Case{Class: "signatures", Name: strings.TrimSpace(c.Name+" "+c.Platform) + " on " + c.Mirror}

@@ -14,7 +14,7 @@ var titles = []struct{ status, title string }{
 
 // Text writes the report for a person: what each mirror has, what nodes would not accept,
 // in groups with one reason, and the answer at the end.
-func (r *Report) Text(w io.Writer) {
+func (r *Signatures) Text(w io.Writer) {
 	fmt.Fprintf(w, "\nSignatures of %s:\n", output.Plural(r.Images, "image"))
 	var rows [][]string
 	for _, m := range r.Mirrors {
@@ -37,7 +37,7 @@ func (r *Report) Text(w io.Writer) {
 	fmt.Fprint(w, "\n"+output.Line("%s", r.Nodes))
 }
 
-func (m *Mirror) words() string {
+func (m *SignedMirror) words() string {
 	parts := []string{fmt.Sprintf("%d good", m.Good)}
 	for _, p := range []struct {
 		n    int
@@ -52,8 +52,8 @@ func (m *Mirror) words() string {
 
 // groups returns the checks of one status that have their mirror and their reason in
 // common.
-func (r *Report) groups(status string) [][]Check {
-	var groups [][]Check
+func (r *Signatures) groups(status string) [][]SignedManifest {
+	var groups [][]SignedManifest
 	at := make(map[string]int)
 	for _, c := range r.Checks {
 		if c.Status != status {
@@ -72,7 +72,7 @@ func (r *Report) groups(status string) [][]Check {
 }
 
 // reason is the error without what differs from image to image.
-func (c *Check) reason() string {
+func (c *SignedManifest) reason() string {
 	tag := c.At[strings.LastIndexByte(c.At, ':')+1:]
 	return strings.ReplaceAll(c.Error, strings.Replace(strings.TrimSuffix(tag, ".sig"), "-", ":", 1), "sha256:...")
 }
