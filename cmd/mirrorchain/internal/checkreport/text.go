@@ -24,6 +24,9 @@ func (r *Report) Text(w io.Writer, l table.Look) {
 	r.list(w, "Missing", Missing)
 	r.list(w, "Could not be asked for", Failed)
 	r.partial(w)
+	if r.Signatures != nil {
+		r.Signatures.Text(w)
+	}
 }
 
 // Headline says in one line what came of it.
