@@ -254,7 +254,12 @@ func (c *cache) lastAnswer(ctx context.Context, k *cacheKey, req *provider.Reque
 		return nil, false
 	}
 	a := r.Answer()
-	a.PulledFrom, a.IndexDigest, a.Signatures = rec.from, rec.named, rec.signatures
+	a.PulledFrom, a.Signatures = rec.from, rec.signatures
+	if rec.named == "" {
+		a.Index = nil
+	} else if a.Index == nil || a.Index.Digest != rec.named {
+		a.Index = &provider.Index{Digest: rec.named}
+	}
 	e = &cached{release: r.WithAnswer(a), stored: rec.asked, expires: time.Now()}
 	if !ok {
 		c.entries.put(*k, e, e.size(k)) // it has expired, so that the endpoints are still asked

@@ -27,6 +27,9 @@ type Config struct {
 	// Sources also asks the source if no mirror has an image. Without it, only images
 	// for which the rules name no mirror are looked for at their source.
 	Sources bool
+	// All asks every endpoint for every image. Without it, an image is asked for as a node
+	// does: until an endpoint has it.
+	All bool
 	// PerRegistry bounds the requests to one registry at a time; 16 if zero.
 	PerRegistry int
 	// Request bounds one request; 30 s if zero.
@@ -54,6 +57,9 @@ type Result struct {
 	// Err is the reason why the image is not available, in most cases a [*chain.Error]
 	// with every attempt.
 	Err error
+	// At are the endpoints of the image in order, and what each of them said. It is nil
+	// for an image without any.
+	At []Endpoint
 }
 
 // Missing reports whether all endpoints that were asked answered that they do not have
@@ -101,14 +107,19 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 		same[ref] = append(same[ref], i)
 	}
 	var mu sync.Mutex // for results and Done
+	find := finder.Find
+	if cfg.All {
+		find = finder.FindAll
+	}
 	ask := func(ref imageref.Ref) {
-		found, err := finder.Find(ctx, provider.Request{
+		found, err := find(ctx, provider.Request{
 			Image: items[same[ref][0]].Image, Rules: cfg.Rules, Credentials: cfg.Credentials,
 		})
+		at := endpoints(cfg.Rules, ref, found, err)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, i := range same[ref] {
-			results[i].Found, results[i].Err = found, err
+			results[i].Found, results[i].Err, results[i].At = found, err, slices.Clone(at)
 			if cfg.Done != nil {
 				cfg.Done(results[i])
 			}

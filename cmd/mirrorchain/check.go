@@ -12,6 +12,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
+// defaultPerRegistry bounds the requests that one registry gets at once.
+const defaultPerRegistry = 16
+
 // checkOptions are the flags of release check.
 type checkOptions struct {
 	archs       []string
@@ -64,7 +67,6 @@ for a lookup.`,
   mirrorchain release check -s idms.yaml -o junit REF > mirrors.xml`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.opts.junit = true
 			return a.releaseCheck(cmd.Context(), args[0], o)
 		},
 	}
@@ -72,9 +74,9 @@ for a lookup.`,
 	f.StringSliceVar(&o.archs, "arch", nil, "`PLATFORMS` to check of an index: ARCH or OS/ARCH[/VARIANT],... (default linux on this program's own)")
 	f.StringSliceVar(&o.archs, "platform", nil, "the same as --arch `PLATFORMS`")
 	f.BoolVar(&o.sources, "sources", false, "ask the source too for what no mirror has")
-	f.IntVar(&o.perRegistry, "per-registry", 16, "`N` requests at most that one registry gets at once")
+	f.IntVar(&o.perRegistry, "per-registry", defaultPerRegistry, "`N` requests at most that one registry gets at once")
 	complete(cmd, "per-registry", cobra.NoFileCompletions)
-	return cmd
+	return offering(cmd, output.JUnit)
 }
 
 func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) error {

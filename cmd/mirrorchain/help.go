@@ -26,7 +26,7 @@ func commonFlags() []flagGroup {
 	return []flagGroup{
 		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "strict", "tags-follow-digest-rules"}},
 		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "endpoint-timeout"}},
-		{outputFlags, []string{"output", "verbose"}},
+		{outputFlags, []string{"output", "full", "verbose"}},
 	}
 }
 
@@ -39,7 +39,10 @@ const groupsKey = "common-flags"
 
 // showing limits the common flags in a command's help to those that matter to it.
 func showing(cmd *cobra.Command, groupsOrFlags ...string) *cobra.Command {
-	cmd.Annotations = map[string]string{groupsKey: strings.Join(groupsOrFlags, "\n")}
+	if cmd.Annotations == nil {
+		cmd.Annotations = make(map[string]string)
+	}
+	cmd.Annotations[groupsKey] = strings.Join(groupsOrFlags, "\n")
 	return cmd
 }
 

@@ -46,21 +46,8 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 	if err != nil {
 		return nil, err
 	}
-	x, err := p.explain(ref)
-	a.warn(p.warnings(err), x)
-	if err != nil {
-		return nil, about(ref.Text, err)
-	}
-	if len(x.Candidates) == 0 {
-		return nil, &failure.Lookup{
-			Head: ref.Text + ": policy leaves no endpoint to ask", Attempts: failure.Refusals(x.Refused), Code: failure.ExitForbidden,
-			Hints: []string{a.advice(ref.Text, authfile.Found{}).Blocked(x.Resolution)},
-		}
-	}
-	a.warnUnmirrored(p, ref, x)
-	a.hintName(ref, x)
-	l := &lookups{app: a, policies: p, x: x}
-	if l.found, err = a.credentials(ctx, x.Candidates); err != nil {
+	l := &lookups{app: a, policies: p}
+	if err := l.about(ctx, ref); err != nil {
 		return nil, err
 	}
 	if l.base, err = a.reader(disk); err != nil {
@@ -71,6 +58,33 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 		return nil, err
 	}
 	return l, nil
+}
+
+// alsoFor returns lookups of another reference under the same policies. What it reads
+// with is l's, and closed with l.
+func (l *lookups) alsoFor(ctx context.Context, ref refArg) (*lookups, error) {
+	c := *l
+	return &c, c.about(ctx, ref)
+}
+
+// about makes l one about ref: it reads the credentials, and says what is noticed.
+func (l *lookups) about(ctx context.Context, ref refArg) (err error) {
+	p := l.policies
+	l.x, err = p.explain(ref)
+	l.warn(p.warnings(err), l.x)
+	if err != nil {
+		return about(ref.Text, err)
+	}
+	if len(l.x.Candidates) == 0 {
+		return &failure.Lookup{
+			Head: ref.Text + ": policy leaves no endpoint to ask", Attempts: failure.Refusals(l.x.Refused), Code: failure.ExitForbidden,
+			Hints: []string{l.advice(ref.Text, authfile.Found{}).Blocked(l.x.Resolution)},
+		}
+	}
+	l.warnUnmirrored(p, ref, l.x)
+	l.hintName(ref, l.x)
+	l.found, err = l.credentials(ctx, l.x.Candidates)
+	return err
 }
 
 func (l *lookups) close() { _ = l.base.Close() }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ type options struct {
 	endpointTimeout time.Duration
 
 	output  output.Format
-	junit   bool // the command can write JUnit
+	full    bool
 	verbose bool
 }
 
@@ -58,12 +57,19 @@ func (o *options) register(root *cobra.Command) {
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none")
 	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
-	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and junit where a command says so")
+	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and what else a command offers")
+	f.BoolVar(&o.full, "full", false, "show digests in full on a terminal, as elsewhere")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr who is asked for what, and who answers; and every warning")
 
 	registerForeign(f)
 
-	complete(root, "output", cobra.FixedCompletions([]string{"text", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(root, "output", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		names := []string{"text", "json", "yaml"}
+		for _, f := range offered(cmd) {
+			names = append(names, string(f))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
 	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
@@ -80,7 +86,41 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	}
 }
 
-var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check' and 'mirrorchain release verify'; want text, json or yaml")
+// formatsKey annotates a command with the formats that it has beside the common ones.
+const formatsKey = "formats"
+
+// offering lets a command write more formats than text, json and yaml. One that ends with
+// "=" stands for all that start with it.
+func offering(cmd *cobra.Command, formats ...output.Format) *cobra.Command {
+	var names []string
+	for _, f := range formats {
+		names = append(names, string(f))
+	}
+	if cmd.Annotations == nil {
+		cmd.Annotations = make(map[string]string)
+	}
+	cmd.Annotations[formatsKey] = strings.Join(names, "\n")
+	return cmd
+}
+
+// offered returns the formats that cmd has beside the common ones.
+func offered(cmd *cobra.Command) []output.Format {
+	var formats []output.Format
+	for name := range strings.SplitSeq(cmd.Annotations[formatsKey], "\n") {
+		if name != "" {
+			formats = append(formats, output.Format(name))
+		}
+	}
+	return formats
+}
+
+// checkOutput refuses a format that cmd does not have.
+func (o *options) checkOutput(cmd *cobra.Command, _ []string) error {
+	if err := o.output.Check(offered(cmd)...); err != nil {
+		return failure.Usagef("-o %s for '%s': %w", o.output, cmd.CommandPath(), err)
+	}
+	return nil
+}
 
 // check refuses values that the types of the flags allow.
 func (o *options) check() error {
@@ -89,9 +129,6 @@ func (o *options) check() error {
 	}
 	if o.endpointTimeout < 0 {
 		return failure.Usagef("--endpoint-timeout %v: want 0 for the defaults, or more", o.endpointTimeout)
-	}
-	if o.output == output.JUnit && !o.junit {
-		return errNoJUnit
 	}
 	for _, f := range []struct {
 		flag   string
@@ -126,20 +163,4 @@ func only(cmd *cobra.Command, flags ...string) *cobra.Command {
 		return nil
 	}
 	return showing(cmd, flags...)
-}
-
-// group runs a command that only holds others.
-func group(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		cmd.SetOut(cmd.ErrOrStderr())
-		if err := cmd.Help(); err != nil {
-			return err
-		}
-		return &failure.Reported{Code: failure.ExitUsage}
-	}
-	msg := fmt.Sprintf("unknown command %q for '%s'", args[0], cmd.CommandPath())
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		msg += "; did you mean " + strings.Join(s, " or ") + "?"
-	}
-	return failure.Usagef("%s", msg)
 }

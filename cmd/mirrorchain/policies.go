@@ -69,7 +69,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 
 // openSources opens the sources of the -s flags in order, then what the other flags say.
 func (a *app) openSources(ctx context.Context) ([]policy.OverrideSource, error) {
-	registry, err := sources.NewSchemes(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster())...)
+	registry, err := sources.NewSchemes(append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster(a.deps()))...)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (a *app) releaseCmd() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 	}
-	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd(), a.releaseVerifyCmd())
+	cmd.AddCommand(a.releaseInfoCmd(), a.releaseCheckCmd(), a.releaseVerifyCmd(), a.releaseDiffCmd())
 	return showing(cmd)
 }
 
@@ -121,7 +121,13 @@ func (a *app) releaseInfo(ctx context.Context, arg, arch string, imageFor []stri
 		return a.printImages(rel, imageFor, l.policies.notices())
 	}
 	info := releaseinfo.New(ref.Text, ref.Ref, rel, l.policies.notices())
-	return a.print(info, func(w io.Writer) { releaseinfo.Text(w, ref.Ref, rel) })
+	return a.print(info, func(w io.Writer) {
+		if look := a.look(); look.Terminal {
+			releaseinfo.Table(w, look, ref.Text, ref.Ref, rel)
+		} else {
+			releaseinfo.Text(w, ref.Ref, rel)
+		}
+	})
 }
 
 // printImages prints the named components, one after another. Where mirrors failed

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 )
 
 // System is what a run has from the process around it. Tests and the demo pass
@@ -29,6 +30,9 @@ type System struct {
 	// Columns returns the width of the terminal that Stderr is, 0 if unknown. It is nil
 	// where Stderr is no terminal: then no progress is shown.
 	Columns func() int
+	// StdoutColumns is the same of Stdout: it is nil where Stdout is no terminal, and
+	// results are written for other programs.
+	StdoutColumns func() int
 }
 
 func (s System) getenv(name string) string {
@@ -97,8 +101,7 @@ type app struct {
 	opts options
 	err  *lockedWriter // for people
 
-	warned []string // by warnOnce
-	hinted []string // by hint
+	told []string // by once
 }
 
 // tell writes to stderr what a person should read.
@@ -116,26 +119,38 @@ func (a *app) warnf(format string, args ...any) { a.tellLine("warning: ", format
 func (a *app) notef(format string, args ...any) { a.tellLine("note: ", format, args...) }
 
 // warnOnce warns of what several steps of one command may come upon.
-func (a *app) warnOnce(text string) {
-	if !slices.Contains(a.warned, text) {
-		a.warned = append(a.warned, text)
-		a.warnf("%s", text)
-	}
-}
+func (a *app) warnOnce(text string) { a.once("warning: ", text) }
+
+// noteOnce is notef for what several steps may come upon.
+func (a *app) noteOnce(text string) { a.once("note: ", text) }
 
 // hint tells what to do, once; "" is nothing.
 func (a *app) hint(text string) {
-	if text != "" && !slices.Contains(a.hinted, text) {
-		a.hinted = append(a.hinted, text)
-		a.tellLine("hint: ", "%s", text)
+	if text != "" {
+		a.once("hint: ", text)
 	}
+}
+
+// once tells a line, unless it has been told.
+func (a *app) once(prefix, text string) {
+	if line := prefix + text; !slices.Contains(a.told, line) {
+		a.told = append(a.told, line)
+		a.tellLine(prefix, "%s", text)
+	}
+}
+
+// look says how results are shown on stdout.
+func (a *app) look() table.Look {
+	if a.sys.StdoutColumns == nil {
+		return table.Look{Full: true, ASCII: !table.UTF8(a.sys.getenv)}
+	}
+	l := table.LookAt(a.sys.StdoutColumns(), a.sys.getenv)
+	l.Full = a.opts.full
+	return l
 }
 
 // print writes the result v to stdout, as text by its function.
 func (a *app) print(v any, text func(io.Writer)) error {
-	if a.opts.output == output.JUnit && !a.opts.junit {
-		return errNoJUnit
-	}
 	return output.Write(a.sys.Stdout, a.opts.output, v, text)
 }
 
@@ -149,8 +164,7 @@ in force, what is in that release, and where did it really come from?
 Policies are read as nodes read them: ImageDigestMirrorSet, ImageTagMirrorSet,
 ImageContentSourcePolicy, install-config and registries.conf, from files (-s FILE),
 and the first three, with insecure and blocked registries, from a cluster
-(-s cluster:). Credentials are found where oc, podman and docker keep them. Output
-has no colour.
+(-s cluster:). Credentials are found where oc, podman and docker keep them.
 
 Results go to stdout, everything else goes to stderr. A command that cannot look an
 image up prints nothing on stdout.
@@ -177,11 +191,12 @@ image up prints nothing on stdout.
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
+		PersistentPreRunE:          a.opts.checkOutput,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.policyCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -10,6 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -77,7 +78,6 @@ found out, the code says why, as for a lookup.`,
   mirrorchain release verify -s idms.yaml --require sigstore --all-mirrors REF`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.opts.junit = true
 			return a.releaseVerify(cmd.Context(), args[0], o)
 		},
 	}
@@ -90,7 +90,7 @@ found out, the code says why, as for a lookup.`,
 	f.BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
 	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "image-policy", cobra.FixedCompletions([]string{"openshift-4.21", "openshift-4.22"}, cobra.ShellCompDirectiveDefault))
-	return cmd
+	return offering(cmd, output.JUnit)
 }
 
 // verification is one run of release verify.

@@ -22,13 +22,22 @@ type Harness struct {
 	// of reg signs. What is to be stopped is stopped by t.Cleanup. It is called
 	// once for each registry, from the test's own goroutine.
 	New func(t *testing.T, reg *testregistry.Registry) provider.ReleaseProvider
+	// Disk says that the provider reads a copy of what is in reg at the time, from disk.
+	// What only a registry does is then not tested: credentials, repositories that do not
+	// share, faults of the network.
+	Disk bool
 }
 
 // ImageHarness is [Harness] for an [provider.ImageProvider].
 type ImageHarness struct {
 	// New is [Harness.New].
 	New func(t *testing.T, reg *testregistry.Registry) provider.ImageProvider
+	// Disk is [Harness.Disk].
+	Disk bool
 }
+
+// notOnDisk are the tests that a harness with Disk leaves out.
+var notOnDisk = []string{"NotFound", "Unauthorized", "Tampered", "Errors", "Cancel"}
 
 // The repository that the suites use, and a user who may read it.
 const (

@@ -48,6 +48,7 @@ type endpoints struct {
 
 const (
 	tlsAge       = time.Minute // how long an answer of Config.TLS is used
+	untrustedAge = time.Second // the same where the host was not trusted by it
 	maxEndpoints = 512
 )
 
@@ -61,7 +62,7 @@ func (es *endpoints) get(registry string, insecure bool) (*endpoint, error) {
 // are trusted, as nodes do. Its client certificate stays where it belongs.
 func (es *endpoints) ledTo(host string, from *endpoint, insecure bool) (*endpoint, error) {
 	key := endpointKey{registry: host, insecure: insecure}
-	if from.tls.RootCAs != nil && host != from.registry {
+	if from.tls.RootCAs != nil && !from.tls.Shared && host != from.registry {
 		key.from = from.registry
 	}
 	return es.find(key)
@@ -73,7 +74,11 @@ func (es *endpoints) find(key endpointKey) (*endpoint, error) {
 	old := es.all[key]
 	if old != nil {
 		old.used = now
-		if now.Sub(old.checked) < tlsAge {
+		age := tlsAge
+		if old.host.Untrusted() { // its authority may have been added since
+			age = untrustedAge
+		}
+		if now.Sub(old.checked) < age {
 			es.mu.Unlock()
 			return old, nil
 		}
@@ -101,11 +106,11 @@ func (es *endpoints) trust(key endpointKey) (TLS, error) {
 		return TLS{}, nil
 	}
 	t, err := es.cfg.TLS(key.registry)
-	if err != nil || key.from == "" || t.RootCAs != nil {
+	if err != nil || key.from == "" || t.RootCAs != nil && !t.Shared {
 		return t, err
 	}
 	registry, err := es.cfg.TLS(key.from)
-	t.RootCAs = registry.RootCAs
+	t.RootCAs, t.Shared = registry.RootCAs, registry.Shared
 	t.Unread = cmp.Or(t.Unread, registry.Unread)
 	return t, err
 }

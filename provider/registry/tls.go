@@ -11,6 +11,9 @@ import (
 type TLS struct {
 	// RootCAs are trusted, and no others; nil is Config.RootCAs.
 	RootCAs *x509.CertPool
+	// Shared says that RootCAs say nothing of this registry alone: every registry has them.
+	// Where another registry leads here, that one's roots are trusted.
+	Shared bool
 	// Certificates are the client's, for registries that ask for one.
 	Certificates []tls.Certificate
 	// SkipVerify accepts any certificate. Unlike a request's Insecure it does
@@ -37,7 +40,7 @@ func (t TLS) config(roots *x509.CertPool, insecure bool) *tls.Config {
 // equal tells whether connections made under t are good under o.
 func (t TLS) equal(o TLS) bool {
 	sameRoots := t.RootCAs == o.RootCAs || t.RootCAs != nil && o.RootCAs != nil && t.RootCAs.Equal(o.RootCAs)
-	return sameRoots && t.SkipVerify == o.SkipVerify && t.Unread == o.Unread &&
+	return sameRoots && t.Shared == o.Shared && t.SkipVerify == o.SkipVerify && t.Unread == o.Unread &&
 		slices.EqualFunc(t.Certificates, o.Certificates, func(a, b tls.Certificate) bool {
 			return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
 		})

@@ -224,8 +224,8 @@ func TestDemoWithoutReader(t *testing.T) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 141 || stderr.Len() != 0 {
 		t.Errorf("%v, stderr %q; want exit code 141 and silence", err, stderr)
 	}
-	if left := remains(t, cmd.Dir); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
+	if remaining := remains(t, cmd.Dir); len(remaining) != 0 {
+		t.Errorf("left behind: %q", remaining)
 	}
 }
 
@@ -242,22 +242,22 @@ func TestInterruptDemo(t *testing.T) {
 	if _, err := r.Read(make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
-	if left := remains(t, cmd.Dir); len(left) != 1 {
-		t.Errorf("while it runs there are %q; want its one directory", left)
+	if remaining := remains(t, cmd.Dir); len(remaining) != 1 {
+		t.Errorf("while it runs there are %q; want its one directory", remaining)
 	}
 	go func() { _, _ = io.Copy(io.Discard, r) }() // ends with cmd.Wait's close of w
 	wantExit(t, cmd, os.Interrupt, 130)
 	_ = w.Close()
-	if left := remains(t, cmd.Dir); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
+	if remaining := remains(t, cmd.Dir); len(remaining) != 0 {
+		t.Errorf("left behind: %q", remaining)
 	}
 }
 
 func remains(t *testing.T, dir string) []string {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	remaining, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return left
+	return remaining
 }

@@ -46,7 +46,7 @@ func (s *site) close() {
 // variable that holds the registry's host and port.
 //
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named] [realm] [storage]
-//	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real]   sets $DIGEST
+//	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real] [next]   sets $DIGEST
 //	registry images NAME REPO COUNT [but COMPONENT...]   what a release of that many components lists
 //	registry remove NAME REPO@DIGEST
 //	registry latency NAME DURATION
@@ -216,6 +216,9 @@ func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args 
 		if release, err = testpayload.RealRelease(os.Getenv(testpayload.FolderVariable), boot); err != nil {
 			return err
 		}
+	}
+	if slices.Contains(kinds, "next") {
+		release = nextRelease(release)
 	}
 	list := slices.Contains(kinds, "list")
 	release.Docker = list || slices.Contains(kinds, "docker")

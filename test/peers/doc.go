@@ -2,7 +2,7 @@
 // code that nodes run: openshift/runtime-utils, which writes registries.conf from
 // API objects, and sysregistriesv2, which reads it. It does the same with image
 // policies and sigstore signatures, which package signature of go.podman.io/image
-// judges. It is a module of its own so that neither they nor what they need enters
+// judges, and with the files of a node that package chain/node/nodefiles makes. It is a module of its own so that neither they nor what they need enters
 // ours.
 //
 // The tests build with CGO_ENABLED=0 and the tags containers_image_openpgp,

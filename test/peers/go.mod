@@ -12,6 +12,7 @@ require (
 	github.com/regclient/regclient v0.11.7
 	go.podman.io/image/v5 v5.42.0
 	k8s.io/apimachinery v0.36.3
+	sigs.k8s.io/yaml v1.6.0
 )
 
 require (

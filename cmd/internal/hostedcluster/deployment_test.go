@@ -76,11 +76,11 @@ func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*ap
 		return nil, err
 	}
 	// Of what is there, made anew with what it says of itself, nothing differs.
-	again, ok := *w, false
-	if again.inputs, ok = inputsIn(d); !ok {
+	defaulted, ok := *w, false
+	if defaulted.inputs, ok = inputsIn(d); !ok {
 		t.Error("the Deployment does not say what it is made of")
 	}
-	anew, err := again.deployment()
+	anew, err := defaulted.deployment()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package hostedcluster
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -26,9 +27,10 @@ type Options struct {
 	// Process has the connection to the management cluster, the log, nil for none, and how
 	// registries are read.
 	operator.Process
-	// LeaseNamespace, MetricsAddr, HealthAddr and Metrics are those of
+	// LeaseNamespace, LeaseDuration, MetricsAddr, HealthAddr and Metrics are those of
 	// [operator.Config].
 	LeaseNamespace          string
+	LeaseDuration           time.Duration
 	MetricsAddr, HealthAddr string
 	Metrics                 prometheus.Registerer
 	// RegistryOverrides is --registry-overrides: replaced in lookups and results, and
@@ -82,7 +84,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	mgr, err := operator.NewManager(operator.Config{
 		Name: Owner, REST: o.REST, Scheme: scheme, Log: o.Log, Resolver: resolver,
-		LeaseNamespace: o.LeaseNamespace, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
+		LeaseNamespace: o.LeaseNamespace, LeaseDuration: o.LeaseDuration, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
 		Cache: CacheOptions(), Client: ClientOptions(), Metrics: o.Metrics,
 		Collectors: []prometheus.Collector{counts, metrics.Hosts(lookups.Hosts, resolver.Current)},
 	})

@@ -195,7 +195,7 @@ func TestLookupsAreBounded(t *testing.T) {
 		}
 		return x, done
 	}
-	held, letGo := use(0)
+	first, letGo := use(0)
 	for n := range 2 * maxBundles {
 		_, done := use(n)
 		done()
@@ -203,7 +203,7 @@ func TestLookupsAreBounded(t *testing.T) {
 	if n := len(l.own); n != maxBundles {
 		t.Errorf("%d chains are kept, want %d", n, maxBundles)
 	}
-	if again, done := use(0); again != held {
+	if second, done := use(0); second != first {
 		t.Error("a chain in use was given up")
 	} else {
 		done()

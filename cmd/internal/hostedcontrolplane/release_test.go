@@ -22,7 +22,7 @@ import (
 )
 
 // A release has to be signed where the flags say so; the condition says why it is refused.
-func signedRelease(t *testing.T, p *place) {
+func signedRelease(t *testing.T, p *location) {
 	key, repository := signing.NewSigstore(t), p.source.Host()+"/ocp/release"
 	flags := operator.SignatureFlags{Mode: "next", Policies: []string{key.PolicyFile(t, repository)}}
 	var err error
@@ -42,7 +42,7 @@ func signedRelease(t *testing.T, p *place) {
 }
 
 // Rules that are changed because no registry answers are handed on though none does.
-func unreadableReleaseHandsOn(t *testing.T, p *place) {
+func unreadableReleaseHandsOn(t *testing.T, p *location) {
 	p.source.Down()
 	p.mirror.Down()
 	p.create(t, p.hcp())
@@ -72,7 +72,7 @@ func unreadableReleaseHandsOn(t *testing.T, p *place) {
 
 // finishRollout says what the controllers of a real cluster would say of the
 // Deployment when its pods are there.
-func (p *place) finishRollout(t *testing.T) {
+func (p *location) finishRollout(t *testing.T) {
 	t.Helper()
 	d := p.deployment(t)
 	before := d.DeepCopy()
@@ -85,7 +85,7 @@ func (p *place) finishRollout(t *testing.T) {
 }
 
 // awaitHistory returns the status once its history is as wanted, times apart.
-func (p *place) awaitHistory(t *testing.T, want ...configv1.UpdateHistory) *hyperv1.ClusterVersionStatus {
+func (p *location) awaitHistory(t *testing.T, want ...configv1.UpdateHistory) *hyperv1.ClusterVersionStatus {
 	t.Helper()
 	hcp := new(hyperv1.HostedControlPlane)
 	cluster.Await(t, "the history", func(ctx context.Context) error {
@@ -114,7 +114,7 @@ func (p *place) awaitHistory(t *testing.T, want ...configv1.UpdateHistory) *hype
 
 // The history is that of a cluster version: the newest first, by digest, Partial until
 // it was rolled out once.
-func history(t *testing.T, p *place) {
+func history(t *testing.T, p *location) {
 	entry := func(state configv1.UpdateState, version, image string) configv1.UpdateHistory {
 		return configv1.UpdateHistory{State: state, Version: version, Image: image}
 	}

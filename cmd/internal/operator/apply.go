@@ -21,6 +21,11 @@ const StateHash = "hypershift.openshift.io/desired-state-hash"
 // stamped begins our values of [StateHash], so that HyperShift's are told apart.
 const stamped = "mirrorchain-"
 
+// neverVersion is a resource version that no object has: etcd's first write is of
+// revision 2. The API server creates what is applied with it, and it is a conflict where
+// the object is there by then.
+const neverVersion = "1"
+
 // Applier writes objects by server-side apply, as one field owner, and only when
 // they differ from what is there. It is safe for concurrent use.
 type Applier struct {
@@ -45,8 +50,9 @@ type Applier struct {
 // ([StateHash]) and still has it. Where the two are not surely the same the API server
 // decides: applying what is there already changes nothing and costs no new version.
 //
-// It is a conflict when the object is written by somebody else between the reading and the
-// writing; where desired has a resource version, since that one.
+// It is a conflict when the object is created, written or deleted by somebody else between
+// the reading and the writing, however late the write arrives; where desired has a resource
+// version, since that one. Nothing that a replica wrote later is ever replaced.
 //
 // What others add stays: items of lists that are merged by a key (containers, variables,
 // volumes), pull secrets of a ServiceAccount, labels and annotations. Of a Deployment that
@@ -95,12 +101,9 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 			return fail(err)
 		}
 	}
-	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion()))
-	options := []client.ApplyOption{client.FieldOwner(a.Owner)}
-	if exists { // else it is to be created: what somebody else creates meanwhile is a conflict
-		options = append(options, client.ForceOwnership)
-	}
-	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), options...)
+	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion(), neverVersion))
+	want.SetUID(live.GetUID()) // or what was deleted meanwhile would be created again
+	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
 	if err != nil {
 		return fail(err)
 	}

@@ -61,6 +61,7 @@ func Registries(bundles, dirs []string, log *zap.Logger) func(registry string) (
 				return registry.TLS{}, fmt.Errorf("trust bundle: %w", err)
 			}
 			if t.RootCAs == nil {
+				t.Shared = true
 				if t.RootCAs, err = x509.SystemCertPool(); err != nil {
 					return registry.TLS{}, fmt.Errorf("trust bundle: the system's authorities: %w", err)
 				}

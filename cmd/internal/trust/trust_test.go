@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -90,8 +91,8 @@ func TestRegistriesWarn(t *testing.T) {
 	}
 	of := trust.Registries([]string{name}, nil, zap.New(core))
 	for _, c := range []struct {
-		before string
-		told   int
+		before   string
+		reported int
 	}{{"", 0}, {"-----BEGIN X509 CRL-----\n", 1}, {"-----BEGIN X509 CRL-----\n", 1}, {"-----BEGIN X-----\n-----END X-----\n", 2}, {"", 2}} {
 		if err := os.WriteFile(name, []byte(c.before+bundle(t, ca)), 0o600); err != nil {
 			t.Fatal(err)
@@ -99,11 +100,83 @@ func TestRegistriesWarn(t *testing.T) {
 		if _, err := of("quay.io"); err != nil {
 			t.Fatal(err)
 		}
-		if logged.Len() != c.told {
-			t.Errorf("after %q told %d times, want %d", c.before, logged.Len(), c.told)
+		if logged.Len() != c.reported {
+			t.Errorf("after %q told %d times, want %d", c.before, logged.Len(), c.reported)
 		}
 	}
 	if fields := logged.All()[0].ContextMap(); fields["file"] != name || fields["skipped"] != "not trusted: block 1: it has no end" {
 		t.Errorf("told %v", fields)
+	}
+}
+
+// A store of blobs that a registry leads to is trusted by the certificates of that registry,
+// also where there are authorities for all registries.
+func TestBundleBesideCertDir(t *testing.T) {
+	reg, err := testregistry.Start(testregistry.Config{RedirectBlobs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reg.Close)
+	reg.Push("a/b", "1", testpayload.Must(testpayload.Release{Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages}.Image()))
+	other, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certs := filepath.Join(dir, "certs.d")
+	if err := os.MkdirAll(filepath.Join(certs, reg.Host()), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{filepath.Join(certs, reg.Host(), "ca.crt"): bundle(t, reg.CA()), filepath.Join(dir, "bundle.pem"): bundle(t, other)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, bundles := range map[string][]string{"without a bundle": nil, "with another authority": {filepath.Join(dir, "bundle.pem")}} {
+		p, err := registry.New(registry.Config{TLS: trust.Registries(bundles, []string{certs}, nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Lookup(t.Context(), provider.Request{Image: reg.ByTag("a/b", "1")}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// An authority that is added is trusted soon by who had refused the registry's certificate.
+func TestBundleAddedAfterRefusal(t *testing.T) {
+	reg, err := testregistry.Start(testregistry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reg.Close)
+	reg.Push("a/b", "1", testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{{Entries: []testpayload.Entry{testpayload.File("a", "b")}}}}.Image()))
+	file := filepath.Join(t.TempDir(), "bundle.pem")
+	p, err := registry.New(registry.Config{TLS: trust.Registries([]string{file}, nil, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ask := func() error {
+		_, err := p.Image(t.Context(), provider.Request{Image: reg.ByTag("a/b", "1")})
+		return err
+	}
+	if err := ask(); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Fatalf("not refused: %v", err)
+	}
+	if err := os.WriteFile(file, []byte(bundle(t, reg.CA())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Since(begun) > 20*time.Second { // what is trusted is looked at once a minute otherwise
+			t.Fatalf("it is still refused: %v", err)
+		}
 	}
 }

@@ -64,8 +64,8 @@ func TestScopes(t *testing.T) {
 	}
 	quoted, _ := json.Marshal(scopes)
 	one := parsePolicy(t, policyText(strings.Trim(string(quoted), "[]"), `{"rootOfTrust":{"policyType":"PublicKey","publicKey":{"keyData":"`+key+`"}}}`))
-	again := parsePolicy(t, policyText(`"quay.io/a"`, `{"rootOfTrust":{"policyType":"PublicKey","publicKey":{"keyData":"`+key+`"}}}`))
-	p, err := sigstore.NewPolicies(one, again)
+	second := parsePolicy(t, policyText(`"quay.io/a"`, `{"rootOfTrust":{"policyType":"PublicKey","publicKey":{"keyData":"`+key+`"}}}`))
+	p, err := sigstore.NewPolicies(one, second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/kubeclient"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
 )
 
 // Config says which cluster to ask, and how. It is the same type for all sources
@@ -38,6 +39,7 @@ func Factory(kind Kind, cfg Config) sources.Factory {
 type source struct {
 	kind Kind
 	*kubeclient.Client
+	payload *kubeclient.Client // of the ClusterVersion; nil for a kind that blocks nothing
 }
 
 func open(kind Kind, cfg Config) (*source, error) {
@@ -47,7 +49,13 @@ func open(kind Kind, cfg Config) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{kind, client}, nil
+	s := &source{kind: kind, Client: client}
+	if kind.payload {
+		s.payload, err = kubeclient.New(cfg, kubeclient.Resource{
+			Group: configv1.GroupName, Versions: []string{"v1"}, Resource: "clusterversions", Only: objects.ClusterVersionName,
+		}, configv1.Install)
+	}
+	return s, err
 }
 
 // Name is the scheme: there is one cluster.
@@ -64,7 +72,24 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 	case !present:
 		return s.nothing(), nil
 	}
-	return s.kind.convert(list)
+	p, err := s.kind.convert(list)
+	if err == nil && s.payload != nil && len(p.Blocked) > 0 {
+		err = s.addPayload(ctx, &p)
+	}
+	return p, err
+}
+
+// addPayload notes which release the cluster runs. A cluster without a ClusterVersion has
+// no release whose pulls could be blocked.
+func (s *source) addPayload(ctx context.Context, p *policy.Policy) error {
+	var versions configv1.ClusterVersionList
+	if _, err := s.payload.List(ctx, func(r rest.Result) error { return r.Into(&versions) }); err != nil {
+		return err
+	}
+	for _, v := range versions.Items {
+		objects.AddPayload(p, v.Status.Desired.Image, "clusterversion/"+v.Name)
+	}
+	return nil
 }
 
 // nothing is what a cluster says that does not have the kind.

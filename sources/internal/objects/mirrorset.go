@@ -36,9 +36,10 @@ const (
 // source, an empty mirror, an unknown source policy. Formats of names are left to
 // policy.NewRules.
 func (s MirrorSet) AddTo(p *policy.Policy) error {
+	object := s.stated()
 	for i, e := range s.Entries {
 		origin := s.Entry(e.Line, i+1)
-		rule := policy.Rule{Source: e.Source, Pull: s.Pull, Origin: origin}
+		rule := policy.Rule{Source: e.Source, Pull: s.Pull, Origin: origin, Object: object}
 		if e.Source == "" {
 			return invalid(origin, "the entry has no source; name the registry, namespace or repository that is mirrored")
 		}

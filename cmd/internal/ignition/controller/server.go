@@ -195,7 +195,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 // the previous server.
 func (r *Reconciler) hadTurns(limit time.Duration) func() bool {
 	start := time.Now()
-	return func() bool { return r.first.over() || time.Since(start) >= limit }
+	return func() bool { return r.first.complete() || time.Since(start) >= limit }
 }
 
 // pipeline returns the rules that the server was handed, and a generator that uses them.

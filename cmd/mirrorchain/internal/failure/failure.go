@@ -61,11 +61,7 @@ func Attempts(attempts []provider.Attempt) string {
 	var b strings.Builder
 	n := 0
 	for i := 0; i < len(attempts); {
-		at := attempts[i]
-		same := 1
-		for i+same < len(attempts) && sameFailure(at, attempts[i+same]) {
-			same++
-		}
+		at, same := attempts[i], Same(attempts[i:])
 		i += same
 		if at.Err == nil {
 			continue
@@ -83,6 +79,16 @@ func Attempts(attempts []provider.Attempt) string {
 		}
 	}
 	return b.String()
+}
+
+// Same returns how many attempts from the first one on failed in the same way at the same
+// endpoint; attempts must not be empty.
+func Same(attempts []provider.Attempt) int {
+	n := 1
+	for n < len(attempts) && sameFailure(attempts[0], attempts[n]) {
+		n++
+	}
+	return n
 }
 
 func sameFailure(a, b provider.Attempt) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -13,14 +14,21 @@ import (
 // Format is the value of --output; "" is [Text].
 type Format string
 
-// The formats.
+// The formats. Every result has the first three. What else a command offers is a
+// [Formatter]'s.
 const (
-	Text Format = "text"
-	JSON Format = "json"
-	YAML Format = "yaml"
-	// JUnit is for results that are a [JUnitReport].
-	JUnit Format = "junit"
+	Text     Format = "text"
+	JSON     Format = "json"
+	YAML     Format = "yaml"
+	JUnit    Format = "junit"
+	Markdown Format = "markdown"
 )
+
+// Formatter is a result with formats of its own.
+type Formatter interface {
+	// Format returns the result in a format that the command offers.
+	Format(f Format) ([]byte, error)
+}
 
 // JUnitReport is a result that can be written as a JUnit report.
 type JUnitReport interface {
@@ -36,14 +44,10 @@ func (f *Format) String() string {
 	return string(*f)
 }
 
-// Set parses a format's name.
+// Set takes any name: which formats there are depends on the command, see [Format.Check].
 func (f *Format) Set(s string) error {
-	switch v := Format(s); v {
-	case Text, JSON, YAML, JUnit:
-		*f = v
-		return nil
-	}
-	return errors.New("want text, json or yaml, or junit for release check and release verify")
+	*f = Format(s)
+	return nil
 }
 
 // Type names the flag's value in help texts.
@@ -51,6 +55,26 @@ func (*Format) Type() string { return "FORMAT" }
 
 // IsText reports whether a person reads the result.
 func (f *Format) IsText() bool { return *f == "" || *f == Text }
+
+// Check returns an error if f is neither text, json nor yaml, nor one of more. One of more
+// that ends with "=" stands for what starts with it.
+func (f *Format) Check(more ...Format) error {
+	offered := append([]Format{Text, JSON, YAML}, more...)
+	for _, o := range offered {
+		if *f == o || *f == "" || strings.HasSuffix(string(o), "=") && strings.HasPrefix(string(*f), string(o)) {
+			return nil
+		}
+	}
+	var names []string
+	for _, o := range offered {
+		if strings.HasSuffix(string(o), "=") {
+			o += "..."
+		}
+		names = append(names, string(o))
+	}
+	last := len(names) - 1
+	return fmt.Errorf("want %s or %s", strings.Join(names[:last], ", "), names[last])
+}
 
 // Write writes v to w, as text by the function text. It writes in one piece: who
 // reads w gets all of the result or nothing.
@@ -70,9 +94,14 @@ func Write(w io.Writer, f Format, v any, text func(io.Writer)) error {
 		out, err = report.JUnit()
 		out = escape(out, "&#x%x;")
 	default:
-		var b bytes.Buffer
-		text(&b)
-		out = escape(b.Bytes(), `\u%04x`)
+		if own, ok := v.(Formatter); ok && !f.IsText() {
+			out, err = own.Format(f)
+			out = escape(out, `\u%04x`)
+			break
+		}
+		var t textWriter
+		text(&t)
+		out = t.b.Bytes()
 	}
 	if err != nil {
 		return fmt.Errorf("encoding the result: %w", err)

@@ -133,12 +133,8 @@ func Text(w io.Writer, ref imageref.Ref, rel *provider.Release) {
 	}
 	output.Table(w, "  ", meta)
 
-	if versions := rel.ComponentVersions(); len(versions) > 0 {
+	if rows := versions(rel); len(rows) > 0 {
 		fmt.Fprintln(w, "\nComponent Versions:")
-		var rows [][]string
-		for _, name := range slices.Sorted(maps.Keys(versions)) {
-			rows = append(rows, []string{name, versions[name]})
-		}
 		output.Table(w, "  ", rows)
 	}
 
@@ -148,6 +144,16 @@ func Text(w io.Writer, ref imageref.Ref, rel *provider.Release) {
 		images = append(images, []string{c.Name, c.Image.String()})
 	}
 	output.Table(w, "  ", images)
+}
+
+// versions returns the versions of components, sorted by what they are of.
+func versions(rel *provider.Release) [][]string {
+	var rows [][]string
+	all := rel.ComponentVersions()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		rows = append(rows, []string{name, all[name]})
+	}
+	return rows
 }
 
 // others returns what else the index has, in parentheses.

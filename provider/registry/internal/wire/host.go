@@ -67,6 +67,8 @@ type Host struct {
 	plain atomic.Bool
 	// asked is set when the host asked for a client certificate, and we had none.
 	asked atomic.Bool
+	// untrusted is set while the last connection failed for want of trust.
+	untrusted atomic.Bool
 }
 
 // Connections kept per host. Over HTTP/2 one is enough; without, as many as
@@ -122,6 +124,10 @@ func (h *Host) Address() string { return h.address }
 // Insecure reports whether plain HTTP is allowed.
 func (h *Host) Insecure() bool { return h.insecure }
 
+// Untrusted reports whether the host's certificate was refused when a connection was last
+// made.
+func (h *Host) Untrusted() bool { return h.untrusted.Load() }
+
 // CloseIdleConnections closes connections that nothing uses now.
 func (h *Host) CloseIdleConnections() { h.transport.CloseIdleConnections() }
 
@@ -147,6 +153,9 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 	rec := h.record(req.Method, scheme, &r)
 	resp, err := h.transport.RoundTrip(req)
 	if err != nil {
+		if _, refused := errors.AsType[*tls.CertificateVerificationError](err); refused {
+			h.untrusted.Store(true)
+		}
 		err = w.explain(err)
 		w.end()
 		if fresh.Load() && h.asked.Load() {
@@ -162,6 +171,7 @@ func (h *Host) once(ctx context.Context, scheme string, r Request) (_ *Response,
 		rec.end()
 		return nil, got.Load(), err
 	}
+	h.untrusted.Store(false)
 	w.enter(reading)
 	rec.status(resp.StatusCode)
 	return &Response{

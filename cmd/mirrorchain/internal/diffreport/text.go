@@ -1,0 +1,176 @@
+package diffreport
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
+)
+
+// Text writes the report for a person.
+func (r *Report) Text(w io.Writer, l table.Look) {
+	arrow := " → "
+	if l.ASCII {
+		arrow = " -> "
+	}
+	l.Line(w, table.Plain(r.From.Version+arrow+r.To.Version))
+	for _, side := range []Release{r.From, r.To} {
+		name := strings.TrimSuffix(side.Image, "@"+side.Digest)
+		l.Line(w, table.Plain("  "+name+"  "+l.Digest(side.Digest)))
+	}
+	for _, s := range r.sections() {
+		s.text(w, l)
+	}
+	if r.same() {
+		fmt.Fprintln(w, "\nThe same components, versions and boot images.")
+	}
+	r.mirrorsText(w, l)
+}
+
+func (r *Report) same() bool {
+	c := r.Components
+	return len(c.Added)+len(c.Removed)+len(c.Changed)+len(c.Rebuilt)+len(r.Versions)+len(r.BootImages) == 0
+}
+
+// section is a heading with a table. Cells are digests, which a terminal has short.
+type section struct {
+	title   string
+	columns []table.Column
+	rows    [][]string
+}
+
+// sections returns what differs, in the order in which it is read.
+func (r *Report) sections() []section {
+	name := table.Column{Title: "NAME", Cut: table.Address}
+	pair := []table.Column{name, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}}
+	versions := section{title: "Versions", columns: pair}
+	for _, v := range r.Versions {
+		versions.rows = append(versions.rows, []string{v.Name, dash(v.From), dash(v.To)})
+	}
+	one := func(title string, cs []Component) section {
+		s := section{title: title, columns: []table.Column{name, {Title: "IMAGE", Cut: table.Never}}}
+		for _, c := range cs {
+			image := digestOf(c.Image)
+			if r.commits {
+				s.columns[1].Title = "COMMIT"
+				image = dash(c.Commit)
+			}
+			s.rows = append(s.rows, []string{c.Name, image})
+		}
+		return s
+	}
+	two := func(title string, cs []Change) section {
+		s := section{title: title, columns: pair}
+		for _, c := range cs {
+			s.rows = append(s.rows, []string{c.Name, digestOf(c.From.Image), digestOf(c.To.Image)})
+		}
+		return s
+	}
+	changed := two("Changed", r.Components.Changed)
+	if r.commits {
+		changed.columns, changed.rows = []table.Column{name, {Title: "COMMITS", Cut: table.Never}}, nil
+		for _, c := range r.Components.Changed {
+			changed.rows = append(changed.rows, []string{c.Name, c.commits()})
+		}
+	}
+	return []section{
+		versions, one("Added", r.Components.Added), one("Removed", r.Components.Removed),
+		changed, two("Rebuilt of the same commit", r.Components.Rebuilt), r.bootSection(),
+	}
+}
+
+// commits returns the link to the commits, or the two commits where there is none.
+func (c *Change) commits() string {
+	if c.CompareURL != "" {
+		return c.CompareURL
+	}
+	return dash(c.From.Commit) + "..." + dash(c.To.Commit)
+}
+
+// bootSection has the platforms that change alike in one row.
+func (r *Report) bootSection() section {
+	s := section{title: "Boot images", columns: []table.Column{{Title: "STREAM", Cut: table.Never}, {Title: "ARCH", Cut: table.Never}, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}, {Title: "PLATFORMS"}}}
+	for i, b := range r.BootImages {
+		stream := b.Stream
+		if stream == "" {
+			stream = "default"
+		}
+		if last := len(s.rows) - 1; last >= 0 {
+			if p := r.BootImages[i-1]; p.Stream == b.Stream && p.Architecture == b.Architecture && p.From == b.From && p.To == b.To {
+				s.rows[last][4] += ", " + b.Platform
+				continue
+			}
+		}
+		s.rows = append(s.rows, []string{stream, b.Architecture, dash(b.From), dash(b.To), b.Platform})
+	}
+	return s
+}
+
+func (s *section) text(w io.Writer, l table.Look) {
+	if len(s.rows) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s (%d):\n", s.title, len(s.rows))
+	t := table.Table{Indent: "  ", Columns: s.columns}
+	for _, row := range s.rows {
+		var cells []table.Cell
+		for _, text := range row {
+			cells = append(cells, table.Plain(l.Digest(text)))
+		}
+		t.Add(cells...)
+	}
+	t.Write(w, l)
+}
+
+// mirrorsText lists pull specs in full: they are there to be mirrored.
+func (r *Report) mirrorsText(w io.Writer, l table.Look) {
+	m := r.Mirrors
+	if m == nil {
+		return
+	}
+	fmt.Fprintln(w)
+	if len(m.Lacking) == 0 {
+		l.Line(w, table.Cell{Text: m.words(r.To.Version), State: table.Good})
+		return
+	}
+	l.Line(w, table.Cell{Text: m.words(r.To.Version) + ":", State: table.Bad})
+	var rows [][]string
+	for _, i := range m.Lacking {
+		rows = append(rows, []string{i.Name, i.Image, i.remark()})
+	}
+	output.Table(w, "  ", rows)
+}
+
+// words sums up what is on the mirrors.
+func (m *Mirrors) words(version string) string {
+	if len(m.Lacking) == 0 {
+		return fmt.Sprintf("All %s of %s are on the mirrors", output.Plural(m.Summary.Images, "image"), version)
+	}
+	return fmt.Sprintf("To be mirrored for %s, %d of %s", version, len(m.Lacking), output.Plural(m.Summary.Images, "image"))
+}
+
+// remark says what else than missing an image is.
+func (i *Lacking) remark() string {
+	if i.Status == checkreport.Missing {
+		return ""
+	}
+	return "(" + i.Error + ")"
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// digestOf returns the digest of an image, or all of it if it has none.
+func digestOf(image string) string {
+	if _, digest, ok := strings.Cut(image, "@"); ok {
+		return digest
+	}
+	return image
+}
