@@ -32,8 +32,7 @@ type Answer struct {
 	Stale      bool         // an old answer, because no candidate answered
 	Attempts   []Attempt    // not modified after it is handed over
 
-	Index *Index // that the reference names, nil for none; not modified after it is handed over
-
+	Index      *Index      // that the reference names, nil for none; not modified after it is handed over
 	Signatures *Signatures // what a Verifier found; nil if none was asked
 }
 

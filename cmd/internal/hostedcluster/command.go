@@ -91,6 +91,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
 	}
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
+	o.RefuseNetworks = f.RefuseNetworks()
 	o.Proxy = hypershift.ProxyEnv(os.LookupEnv)
 	return Run(cmd.Context(), o)
 }

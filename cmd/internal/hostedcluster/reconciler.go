@@ -258,11 +258,15 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 
 // applyAll applies objects in their order.
 func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
-	a := operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner}
+	a := r.applier()
 	for _, obj := range objects {
 		if _, err := a.Apply(ctx, obj); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *Reconciler) applier() *operator.Applier {
+	return &operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner}
 }
