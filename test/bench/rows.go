@@ -36,7 +36,7 @@ func quoted(text string) string { return text + " (quoted, " + quotedOn + ")" }
 // answer is what each answer of a registry takes in the benchmarks.
 const answer = float64(20 * time.Millisecond)
 
-// lines returns those of P1 to P12 of the targets.
+// lines returns those of P1 to P12, P14 and P17 of the targets.
 func lines() []line {
 	var all []line
 	all = append(all, candidates()...)
@@ -44,7 +44,8 @@ func lines() []line {
 	all = append(all, cold()...)
 	all = append(all, sick()...)
 	all = append(all, atOnce()...)
-	return append(all, others()...)
+	all = append(all, others()...)
+	return append(all, fleets()...)
 }
 
 // cpus are what P1, P2 and P7 are run with.
