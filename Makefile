@@ -57,7 +57,7 @@ test: ## run all tests, with the race detector where there is a C compiler
 
 .PHONY: peers
 peers: ## ask the nodes' own code about PEERSETS random policy sets, and as many worlds of signatures (default 5000)
-	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) -count=1 -v -run 'TestPeers|TestSigstore' ./... -sets $(PEERSETS) -worlds $(PEERSETS)
+	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) -count=1 -v -run 'TestPeers|TestSigstore|TestNodeFiles|TestPull' ./... -sets $(PEERSETS) -worlds $(PEERSETS)
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each (default 15s)

@@ -18,7 +18,7 @@ type unblocked struct {
 func (s *statements) dropPayloadScopes(cfg RulesConfig, policies []Policy) {
 	for _, p := range policies {
 		for _, payload := range p.Payloads {
-			around := slices.DeleteFunc(slices.Clone(p.Blocked), func(b Scope) bool {
+			around := slices.DeleteFunc(appendScopes(nil, p.Blocked), func(b Scope) bool {
 				one := scopeSet([]Scope{b})
 				return len(one.valuesAround(payload.Image.Name())) == 0
 			})

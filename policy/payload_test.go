@@ -61,6 +61,9 @@ func TestBlockedPayload(t *testing.T) {
 				Rules: c.rules, Blocked: scopes(c.blocked...),
 				Payloads: []policy.Payload{{Image: named, Origin: "clusterversion/version"}},
 			}
+			for i := range own.Blocked {
+				own.Blocked[i].Object = &policy.Object{Kind: "Image", Name: "cluster"} // as sources give it
+			}
 			for _, policies := range [][]policy.Policy{append(c.other, own), append([]policy.Policy{own}, c.other...)} {
 				rules := mustRules(t, policy.RulesConfig{}, policies...)
 				image := imageref.MustParse(c.release + sha)

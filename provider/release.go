@@ -16,7 +16,7 @@ import (
 //
 // What describes the content is shared between the copies that layers make;
 // what belongs to one request (Image, the index that it names, PulledFrom, Attempts,
-// Stale) is not.
+// Stale, Signatures) is not.
 //
 // The zero Release says nothing: no version, no components. It is no valid release,
 // so [Release.With] and [Release.Derive] panic unless the change makes it one.
@@ -32,13 +32,14 @@ type Answer struct {
 	Stale      bool         // an old answer, because no candidate answered
 	Attempts   []Attempt    // not modified after it is handed over
 
-	Index *Index // that the reference names, nil for none; not modified after it is handed over
+	Index      *Index      // that the reference names, nil for none; not modified after it is handed over
+	Signatures *Signatures // what a Verifier found; nil if none was asked
 }
 
 // Index is the list of manifests, one for each platform, that a reference names. An
 // [Answer] points to it, because an answer is copied for each lookup.
 type Index struct {
-	Digest    string
+	Digest    string     // "sha256:..."
 	Platforms []Platform // that it has entries for, in its order; nil if not known
 }
 
@@ -93,6 +94,8 @@ type ReleaseData struct {
 	IndexDigest    string     // of the index that Image names, "" where it names no index
 	IndexPlatforms []Platform // what that index has entries for, in its order; nil if not known
 
+	Signatures *Signatures // what a Verifier found; nil if none was asked
+
 	Components        []Component       // names are unique; sorted by NewRelease
 	ComponentVersions map[string]string // kubernetes, machine-os, ...
 	Metadata          Metadata          // of release-metadata; zero if the release has none
@@ -122,6 +125,7 @@ func servedOf(d ReleaseData) Answer {
 	}
 	a := Answer{
 		Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts)),
+		Signatures: d.Signatures,
 	}
 	if d.IndexDigest != "" {
 		a.Index = &Index{Digest: d.IndexDigest, Platforms: slices.Clip(slices.Clone(d.IndexPlatforms))}
@@ -195,6 +199,9 @@ func (r *Release) IndexPlatforms() []Platform {
 	return slices.Clone(r.served.Index.Platforms)
 }
 
+// Signatures returns what a [Verifier] found; nil if none was asked.
+func (r *Release) Signatures() *Signatures { return r.served.Signatures }
+
 // Component returns the component of that name, and false if there is none.
 func (r *Release) Component(name string) (Component, bool) {
 	i, ok := r.contentOrEmpty().find(name)
@@ -251,7 +258,7 @@ func (r *Release) With(change func(*ReleaseData)) *Release {
 // content that depends on key alone. The change is made once per content and key,
 // and remembered with the content. Only the latest few keys are kept, enough for
 // a layer or two while rule versions alternate. Changes of Image, PulledFrom,
-// Attempts, Stale and the index are ignored: they stay as they are in r. Keys
+// Attempts, Stale, Signatures and the index are ignored: they stay as they are in r. Keys
 // must be comparable. Each layer should use a type of its own for them.
 func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 	if r.content == nil { // nothing to remember it with
@@ -269,7 +276,7 @@ func (r *Release) data() ReleaseData {
 	d := ReleaseData{
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,
 		Attempts:    slices.Clone(r.served.Attempts),
-		IndexDigest: r.IndexDigest(), IndexPlatforms: r.IndexPlatforms(),
+		IndexDigest: r.IndexDigest(), IndexPlatforms: r.IndexPlatforms(), Signatures: r.served.Signatures,
 		Version: r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
 		Components:        slices.Collect(r.Components()),
 		ComponentVersions: r.ComponentVersions(),

@@ -108,6 +108,7 @@ var exact = map[string][]string{
 	"policy":                   {module + "/provider/imageref"}, // others adopt it without anything else
 	"provider":                 {module + "/policy", module + "/provider/imageref"},
 	"provider/imageref":        {},
+	"chain/verifier":           {module + "/chain/node", module + "/provider", module + "/provider/verify", module + "/provider/verify/sigstore"},
 	"provider/verify/sigstore": {module + "/provider/imageref"},
 	// Who reads images from disk must not inherit a registry client.
 	"provider/layout": {module + "/provider", module + "/provider/imageref", module + "/provider/internal/jsonlimit", module + "/provider/internal/layer", module + "/provider/internal/payload"},

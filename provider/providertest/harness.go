@@ -121,7 +121,7 @@ func wantClass(t *testing.T, err error, classes ...provider.Class) {
 func isSentinel(err error) bool {
 	for _, s := range []error{
 		provider.ErrNotFound, provider.ErrUnauthorized, provider.ErrThrottled, provider.ErrServer, provider.ErrUnreachable, provider.ErrTimeout,
-		provider.ErrTLS, provider.ErrDigest, provider.ErrForbidden, provider.ErrLimit, provider.ErrMalformed, provider.ErrInvalidRequest,
+		provider.ErrTLS, provider.ErrDigest, provider.ErrForbidden, provider.ErrLimit, provider.ErrMalformed, provider.ErrSignature, provider.ErrInvalidRequest,
 	} {
 		if errors.Is(err, s) {
 			return true

@@ -93,6 +93,8 @@ func (s source) inStandardWords(err error, path string) error {
 		words = "access to the requested resource is not authorized"
 	case e.Class == provider.ClassNotFound && strings.Contains(path, "/manifests/"):
 		words = "manifest unknown"
+	case e.Class == provider.ClassNotFound && strings.HasSuffix(path, "/tags/list"):
+		words = "repository name unknown"
 	case e.Class == provider.ClassNotFound:
 		words = "blob unknown"
 	}

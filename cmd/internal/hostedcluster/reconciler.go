@@ -42,6 +42,8 @@ type Reconciler struct {
 	Changes func(context.Context) iter.Seq[*policy.Rules]
 	// Waiting says which sources have no rules in force yet and why, nil if all have.
 	Waiting func() error
+	// Signatures are those that releases need, nil for none.
+	Signatures *operator.Signatures
 	// HasSCC reports whether the cluster has SecurityContextConstraints.
 	HasSCC func() (bool, error)
 
@@ -138,6 +140,10 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 	handed, err := r.handOverKnown(ctx, hc, encoded, false) // mostly it is done; see handOverToAll
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
+	}
+	if err := r.Signatures.Waiting(); err != nil { // everybody is reconciled when there are some
+		o.requeue = requeueNoRules
+		return o.with(progressing(hc, o, fmt.Errorf("waiting for the image policies of the cluster: %w", err))), nil
 	}
 	f, err := r.lookUp(ctx, hc, rules)
 	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {

@@ -36,6 +36,8 @@ type Options struct {
 	// RegistryOverrides is --registry-overrides: replaced in lookups and results, and
 	// handed on.
 	RegistryOverrides string
+	// Signatures are those that releases need, nil for none.
+	Signatures *operator.Signatures
 	// Sources are how policies are read from the cluster; REST is filled in.
 	Sources idms.Config
 }
@@ -69,7 +71,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 
-	lookups, err := NewLookups(o.Registry, operator.TagsFollow(resolver.Current), deps)
+	lookups, err := NewLookups(o.Registry, operator.TagsFollow(resolver.Current), deps, o.Signatures)
 	if err != nil {
 		return err
 	}
@@ -89,10 +91,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := o.Signatures.Add(mgr); err != nil {
+		return err
+	}
 	r := &Reconciler{
 		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Metadata: mgr.GetCache(), Lookups: lookups, Rules: resolver.Current, Changes: resolver.Changes,
 		Waiting: func() error { return operator.NotInForce(resolver) },
-		HasSCC:  HasSCC(mgr.GetRESTMapper()),
+		HasSCC:  HasSCC(mgr.GetRESTMapper()), Signatures: o.Signatures,
 	}
 	if o.OperatorImage != "" {
 		if err := r.SetupWithManager(mgr, resolver); err != nil {

@@ -95,6 +95,10 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err := mgr.Add(manager.RunnableFunc(r.background.Start)); err != nil {
 		return err
 	}
+	signatures, err := operator.OnSignatures(mgr, r.Signatures, &hyperv1.HostedClusterList{})
+	if err != nil {
+		return err
+	}
 	lookups := ctrlsource.Channel(r.background.wake, &handler.EnqueueRequestForObject{})
 	written := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []reconcile.Request {
 		key, err := clusterOf(obj)
@@ -114,7 +118,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	spec := builder.WithPredicates(predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{},
 	))
-	return builder.ControllerManagedBy(mgr).
+	b := builder.ControllerManagedBy(mgr).
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
@@ -133,8 +137,11 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		WatchesMetadata(&corev1.Secret{}, used).
 		WatchesMetadata(&corev1.ConfigMap{}, used).
 		WatchesRawSource(rules).
-		WatchesRawSource(lookups).
-		Complete(r)
+		WatchesRawSource(lookups)
+	if signatures != nil {
+		b = b.WatchesRawSource(signatures)
+	}
+	return b.Complete(r)
 }
 
 // usesIndex is the index of HostedClusters by the names of the Secrets and ConfigMaps that

@@ -178,7 +178,7 @@ func TestHandoverBackToEnv(t *testing.T) {
 
 // Chains for bundles are kept as long as they are used, and few of those that are not.
 func TestLookupsAreBounded(t *testing.T) {
-	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{Observers: []chain.Observer{}})
+	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{Observers: []chain.Observer{}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestLookupsAreBounded(t *testing.T) {
 
 // A host that fails those who do not trust it is as healthy as whoever trusts it finds.
 func TestHostsOfLookups(t *testing.T) {
-	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{})
+	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ func TestOperator(t *testing.T) {
 		{"Created", created},
 		{"OCPBUGS60185MirrorsDoNotChangeDeployments", mirrorsDoNotChangeDeployments},
 		{"UnreadableReleaseHandsOn", unreadableReleaseHandsOn},
+		{"SignedRelease", signedRelease},
 		{"History", history},
 		{"MissingImages", missingImages},
 		{"NeverContactSource", neverContactSource},

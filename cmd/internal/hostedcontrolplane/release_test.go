@@ -3,6 +3,7 @@ package hostedcontrolplane_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,9 +14,32 @@ import (
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/signing"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
+
+// A release has to be signed where the flags say so; the condition says why it is refused.
+func signedRelease(t *testing.T, p *location) {
+	key, repository := signing.NewSigstore(t), p.source.Host()+"/ocp/release"
+	flags := operator.SignatureFlags{Mode: "next", Policies: []string{key.PolicyFile(t, repository)}}
+	var err error
+	if p.signatures, err = flags.Read(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.create(t, p.hcp())
+	stop := p.run(t, nil, hcpkg.Options{})
+	_, message := p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionUnknown, hypershift.SignatureRefusedReason)
+	if !strings.Contains(message, "a signature is required, and there is none") {
+		t.Errorf("the message is %q", message)
+	}
+	stop() // and with it what it remembers
+	p.source.Push("ocp/release", sigstore.Tag(p.digest), key.Image(t, p.digest, repository+":4.17.3"))
+	p.run(t, nil, hcpkg.Options{})
+	p.awaitValid(t)
+}
 
 // Rules that are changed because no registry answers are handed on though none does.
 func unreadableReleaseHandsOn(t *testing.T, p *location) {

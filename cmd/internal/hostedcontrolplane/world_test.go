@@ -61,6 +61,7 @@ type location struct {
 	base           *registry.Provider
 	metrics        *prometheus.Registry // of the last run
 	restarted      bool                 // the API server, which forbids at first what it does not know to be allowed
+	signatures     *operator.Signatures // that releases need
 	digest         string               // of the release, which source and mirror hold
 	release        testpayload.Release
 }
@@ -199,7 +200,7 @@ func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string,
 	p.metrics = prometheus.NewRegistry()
 	core, logged := observer.New(zap.InfoLevel)
 	mgr, err := hcpkg.NewManager(ctx, hcpkg.Process{
-		Options: options, REST: conn, Base: p.base, Metrics: p.metrics, Log: zap.New(core), HealthAddr: "0",
+		Options: options, REST: conn, Base: p.base, Signatures: p.signatures, Metrics: p.metrics, Log: zap.New(core), HealthAddr: "0",
 	})
 	if err != nil {
 		cancel()

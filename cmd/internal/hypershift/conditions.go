@@ -29,6 +29,10 @@ const (
 	// [EntriesSkippedReason]. Else there is no such condition. A pull secret that cannot be
 	// used at all is told by the condition of the release.
 	ValidPullSecret hyperv1.ConditionType = "ValidPullSecret"
+	// ValidReleaseSignature says who signed the release, or why its signature is refused.
+	// It is True with AsExpected or [NoSignatureNeededReason], or False with
+	// [SignatureRefusedReason]. Where no signature is asked for there is no such condition.
+	ValidReleaseSignature hyperv1.ConditionType = "ValidReleaseSignature"
 )
 
 // Reasons of those conditions.
@@ -44,7 +48,14 @@ const (
 	// EntriesSkippedReason: entries of the pull secret cannot be used. The message names
 	// them, and holds nothing secret.
 	EntriesSkippedReason = "EntriesSkipped"
+	// SignatureRefusedReason: a signature that is asked for is missing, or is refused.
+	SignatureRefusedReason = "SignatureRefused"
+	// NoSignatureNeededReason: signatures are asked for, and not of this release.
+	NoSignatureNeededReason = "NoSignatureNeeded"
 )
+
+// SignatureRefused reports whether a lookup failed for want of a good signature.
+func SignatureRefused(err error) bool { return provider.ClassOf(err) == provider.ClassSignature }
 
 // Condition returns a condition without what is filled in where it is set.
 func Condition(typ hyperv1.ConditionType, status metav1.ConditionStatus, reason, message string) metav1.Condition {

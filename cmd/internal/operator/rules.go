@@ -63,22 +63,32 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 // reconciled for these rules before it returns. It is called on a goroutine of its own,
 // so that it waits for no reconciler. Nil is nothing.
 func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, first func(context.Context, *policy.Rules, client.ObjectList), only ...predicate.Predicate) (source.Source, error) {
-	events := make(chan event.GenericEvent)
-	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+	return onChanges(mgr, list, func(ctx context.Context, each func()) {
 		for rules := range resolver.Changes(ctx) {
 			if first != nil {
 				if all := listAll(ctx, mgr, list); all != nil {
 					first(ctx, rules, all)
 				}
 			}
+			each()
+		}
+	}, only)
+}
+
+// onChanges returns a source that has every object of list's kind reconciled when follow
+// calls each. follow returns when ctx ends.
+func onChanges(mgr manager.Manager, list client.ObjectList, follow func(ctx context.Context, each func()), only []predicate.Predicate) (source.Source, error) {
+	events := make(chan event.GenericEvent)
+	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		follow(ctx, func() {
 			if all := listAll(ctx, mgr, list); all != nil {
 				_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
 			}
-		}
+		})
 		return nil
 	}))
 	if err != nil {
-		return nil, fmt.Errorf("following the mirror rules: %w", err)
+		return nil, fmt.Errorf("following what lookups depend on: %w", err)
 	}
 	return source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...)), nil
 }
@@ -94,7 +104,7 @@ func listAll(ctx context.Context, mgr manager.Manager, list client.ObjectList) c
 		if err == nil {
 			return now
 		}
-		mgr.GetLogger().Error(err, "listing what the changed mirror rules concern; trying again")
+		mgr.GetLogger().Error(err, "listing what a change concerns; trying again")
 		select {
 		case <-ctx.Done():
 			return nil

@@ -23,20 +23,50 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/signing"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
 func TestServer(t *testing.T) {
 	s := newSite(t)
 	for name, test := range map[string]func(*location){
 		"Serves": testServes, "Restart": testRestart, "R9PullSecret": testPullSecret,
-		"R12NeverContactSource": testNeverContactSource, "RulesChange": testRulesChange, "Several": testSeveral,
+		"R12NeverContactSource": testNeverContactSource, "Signed": testSigned, "RulesChange": testRulesChange, "Several": testSeveral,
 		"Environment": testEnvironment, "Ready": testReady, "SlowPayloads": testSlowPayloads, "ConditionOfBefore": testConditionOfBefore,
 	} {
 		t.Run(name, func(t *testing.T) { test(s.location(t)) })
 	}
+}
+
+// The release and the components that programs come from have to be signed where the flags
+// say so.
+func testSigned(p *location) {
+	t, key := p.t, signing.NewSigstore(p.t)
+	releases, components := p.source.Host()+"/"+machineconfig.ReleaseRepository, p.source.Host()+"/"+machineconfig.ComponentRepository
+	flags := operator.SignatureFlags{Mode: "next", Policies: []string{key.PolicyFile(t, releases, components)}}
+	asked, err := flags.Read(nil, p.log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifying := func(proc *controller.Process) { proc.Signatures = asked }
+	secret := p.token("token-np-1")
+	r := p.run(verifying)
+	p.awaitReport("token-np-1", payload.ReasonInvalidConfig, "a signature is required, and there is none")
+	r.stop() // and with it what it remembers
+	p.mirror.Push(machineconfig.MirroredRelease, sigstore.Tag(p.images.Release.Digest), key.Image(t, p.images.Release.Digest, releases+":4.17.3"))
+	r = p.run(verifying)
+	p.awaitReport("token-np-1", payload.ReasonInvalidConfig, "reading the machine-config-operator image")
+	r.stop()
+	for _, digest := range p.images.Digests {
+		p.mirror.Push(machineconfig.MirroredComponents, sigstore.Tag(digest), key.Image(t, digest, components+":any"))
+	}
+	r = p.run(verifying)
+	r.await(string(secret.Data[tokens.KeyToken]))
+	p.untouched()
 }
 
 // value is that of the metric with the name, summed over labels.

@@ -1,5 +1,5 @@
-// Package signatures reads what the flags of release verify name: keyrings, stores of
-// signatures, and image policies.
+// Package signatures reads what flags name: keyrings, stores of signatures, and image
+// policies. The command line and the operators have the same.
 package signatures
 
 import (
@@ -16,6 +16,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
+
+// UsageError says that a flag is not written as it should be.
+type UsageError struct{ text string }
+
+func (e *UsageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
 // maxFile is the size in bytes of the largest file that is read.
 const maxFile = 32 << 20

@@ -10,8 +10,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/provider/verify"
+	"github.com/mirrorchain/mirrorchain/provider/verify/cluster"
 )
 
 // Stores are where GPG signatures are looked for.
@@ -24,19 +24,25 @@ type Stores struct {
 // IsRemote reports whether the store with that name is on the network.
 func (s *Stores) IsRemote(name string) bool { return s.remote[name] }
 
+// clusterSpec names what a cluster has.
+const clusterSpec = "cluster:"
+
 // OpenStores opens what the flags name: a URL is asked as it is; the content of a file or of
-// a folder decides what it is. repository is the image's, for lookaside folders.
-func OpenStores(specs []string, repository string) (*Stores, error) {
+// a folder decides what it is. repository is the image's, for lookaside folders. inCluster
+// opens what "cluster:" names; without it that is refused.
+func OpenStores(specs []string, repository string, inCluster func() (*cluster.Cluster, error)) (*Stores, error) {
 	s := &Stores{remote: make(map[string]bool)}
 	for _, spec := range specs {
 		var err error
 		switch {
-		case strings.HasPrefix(spec, "cluster:"):
-			err = failure.Usagef("--signatures cluster: is not supported; write the ConfigMaps to a file and name that: oc get configmap -n openshift-config-managed -l release.openshift.io/verification-signatures -o yaml > signatures.yaml")
+		case spec == clusterSpec && inCluster != nil:
+			err = s.addCluster(inCluster)
+		case strings.HasPrefix(spec, clusterSpec):
+			err = usagef("--signatures %s: it takes no argument, and a cluster that may be read; else write the ConfigMaps to a file and name that: oc get configmap -n openshift-config-managed -l release.openshift.io/verification-signatures -o yaml > signatures.yaml", spec)
 		case strings.HasPrefix(spec, "https://"), strings.HasPrefix(spec, "http://"):
 			err = s.addURL(spec)
 		case spec == "":
-			err = failure.Usagef("--signatures is empty; want a folder, a file or a URL")
+			err = usagef("--signatures is empty; want a folder, a file or a URL")
 		default:
 			if err = s.addPath(spec, repository); err != nil {
 				err = fmt.Errorf("--signatures: %w", err)
@@ -49,15 +55,26 @@ func OpenStores(specs []string, repository string) (*Stores, error) {
 	return s, nil
 }
 
+func (s *Stores) addCluster(open func() (*cluster.Cluster, error)) error {
+	c, err := open()
+	if err != nil {
+		return fmt.Errorf("--signatures %s %w", clusterSpec, err)
+	}
+	store := c.Signatures()
+	s.remote[store.Name()] = true
+	s.All = append(s.All, store)
+	return nil
+}
+
 // addURL refuses what would be asked in another way than it is written. Its errors do not
 // show the URL, which may hold a password.
 func (s *Stores) addURL(spec string) error {
 	u, err := url.Parse(spec)
 	switch {
 	case err != nil || u.Host == "":
-		return failure.Usagef("--signatures: the URL cannot be parsed; want https://HOST/PATH")
+		return usagef("--signatures: the URL cannot be parsed; want https://HOST/PATH")
 	case u.RawQuery != "" || u.Fragment != "":
-		return failure.Usagef("--signatures: the URL on %s has a query or a fragment; want https://HOST/PATH", u.Host)
+		return usagef("--signatures: the URL on %s has a query or a fragment; want https://HOST/PATH", u.Host)
 	}
 	store := verify.HTTPStore(u, nil)
 	s.remote[store.Name()] = true

@@ -1,10 +1,16 @@
 package signatures
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/mirrorchain/mirrorchain/provider/verify/cluster"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
 func write(t *testing.T, text string) string {
@@ -60,7 +66,7 @@ func TestRefused(t *testing.T) {
 		t.Error(err)
 	}
 	for _, path := range []string{empty, t.TempDir(), filepath.Join(t.TempDir(), "none")} {
-		if _, err := OpenStores([]string{path}, "a/b"); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := OpenStores([]string{path}, "a/b", nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -83,11 +89,59 @@ func TestBuiltIn(t *testing.T) {
 		{[]string{"openshift-4.22"}, "nodes of 4.22 and later", 3},
 		{[]string{"openshift-4.22", "openshift-4.21"}, "nodes of 4.22 and later", 3},
 	} {
-		p, err := ImagePolicies(c.specs)
+		flags, err := ImagePolicies(c.specs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := flags.Policies()
 		if err != nil || p.Nodes != c.nodes || len(p.Scopes()) != c.scopes {
 			t.Errorf("%v: %+v, %v", c.specs, p, err)
 		}
 	}
+}
+
+// Policies of the cluster are beside those of releases; "cluster:" is read later.
+func TestCluster(t *testing.T) {
+	flags, err := ImagePolicies([]string{"openshift-4.21", "cluster:"})
+	if err != nil || !flags.Cluster {
+		t.Fatalf("%+v, %v", flags, err)
+	}
+	own, _ := sigstore.OpenShift(21)
+	own.Spec.Scopes = []string{"quay.io/own"}
+	p, err := flags.Policies(own)
+	if err != nil || len(p.Scopes()) != 2 || p.Nodes != "nodes with these image policies" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	own.Spec.Policy.RootOfTrust.PolicyType = "Other"
+	if _, err := flags.Policies(own); err == nil {
+		t.Error("a policy that cannot be read is no error")
+	}
+	for _, spec := range []string{"cluster:x", ""} {
+		if _, err := ImagePolicies([]string{spec}); !isUsage(err) {
+			t.Errorf("%q: %v", spec, err)
+		}
+	}
+
+	away := func() (*cluster.Cluster, error) {
+		return cluster.New(cluster.Config{REST: &rest.Config{Host: "https://127.0.0.1:1"}})
+	}
+	stores, err := OpenStores([]string{"cluster:"}, "a/b", away)
+	if err != nil || len(stores.All) != 1 || !stores.IsRemote("cluster:") {
+		t.Errorf("%+v, %v", stores, err)
+	}
+	for _, in := range []func() (*cluster.Cluster, error){nil, away} {
+		if _, err := OpenStores([]string{"cluster:x"}, "a/b", in); !isUsage(err) {
+			t.Errorf("an argument: %v", err)
+		}
+	}
+	if _, err := OpenStores([]string{"cluster:"}, "a/b", nil); !isUsage(err) {
+		t.Errorf("no cluster: %v", err)
+	}
+}
+
+func isUsage(err error) bool {
+	_, ok := errors.AsType[*UsageError](err)
+	return ok
 }
 
 func FuzzObjects(f *testing.F) {
