@@ -28,7 +28,8 @@ demo: ## find a release through mirrors, one of which fails, on registries of it
 	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/mirrorchain
 	@$(BIN)/mirrorchain demo
 
-# Real servers for the tests: an API server with etcd, a registry. From cold they take minutes to build, once.
+# Real servers for the tests: an API server with etcd, a registry, the programs that make the configuration of
+# nodes. From cold they take minutes to build, once.
 export MIRRORCHAIN_TEST_SERVERS ?= $(CURDIR)/.cache/servers
 
 .PHONY: servers
@@ -84,7 +85,9 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	cd chain/tracing && $(GO) mod tidy -diff && $(GO) vet ./...
 	cd test/controlplane && $(GO) mod tidy -diff
 	cd test/distribution && $(GO) mod tidy -diff
+	cd test/machineconfig && $(GO) mod tidy -diff
 	cd test/monitoring && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet ./...
+	cd test/render && $(GO) mod tidy -diff
 	cd test/peers && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet -tags $(PEERTAGS) ./...
 
 .PHONY: vulncheck

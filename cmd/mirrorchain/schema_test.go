@@ -12,6 +12,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/diffreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/lintreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/policydiff"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/releaseinfo"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
@@ -32,6 +33,9 @@ var results = map[string]any{
 	"check":                   checkreport.Report{},
 	"release-check":           checkreport.Report{},
 	"policy-diff":             policydiff.Report{},
+	"policy-lint":             lintreport.Report{},
+	"policy-convert":          converted{},
+	"policy-render":           rendered{},
 	"release-verify":          verifyreport.Report{},
 	"release-diff":            diffreport.Report{},
 	"release-extract":         imageFiles{},

@@ -41,7 +41,7 @@ const (
 // world is a management cluster, a mirror with one release, and the operator.
 type world struct {
 	*cluster.Cluster
-	client.Client
+	client.WithWatch
 	mirror *testregistry.Registry
 	image  string // the release, at its source
 }
@@ -52,7 +52,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Client, err = client.New(w.Config(), client.Options{Scheme: scheme}); err != nil {
+	if w.WithWatch, err = client.NewWithWatch(w.Config(), client.Options{Scheme: scheme}); err != nil {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"hostedclusters", "hostedcontrolplanes"} {
@@ -104,8 +104,9 @@ func (w *world) operate(t testing.TB, change func(*Options)) (stop func()) {
 			REST: w.account(), Log: zaptest.NewLogger(t),
 			Registry: registry.Config{RootCAs: w.mirror.CA().Pool(), Dial: w.onlyMirror},
 		},
-		Metrics: prometheus.NewRegistry(),
-		Sources: idms.Config{AbsentPoll: 50 * time.Millisecond},
+		Namespace: operatorNamespace,
+		Metrics:   prometheus.NewRegistry(),
+		Sources:   idms.Config{AbsentPoll: 50 * time.Millisecond},
 	}
 	if change != nil {
 		change(&o)

@@ -2,8 +2,10 @@ package operator
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,15 +38,17 @@ type Flags struct {
 	certDirs, bundles    []string
 	refuse               string
 	endpointTimeout      time.Duration
+	noEffect             map[string]string // flags of [Flags.NoEffect], and what asks for nothing
 }
 
 // Register adds the flags to s.
 func (f *Flags) Register(s *pflag.FlagSet) {
 	s.StringVar(&f.MetricsAddr, "metrics-addr", f.MetricsAddr, "serve /metrics, in plain HTTP, on `HOST:PORT`; 0 is not at all")
 	s.StringVar(&f.HealthAddr, "health-addr", f.HealthAddr, "serve /healthz and /readyz, in plain HTTP, on `HOST:PORT`; 0 is not at all")
+	s.StringVar(&f.HealthAddr, "health-probe-addr", f.HealthAddr, "the same as --health-addr, by HyperShift's name")
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE`, in place of $KUBECONFIG, ~/.kube/config and the pod's service account")
 	s.StringVar(&f.logLevel, "log-level", "info", "log from this `LEVEL` on: debug, info, warn or error")
-	s.StringArrayVar(&f.certDirs, "cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with certificates of registries, REGISTRY[:PORT]/*.crt, *.cert and *.key; repeatable")
+	s.StringArrayVar(&f.certDirs, "registry-cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with certificates of registries, REGISTRY[:PORT]/*.crt, *.cert and *.key; repeatable")
 	s.StringArrayVar(&f.bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
 	s.StringVar(&f.refuse, "refuse-networks", os.Getenv(EnvRefuseNetworks), "dial nothing in these networks for registries that no mirror policy names: `CIDR,...`; loopback and link-local are then among them; $"+EnvRefuseNetworks+" if not set")
 	s.DurationVar(&f.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
@@ -58,6 +62,36 @@ func RegisterLeaderElect(s *pflag.FlagSet, elect *bool) {
 // RegisterOverridesFile adds --overrides-file to s, for operators that are handed rules.
 func RegisterOverridesFile(s *pflag.FlagSet, file *string) {
 	s.StringVar(file, "overrides-file", "", "read the mirror rules from this `FILE`, and follow it, in place of $MIRRORCHAIN_OVERRIDES and $OPENSHIFT_IMG_OVERRIDES")
+}
+
+// NoEffect adds flags of HyperShift that mean nothing here to s, so that its Deployments
+// start. switches are those that need no value. The others take any, and are repeatable; they
+// are given with the value that asks for nothing, "" if there is none. [Flags.Start] warns of
+// flags that ask for something.
+func (f *Flags) NoEffect(s *pflag.FlagSet, switches []string, valued map[string]string) {
+	const usage = "HyperShift's; has no effect"
+	f.noEffect = make(map[string]string)
+	for _, name := range switches {
+		s.Bool(name, false, usage)
+		f.noEffect[name] = "false"
+	}
+	for name, neutral := range valued {
+		s.StringArray(name, nil, usage)
+		f.noEffect[name] = "[" + neutral + "]"
+	}
+}
+
+// warnNoEffect tells once which of the given flags have no effect.
+func (f *Flags) warnNoEffect(s *pflag.FlagSet, log *zap.Logger) {
+	var given []string
+	for _, name := range slices.Sorted(maps.Keys(f.noEffect)) {
+		if flag := s.Lookup(name); flag.Changed && flag.Value.String() != f.noEffect[name] {
+			given = append(given, "--"+name)
+		}
+	}
+	if len(given) > 0 {
+		log.Warn("these flags are HyperShift's and have no effect here", zap.Strings("flags", given))
+	}
 }
 
 // Process is what an operator's process runs with.
@@ -76,6 +110,7 @@ func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error)
 		return Process{}, fmt.Errorf("--log-level: %w", err)
 	}
 	SetProcessLogger(log)
+	f.warnNoEffect(cmd.Flags(), log)
 	refuse, err := parseNetworks(f.refuse)
 	if err != nil {
 		return Process{}, fmt.Errorf("--refuse-networks: %w", err)
@@ -134,5 +169,5 @@ func parseNetworks(list string) (out []netip.Prefix, err error) {
 	return out, nil
 }
 
-// TrustFiles returns the values of --trust-bundle and --cert-dir.
+// TrustFiles returns the values of --trust-bundle and --registry-cert-dir.
 func (f *Flags) TrustFiles() (bundles, certDirs []string) { return f.bundles, f.certDirs }
