@@ -81,6 +81,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return conflictToRequeue(err)
 	}
+	if r.rollout.running() { // it tells everybody when it is done
+		return reconcile.Result{}, nil
+	}
 	if !hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused { // of which nothing is written
 		if err := r.prepare(ctx, hc); err != nil {
 			return conflictToRequeue(err)
@@ -133,7 +136,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err))), nil
 	}
-	if r.rollout.running() || r.managed.current.Load() == nil { // either tells everybody when it is done
+	if r.managed.current.Load() == nil { // everybody is reconciled when it was read
 		return o, errUnfinished
 	}
 	encoded := r.encodedOnce(rules)

@@ -97,11 +97,12 @@ func Everybody(mgr manager.Manager, list client.ObjectList, only ...predicate.Pr
 // relist is how long a failed list waits to be tried again.
 const relist = time.Second
 
-// listAll lists until that goes well. It is nil when ctx has ended.
+// listAll lists until that goes well. It is nil when ctx has ended. What is listed may be
+// what a cache holds, and is not to be modified.
 func listAll(ctx context.Context, mgr manager.Manager, list client.ObjectList) client.ObjectList {
 	for {
 		now := list.DeepCopyObject().(client.ObjectList)
-		err := mgr.GetClient().List(ctx, now)
+		err := mgr.GetClient().List(ctx, now, client.UnsafeDisableDeepCopy)
 		if err == nil {
 			return now
 		}
