@@ -38,9 +38,9 @@ type CacheConfig struct {
 }
 
 // Cache returns the layer "cache". It answers lookups that were answered before. Its key
-// is the normalized image, the platform, the version of the rules and the identity of
-// the credentials, so an answer never outlives a change of the policies or of a pull
-// secret.
+// is the normalized image, the platform, the version of the rules, the identity of the
+// credentials and that of the [provider.Verifier], so an answer never outlives a change of
+// the policies, of a pull secret, or of what is asked of signatures.
 //
 // # Shared lookups
 //
@@ -229,7 +229,7 @@ func (c *cache) store(k *cacheKey, e, old *cached) {
 	}
 	e.stored = now
 	r := e.release
-	putRecord(c.State, k.recordKey(), record{of: contentKey{r.Digest(), r.Platform()}, named: r.IndexDigest(), from: r.PulledFrom(), asked: now})
+	putRecord(c.State, k.recordKey(), record{of: contentKey{r.Digest(), r.Platform()}, named: r.IndexDigest(), from: r.PulledFrom(), asked: now, signatures: r.Signatures()})
 }
 
 // lastAnswer returns the last answer for k, expired or not: that of this process, or
@@ -254,7 +254,12 @@ func (c *cache) lastAnswer(ctx context.Context, k *cacheKey, req *provider.Reque
 		return nil, false
 	}
 	a := r.Answer()
-	a.PulledFrom, a.IndexDigest = rec.from, rec.named
+	a.PulledFrom, a.Signatures = rec.from, rec.signatures
+	if rec.named == "" {
+		a.Index = nil
+	} else if a.Index == nil || a.Index.Digest != rec.named {
+		a.Index = &provider.Index{Digest: rec.named}
+	}
 	e = &cached{release: r.WithAnswer(a), stored: rec.asked, expires: time.Now()}
 	if !ok {
 		c.entries.put(*k, e, e.size(k)) // it has expired, so that the endpoints are still asked

@@ -15,18 +15,23 @@ type cacheKey struct {
 	platform    provider.Platform
 	rules       string
 	credentials string
+	verifier    string
 	insecure    bool
 }
 
 func cacheKeyOf(req *provider.Request) cacheKey {
-	return cacheKey{
+	k := cacheKey{
 		image: req.Image.Normalize(), platform: req.Platform.OrDefault(), rules: rulesVersion(req),
 		credentials: req.Credentials.ID(), insecure: req.Insecure,
 	}
+	if req.Verifier != nil {
+		k.verifier = req.Verifier.ID()
+	}
+	return k
 }
 
 func (k *cacheKey) recordKey() string {
-	return recordKey("answer", k.credentials, k.image.String(), k.platform.String(), k.rules, strconv.FormatBool(k.insecure))
+	return recordKey("answer", k.credentials, k.image.String(), k.platform.String(), k.rules, strconv.FormatBool(k.insecure), k.verifier)
 }
 
 // cached is an entry of the cache: a release, or an error. It is immutable.

@@ -15,7 +15,7 @@ var noRules, _ = policy.NewRules(policy.RulesConfig{})
 
 func rules() *policy.Rules { return noRules }
 
-func pass(name string, above ...string) chain.Layer {
+func passThrough(name string, above ...string) chain.Layer {
 	return chain.Layer{Name: name, Above: above, Wrap: func(n provider.ReleaseProvider) (provider.ReleaseProvider, error) { return n, nil }}
 }
 
@@ -35,10 +35,10 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		"no base":    {nil, rules, nil, "no base"},
 		"no rules":   {base(), nil, nil, "current rules"},
-		"no name":    {base(), rules, []chain.Layer{pass("a"), pass("")}, "layer 2 has no name"},
+		"no name":    {base(), rules, []chain.Layer{passThrough("a"), passThrough("")}, "layer 2 has no name"},
 		"no wrap":    {base(), rules, []chain.Layer{{Name: "a"}}, `"a" has no Wrap`},
-		"twice":      {base(), rules, []chain.Layer{pass("a"), pass("b"), pass("a")}, `"a" is there twice`},
-		"order":      {base(), rules, []chain.Layer{pass("in"), pass("x"), pass("out", "in")}, `"in" is outside "out"`},
+		"twice":      {base(), rules, []chain.Layer{passThrough("a"), passThrough("b"), passThrough("a")}, `"a" is there twice`},
+		"order":      {base(), rules, []chain.Layer{passThrough("in"), passThrough("x"), passThrough("out", "in")}, `"in" is outside "out"`},
 		"nil":        {base(), rules, []chain.Layer{nilLayer}, `"nil" returned no provider`},
 		"ours wrong": {base(), rules, []chain.Layer{chain.Mirrors(chain.MirrorsConfig{}), chain.Cache(chain.CacheConfig{})}, `"mirrors" is outside "cache"`},
 	} {
@@ -80,7 +80,7 @@ func TestRulesArePinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outer, err := chain.New(inner, current, pass("a"))
+	outer, err := chain.New(inner, current, passThrough("a"))
 	if err != nil {
 		t.Fatal(err)
 	}

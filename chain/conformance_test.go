@@ -20,9 +20,10 @@ func TestConformance(t *testing.T) {
 		"cache":      {chain.Cache(chain.CacheConfig{})},
 		"mirrors":    {chain.Mirrors(chain.MirrorsConfig{Retries: -1})},
 		"store":      {chain.Store(chain.StoreConfig{})},
+		"verify":     {verifying(&judge{id: "all"}), chain.Mirrors(chain.MirrorsConfig{Retries: -1})},
 		"full": {
 			chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{&events{}}}),
-			chain.Translate(chain.TranslateConfig{Live: true}), chain.Components(chain.ComponentsConfig{}),
+			chain.Translate(chain.TranslateConfig{Live: true}), chain.Components(chain.ComponentsConfig{}), verifying(&judge{id: "all"}),
 			chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}), chain.Store(chain.StoreConfig{}),
 		},
 	}
@@ -40,13 +41,30 @@ func TestConformance(t *testing.T) {
 func TestImagesConformance(t *testing.T) {
 	providertest.TestImageProvider(t, providertest.ImageHarness{
 		New: func(t *testing.T, reg *testregistry.Registry) provider.ImageProvider {
-			p, err := chain.Images(trusting(t, reg), always(newRules(t)), chain.MirrorsConfig{Retries: -1})
+			return images(t, trusting(t, reg))
+		},
+	})
+}
+
+func TestVerifiedImagesConformance(t *testing.T) {
+	providertest.TestImageProvider(t, providertest.ImageHarness{
+		New: func(t *testing.T, reg *testregistry.Registry) provider.ImageProvider {
+			p, err := chain.VerifyImages(images(t, trusting(t, reg)), func() provider.Verifier { return &judge{id: "all"} })
 			if err != nil {
 				t.Fatal(err)
 			}
 			return p
 		},
 	})
+}
+
+func images(t *testing.T, base provider.ImageProvider) provider.ImageProvider {
+	t.Helper()
+	p, err := chain.Images(base, always(newRules(t)), chain.MirrorsConfig{Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func trusting(t *testing.T, reg *testregistry.Registry) *registry.Provider {

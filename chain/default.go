@@ -11,6 +11,8 @@ type DefaultConfig struct {
 	Translate TranslateConfig
 	// Components are the replacements of [Components], by component name.
 	Components map[string]imageref.Ref
+	// Verify configures [Verify]. Without Current there is no such layer.
+	Verify VerifyConfig
 	// Cache configures [Cache].
 	Cache CacheConfig
 	// Mirrors configures [Mirrors].
@@ -23,18 +25,19 @@ type DefaultConfig struct {
 }
 
 // Default returns all layers of this package in the usual order, for [New]: observe,
-// translate, components, cache, mirrors, store. The base must be a [github.com/mirrorchain/mirrorchain/provider.Opener], as
+// translate, components, verify if it is configured, cache, mirrors, store. The base must be a [github.com/mirrorchain/mirrorchain/provider.Opener], as
 // that of package provider/registry is.
 func Default(cfg DefaultConfig) []Layer {
 	if cfg.State != nil {
 		cfg.Cache.State, cfg.Store.State = cfg.State, cfg.State
 	}
-	return []Layer{
+	layers := []Layer{
 		Observe(ObserveConfig{Observers: cfg.Observers}),
 		Translate(cfg.Translate),
 		Components(ComponentsConfig{Images: cfg.Components}),
-		Cache(cfg.Cache),
-		Mirrors(cfg.Mirrors),
-		Store(cfg.Store),
 	}
+	if cfg.Verify.Current != nil {
+		layers = append(layers, Verify(cfg.Verify))
+	}
+	return append(layers, Cache(cfg.Cache), Mirrors(cfg.Mirrors), Store(cfg.Store))
 }

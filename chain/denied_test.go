@@ -15,11 +15,11 @@ import (
 // and whoever drew it. An outage afterwards is answered with nothing.
 func TestCacheDeniedStaysDenied(t *testing.T) {
 	for _, denial := range []provider.Class{provider.ClassUnauthorized, provider.ClassNotFound} {
-		for _, beside := range []provider.Class{provider.ClassUnauthorized, provider.ClassUnreachable, provider.ClassUnknown, provider.ClassDigest} {
+		for _, other := range []provider.Class{provider.ClassUnauthorized, provider.ClassUnreachable, provider.ClassUnknown, provider.ClassDigest} {
 			for _, ttl := range []time.Duration{0, -1} {
 				for _, cutShort := range []bool{false, true} {
-					name := fmt.Sprintf("%s beside %s, remembered %d, cutShort %v", denial, beside, ttl, cutShort)
-					t.Run(name, func(t *testing.T) { deniedThenAway(t, denial, beside, ttl, cutShort) })
+					name := fmt.Sprintf("%s beside %s, remembered %d, cutShort %v", denial, other, ttl, cutShort)
+					t.Run(name, func(t *testing.T) { deniedThenAway(t, denial, other, ttl, cutShort) })
 				}
 			}
 		}

@@ -7,11 +7,14 @@
 //
 //	observe > translate > components > cache > mirrors > store > registry
 //
+// and the layer verify above cache, if it is configured.
+//
 // The first layer is the outermost. Each layer has one purpose:
 //
 //   - [Observe] reports what happens, in itself and in every layer below.
 //   - [Translate] sets the image of each component to what may be given to others.
 //   - [Components] replaces single components by name.
+//   - [Verify] has the signatures of releases judged, and answers with no other ones.
 //   - [Cache] answers a lookup that was answered before, without asking a registry.
 //   - [Mirrors] asks the candidates in order until one of them answers.
 //   - [Store] holds verified content by digest, for those who may read it.
@@ -97,6 +100,8 @@
 //     and so may see its content for some time.
 //   - stale: an answer that was cached before, and is served because no candidate
 //     answers now.
+//   - verdict: what a verifier says about the signatures of an answer: who signed, or why
+//     it is refused. See [Verify].
 //   - flight: work that several callers share. A caller leaves it when its own context
 //     ends, and it goes on for the others.
 //

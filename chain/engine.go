@@ -75,6 +75,7 @@ func or[T int | int64 | time.Duration](v, ifZero T) T {
 type engine struct {
 	attempt, files time.Duration
 	failover       failover.Config
+	observer       Observer // may be nil
 }
 
 // newEngine returns an engine that tells o where cfg names no observer.
@@ -83,7 +84,7 @@ func newEngine(cfg MirrorsConfig, o Observer) *engine {
 	if cfg.Observer != nil {
 		o = cfg.Observer
 	}
-	e := &engine{attempt: cfg.Attempt, files: cfg.Files, failover: failover.Config{
+	e := &engine{attempt: cfg.Attempt, files: cfg.Files, observer: o, failover: failover.Config{
 		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, MaxRetryAfter: cfg.MaxRetryAfter,
 		HedgeUnknown: cfg.HedgeUnknown, HedgeKnown: cfg.HedgeKnown, Parallel: cfg.Parallel, Health: cfg.Health,
 		Panicked: func(value any, stack []byte) error { return newPanicError(value, stack) },
@@ -121,6 +122,19 @@ func run[T any](ctx context.Context, e *engine, q failover.Query[T], cands []pol
 		return a, newError(&q.Request, f.Attempts, contextError(f.Context, f.Asking))
 	}
 	return a, newError(&q.Request, append(f.Attempts, refusals(&q.Request)...), nil)
+}
+
+// judge has the request's Verifier judge what an endpoint served, and reports a refusal.
+func (e *engine) judge(ctx context.Context, req *provider.Request, served provider.Served) (*provider.Signatures, error) {
+	s, err := req.Verifier.Verify(ctx, *req, served)
+	refused := err
+	if err == nil {
+		refused = s.Err()
+	}
+	if e.observer != nil && provider.ClassOf(refused) == provider.ClassSignature {
+		e.observer.Observe(ctx, Event{Kind: SignatureRefused, Image: served.Image, Ref: req.Image, Rules: rulesVersion(req), Err: refused})
+	}
+	return s, err
 }
 
 // pin validates a request that comes through no chain, pins the rules in force in it as

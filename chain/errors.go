@@ -40,7 +40,7 @@ func (e *Error) Error() string {
 }
 
 // Class returns the class that says what to do about e as a whole. Of several classes
-// the first of these counts: digest; unauthorized; TLS; unreachable, timeout, server or
+// the first of these counts: digest; signature; unauthorized; TLS; unreachable, timeout, server or
 // throttled, whichever came first; not found; any other; forbidden. So what policy
 // blocks counts only if nothing else failed.
 //
@@ -94,6 +94,8 @@ func (w *worst) add(c provider.Class) {
 func urgency(c provider.Class) int {
 	switch c {
 	case provider.ClassDigest:
+		return 7
+	case provider.ClassSignature:
 		return 6
 	case provider.ClassUnauthorized:
 		return 5

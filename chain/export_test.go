@@ -4,7 +4,7 @@ package chain
 var SizeHeld = sizeHeld
 
 // ReadRecord reads a record and writes it again; ok is false if it is none.
-func ReadRecord(b []byte) (again []byte, ok bool) {
+func ReadRecord(b []byte) (reencoded []byte, ok bool) {
 	r, ok := parseRecord(b)
 	if !ok {
 		return nil, false

@@ -49,7 +49,7 @@ func (p *images) Image(ctx context.Context, req provider.Request) (provider.Imag
 		return nil, err
 	}
 	a, err := run(ctx, p.engine, failover.Query[provider.Image]{
-		Request: req, Ask: p.base.Image, Limit: p.attempt, ByDigest: req.Image.Digest() != "",
+		Request: req, Ask: p.ask(req.Image), Limit: p.attempt, ByDigest: req.Image.Digest() != "",
 	}, cands)
 	if err != nil {
 		return nil, err
@@ -57,6 +57,21 @@ func (p *images) Image(ctx context.Context, req provider.Request) (provider.Imag
 	i := &image{images: p, req: req, digest: a.Value.Digest(), cands: cands}
 	i.at.Store(&location{a.Value, a.From})
 	return i, nil
+}
+
+// ask returns what asks one endpoint for an image, and has the answer judged. What is read
+// elsewhere later has the digest that was judged here.
+func (p *images) ask(image imageref.Ref) func(context.Context, provider.Request) (provider.Image, error) {
+	return func(ctx context.Context, req provider.Request) (provider.Image, error) {
+		img, err := p.base.Image(ctx, req)
+		if err == nil && req.Verifier != nil {
+			_, err = p.judge(ctx, &req, provider.Served{Image: image, Digest: img.Digest(), Named: img.Digest()})
+		}
+		if err != nil {
+			return nil, err
+		}
+		return img, nil
+	}
 }
 
 // image is an image that moves to another endpoint when the one that it is read from

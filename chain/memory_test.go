@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/internal/test/heap"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -71,10 +72,10 @@ func TestHeldReleaseIsSmall(t *testing.T) {
 		var sizes [parts]int
 		for i := range sizes {
 			part := stored[i*len(stored)/parts : (i+1)*len(stored)/parts]
-			with := heap()
+			with := heap.InUse()
 			runtime.KeepAlive(&stored)
 			clear(part)
-			sizes[i] = (int(with) - int(heap())) / len(part)
+			sizes[i] = (int(with) - int(heap.InUse())) / len(part)
 		}
 		slices.Sort(sizes[:])
 		each := sizes[parts/2]
@@ -88,18 +89,6 @@ func TestHeldReleaseIsSmall(t *testing.T) {
 		}
 		if tt.layers == nil && (size < 0.9*float64(each) || size > 1.1*float64(each)) {
 			t.Errorf("%s: the estimate of %.0f bytes is far from %d", name, size, each)
-		}
-	}
-}
-
-// heap is what is in use once nothing more can be collected.
-func heap() uint64 {
-	var m runtime.MemStats
-	for last := uint64(0); ; last = m.HeapAlloc {
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		if last > 0 && m.HeapAlloc+m.HeapAlloc/100 >= last {
-			return m.HeapAlloc
 		}
 	}
 }

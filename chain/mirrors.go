@@ -1,10 +1,12 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/mirrorchain/mirrorchain/chain/internal/failover"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // Mirrors returns the layer "mirrors". It asks the candidates that the rules name for
@@ -79,7 +81,7 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 		return nil, err
 	}
 	a, err := run(ctx, m.engine, failover.Query[*provider.Release]{
-		Request: req, Ask: m.next.Lookup, Limit: m.attempt, ByDigest: req.Image.Digest() != "",
+		Request: req, Ask: m.ask(req.Image), Limit: m.attempt, ByDigest: req.Image.Digest() != "",
 	}, cands)
 	if err != nil {
 		return nil, err
@@ -87,6 +89,25 @@ func (m *mirrors) Lookup(ctx context.Context, req provider.Request) (*provider.R
 	answer := a.Value.Answer() // Stale and the index are those of the endpoint's answer
 	answer.Image, answer.PulledFrom, answer.Attempts = req.Image, a.From.Ref, a.Attempts
 	return a.Value.WithAnswer(answer), nil
+}
+
+// ask returns what asks one endpoint for image, and has the answer judged.
+func (m *mirrors) ask(image imageref.Ref) func(context.Context, provider.Request) (*provider.Release, error) {
+	return func(ctx context.Context, req provider.Request) (*provider.Release, error) {
+		r, err := m.next.Lookup(ctx, req)
+		if err != nil || req.Verifier == nil {
+			return r, err
+		}
+		s, err := m.judge(ctx, &req, provider.Served{
+			Image: image, Digest: r.Digest(), Named: cmp.Or(r.IndexDigest(), r.Digest()), Release: true,
+		})
+		if err != nil {
+			return nil, err
+		}
+		answer := r.Answer()
+		answer.Signatures = s
+		return r.WithAnswer(answer), nil
+	}
 }
 
 // Unwrap returns the provider below. See [provider.As].

@@ -27,7 +27,7 @@ func Observe(cfg ObserveConfig) Layer {
 	}
 	l := Layer{
 		Name:  "observe",
-		Above: []string{"translate", "components", "cache", "mirrors", "store"},
+		Above: []string{"translate", "components", "verify", "cache", "mirrors", "store"},
 		Wrap:  func(next provider.ReleaseProvider) (provider.ReleaseProvider, error) { return next, nil },
 	}
 	switch len(os) {

@@ -65,6 +65,10 @@ const (
 	HostUnhealthy
 	// HostHealthy: the host of Ref answered again.
 	HostHealthy
+	// SignatureRefused: what Ref served lacks a signature that is asked for, or has one that
+	// is no good. Err is the reason. Whether it is used all the same is up to the
+	// [provider.Verifier].
+	SignatureRefused
 )
 
 var eventNames = [...]string{
@@ -83,6 +87,8 @@ var eventNames = [...]string{
 	HostSuspect:   "host-suspect",
 	HostUnhealthy: "host-unhealthy",
 	HostHealthy:   "host-healthy",
+
+	SignatureRefused: "signature-refused",
 }
 
 // String returns a short word that stays the same, fit for the label of a metric.

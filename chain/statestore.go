@@ -2,6 +2,7 @@ package chain
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -35,6 +36,8 @@ type record struct {
 	named string       // digest that the reference itself names; "" unknown
 	from  imageref.Ref // endpoint that answered; zero unknown
 	asked time.Time    // in seconds
+
+	signatures *provider.Signatures // nil if nobody judged them
 }
 
 // recordJSON is a record as it is stored.
@@ -47,6 +50,62 @@ type recordJSON struct {
 	Named        string `json:"named,omitempty"`
 	From         string `json:"from,omitempty"`
 	Asked        int64  `json:"asked"`
+
+	Signatures *signaturesJSON `json:"signatures,omitempty"`
+}
+
+// signaturesJSON are signatures as they are stored. What was found is left out where it
+// is long: the verdict is in the key.
+type signaturesJSON struct {
+	Verifier string      `json:"verifier"`
+	Checks   []checkJSON `json:"checks,omitempty"`
+}
+
+type checkJSON struct {
+	Kind    string            `json:"kind"`
+	Signers []provider.Signer `json:"signers,omitempty"`
+	Refused string            `json:"refused,omitempty"`
+}
+
+// maxSignatures is the size in bytes of what is stored of signatures.
+const maxSignatures = 2 << 10
+
+func storedSignatures(s *provider.Signatures) *signaturesJSON {
+	if s == nil {
+		return nil
+	}
+	j := &signaturesJSON{Verifier: s.Verifier}
+	for _, c := range s.Checks {
+		one := checkJSON{Kind: c.Kind, Signers: c.Signers}
+		if c.Err != nil {
+			one.Refused = c.Err.Error()
+		}
+		j.Checks = append(j.Checks, one)
+	}
+	if b, err := json.Marshal(j); err != nil || len(b) > maxSignatures {
+		for i, c := range j.Checks {
+			j.Checks[i] = checkJSON{Kind: c.Kind}
+			if c.Refused != "" {
+				j.Checks[i].Refused = "refused"
+			}
+		}
+	}
+	return j
+}
+
+func (j *signaturesJSON) signatures() *provider.Signatures {
+	if j == nil {
+		return nil
+	}
+	s := &provider.Signatures{Verifier: j.Verifier}
+	for _, c := range j.Checks {
+		one := provider.SignatureCheck{Kind: c.Kind, Signers: c.Signers}
+		if c.Refused != "" {
+			one.Err = &provider.Error{Class: provider.ClassSignature, Err: errors.New(c.Refused)}
+		}
+		s.Checks = append(s.Checks, one)
+	}
+	return s
 }
 
 const recordVersion = 1
@@ -59,6 +118,7 @@ func putRecord(state StateStore, key string, r record) {
 	b, err := json.Marshal(recordJSON{
 		Version: recordVersion, Digest: r.of.digest, OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,
 		Named: r.named, From: r.from.String(), Asked: r.asked.Unix(),
+		Signatures: storedSignatures(r.signatures),
 	})
 	if err == nil {
 		state.Put(key, b)
@@ -81,7 +141,7 @@ func parseRecord(b []byte) (record, bool) {
 	}
 	r := record{
 		of:    contentKey{j.Digest, provider.Platform{OS: j.OS, Architecture: j.Architecture, Variant: j.Variant}},
-		named: j.Named, asked: time.Unix(j.Asked, 0),
+		named: j.Named, asked: time.Unix(j.Asked, 0), signatures: j.Signatures.signatures(),
 	}
 	if j.From != "" {
 		var err error

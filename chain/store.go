@@ -245,11 +245,10 @@ func (s *store) answer(ctx context.Context, req *provider.Request, r *provider.R
 func answerFrom(req *provider.Request, r *provider.Release, named string, index []provider.Platform) *provider.Release {
 	answer := provider.Answer{Image: req.Image, PulledFrom: req.Image}
 	if named != "" && named != r.Digest() {
-		answer.IndexDigest = named
-		if of := r.Answer(); index == nil && of.IndexDigest == named {
-			index = of.IndexPlatforms
+		answer.Index = r.Answer().Index
+		if index != nil || answer.Index == nil || answer.Index.Digest != named {
+			answer.Index = &provider.Index{Digest: named, Platforms: index}
 		}
-		answer.IndexPlatforms = index
 	}
 	return r.WithAnswer(answer)
 }

@@ -124,8 +124,8 @@ func TestSilentMirrorImages(t *testing.T) {
 	if _, err := fs.Stat(files, testpayload.ImageReferencesFile); err != nil || img.PulledFrom().Registry() != s.second.Host() {
 		t.Errorf("Files: %v, from %s", err, img.PulledFrom())
 	}
-	again, err := images.Image(t.Context(), s.request(s.digest))
-	if err != nil || again.PulledFrom().Registry() != s.second.Host() || s.source.Count() != 0 {
+	second, err := images.Image(t.Context(), s.request(s.digest))
+	if err != nil || second.PulledFrom().Registry() != s.second.Host() || s.source.Count() != 0 {
 		t.Errorf("Image: %v, %d requests to the source", err, s.source.Count())
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // ZapObserver returns an observer that logs events. Panics are errors; failed lookups,
-// stale answers and unhealthy hosts are warnings; failed attempts, retries and hosts that
+// stale answers, unhealthy hosts and refused signatures are warnings; failed attempts, retries and hosts that
 // recovered are at info; the rest is at debug. A level that is off costs nothing. Events
 // contain nothing secret. A nil log is silent.
 func ZapObserver(log *zap.Logger) Observer {
@@ -64,7 +64,7 @@ func levelOf(e *Event) zapcore.Level {
 		}
 	case Panicked:
 		return zapcore.ErrorLevel
-	case CacheStale, HostUnhealthy:
+	case CacheStale, HostUnhealthy, SignatureRefused:
 		return zapcore.WarnLevel
 	case AttemptDone:
 		if e.Err != nil {

@@ -66,8 +66,8 @@ func TestDeadSources(t *testing.T) {
 		if test.dead && (!got[0].IsGeneral() || !strings.Contains(got[0].Message, `"`+test.rule.Source+`"`) || got[0].Origins[0] != test.rule.Origin) {
 			t.Errorf("%s: %+v", test.rule.Source, got[0])
 		}
-		if again := warnings(mustRules(t, policy.RulesConfig{}, r.Policy()), policy.WarnDeadScope); len(again) > 0 {
-			t.Errorf("%s, handed on: %+v", test.rule.Source, again)
+		if second := warnings(mustRules(t, policy.RulesConfig{}, r.Policy()), policy.WarnDeadScope); len(second) > 0 {
+			t.Errorf("%s, handed on: %+v", test.rule.Source, second)
 		}
 	}
 }

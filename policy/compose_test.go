@@ -126,9 +126,9 @@ func TestPolicyIsStable(t *testing.T) {
 		first, err := policy.NewRules(policy.RulesConfig{}, policies...)
 		for range 20 {
 			rng.Shuffle(len(policies), func(i, j int) { policies[i], policies[j] = policies[j], policies[i] })
-			r, again := policy.NewRules(policy.RulesConfig{}, policies...)
-			if (err == nil) != (again == nil) {
-				t.Fatalf("seed %d: %v in one order, %v in another", seed, err, again)
+			r, second := policy.NewRules(policy.RulesConfig{}, policies...)
+			if (err == nil) != (second == nil) {
+				t.Fatalf("seed %d: %v in one order, %v in another", seed, err, second)
 			}
 			if err == nil && !reflect.DeepEqual(first.Policy(), r.Policy()) {
 				t.Fatalf("seed %d: handed on\n%+v\nand in another order\n%+v", seed, first.Policy(), r.Policy())

@@ -76,8 +76,8 @@ func TestDropInsOfSeveralSources(t *testing.T) {
 	if got, want := resolve(t, r, "q.io/x:t"), "one.com/x:t* (q.io/x:t by q.io)"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if told := warnings(r, policy.WarnDuplicateTable); len(told) != 1 || !slices.Equal(told[0].Origins, []string{"one", "two"}) {
-		t.Errorf("%+v", told)
+	if reported := warnings(r, policy.WarnDuplicateTable); len(reported) != 1 || !slices.Equal(reported[0].Origins, []string{"one", "two"}) {
+		t.Errorf("%+v", reported)
 	}
 }
 
@@ -113,13 +113,13 @@ func TestDropInExplained(t *testing.T) {
 	if by := x.Candidates[0].InsecureBy; by == nil || by.Name != "b.com/a" || by.Origin != "drop" {
 		t.Errorf("insecure by %+v, want the table of the drop-in", by)
 	}
-	told := warnings(r, policy.WarnDropInReplaces)
-	if len(told) != 1 || !slices.Equal(told[0].Origins, []string{"drop", "object"}) {
-		t.Fatalf("%+v", told)
+	reported := warnings(r, policy.WarnDropInReplaces)
+	if len(reported) != 1 || !slices.Equal(reported[0].Origins, []string{"drop", "object"}) {
+		t.Fatalf("%+v", reported)
 	}
 	for _, lost := range []string{"mirrors", "not to be contacted", "insecure"} {
-		if !strings.Contains(told[0].Message, lost) {
-			t.Errorf("%q does not say that %q is lost", told[0].Message, lost)
+		if !strings.Contains(reported[0].Message, lost) {
+			t.Errorf("%q does not say that %q is lost", reported[0].Message, lost)
 		}
 	}
 }

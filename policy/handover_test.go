@@ -71,9 +71,9 @@ func handedOn(t *testing.T, s policytest.Set) bool {
 		return false
 	}
 	p := r.Policy()
-	again := mustRules(t, policy.RulesConfig{}, p)
-	same(t, "handed on", r, again, images)
-	if q := again.Policy(); !reflect.DeepEqual(p, q) {
+	second := mustRules(t, policy.RulesConfig{}, p)
+	same(t, "handed on", r, second, images)
+	if q := second.Policy(); !reflect.DeepEqual(p, q) {
 		t.Errorf("handed on twice:\n%+v\nwant\n%+v", q, p)
 	}
 	if !reflect.DeepEqual(p, r.Policy()) {

@@ -41,11 +41,11 @@ func newIndex(entries []*table) (*index, error) {
 		if e.prefix == "" || len(e.prefix) > maxSource {
 			continue // it matches nothing
 		}
-		place, err := w.write(i, e)
+		offset, err := w.write(i, e)
 		if err != nil {
 			return nil, err
 		}
-		x.insert(e.prefix, place)
+		x.insert(e.prefix, offset)
 	}
 	x.arena, x.origins = w.arena.String(), w.origins
 	return x, nil

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/heap"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -16,21 +17,12 @@ func TestRulesHeap(t *testing.T) {
 		p, _ := corpus(n)
 		return mustRules(t, policy.RulesConfig{}, p)
 	}
-	before := heap()
+	before := heap.InUse()
 	r := build()
-	each := (heap() - before) / n
+	each := (heap.InUse() - before) / n
 	t.Logf("rules take %d bytes of heap for each source", each)
 	if each > limit {
 		t.Errorf("%d bytes of heap for each source, want at most %d", each, limit)
 	}
 	runtime.KeepAlive(r)
-}
-
-// heap is how many bytes are in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // the first may leave finalizers and pools
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

@@ -12,6 +12,7 @@ type statements struct {
 	mirror, rewrite     []*Rule
 	insecure, blocked   []Scope // sorted
 	clusters            []Cluster
+	unblocked           []unblocked // what dropPayloadScopes took out of blocked
 }
 
 func sortRules(policies []Policy) statements {
@@ -32,8 +33,8 @@ func sortRules(policies []Policy) statements {
 		}
 		s.confTables = append(s.confTables, literal)
 		s.dropIns = append(s.dropIns, dropIns)
-		s.insecure = append(s.insecure, p.Insecure...)
-		s.blocked = append(s.blocked, p.Blocked...)
+		s.insecure = appendScopes(s.insecure, p.Insecure)
+		s.blocked = appendScopes(s.blocked, p.Blocked)
 		s.clusters = append(s.clusters, p.Clusters...)
 	}
 	slices.SortStableFunc(s.insecure, compareScopes)
@@ -42,6 +43,15 @@ func sortRules(policies []Policy) statements {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Origin, b.Origin))
 	})
 	return s
+}
+
+// appendScopes appends scopes without the objects that state them.
+func appendScopes(to, scopes []Scope) []Scope {
+	for _, s := range scopes {
+		s.Object = nil
+		to = append(to, s)
+	}
+	return to
 }
 
 // compareScopes sorts so that of equal names one counts whatever the order of the

@@ -54,7 +54,7 @@ func TestMerged(t *testing.T) {
 	if got := merged(r); !slices.Equal(got, want) {
 		t.Errorf("merged:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if got := fmt.Sprint(r.Insecure(), r.Blocked()); got != "[{a.com image/cluster false} {q.io/b/sub image/cluster false}] [{n.io image/cluster false}]" {
+	if got := fmt.Sprint(r.Insecure(), r.Blocked()); got != "[{a.com image/cluster <nil> false} {q.io/b/sub image/cluster <nil> false}] [{n.io image/cluster <nil> false}]" {
 		t.Errorf("scopes: %s", got)
 	}
 	for range r.Merged() {

@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // Policy is what one [OverrideSource] states, as its objects state it: nothing is
@@ -14,9 +16,19 @@ type Policy struct {
 	// image.config.openshift.io/cluster spec.registrySources: they propagate to
 	// everything nested in them.
 	Insecure, Blocked []Scope
+	// Allowed and Search decide about no lookup here, and NewRules does not look at them.
+	// They are for tools that judge policies. Allowed are registrySources.allowedRegistries.
+	// Search are the registries in which short names are looked up: those with an Object are
+	// of an image configuration (containerRuntimeSearchRegistries), the others are
+	// unqualified-search-registries of a registries.conf that is no drop-in.
+	Allowed, Search []Scope
 	// Clusters are those whose own policies these are, for sources that know: the
 	// policies of two are never in force together, see WarnSeveralClusters.
 	Clusters []Cluster
+	// Payloads are the release images that the clusters of these policies run. Nodes drop a
+	// scope of Blocked that one of them lies in, unless a mirror is left for it:
+	// see WarnBlockedPayload.
+	Payloads []Payload
 	// Skipped are objects that are no policies, for counting and naming.
 	Skipped []SkippedObject
 	// Warnings are legal and surprising things that only the OverrideSource can see, such
@@ -83,6 +95,9 @@ type Rule struct {
 	// Origin points at the entry: "imagedigestmirrorset/idms-release-0#2",
 	// "file:policies.yaml:14". It appears in explanations, warnings and errors.
 	Origin string
+	// Object is the object that states the rule. It is nil for what no object states, such
+	// as a table of registries.conf. All rules of one object share it: do not modify.
+	Object *Object
 	// FromExport marks a rule of [Rules.Policy]: a ConfTable table, or a Rewrite rule,
 	// that other entries were merged into before.
 	FromExport bool
@@ -101,15 +116,39 @@ type Mirror struct {
 type Scope struct {
 	Name   string // "quay.io", "quay.io/openshift-release-dev", "*.redhat.io"
 	Origin string // as [Rule.Origin]
+	// Object is as [Rule.Object]. Merged rules do not keep it.
+	Object *Object
 	// FromExport marks a scope of [Rules.Policy]. The exported rules include its table and
 	// what it makes insecure.
 	FromExport bool
+}
+
+// Object is an object that states policy, for tools that write it in another form.
+type Object struct {
+	// Kind is the kind in the API, such as "ImageDigestMirrorSet", or else what the list is
+	// called: "install-config", "imageContentSources".
+	Kind, Name          string
+	Labels, Annotations map[string]string
+}
+
+// String returns the object as kubectl names it, "imagedigestmirrorset/idms-release-0".
+func (o *Object) String() string {
+	if o.Name == "" {
+		return strings.ToLower(o.Kind)
+	}
+	return strings.ToLower(o.Kind) + "/" + o.Name
 }
 
 // Cluster is a cluster that objects beside it have policies for, such as a HostedCluster.
 type Cluster struct {
 	Name   string // "NAMESPACE/NAME", or the name of an installation
 	Origin string // of its first policy, as [Rule.Origin]
+}
+
+// Payload is the release image that a cluster runs.
+type Payload struct {
+	Image  imageref.Ref
+	Origin string // where it is stated, as [Rule.Origin]
 }
 
 // SkippedObject names an object that was read and is no policy.
@@ -146,13 +185,14 @@ const (
 	WarnOddScope          = "odd-scope"             // a scope or a source that covers less than it seems to
 	WarnDeadScope         = "dead-scope"            // a scope or a source that no image can lie in
 	WarnSeveralClusters   = "several-clusters"      // policies of several clusters are merged, which no cluster has
+	WarnBlockedPayload    = "blocked-payload"       // a blocked scope is dropped: the cluster's own release lies in it
 )
 
 // IsGeneral reports whether w is to be shown whatever image is asked about. Such a
 // warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
 		return true
 	}
 	return false
@@ -163,6 +203,9 @@ func (w Warning) IsGeneral() bool {
 type InvalidPolicyError struct {
 	Origin string // file, object and entry
 	Err    error  // what is wrong and what to do
+	// RefusedByAPI says that the API server takes no such object either. It is false where
+	// nobody knows.
+	RefusedByAPI bool
 }
 
 func (e *InvalidPolicyError) Error() string {

@@ -31,7 +31,7 @@ func (w *recordWriter) write(number int, e *table) (uint32, error) {
 	if w.arena.Len() > math.MaxUint32 {
 		return 0, invalidEntries(e.origins, "the policies together are too large: over 4 GiB")
 	}
-	place := uint32(w.arena.Len())
+	offset := uint32(w.arena.Len())
 	var flags byte
 	heads := make([]byte, 0, (len(e.mirrors)+1)*endpointSize)
 	var texts []string
@@ -87,7 +87,7 @@ func (w *recordWriter) write(number int, e *table) (uint32, error) {
 	for _, t := range texts {
 		w.arena.WriteString(t)
 	}
-	return place, nil
+	return offset, nil
 }
 
 // originsAt puts origins one after another into the list of all, once.

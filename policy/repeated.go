@@ -37,9 +37,9 @@ func (m endpoint) repeats(o endpoint) bool {
 // appendRest gives the origins of m to those of all that it repeats, and appends what is
 // left of it. One that serves more than m is split.
 func appendRest(all []endpoint, m endpoint) []endpoint {
-	left := []PullBy{m.pull}
+	remaining := []PullBy{m.pull}
 	if m.pull == PullAny {
-		left = []PullBy{PullDigest, PullTag}
+		remaining = []PullBy{PullDigest, PullTag}
 	}
 	for i := 0; i < len(all); i++ {
 		o := all[i]
@@ -62,11 +62,11 @@ func appendRest(all []endpoint, m endpoint) []endpoint {
 			all = slices.Insert(all, i+1, o)
 		}
 		all[i] = both
-		left = slices.DeleteFunc(left, func(p PullBy) bool { return p == both.pull || both.pull == PullAny })
+		remaining = slices.DeleteFunc(remaining, func(p PullBy) bool { return p == both.pull || both.pull == PullAny })
 	}
-	if len(left) > 0 {
-		if len(left) == 1 {
-			m.pull = left[0]
+	if len(remaining) > 0 {
+		if len(remaining) == 1 {
+			m.pull = remaining[0]
 		}
 		all = append(all, m)
 	}

@@ -45,7 +45,7 @@ func TestRepeatedMirrors(t *testing.T) {
 				t.Errorf("%s, %s:\ngot  %s\nwant %s", tc.name, pull, got, want)
 			}
 		}
-		if again := mustRules(t, policy.RulesConfig{}, r.Policy()); again.Version() != r.Version() {
+		if second := mustRules(t, policy.RulesConfig{}, r.Policy()); second.Version() != r.Version() {
 			t.Errorf("%s: another version when handed on", tc.name)
 		}
 	}

@@ -34,9 +34,9 @@ func TestTagsFollowDigestRules(t *testing.T) {
 // of several tables counts; mirrors of API objects come after.
 func TestTables(t *testing.T) {
 	digest, tag, all := literal(idms("q.io", "d.com")), literal(itms("q.io", "t.com")), literal(any_("q.io", "a.com"))
-	again := literal(itms("q.io", "second.com"))
-	again.Origin = "another table"
-	r := mustRules(t, policy.RulesConfig{}, policyOf(digest, all, tag, again), policyOf(idms("q.io", "api.com")))
+	second := literal(itms("q.io", "second.com"))
+	second.Origin = "another table"
+	r := mustRules(t, policy.RulesConfig{}, policyOf(digest, all, tag, second), policyOf(idms("q.io", "api.com")))
 	for image, want := range map[string]string{
 		"q.io/x" + sha: "d.com/x@D* a.com/x@D* api.com/x@D* q.io/x@D",
 		"q.io/x:t":     "a.com/x:t* t.com/x:t* q.io/x:t",
@@ -75,15 +75,15 @@ func TestDuplicateTables(t *testing.T) {
 		if got := resolve(t, r, "q.io/x:t"); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
 		}
-		told := warnings(r, policy.WarnDuplicateTable)
+		reported := warnings(r, policy.WarnDuplicateTable)
 		if test.says == "" {
-			if len(told) > 0 {
-				t.Errorf("%s: %+v", test.name, told)
+			if len(reported) > 0 {
+				t.Errorf("%s: %+v", test.name, reported)
 			}
 			continue
 		}
-		if len(told) != 1 || !strings.Contains(told[0].Message, test.says) || !slices.Equal(told[0].Origins, []string{"first", "second"}) {
-			t.Errorf("%s: %+v, want %q and both origins", test.name, told, test.says)
+		if len(reported) != 1 || !strings.Contains(reported[0].Message, test.says) || !slices.Equal(reported[0].Origins, []string{"first", "second"}) {
+			t.Errorf("%s: %+v, want %q and both origins", test.name, reported, test.says)
 		}
 	}
 	r := mustRules(t, policy.RulesConfig{}, table("first", any_("q.io")), table("second", never(any_("q.io"))))
@@ -124,12 +124,12 @@ func TestInherited(t *testing.T) {
 		Insecure: scopes("q.io/insecure", "q.io/own/insecure"),
 		Blocked:  scopes("q.io/blocked", "alone.io"),
 	})
-	again := mustRules(t, policy.RulesConfig{}, r.Policy())
+	second := mustRules(t, policy.RulesConfig{}, r.Policy())
 	for image, want := range map[string]string{
 		"q.io/a": "", "q.io/own/a": "", "q.io/table/a": "q.io", "q.io/insecure/a": "q.io", "q.io/own/insecure/a": "q.io", "q.io/blocked": "q.io",
 		"alone.io/a": "", "r.io/alone/a": "", "z.io/a": "",
 	} {
-		for _, rules := range []*policy.Rules{r, again} {
+		for _, rules := range []*policy.Rules{r, second} {
 			res, err := rules.Resolve(imageref.MustParse(image + sha))
 			if err != nil || res.Inherited != want {
 				t.Errorf("%s: inherited from %q, %v; want %q", image, res.Inherited, err, want)

@@ -104,6 +104,7 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 			return nil, err
 		}
 	}
+	s.dropPayloadScopes(cfg, policies)
 	t, sets, err := mergeObjects(cfg, s)
 	if err != nil {
 		return nil, err
@@ -112,12 +113,12 @@ func NewRules(cfg RulesConfig, policies ...Policy) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	over := newConf(cfg, s.dropIns, 0)
-	dropIns, err := over.load()
+	withDropIns := newConf(cfg, s.dropIns, 0)
+	dropIns, err := withDropIns.load()
 	if err != nil {
 		return nil, err
 	}
-	t.dropped = append(t.dropped, over.dropped...)
+	t.dropped = append(t.dropped, withDropIns.dropped...)
 	entries, replaced := override(entries, dropIns)
 	r := &Rules{tables: entries, insecure: uniqueNames(s.insecure), blocked: uniqueNames(s.blocked)}
 	if r.rewrites, err = newRewrites(s.rewrite); err != nil {

@@ -22,8 +22,8 @@ func validate(s statements) []problem {
 	said := make(map[string]int)
 	add := func(origins []string, format string, args ...any) {
 		err := fmt.Errorf(format, args...)
-		at, again := said[err.Error()]
-		if !again {
+		at, repeated := said[err.Error()]
+		if !repeated {
 			at = len(out)
 			said[err.Error()] = at
 			out = append(out, problem{err: err})

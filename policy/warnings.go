@@ -21,6 +21,10 @@ func warningsOf(s statements, t *conf, sets []*group, entries, replaced []*table
 	}
 	w.warnScopes(s)
 	w.warnClusters(s.clusters)
+	for _, u := range s.unblocked {
+		w.add(WarnBlockedPayload, []string{u.scope.Origin, u.payload.Origin}, "blocking %s has no effect, as on nodes: the cluster's own release lies in it, %s (%s), and no mirror is left to pull that by digest; state a mirror for it, or block narrower scopes",
+			u.scope.Name, u.payload.Image, u.payload.Origin)
+	}
 	for _, e := range replaced {
 		w.warnReplaced(e)
 	}

@@ -142,8 +142,8 @@ func TestOddScopes(t *testing.T) {
 			}
 			// Who is handed the rules has been told, or somebody else has.
 			handed := mustRules(t, policy.RulesConfig{}, r.Policy())
-			if again := append(warnings(handed, policy.WarnOddScope), warnings(handed, policy.WarnDeadScope)...); len(again) > 0 {
-				t.Errorf("%s %s, handed on: %+v", name, test.scope, again)
+			if second := append(warnings(handed, policy.WarnOddScope), warnings(handed, policy.WarnDeadScope)...); len(second) > 0 {
+				t.Errorf("%s %s, handed on: %+v", name, test.scope, second)
 			}
 		}
 	}

@@ -10,9 +10,13 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// ErrNoRules says that no lookup is possible yet, because a source of rules has
-// not been read once. It is not an error of the image.
-var ErrNoRules = errors.New("the mirror policies have not been read yet")
+// What says that no lookup is possible yet. It is not an error of the image.
+var (
+	// ErrNoRules says that a source of rules has not been read once.
+	ErrNoRules = errors.New("the mirror policies have not been read yet")
+	// ErrNoVerifier says that it is not known yet which signatures to ask for.
+	ErrNoVerifier = errors.New("the signature policies have not been read yet")
+)
 
 // Sentinels for [errors.Is]: what [*Error]s of each class match.
 var (
@@ -27,6 +31,7 @@ var (
 	ErrForbidden    = errors.New("forbidden by policy")
 	ErrLimit        = errors.New("over a limit")
 	ErrMalformed    = errors.New("malformed content")
+	ErrSignature    = errors.New("signature missing or refused")
 	// ErrInvalidRequest says that the request itself is wrong. Nobody was asked.
 	ErrInvalidRequest = errors.New("invalid request")
 )
@@ -53,6 +58,7 @@ const (
 	ClassForbidden          // policy blocks the endpoint, or where it leads to; nothing was sent there
 	ClassLimit              // too large; see the limits of provider/registry
 	ClassMalformed          // verified, and still not what it should be
+	ClassSignature          // a signature that is asked for is missing, or refused
 	ClassCanceled           // the caller gave up
 	ClassInvalid            // the request itself is wrong: no endpoint can help, none was asked
 )
@@ -73,6 +79,7 @@ var classes = [...]struct {
 	ClassForbidden:    {"forbidden", ErrForbidden},
 	ClassLimit:        {"limit", ErrLimit},
 	ClassMalformed:    {"malformed", ErrMalformed},
+	ClassSignature:    {"signature", ErrSignature},
 	ClassCanceled:     {"canceled", context.Canceled},
 	ClassInvalid:      {"invalid", ErrInvalidRequest},
 }
@@ -101,7 +108,9 @@ type Error struct {
 	// led: the target of a redirect, or a token realm. The host of Ref may be well. With
 	// [ClassForbidden] it says that Ref was asked, and led to what policy blocks.
 	Elsewhere bool
-	Err       error // the cause; nil where Class and Status say it all
+	// Final says that no other endpoint may be asked instead: the lookup ends.
+	Final bool
+	Err   error // the cause; nil where Class and Status say it all
 }
 
 func (e *Error) Error() string {

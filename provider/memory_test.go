@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/heap"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/internal/payload"
@@ -65,34 +66,25 @@ func TestHeap(t *testing.T) {
 	for name, r := range releases {
 		t.Run(name, func(t *testing.T) {
 			const n = 50
-			held := make([]*provider.Release, n)
-			before := heap()
-			for i := range held {
+			kept := make([]*provider.Release, n)
+			before := heap.InUse()
+			for i := range kept {
 				rel, err := provider.NewRelease(decoded(t, r))
 				if err != nil {
 					t.Fatal(err)
 				}
-				held[i] = rel
+				kept[i] = rel
 			}
-			plain := (heap() - before) / n
-			for _, rel := range held {
+			plain := (heap.InUse() - before) / n
+			for _, rel := range kept {
 				translated(t, rel)
 			}
-			each := (heap() - before) / n
+			each := (heap.InUse() - before) / n
 			t.Logf("a release takes %d bytes of heap, %d with a translated view", plain, each)
 			if each > limit {
 				t.Errorf("%d bytes of heap for a release, want at most %d", each, limit)
 			}
-			runtime.KeepAlive(held)
+			runtime.KeepAlive(kept)
 		})
 	}
-}
-
-// heap is how many bytes are in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // the first may leave finalizers and pools
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

@@ -98,11 +98,11 @@ func parseAuth(content json.RawMessage) (Credential, error) {
 	}
 	c := secret{a.Username, a.Password, a.IdentityToken, a.RegistryToken}
 	if a.Auth != "" {
-		user, pass, err := decodeAuth(a.Auth)
+		user, password, err := decodeAuth(a.Auth)
 		if err != nil {
 			return Credential{}, fmt.Errorf("auth: %w", err)
 		}
-		c.username, c.password = user, pass
+		c.username, c.password = user, password
 	}
 	return newCredential(c), nil
 }
@@ -188,7 +188,7 @@ func isCredentialKey(k string) bool {
 	return true
 }
 
-func decodeAuth(s string) (user, pass string, err error) {
+func decodeAuth(s string) (user, password string, err error) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
 		b, err = base64.RawStdEncoding.DecodeString(s)
@@ -196,11 +196,11 @@ func decodeAuth(s string) (user, pass string, err error) {
 	if err != nil {
 		return "", "", errors.New("not base64; want base64 of USER:PASSWORD")
 	}
-	user, pass, ok := strings.Cut(strings.TrimRight(string(b), "\x00"), ":")
+	user, password, ok := strings.Cut(strings.TrimRight(string(b), "\x00"), ":")
 	if !ok || user == "" {
 		return "", "", errors.New("no user name before a colon; want base64 of USER:PASSWORD")
 	}
-	return user, pass, nil
+	return user, password, nil
 }
 
 // jsonPosition tells where JSON is wrong without quoting any of it.

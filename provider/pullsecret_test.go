@@ -197,8 +197,8 @@ func FuzzParseCredentials(f *testing.F) {
 			}
 			return
 		}
-		again, err := provider.ParseCredentials(b)
-		if err != nil || again.ID() != c.ID() {
+		second, err := provider.ParseCredentials(b)
+		if err != nil || second.ID() != c.ID() {
 			t.Errorf("read twice: %v", err)
 		}
 		if (c.ID() == "") != c.IsZero() {

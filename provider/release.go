@@ -16,7 +16,7 @@ import (
 //
 // What describes the content is shared between the copies that layers make;
 // what belongs to one request (Image, the index that it names, PulledFrom, Attempts,
-// Stale) is not.
+// Stale, Signatures) is not.
 //
 // The zero Release says nothing: no version, no components. It is no valid release,
 // so [Release.With] and [Release.Derive] panic unless the change makes it one.
@@ -32,8 +32,15 @@ type Answer struct {
 	Stale      bool         // an old answer, because no candidate answered
 	Attempts   []Attempt    // not modified after it is handed over
 
-	IndexDigest    string     // of the index that the reference names, "" for none
-	IndexPlatforms []Platform // that this index has entries for; not modified after it is handed over
+	Index      *Index      // that the reference names, nil for none; not modified after it is handed over
+	Signatures *Signatures // what a Verifier found; nil if none was asked
+}
+
+// Index is the list of manifests, one for each platform, that a reference names. An
+// [Answer] points to it, because an answer is copied for each lookup.
+type Index struct {
+	Digest    string     // "sha256:..."
+	Platforms []Platform // that it has entries for, in its order; nil if not known
 }
 
 // Attempt is one request for the image to one candidate.
@@ -87,6 +94,8 @@ type ReleaseData struct {
 	IndexDigest    string     // of the index that Image names, "" where it names no index
 	IndexPlatforms []Platform // what that index has entries for, in its order; nil if not known
 
+	Signatures *Signatures // what a Verifier found; nil if none was asked
+
 	Components        []Component       // names are unique; sorted by NewRelease
 	ComponentVersions map[string]string // kubernetes, machine-os, ...
 	Metadata          Metadata          // of release-metadata; zero if the release has none
@@ -114,10 +123,14 @@ func servedOf(d ReleaseData) Answer {
 	if d.PulledFrom.IsZero() {
 		d.PulledFrom = d.Image
 	}
-	return Answer{
+	a := Answer{
 		Image: d.Image, PulledFrom: d.PulledFrom, Stale: d.Stale, Attempts: slices.Clip(slices.Clone(d.Attempts)),
-		IndexDigest: d.IndexDigest, IndexPlatforms: slices.Clip(slices.Clone(d.IndexPlatforms)),
+		Signatures: d.Signatures,
 	}
+	if d.IndexDigest != "" {
+		a.Index = &Index{Digest: d.IndexDigest, Platforms: slices.Clip(slices.Clone(d.IndexPlatforms))}
+	}
+	return a
 }
 
 // Image returns the reference that was asked for.
@@ -139,8 +152,8 @@ func (r *Release) Attempts() iter.Seq[Attempt] { return slices.Values(r.served.A
 // Attempts.
 func (r *Release) Answer() Answer { return r.served }
 
-// held returns r's content, to read.
-func (r *Release) held() *content {
+// contentOrEmpty returns r's content, to read.
+func (r *Release) contentOrEmpty() *content {
 	if r.content == nil {
 		return new(content)
 	}
@@ -155,40 +168,53 @@ func (r *Release) WithAnswer(s Answer) *Release {
 }
 
 // Version returns the version of the release, "4.17.3".
-func (r *Release) Version() string { return r.held().version }
+func (r *Release) Version() string { return r.contentOrEmpty().version }
 
 // Digest returns the digest of the manifest that was read, "sha256:...".
-func (r *Release) Digest() string { return r.held().digest }
+func (r *Release) Digest() string { return r.contentOrEmpty().digest }
 
 // Created returns when the release was put together, from image-references.
-func (r *Release) Created() time.Time { return r.held().created }
+func (r *Release) Created() time.Time { return r.contentOrEmpty().created }
 
 // Platform returns the platform that was chosen from an index; zero if there was
 // no index.
-func (r *Release) Platform() Platform { return r.held().platform }
+func (r *Release) Platform() Platform { return r.contentOrEmpty().platform }
 
 // IndexDigest returns the digest of the index that Image names, and that the manifest
 // was chosen from; "" where Image names a plain manifest.
-func (r *Release) IndexDigest() string { return r.served.IndexDigest }
+func (r *Release) IndexDigest() string {
+	if r.served.Index == nil {
+		return ""
+	}
+	return r.served.Index.Digest
+}
 
 // IndexPlatforms returns what that index has entries for, in its order and without
 // repetitions. An index may have one alone. It is nil where Image names no index, and
 // where the index has not been read: for a release that was restored from disk.
-func (r *Release) IndexPlatforms() []Platform { return slices.Clone(r.served.IndexPlatforms) }
+func (r *Release) IndexPlatforms() []Platform {
+	if r.served.Index == nil {
+		return nil
+	}
+	return slices.Clone(r.served.Index.Platforms)
+}
+
+// Signatures returns what a [Verifier] found; nil if none was asked.
+func (r *Release) Signatures() *Signatures { return r.served.Signatures }
 
 // Component returns the component of that name, and false if there is none.
 func (r *Release) Component(name string) (Component, bool) {
-	i, ok := r.held().find(name)
+	i, ok := r.contentOrEmpty().find(name)
 	if !ok {
 		return Component{}, false
 	}
-	return r.held().components[i].export(), true
+	return r.contentOrEmpty().components[i].export(), true
 }
 
 // Components returns all components, sorted by name.
 func (r *Release) Components() iter.Seq[Component] {
 	return func(yield func(Component) bool) {
-		c := r.held()
+		c := r.contentOrEmpty()
 		for i := range c.components {
 			if !yield(c.components[i].export()) {
 				return
@@ -199,15 +225,15 @@ func (r *Release) Components() iter.Seq[Component] {
 
 // ComponentVersions returns the versions that components state: "kubernetes",
 // "machine-os" and so on.
-func (r *Release) ComponentVersions() map[string]string { return r.held().versions.toMap() }
+func (r *Release) ComponentVersions() map[string]string { return r.contentOrEmpty().versions.toMap() }
 
 // Metadata returns what release-metadata states; zero if the release has none.
-func (r *Release) Metadata() Metadata { return r.held().metadata.clone() }
+func (r *Release) Metadata() Metadata { return r.contentOrEmpty().metadata.clone() }
 
 // BootImages returns the installer's coreos-bootimages ConfigMap as it is in the
 // release; nil if there is none. Package provider/bootimages reads it.
 func (r *Release) BootImages() []byte {
-	c := r.held()
+	c := r.contentOrEmpty()
 	if c.bootImages == "" {
 		return nil
 	}
@@ -232,7 +258,7 @@ func (r *Release) With(change func(*ReleaseData)) *Release {
 // content that depends on key alone. The change is made once per content and key,
 // and remembered with the content. Only the latest few keys are kept, enough for
 // a layer or two while rule versions alternate. Changes of Image, PulledFrom,
-// Attempts, Stale and the index are ignored: they stay as they are in r. Keys
+// Attempts, Stale, Signatures and the index are ignored: they stay as they are in r. Keys
 // must be comparable. Each layer should use a type of its own for them.
 func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 	if r.content == nil { // nothing to remember it with
@@ -250,7 +276,7 @@ func (r *Release) data() ReleaseData {
 	d := ReleaseData{
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,
 		Attempts:    slices.Clone(r.served.Attempts),
-		IndexDigest: r.served.IndexDigest, IndexPlatforms: slices.Clone(r.served.IndexPlatforms),
+		IndexDigest: r.IndexDigest(), IndexPlatforms: r.IndexPlatforms(), Signatures: r.served.Signatures,
 		Version: r.Version(), Digest: r.Digest(), Created: r.Created(), Platform: r.Platform(),
 		Components:        slices.Collect(r.Components()),
 		ComponentVersions: r.ComponentVersions(),

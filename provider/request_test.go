@@ -29,8 +29,8 @@ func TestParsePlatform(t *testing.T) {
 		if s := got.String(); s != in && s != "linux/"+in {
 			t.Errorf("%q prints as %q", in, s)
 		}
-		if again, err := provider.ParsePlatform(got.String()); err != nil || again != got {
-			t.Errorf("%q read again is %+v, %v", got, again, err)
+		if second, err := provider.ParsePlatform(got.String()); err != nil || second != got {
+			t.Errorf("%q read again is %+v, %v", got, second, err)
 		}
 	}
 	for _, in := range []string{"", "/", "linux/", "/amd64", "linux//v8", "a/b/c/d", "linux/amd64/", "linux/a b", "linux\n", "linux/ämd"} {

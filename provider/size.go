@@ -6,7 +6,7 @@ import "unsafe"
 // views derived from it. It is for caches that are bounded by bytes. It walks the
 // components.
 func (r *Release) Size() int {
-	c := r.held()
+	c := r.contentOrEmpty()
 	n := int(unsafe.Sizeof(*c)) + allocated(c.version) + allocated(c.digest) + allocated(c.bootImages) + c.versions.size()
 	n += len(c.components) * int(unsafe.Sizeof(component{})+unsafe.Sizeof(sha256sum{}))
 	for i := range c.components {

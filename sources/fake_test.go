@@ -127,5 +127,5 @@ func (w *watched) Watch(ctx context.Context, changed func()) error {
 	}
 }
 
-// pass lets the fake time of a synctest bubble pass.
-func pass(d time.Duration) { <-time.After(d) }
+// wait lets the fake time of a synctest bubble pass.
+func wait(d time.Duration) { <-time.After(d) }

@@ -130,10 +130,10 @@ func (r *Resolver) merge() error {
 // way.
 func (r *Resolver) fallBack(newest, inForce []*policy.Policy) (rules *policy.Rules, chosen []*policy.Policy, errs []error) {
 	chosen, errs = inForce, make([]error, len(newest))
-	var left []int // sources whose news are not in force yet
+	var pending []int // sources whose news are not in force yet
 	for i := range newest {
 		if newest[i] != inForce[i] {
-			left = append(left, i)
+			pending = append(pending, i)
 		}
 	}
 	// accept takes the news of some sources if they merge, and tells whether they did.
@@ -147,19 +147,19 @@ func (r *Resolver) fallBack(newest, inForce []*policy.Policy) (rules *policy.Rul
 			return err
 		}
 		rules, chosen = merged, try
-		left = slices.DeleteFunc(slices.Clone(left), func(i int) bool { return slices.Contains(some, i) })
+		pending = slices.DeleteFunc(slices.Clone(pending), func(i int) bool { return slices.Contains(some, i) })
 		return nil
 	}
-	for before := -1; before != len(left); {
-		before = len(left)
-		for _, i := range left { // the list as it is now: accept makes a new one
+	for before := -1; before != len(pending); {
+		before = len(pending)
+		for _, i := range pending { // the list as it is now: accept makes a new one
 			errs[i] = accept(i)
 		}
-		if before != len(left) {
+		if before != len(pending) {
 			continue
 		}
-		for out := len(left) - 1; out >= 0 && len(left) > 2; out-- {
-			rest := slices.Delete(slices.Clone(left), out, out+1)
+		for out := len(pending) - 1; out >= 0 && len(pending) > 2; out-- {
+			rest := slices.Delete(slices.Clone(pending), out, out+1)
 			if accept(rest...) == nil {
 				for _, i := range rest {
 					errs[i] = nil

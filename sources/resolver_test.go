@@ -123,13 +123,13 @@ func TestInvalidWaits(t *testing.T) {
 					t.Errorf("rules %v, status %+v", r.Current(), r.Status()[1])
 				}
 				defer start(t, r)()
-				pass(time.Minute)
+				wait(time.Minute)
 				if r.Current() != nil {
 					t.Error("rules without one of the sources")
 				}
 				w.say(rules("b.io", "n.io"))
 				w.signal()
-				pass(time.Minute)
+				wait(time.Minute)
 				if r.Current() == nil || r.Status()[1].Err != nil {
 					t.Errorf("mended, and rules are %v, status %+v", r.Current(), r.Status()[1])
 				}
@@ -156,7 +156,7 @@ func TestResolverAwayAtStart(t *testing.T) {
 			t.Errorf("status %+v", st)
 		}
 		defer start(t, r)()
-		pass(10 * time.Minute)
+		wait(10 * time.Minute)
 		if r.Current() != nil {
 			t.Error("rules without one of the sources")
 		}
@@ -165,7 +165,7 @@ func TestResolverAwayAtStart(t *testing.T) {
 			t.Errorf("%d loads in ten minutes of failing", n)
 		}
 		away.say(rules("b.io", "n.io"))
-		pass(time.Minute)
+		wait(time.Minute)
 		if r.Current() == nil || tries(t, r.Current(), "b.io") != "n.io b.io" {
 			t.Fatal("the source has come, and there are no rules of it")
 		}
@@ -184,7 +184,7 @@ func TestResolverFollows(t *testing.T) {
 		before := r.Current()
 
 		w.signal()
-		pass(time.Hour) // with a poll every 30 s of plain
+		wait(time.Hour) // with a poll every 30 s of plain
 		if r.Current() != before {
 			t.Error("nothing changed, and the rules were built anew")
 		}
@@ -202,7 +202,7 @@ func TestResolverFollows(t *testing.T) {
 			t.Errorf("after a signal: tries %s", got)
 		}
 		plain.say(rules("b.io", "n2.io"))
-		pass(sources.DefaultPoll)
+		wait(sources.DefaultPoll)
 		synctest.Wait()
 		if got := tries(t, r.Current(), "b.io"); got != "n2.io b.io" {
 			t.Errorf("after a poll: tries %s", got)
@@ -234,7 +234,7 @@ func TestResolverKeepsLastGood(t *testing.T) {
 			if tries(t, r.Current(), "a.io") != "m.io a.io" || tries(t, r.Current(), "b.io") != mirror+" b.io" {
 				t.Errorf("%v: the other source is held up, or the last good is lost", err)
 			}
-			pass(time.Second)
+			wait(time.Second)
 		}
 		w.say(rules("a.io", "m3.io"))
 		w.signal()
@@ -302,7 +302,7 @@ func TestResolverOneBadEdit(t *testing.T) {
 	at := func(never bool) policy.Policy {
 		return policy.Policy{Rules: []policy.Rule{{Source: "p.io", Location: "r.io", ConfTable: true, NeverContactSource: never, Origin: "table"}}}
 	}
-	place := func(never bool) policy.Policy {
+	policyWith := func(never bool) policy.Policy {
 		p := rules("r.io", "m.io")
 		p.Rules[0].NeverContactSource = never
 		return p
@@ -312,7 +312,7 @@ func TestResolverOneBadEdit(t *testing.T) {
 		before, after []policy.Policy // of good sources; a bad edit goes with them
 	}{
 		{"one after the other", []policy.Policy{rules("b.io", "m.io"), rules("*.a.io", "m.io")}, []policy.Policy{blocked("x.a.io"), rules("a.io", "m.io")}},
-		{"two together", []policy.Policy{at(false), place(false)}, []policy.Policy{at(true), place(true)}},
+		{"two together", []policy.Policy{at(false), policyWith(false)}, []policy.Policy{at(true), policyWith(true)}},
 	} {
 		for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 			for _, atOnce := range []bool{true, false} {
@@ -362,7 +362,7 @@ func TestResolverNeverMerges(t *testing.T) {
 		r := resolver(t, wild, scope)
 		defer start(t, r)()
 		scope.say(scope.policy)
-		pass(time.Minute)
+		wait(time.Minute)
 		if r.Current() != nil {
 			t.Fatal("rules of policies that do not merge")
 		}
@@ -386,7 +386,7 @@ func TestResolverWatchFails(t *testing.T) {
 			t.Errorf("status %+v", st)
 		}
 		w.say(rules("a.io", "m2.io")) // while nobody watches
-		pass(time.Minute)
+		wait(time.Minute)
 		if got := tries(t, r.Current(), "a.io"); got != "m2.io a.io" {
 			t.Errorf("a change between two watches is lost: tries %s", got)
 		}
@@ -410,14 +410,14 @@ func TestResolverQuietWatcher(t *testing.T) {
 		defer start(t, r)()
 		synctest.Wait()
 		w.say(rules("a.io", "m.io"))
-		pass(time.Minute)
+		wait(time.Minute)
 		if r.Current() == nil {
 			t.Fatal("a source that is back is not asked again")
 		}
 		w.events <- errors.New("watch expired")
 		synctest.Wait()
 		w.say(rules("a.io", "m2.io"))
-		pass(time.Minute)
+		wait(time.Minute)
 		if got := tries(t, r.Current(), "a.io"); got != "m2.io a.io" {
 			t.Errorf("a change between two watches is lost: tries %s", got)
 		}
@@ -425,7 +425,7 @@ func TestResolverQuietWatcher(t *testing.T) {
 		w.signal()
 		synctest.Wait()
 		w.say(rules("a.io", "m3.io"))
-		pass(time.Minute)
+		wait(time.Minute)
 		if got := tries(t, r.Current(), "a.io"); got != "m3.io a.io" {
 			t.Errorf("a mended policy is not read without a signal: tries %s", got)
 		}
@@ -442,14 +442,14 @@ func TestResolverHangingLoad(t *testing.T) {
 		hung.mu.Lock()
 		hung.hang = true
 		hung.mu.Unlock()
-		pass(sources.DefaultPoll) // now it hangs
+		wait(sources.DefaultPoll) // now it hangs
 		fine.say(rules("b.io", "n2.io"))
 		fine.signal()
 		synctest.Wait()
 		if got := tries(t, r.Current(), "b.io"); got != "n2.io b.io" {
 			t.Errorf("held up by another source: tries %s", got)
 		}
-		pass(time.Minute)
+		wait(time.Minute)
 		if st := r.Status()[0]; !errors.Is(st.Err, context.DeadlineExceeded) {
 			t.Errorf("status %+v", st)
 		}
@@ -501,7 +501,7 @@ func TestChanges(t *testing.T) {
 		if since.IsZero() || since.After(time.Now()) {
 			t.Errorf("in force since %s", since)
 		}
-		pass(time.Second)
+		wait(time.Second)
 		w.say(p)
 		w.signal()
 		synctest.Wait()
@@ -544,7 +544,7 @@ func TestChangesBeforeRules(t *testing.T) {
 				return
 			}
 		}()
-		pass(time.Minute)
+		wait(time.Minute)
 		w.say(rules("a.io", "m.io"))
 		w.signal()
 		if rules := <-got; rules == nil || rules != r.Current() {

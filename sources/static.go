@@ -33,7 +33,10 @@ func clone(p policy.Policy) policy.Policy {
 		Rules:    slices.Clone(p.Rules),
 		Insecure: slices.Clone(p.Insecure),
 		Blocked:  slices.Clone(p.Blocked),
+		Allowed:  slices.Clone(p.Allowed),
+		Search:   slices.Clone(p.Search),
 		Clusters: slices.Clone(p.Clusters),
+		Payloads: slices.Clone(p.Payloads),
 		Skipped:  slices.Clone(p.Skipped),
 		Warnings: slices.Clone(p.Warnings),
 	}

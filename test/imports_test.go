@@ -77,7 +77,7 @@ var bans = []ban{
 	{from: ".", what: []string{"cmd", "examples"}, reason: "programs are at the top"},
 	{from: "", what: []string{"cmd"}, except: []string{"cmd", "test"}, reason: "commands are at the top"},
 	{from: "", what: []string{"github.com/google/go-containerregistry"}, except: []string{"provider/registry"}, reason: "one package reads registries"},
-	{from: "provider", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, except: []string{"provider/internal/payload"}, reason: "only the decoder of release payloads needs API types"},
+	{from: "provider", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, except: []string{"provider/internal/payload", "provider/verify/cluster"}, reason: "only the decoder of release payloads needs API types, and what reads a cluster a client"},
 	{from: "sources", what: []string{"k8s.io", "github.com/openshift"}, except: []string{"sources/internal/kube"}, reason: "sources without a cluster must not bring a client"},
 	{from: "", what: []string{"provider/providertest", "policy/policytest"}, except: []string{"provider/providertest", "provider/registry", "chain", "cmd/internal/demo", "internal/test", "test"}, reason: "test equipment stays in tests, and in the demo"},
 	{from: "", what: []string{"internal/test"}, except: []string{"sources/internal/kube/kubetest", "internal/test", "test"}, reason: "test helpers stay in tests"},
@@ -90,7 +90,7 @@ var bans = []ban{
 var inherited = []ban{
 	{from: "provider", what: []string{"sources", "chain", "cmd", "examples"}, reason: "the vocabulary and the registry know nothing of where rules come from or who asks"},
 	{from: "provider", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift", "github.com/google/go-containerregistry"},
-		except: []string{"provider/internal/payload", "provider/registry"}, reason: "who uses the vocabulary must not inherit API types or a registry client"},
+		except: []string{"provider/internal/payload", "provider/registry", "provider/verify/cluster", "provider/layout"}, reason: "who uses the vocabulary must not inherit API types or a registry client"},
 	{from: "chain", what: []string{"sources", "cmd", "examples", "provider/registry", "github.com/google/go-containerregistry"}, reason: "the chain decides where to look; it neither reads policies nor registries"},
 	{from: "chain", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, reason: "who embeds the chain must not inherit Kubernetes"},
 	{from: "sources", what: []string{"chain", "cmd", "examples", "provider/registry", "github.com/google/go-containerregistry"}, reason: "sources and chain meet only in cmd and in a user's program"},
@@ -108,7 +108,10 @@ var exact = map[string][]string{
 	"policy":                   {module + "/provider/imageref"}, // others adopt it without anything else
 	"provider":                 {module + "/policy", module + "/provider/imageref"},
 	"provider/imageref":        {},
+	"chain/verifier":           {module + "/chain/node", module + "/provider", module + "/provider/verify", module + "/provider/verify/sigstore"},
 	"provider/verify/sigstore": {module + "/provider/imageref"},
+	// Who reads images from disk must not inherit a registry client.
+	"provider/layout": {module + "/provider", module + "/provider/imageref", module + "/provider/internal/jsonlimit", module + "/provider/internal/layer", module + "/provider/internal/payload"},
 	// Who verifies signatures must not inherit a cluster or a registry client.
 	"provider/verify": {"github.com/ProtonMail/go-crypto/openpgp", "github.com/ProtonMail/go-crypto/openpgp/armor", "github.com/ProtonMail/go-crypto/openpgp/packet"},
 	// Who keeps things on disk must not inherit a database.

@@ -27,6 +27,9 @@ type Config struct {
 	// Sources also asks the source if no mirror has an image. Without it, only images
 	// for which the rules name no mirror are looked for at their source.
 	Sources bool
+	// All asks every endpoint for every image. Without it, an image is asked for as a node
+	// does: until an endpoint has it.
+	All bool
 	// PerRegistry bounds the requests to one registry at a time; 16 if zero.
 	PerRegistry int
 	// Request bounds one request; 30 s if zero.
@@ -54,6 +57,9 @@ type Result struct {
 	// Err is the reason why the image is not available, in most cases a [*chain.Error]
 	// with every attempt.
 	Err error
+	// At are the endpoints of the image in order, and what each of them said. It is nil
+	// for an image without any.
+	At []Endpoint
 }
 
 // Missing reports whether all endpoints that were asked answered that they do not have
@@ -101,34 +107,44 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 		same[ref] = append(same[ref], i)
 	}
 	var mu sync.Mutex // for results and Done
+	find := finder.Find
+	if cfg.All {
+		find = finder.FindAll
+	}
 	ask := func(ref imageref.Ref) {
-		found, err := finder.Find(ctx, provider.Request{
+		found, err := find(ctx, provider.Request{
 			Image: items[same[ref][0]].Image, Rules: cfg.Rules, Credentials: cfg.Credentials,
 		})
+		at := endpoints(cfg.Rules, ref, found, err)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, i := range same[ref] {
-			results[i].Found, results[i].Err = found, err
+			results[i].Found, results[i].Err, results[i].At = found, err, slices.Clone(at)
 			if cfg.Done != nil {
 				cfg.Done(results[i])
 			}
 		}
 	}
-	// Each registry has a queue of its own, so that a slow one does not delay others, and
-	// as many goroutines as it may get requests.
+	work(queues, g.size, ask)
+	return results, ctx.Err()
+}
+
+// work calls do for everything in queues, which are by registry. Each registry has a queue
+// of its own, so that a slow one does not delay others, and as many goroutines as it may
+// get requests.
+func work[T any](queues map[string][]T, size int, do func(T)) {
 	var wg sync.WaitGroup
 	for _, queue := range queues {
 		var next atomic.Int64
-		for range min(g.size, len(queue)) {
+		for range min(size, len(queue)) {
 			wg.Go(func() {
 				for i := next.Add(1) - 1; i < int64(len(queue)); i = next.Add(1) - 1 {
-					ask(queue[i])
+					do(queue[i])
 				}
 			})
 		}
 	}
 	wg.Wait()
-	return results, ctx.Err()
 }
 
 // firstOf returns the registry that is asked first for ref; "" for none.

@@ -63,6 +63,7 @@ const (
 //	mirrorchain_hedges_total                        mirrors asked because others were silent
 //	mirrorchain_retries_total                       waits before candidates are asked again
 //	mirrorchain_panics_total                        panics in work shared between callers
+//	mirrorchain_signatures_refused_total            answers of endpoints without a good signature, used or not
 func New(reg prometheus.Registerer) (*Observer, error) {
 	o := &Observer{events: make(map[chain.EventKind]prometheus.Counter), unregister: func() {}}
 	o.lookups = o.counter("lookups_total", "Lookups, by result: ok, stale, no-rules, or the class of the error.", "result")
@@ -83,6 +84,8 @@ func New(reg prometheus.Registerer) (*Observer, error) {
 	o.events[chain.HedgeStarted] = o.counter("hedges_total", "Mirrors asked because those asked before were silent.").WithLabelValues()
 	o.events[chain.RetryWaiting] = o.counter("retries_total", "Waits before candidates that may recover were asked again.").WithLabelValues()
 	o.events[chain.Panicked] = o.counter("panics_total", "Panics in work shared between callers.").WithLabelValues()
+
+	o.events[chain.SignatureRefused] = o.counter("signatures_refused_total", "Answers of endpoints whose signature is missing or refused, whether they are used or not.").WithLabelValues()
 
 	o.present()
 	if reg == nil {

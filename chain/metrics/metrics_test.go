@@ -33,15 +33,20 @@ func (w *world) lookup(_ context.Context, req provider.Request) (*provider.Relea
 
 func start(t *testing.T, w *world, reg prometheus.Registerer) *chain.Chain {
 	t.Helper()
+	return startWith(t, w, reg, policy.Rule{
+		Source: "source.test/ocp", Kind: policy.KindMirror, Pull: policy.PullDigest,
+		Mirrors: []policy.Mirror{{Location: "first.test/ocp"}, {Location: "second.test/ocp"}},
+	})
+}
+
+func startWith(t *testing.T, w *world, reg prometheus.Registerer, rule policy.Rule) *chain.Chain {
+	t.Helper()
 	o, err := metrics.New(reg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(o.Unregister)
-	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{{
-		Source: "source.test/ocp", Kind: policy.KindMirror, Pull: policy.PullDigest,
-		Mirrors: []policy.Mirror{{Location: "first.test/ocp"}, {Location: "second.test/ocp"}},
-	}}})
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{Rules: []policy.Rule{rule}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +141,10 @@ func TestRegistration(t *testing.T) {
 		t.Error("registered twice")
 	}
 	o.Unregister()
-	if again, err := metrics.New(reg); err != nil {
+	if second, err := metrics.New(reg); err != nil {
 		t.Error(err)
 	} else {
-		again.Unregister()
+		second.Unregister()
 	}
 	loose, err := metrics.New(nil)
 	if err != nil {
@@ -168,4 +173,26 @@ func TestSeriesAreBounded(t *testing.T) {
 	if after, err := testutil.GatherAndCount(reg); after != before || err != nil {
 		t.Errorf("%d series, and %d after 2000 images: %v", before, after, err)
 	}
+}
+
+// Where policies forbid the source, a lookup counts as what its mirror failed with. It
+// counts as forbidden only where nothing could be asked.
+func TestForbiddenSource(t *testing.T) {
+	rule := policy.Rule{
+		Source: "source.test/ocp", Kind: policy.KindMirror, Pull: policy.PullDigest, NeverContactSource: true,
+		Mirrors: []policy.Mirror{{Location: "first.test/ocp"}},
+	}
+	for _, class := range []provider.Class{
+		provider.ClassTLS, provider.ClassUnreachable, provider.ClassUnauthorized,
+		provider.ClassNotFound, provider.ClassServer, provider.ClassTimeout,
+	} {
+		reg := prometheus.NewPedanticRegistry()
+		w := &world{down: map[string]error{"first.test": &provider.Error{Class: class, Err: errors.New("it fails")}}}
+		c := startWith(t, w, reg, rule)
+		ask(t, c, image)
+		want(t, reg, fmt.Sprintf("mirrorchain_lookups_total %s = 1", class), "mirrorchain_lookups_total forbidden = 0")
+	}
+	reg := prometheus.NewPedanticRegistry()
+	ask(t, startWith(t, &world{}, reg, rule), "source.test/ocp/release:4.17.3")
+	want(t, reg, "mirrorchain_lookups_total forbidden = 1")
 }

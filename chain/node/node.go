@@ -106,17 +106,27 @@ func (n Node) At(ctx context.Context, req provider.Request, c policy.Candidate) 
 		}
 	}
 	e.Stage = Signature
-	var required []sigstore.Requirement
-	if e.Scope, required = n.Policies.For(logical); len(required) > 0 {
-		if e.Accepted, e.Err = n.verify(ctx, req, logical, e.Instance, required); e.Err != nil {
-			if errors.Is(e.Err, sigstore.ErrNoSignature) {
-				e.Hint = n.hint(ctx, req, e.Digest, e.Instance)
-			}
-			return e
+	if e.Scope, e.Accepted, e.Err = n.Signatures(ctx, req, logical, e.Instance); e.Err != nil {
+		if errors.Is(e.Err, sigstore.ErrNoSignature) {
+			e.Hint = n.hint(ctx, req, e.Digest, e.Instance)
 		}
+		return e
 	}
 	e.Stage = Done
 	return e
+}
+
+// Signatures judges the signatures of a manifest that the endpoint has which req.Image
+// names. logical is the reference in a pod, and digest that of the manifest, which is of
+// one platform. scope is that of the policies that apply, "" for none, of which nobody is
+// asked. It costs a request for the signatures' manifest and one for each signature. A
+// refusal is a [*sigstore.Error].
+func (n Node) Signatures(ctx context.Context, req provider.Request, logical imageref.Ref, digest string) (scope string, accepted []sigstore.Accepted, err error) {
+	scope, required := n.Policies.For(logical)
+	if len(required) > 0 {
+		accepted, err = n.verify(ctx, req, logical, digest, required)
+	}
+	return scope, accepted, err
 }
 
 // instance reads the manifest of the platform, at the same endpoint.

@@ -1,16 +1,14 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
-	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/cluster"
 )
 
 // clusterScheme stands for all sources on a cluster.
@@ -59,17 +57,11 @@ func unlikelyPath(spec string) error {
 	return failure.Usagef("--source %s: there is no such file; for the cluster's policies write %s:", spec, spec)
 }
 
-// wholeCluster makes "cluster" a known scheme. It is opened only with an argument, which
-// is an error: without one, the sources that it stands for are opened.
-func wholeCluster() sources.Factory {
-	return sources.Factory{
-		Scheme: clusterScheme,
-		Help:   "cluster: - all that the cluster has of " + strings.Join(clusterSchemes(), ", "),
-		Open: func(_ context.Context, arg string) (policy.OverrideSource, error) {
-			return nil, &sources.SpecError{
-				Spec: clusterScheme + ":" + arg,
-				Err:  errors.New("it takes no argument; choose the cluster with --kubeconfig and --context"),
-			}
-		},
-	}
+// wholeCluster makes "cluster" a known scheme. It is opened only with an argument, the name
+// of a MachineConfigPool: without one, the sources that it stands for are opened.
+func wholeCluster(d assembly.Deps) sources.Factory {
+	f := cluster.Factory(d.Cluster)
+	f.Help = "cluster:[POOL] - all that the cluster has of " + strings.Join(clusterSchemes(), ", ") +
+		"; with POOL what the nodes of that MachineConfigPool have, drop-ins included"
+	return f
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
@@ -84,7 +85,7 @@ func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 	} else if failed != nil {
 		e.Error = failed.Error()
 	}
-	if err := a.print(e, e.Text); err != nil {
+	if err := a.print(e, func(w io.Writer) { e.Text(w, a.look()) }); err != nil {
 		return err
 	}
 	return failed

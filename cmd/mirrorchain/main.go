@@ -35,17 +35,25 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	sys := System{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv, UID: os.Getuid()}
-	if fd := int(os.Stderr.Fd()); term.IsTerminal(fd) {
-		sys.Columns = func() int {
-			width, _, _ := term.GetSize(fd) // 0 with an error
-			return width
-		}
-	}
+	sys.Columns, sys.StdoutColumns = columns(os.Stderr), columns(os.Stdout)
 	code := Run(ctx, sys, os.Args[1:])
 	if c, ok := errors.AsType[caught](context.Cause(ctx)); ok && code == failure.ExitInterrupted && c.Signal == syscall.SIGTERM {
 		code = failure.ExitTerminated
 	}
 	os.Exit(code)
+}
+
+// columns returns a function that returns the width of the terminal that f is, 0 if
+// unknown. It returns nil where f is no terminal.
+func columns(f *os.File) func() int {
+	fd := int(f.Fd())
+	if !term.IsTerminal(fd) {
+		return nil
+	}
+	return func() int {
+		width, _, _ := term.GetSize(fd) // 0 with an error
+		return width
+	}
 }
 
 // caught is a signal that ended the run.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,21 +20,25 @@ type options struct {
 	sources           []string
 	kubeconfig        string
 	kubeContext       string
+	usesCluster       bool // whatever the sources are
 	registryOverrides []string
 	insecure, blocked []string
 	hostedCluster     string
 	strict            bool
 	tagsFollowDigest  bool
+	from              []string
 
-	authfile  string
-	certDirs  []string
-	tlsVerify bool
-	timeout   time.Duration
+	authfile string
+	certDirs []string
+	// authorities is a file.
+	authorities string
+	tlsVerify   bool
+	timeout     time.Duration
 
 	endpointTimeout time.Duration
 
 	output  output.Format
-	junit   bool // the command can write JUnit
+	full    bool
 	verbose bool
 }
 
@@ -54,19 +57,25 @@ func (o *options) register(root *cobra.Command) {
 	f.StringVarP(&o.authfile, "authfile", "a", "", "pull secret `FILE` to ask before the usual places; see 'mirrorchain help credentials'")
 	f.StringVar(&o.authfile, "registry-config", "", "the same as --authfile `FILE`")
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
+	f.StringVar(&o.authorities, "certificate-authority", "", "`FILE` of CAs in PEM to trust for every registry, beside those of the system and of --cert-dir")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none")
 	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
-	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and junit where a command says so")
+	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json, yaml, jsonpath=TEMPLATE, go-template=TEMPLATE, and what else a command offers; see 'mirrorchain help output'")
+	f.BoolVar(&o.full, "full", false, "show digests in full on a terminal, as elsewhere")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr who is asked for what, and who answers; and every warning")
 
 	registerForeign(f)
 
-	complete(root, "output", cobra.FixedCompletions([]string{"text", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
-	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return nil, cobra.ShellCompDirectiveFilterDirs
+	complete(root, "output", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		names := []string{"text", "json", "yaml"}
+		for _, f := range offered(cmd) {
+			names = append(names, string(f))
+		}
+		return append(names, string(output.JSONPath), string(output.GoTemplate)), cobra.ShellCompDirectiveNoFileComp
 	})
+	complete(root, "cert-dir", dirs)
 	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout", "endpoint-timeout"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
@@ -80,7 +89,40 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	}
 }
 
-var errNoJUnit = failure.Usagef("-o junit is for 'mirrorchain release check' and 'mirrorchain release verify'; want text, json or yaml")
+// formatsKey annotates a command with the formats that it has beside the common ones.
+const formatsKey = "formats"
+
+// offering lets a command write more formats than those that all commands have.
+func offering(cmd *cobra.Command, formats ...output.Format) *cobra.Command {
+	var names []string
+	for _, f := range formats {
+		names = append(names, string(f))
+	}
+	if cmd.Annotations == nil {
+		cmd.Annotations = make(map[string]string)
+	}
+	cmd.Annotations[formatsKey] = strings.Join(names, "\n")
+	return cmd
+}
+
+// offered returns the formats that cmd has beside the common ones.
+func offered(cmd *cobra.Command) []output.Format {
+	var formats []output.Format
+	for name := range strings.SplitSeq(cmd.Annotations[formatsKey], "\n") {
+		if name != "" {
+			formats = append(formats, output.Format(name))
+		}
+	}
+	return formats
+}
+
+// checkOutput refuses a format that cmd does not have.
+func (o *options) checkOutput(cmd *cobra.Command, _ []string) error {
+	if err := o.output.Check(offered(cmd)...); err != nil {
+		return failure.Usagef("-o %s for '%s': %w", o.output, cmd.CommandPath(), err)
+	}
+	return nil
+}
 
 // check refuses values that the types of the flags allow.
 func (o *options) check() error {
@@ -89,9 +131,6 @@ func (o *options) check() error {
 	}
 	if o.endpointTimeout < 0 {
 		return failure.Usagef("--endpoint-timeout %v: want 0 for the defaults, or more", o.endpointTimeout)
-	}
-	if o.output == output.JUnit && !o.junit {
-		return errNoJUnit
 	}
 	for _, f := range []struct {
 		flag   string
@@ -106,7 +145,7 @@ func (o *options) check() error {
 	if slices.Contains(o.sources, "") {
 		return failure.Usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
 	}
-	if (o.kubeconfig != "" || o.kubeContext != "") && !slices.ContainsFunc(o.sources, ofCluster) {
+	if (o.kubeconfig != "" || o.kubeContext != "") && !o.usesCluster && !slices.ContainsFunc(o.sources, ofCluster) {
 		return failure.Usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
 	}
 	return nil
@@ -126,20 +165,4 @@ func only(cmd *cobra.Command, flags ...string) *cobra.Command {
 		return nil
 	}
 	return showing(cmd, flags...)
-}
-
-// group runs a command that only holds others.
-func group(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		cmd.SetOut(cmd.ErrOrStderr())
-		if err := cmd.Help(); err != nil {
-			return err
-		}
-		return &failure.Reported{Code: failure.ExitUsage}
-	}
-	msg := fmt.Sprintf("unknown command %q for '%s'", args[0], cmd.CommandPath())
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		msg += "; did you mean " + strings.Join(s, " or ") + "?"
-	}
-	return failure.Usagef("%s", msg)
 }

@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/endpoints"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -105,7 +107,7 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 		}
 	}
 	err = a.print(resolution{all, p.notices(errs...)}, func(w io.Writer) {
-		first := true
+		look, first := a.look(), true
 		for _, r := range all {
 			if r.ref.IsZero() {
 				continue // stderr says what is wrong with it
@@ -114,7 +116,11 @@ func (a *app) resolve(ctx context.Context, args []string) error {
 				fmt.Fprintln(w)
 			}
 			first = false
-			r.text(w)
+			if look.Terminal {
+				r.table(w, look)
+			} else {
+				r.text(w)
+			}
 		}
 	})
 	if err == nil && code != failure.ExitOK {
@@ -152,6 +158,23 @@ func (p *policies) resolveArg(arg string) (r resolved) {
 	return r
 }
 
+// table writes r for a terminal.
+func (r resolved) table(w io.Writer, l table.Look) {
+	endpoints.Head(w, l, r.Image, r.ref.Ref)
+	if r.Source != "" {
+		l.Line(w, table.Plain("matches "+r.Source))
+	}
+	t := endpoints.Planned(l)
+	for i, c := range r.x.Candidates {
+		t.Candidate(c.Ref, c.Mirror, c.Insecure, r.Candidates[i].Origin)
+	}
+	for _, f := range r.x.Refused {
+		t.Refused(f)
+	}
+	t.Write(w)
+}
+
+// text writes r for other programs.
 func (r resolved) text(w io.Writer) {
 	say := func(format string, args ...any) { fmt.Fprint(w, output.Line(format, args...)) }
 	say("%s", r.Image)

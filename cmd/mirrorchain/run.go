@@ -14,6 +14,8 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/settings"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 )
 
 // System is what a run has from the process around it. Tests and the demo pass
@@ -29,6 +31,9 @@ type System struct {
 	// Columns returns the width of the terminal that Stderr is, 0 if unknown. It is nil
 	// where Stderr is no terminal: then no progress is shown.
 	Columns func() int
+	// StdoutColumns is the same of Stdout: it is nil where Stdout is no terminal, and
+	// results are written for other programs.
+	StdoutColumns func() int
 }
 
 func (s System) getenv(name string) string {
@@ -57,36 +62,44 @@ func Run(ctx context.Context, sys System, args []string) int {
 	return a.finish(ctx, cmd, err)
 }
 
-// finish tells the person what went wrong, and returns the exit code.
+// finish tells the person what went wrong, and returns the exit code. With -o json or yaml
+// a program is told too, in place of the result.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
-	lookup, isLookup := errors.AsType[*failure.Lookup](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return failure.ExitOK
+	}
+	code := failure.Code(err)
+	switch r, reported := errors.AsType[*failure.Reported](err); {
 	case ctx.Err() != nil:
-		if isLookup {
-			a.tell("mirrorchain: %s", lookup) // what is known so far
-		}
-		a.tell("mirrorchain: interrupted")
-		return failure.ExitInterrupted
+		code = failure.ExitInterrupted
 	case errors.Is(err, syscall.EPIPE):
 		return failure.ExitBrokenPipe // silent, like the other programs of a pipeline
-	}
-	if r, ok := errors.AsType[*failure.Reported](err); ok {
+	case reported:
 		return r.Code
 	}
+	lookup, isLookup := errors.AsType[*failure.Lookup](err)
 	if isLookup {
-		a.tell("mirrorchain: %s", lookup) // in lines of its own
+		a.tell("mirrorchain: %s", lookup) // in lines of its own: what is known, or was when somebody interrupted
+	}
+	switch {
+	case code == failure.ExitInterrupted:
+		a.tell("mirrorchain: interrupted")
+	case isLookup:
 		for _, h := range lookup.Hints {
 			a.hint(h)
 		}
-	} else {
+	default:
 		// Each of several errors on a line that shows that it is this program's.
 		a.tell("mirrorchain: %s", strings.ReplaceAll(err.Error(), "\n", "\nmirrorchain: "))
 	}
-	code := failure.Code(err)
 	if code == failure.ExitUsage {
 		a.tell("Run '%s --help' for usage and examples.", cmd.CommandPath())
+		return code
+	}
+	if f := a.opts.output; !a.printed && (f == output.JSON || f == output.YAML) {
+		if err := output.Write(a.sys.Stdout, f, failure.DocumentOf(err, code), nil); err != nil {
+			a.tell("mirrorchain: %v", err)
+		}
 	}
 	return code
 }
@@ -97,8 +110,10 @@ type app struct {
 	opts options
 	err  *lockedWriter // for people
 
-	warned []string // by warnOnce
-	hinted []string // by hint
+	told    []string // by once
+	printed bool     // by print
+
+	saved *settings.Settings // by settings
 }
 
 // tell writes to stderr what a person should read.
@@ -116,27 +131,41 @@ func (a *app) warnf(format string, args ...any) { a.tellLine("warning: ", format
 func (a *app) notef(format string, args ...any) { a.tellLine("note: ", format, args...) }
 
 // warnOnce warns of what several steps of one command may come upon.
-func (a *app) warnOnce(text string) {
-	if !slices.Contains(a.warned, text) {
-		a.warned = append(a.warned, text)
-		a.warnf("%s", text)
-	}
-}
+func (a *app) warnOnce(text string) { a.once("warning: ", text) }
+
+// noteOnce is notef for what several steps may come upon.
+func (a *app) noteOnce(text string) { a.once("note: ", text) }
 
 // hint tells what to do, once; "" is nothing.
 func (a *app) hint(text string) {
-	if text != "" && !slices.Contains(a.hinted, text) {
-		a.hinted = append(a.hinted, text)
-		a.tellLine("hint: ", "%s", text)
+	if text != "" {
+		a.once("hint: ", text)
 	}
+}
+
+// once tells a line, unless it has been told.
+func (a *app) once(prefix, text string) {
+	if line := prefix + text; !slices.Contains(a.told, line) {
+		a.told = append(a.told, line)
+		a.tellLine(prefix, "%s", text)
+	}
+}
+
+// look says how results are shown on stdout.
+func (a *app) look() table.Look {
+	if a.sys.StdoutColumns == nil {
+		return table.Look{Full: true, ASCII: !table.UTF8(a.sys.getenv)}
+	}
+	l := table.LookAt(a.sys.StdoutColumns(), a.sys.getenv)
+	l.Full = a.opts.full
+	return l
 }
 
 // print writes the result v to stdout, as text by its function.
 func (a *app) print(v any, text func(io.Writer)) error {
-	if a.opts.output == output.JUnit && !a.opts.junit {
-		return errNoJUnit
-	}
-	return output.Write(a.sys.Stdout, a.opts.output, v, text)
+	err := output.Write(a.sys.Stdout, a.opts.output, v, text)
+	a.printed = a.printed || err == nil
+	return err
 }
 
 func (a *app) root() *cobra.Command {
@@ -149,11 +178,10 @@ in force, what is in that release, and where did it really come from?
 Policies are read as nodes read them: ImageDigestMirrorSet, ImageTagMirrorSet,
 ImageContentSourcePolicy, install-config and registries.conf, from files (-s FILE),
 and the first three, with insecure and blocked registries, from a cluster
-(-s cluster:). Credentials are found where oc, podman and docker keep them. Output
-has no colour.
+(-s cluster:). Credentials are found where oc, podman and docker keep them.
 
-Results go to stdout, everything else goes to stderr. A command that cannot look an
-image up prints nothing on stdout.
+Results go to stdout, everything else goes to stderr. What every run starts from can be
+set, see 'mirrorchain config --help'.
 
 ` + failure.ExitCodeHelp,
 		Example: `  # everything at once, on a registry of its own
@@ -177,11 +205,14 @@ image up prints nothing on stdout.
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
+		PersistentPreRunE:          a.opts.checkOutput,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
+	root.SetFlagErrorFunc(badFlag)
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	complete(root, "source", a.sourceNames)
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.checkCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(),
+		a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
@@ -21,16 +22,16 @@ func (a *app) warnSorted(every, these, others []policy.Warning) {
 	a.warnAll(append(every, these...))
 	switch n := len(others); {
 	case n == 1:
-		a.notef("1 warning about other policies; -v shows it")
+		a.noteOnce("1 warning about other policies; -v shows it")
 	case n > 1:
-		a.notef("%d warnings about other policies; -v shows them", n)
+		a.noteOnce(fmt.Sprintf("%d warnings about other policies; -v shows them", n))
 	}
 }
 
 // warnAll tells every warning: what went wrong concerns no single image.
 func (a *app) warnAll(warnings []policy.Warning) {
 	for _, w := range warnings {
-		a.warnf("%s", notices.Sentence(w))
+		a.warnOnce(notices.Sentence(w))
 	}
 }
 

@@ -50,7 +50,7 @@ func (d dice) times(n int, f func(i int)) {
 	}
 }
 
-func (d dice) place() string {
+func (d dice) location() string {
 	if d.odd && d.chance(6) {
 		return d.of("nodot", "nodot/ns", "m.com/", "q.io/a/", "q.io/a//", "M.com/a", "m.com/a:t", "m.com//a", "*", "*.", "*.x.io/", "[::1]:5000/a", "m.com/"+strings.Repeat("x", 248))
 	}
@@ -63,7 +63,7 @@ func (d dice) source() string {
 	if d.chance(15) {
 		return d.of("*.x.io", "*.io", "*.com")
 	}
-	return d.place()
+	return d.location()
 }
 
 func (d dice) scopes() (out []policy.Scope) {
@@ -75,7 +75,7 @@ func (d dice) scopes() (out []policy.Scope) {
 
 func (d dice) mirrors(source string) (out []policy.Mirror) {
 	d.some(3, func(int) {
-		m := policy.Mirror{Location: d.place()}
+		m := policy.Mirror{Location: d.location()}
 		if d.chance(8) {
 			m.Location = source // among its own mirrors
 		}
@@ -119,7 +119,7 @@ func (d dice) policies() (out []policy.Policy) {
 		if d.chance(30) {
 			d.some(2, func(int) {
 				p.Rules = append(p.Rules, policy.Rule{
-					Kind: policy.KindRewrite, Source: d.place(), Mirrors: []policy.Mirror{{Location: d.place()}}, Pull: policy.PullAny, Origin: d.origin("flag"),
+					Kind: policy.KindRewrite, Source: d.location(), Mirrors: []policy.Mirror{{Location: d.location()}}, Pull: policy.PullAny, Origin: d.origin("flag"),
 				})
 			})
 		}

@@ -94,7 +94,7 @@ func (p *program) Output() ([]byte, error) {
 		_ = p.cmd.Cancel() // what it has left running
 	}
 	switch {
-	case out.over:
+	case out.exceeded:
 		p.err = errTooMuch
 	case errors.Is(p.err, exec.ErrWaitDelay):
 		// It has answered and gone; only somebody that it started holds the output open.
@@ -111,13 +111,13 @@ var errTooMuch = fmt.Errorf("its answer has more than %d bytes", maxOutput)
 // boundedOutput keeps what a program prints, and ends it by a broken pipe where that is
 // too much.
 type boundedOutput struct {
-	content []byte // no bytes.Buffer, which io.Copy would fill by itself
-	over    bool
+	content  []byte // no bytes.Buffer, which io.Copy would fill by itself
+	exceeded bool
 }
 
 func (b *boundedOutput) Write(p []byte) (int, error) {
 	if len(b.content)+len(p) > maxOutput {
-		b.over = true
+		b.exceeded = true
 		return 0, errTooMuch
 	}
 	b.content = append(b.content, p...)

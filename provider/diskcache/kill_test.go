@@ -85,16 +85,16 @@ func start(t *testing.T, dir, dies string) (*exec.Cmd, *bufio.Scanner) {
 // can be used.
 func check(t *testing.T, dir string) (found int) {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(dir, "*", "tmp-*"))
+	remaining, err := filepath.Glob(filepath.Join(dir, "*", "tmp-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := time.Now().Add(-2 * time.Minute) // later is now
-	for _, name := range left {
+	for _, name := range remaining {
 		_ = os.Chtimes(name, before, before)
 	}
 	c, f := open(t, dir, 512<<10)
-	for _, name := range left {
+	for _, name := range remaining {
 		if info, err := os.Lstat(name); err == nil && time.Since(info.ModTime()) > time.Minute { // else a living process goes on writing it
 			t.Errorf("%s was left half-written and is still there", name)
 		}

@@ -45,15 +45,15 @@ func (b *bucket) sweep(need int64) (used int64) {
 	now := time.Now()
 	var files []fs.FileInfo
 	for _, e := range entries {
-		ours, left := b.isName(e.Name()), isTemporary(e.Name())
-		if !ours && !left {
+		ours, temporary := b.isName(e.Name()), isTemporary(e.Name())
+		if !ours && !temporary {
 			continue
 		}
 		info, err := e.Info()
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if left && now.Sub(info.ModTime()).Abs() > leftOver {
+		if temporary && now.Sub(info.ModTime()).Abs() > leftOver {
 			_ = b.root.Remove(info.Name())
 			continue
 		}

@@ -66,9 +66,9 @@ func compareParse(t *testing.T, s string) {
 	if gotAll != wantAll {
 		t.Fatalf("Parse(%q) = %q, want %q", s, gotAll, wantAll)
 	}
-	again, err := imageref.Parse(got.String())
-	if err != nil || again != got {
-		t.Fatalf("Parse(%q) = %#v, %v; not the same again: %#v", got, again, err, got)
+	second, err := imageref.Parse(got.String())
+	if err != nil || second != got {
+		t.Fatalf("Parse(%q) = %#v, %v; not the same again: %#v", got, second, err, got)
 	}
 	if n := got.Normalize(); n.Normalize() != n || imageref.MustParse(n.String()) != n {
 		t.Fatalf("Normalize(%s) = %#v is not what parsing it gives", got, n)

@@ -90,7 +90,7 @@ func testExtract(t *testing.T, h ImageHarness) {
 				t.Errorf("extracted %q, want %q", got, files)
 			}
 		}
-		if n := reg.Count(testregistry.Match{Kind: testregistry.Blob}) - before; n != 2*len(want.Layers()) {
+		if n := reg.Count(testregistry.Match{Kind: testregistry.Blob}) - before; !h.Disk && n != 2*len(want.Layers()) {
 			t.Errorf("%d requests for layers; want one for each of %d layers and call, though a link leads back up", n, len(want.Layers()))
 		}
 		// One content under two names is two files.
@@ -102,6 +102,9 @@ func testExtract(t *testing.T, h ImageHarness) {
 		}
 	})
 	t.Run("Tampered", func(t *testing.T) {
+		if h.Disk {
+			t.Skip("nothing lies between it and the content")
+		}
 		reg := serve(t, testregistry.Config{})
 		reg.Push(repository, "", want)
 		reg.Fail(topOf(want), testregistry.FlipByte(-1))

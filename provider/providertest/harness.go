@@ -22,13 +22,22 @@ type Harness struct {
 	// of reg signs. What is to be stopped is stopped by t.Cleanup. It is called
 	// once for each registry, from the test's own goroutine.
 	New func(t *testing.T, reg *testregistry.Registry) provider.ReleaseProvider
+	// Disk says that the provider reads a copy of what is in reg at the time, from disk.
+	// What only a registry does is then not tested: credentials, repositories that do not
+	// share, faults of the network.
+	Disk bool
 }
 
 // ImageHarness is [Harness] for an [provider.ImageProvider].
 type ImageHarness struct {
 	// New is [Harness.New].
 	New func(t *testing.T, reg *testregistry.Registry) provider.ImageProvider
+	// Disk is [Harness.Disk].
+	Disk bool
 }
+
+// notOnDisk are the tests that a harness with Disk leaves out.
+var notOnDisk = []string{"NotFound", "Unauthorized", "Tampered", "Errors", "Cancel"}
 
 // The repository that the suites use, and a user who may read it.
 const (
@@ -112,7 +121,7 @@ func wantClass(t *testing.T, err error, classes ...provider.Class) {
 func isSentinel(err error) bool {
 	for _, s := range []error{
 		provider.ErrNotFound, provider.ErrUnauthorized, provider.ErrThrottled, provider.ErrServer, provider.ErrUnreachable, provider.ErrTimeout,
-		provider.ErrTLS, provider.ErrDigest, provider.ErrForbidden, provider.ErrLimit, provider.ErrMalformed, provider.ErrInvalidRequest,
+		provider.ErrTLS, provider.ErrDigest, provider.ErrForbidden, provider.ErrLimit, provider.ErrMalformed, provider.ErrSignature, provider.ErrInvalidRequest,
 	} {
 		if errors.Is(err, s) {
 			return true

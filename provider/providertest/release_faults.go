@@ -84,8 +84,8 @@ func testTampered(t *testing.T, h Harness) {
 
 			// Nothing of it is remembered as if it were right.
 			remove()
-			again := h.New(t, reg)
-			if r, err = lookup(t, again, request(ref)); err != nil {
+			second := h.New(t, reg)
+			if r, err = lookup(t, second, request(ref)); err != nil {
 				t.Fatal(err)
 			}
 			wantRelease(t, r, ref, good, goodImage)

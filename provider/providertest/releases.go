@@ -33,6 +33,9 @@ func TestReleaseProvider(t *testing.T, h Harness) {
 		{"Immutable", testImmutable},
 		{"Concurrent", testConcurrent},
 	} {
+		if h.Disk && slices.Contains(notOnDisk, c.name) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) { c.test(t, h) })
 	}
 }

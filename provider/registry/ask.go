@@ -137,12 +137,12 @@ func (q *question) ping(ctx context.Context, tried auth.Grant) auth.Answer {
 // reply sends the request with an answer to what the registry wants.
 func (q *question) reply(ctx context.Context, resp *wire.Response, tried auth.Grant, answer auth.Answer) (*wire.Response, auth.Grant, error) {
 	m, guessed := q.ep.auth, tried.Guessed(q.who)
-	resp, grant, err := q.again(ctx, resp, answer)
+	resp, grant, err := q.resend(ctx, resp, answer)
 	if !guessed && ctx.Err() == nil && grant.HasScope() && !grant.Guessed(q.who) && isRefusal(resp, err) {
-		resp, grant, err = q.again(ctx, resp, m.Guess(q.who, grant))
+		resp, grant, err = q.resend(ctx, resp, m.Guess(q.who, grant))
 	}
 	if err == nil && resp.Status == http.StatusUnauthorized && grant.Older(q.began) {
-		resp, grant, err = q.again(ctx, resp, m.Learn(resp, q.who, grant))
+		resp, grant, err = q.resend(ctx, resp, m.Learn(resp, q.who, grant))
 	}
 	return resp, grant, err
 }
@@ -155,8 +155,8 @@ func isRefusal(resp *wire.Response, err error) bool {
 	return resp.Status == http.StatusUnauthorized || isDenial(resp.Status)
 }
 
-// again sends the request with an answer. resp, if any, is closed.
-func (q *question) again(ctx context.Context, resp *wire.Response, answer auth.Answer) (*wire.Response, auth.Grant, error) {
+// resend sends the request with an answer. resp, if any, is closed.
+func (q *question) resend(ctx context.Context, resp *wire.Response, answer auth.Answer) (*wire.Response, auth.Grant, error) {
 	if resp != nil {
 		resp.Close() // before a token is asked for: it may be the same connection
 	}

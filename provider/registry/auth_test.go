@@ -327,10 +327,10 @@ func TestLeavingAFlight(t *testing.T) {
 	if err := reg.Wait(t.Context(), 1, tokens); err != nil {
 		t.Fatal(err)
 	}
-	left := make(chan error)
-	go func() { _, err := p.Lookup(ctx, req); left <- err }()
+	result := make(chan error)
+	go func() { _, err := p.Lookup(ctx, req); result <- err }()
 	cancel()
-	if err := <-left; provider.ClassOf(err) != provider.ClassCanceled || !errors.Is(err, context.Canceled) {
+	if err := <-result; provider.ClassOf(err) != provider.ClassCanceled || !errors.Is(err, context.Canceled) {
 		t.Errorf("who left got %v", err)
 	}
 	b.Release()

@@ -95,7 +95,7 @@ type blobBody struct {
 	read    int64
 	began   int64 // what was read before resp
 	resumed bool  // although little had come since
-	again   bool  // it was sent again from the start
+	resent  bool  // it was sent again from the start
 }
 
 // muchRead is what must have come over a connection for the next one to be worth it. A
@@ -141,8 +141,8 @@ func (b *blobBody) resume() error {
 	from, ok := resp.From()
 	switch {
 	case ok && from == b.read:
-	case !ok && (b.read == 0 || !b.again):
-		b.again = b.again || b.read > 0
+	case !ok && (b.read == 0 || !b.resent):
+		b.resent = b.resent || b.read > 0
 		if _, err := io.CopyN(io.Discard, resp, b.read); err != nil {
 			resp.Close()
 			return err

@@ -13,7 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/registry/internal/layer"
+	"github.com/mirrorchain/mirrorchain/provider/internal/layer"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
@@ -23,13 +23,13 @@ func (i *image) Extract(ctx context.Context, dir *os.Root, patterns ...string) (
 		return err
 	}
 	l := i.p.cfg.Limits
-	left, err := i.leftForFiles()
+	remaining, err := i.leftForFiles()
 	if err != nil {
 		return located(i.source.ref, "reading the layers", err)
 	}
 	e, err := layer.NewExtraction(layer.Limits{
-		Unpacked: l.LayerUnpacked, Entries: l.LayerEntries, Total: left,
-		File: func(string) int64 { return left },
+		Unpacked: l.LayerUnpacked, Entries: l.LayerEntries, Total: remaining,
+		File: func(string) int64 { return remaining },
 	}, dir, patterns)
 	if err != nil {
 		return err
@@ -41,11 +41,11 @@ func (i *image) Extract(ctx context.Context, dir *os.Root, patterns ...string) (
 		}
 	}()
 	for n := len(i.manifest.layers) - 1; n >= 0 && !e.Done(); n-- {
-		again, err := x.read(ctx, i.manifest.layers[n])
+		repeat, err := x.read(ctx, i.manifest.layers[n])
 		if err != nil {
 			return located(i.source.ref, fmt.Sprintf("reading layer %d of %d", n+1, len(i.manifest.layers)), err)
 		}
-		if again {
+		if repeat {
 			n = len(i.manifest.layers)
 		}
 	}
@@ -57,13 +57,13 @@ func (i *image) Extract(ctx context.Context, dir *os.Root, patterns ...string) (
 
 // leftForFiles returns how many bytes the wanted files may have beside the layers.
 func (i *image) leftForFiles() (int64, error) {
-	left := i.p.cfg.Limits.Extract
+	remaining := i.p.cfg.Limits.Extract
 	for _, d := range i.manifest.layers {
-		if left -= max(0, d.Size); left <= 0 {
+		if remaining -= max(0, d.Size); remaining <= 0 {
 			return 0, fail(provider.ClassLimit, fmt.Errorf("the image's layers come to more than the %d bytes that it may have on disk", i.p.cfg.Limits.Extract))
 		}
 	}
-	return left, nil
+	return remaining, nil
 }
 
 // extraction is one call of Extract. Layers are spooled: each is transferred once, and
@@ -77,7 +77,7 @@ type extraction struct {
 }
 
 // read adds a layer to the search. It returns true where the search has begun anew.
-func (x *extraction) read(ctx context.Context, d v1.Descriptor) (again bool, err error) {
+func (x *extraction) read(ctx context.Context, d v1.Descriptor) (repeat bool, err error) {
 	f, err := x.spool(ctx, d)
 	if err != nil {
 		return false, err
@@ -92,9 +92,9 @@ func (x *extraction) read(ctx context.Context, d v1.Descriptor) (again bool, err
 	defer t.leave()
 	l, err := x.to.Scan(ctx, f)
 	if err == nil {
-		again, err = x.to.Add(ctx, l)
+		repeat, err = x.to.Add(ctx, l)
 	}
-	return again, stoppedOr(ctx, localOr(err))
+	return repeat, stoppedOr(ctx, localOr(err))
 }
 
 const spoolPrefix = ".layer-"

@@ -37,8 +37,8 @@ func TestPromisedBytesTakeNothing(t *testing.T) {
 	cancel()
 	wg.Wait()
 	// The test registry's own half is in it: some 100 KiB for each.
-	if held := most - min(before, most); held > lookups*512<<10 {
-		t.Errorf("%d lookups held %d MiB for layers of which nothing came", lookups, held>>20)
+	if retained := most - min(before, most); retained > lookups*512<<10 {
+		t.Errorf("%d lookups held %d MiB for layers of which nothing came", lookups, retained>>20)
 	}
 }
 

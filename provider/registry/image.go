@@ -5,7 +5,7 @@ import (
 	"io/fs"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
-	"github.com/mirrorchain/mirrorchain/provider/registry/internal/layer"
+	"github.com/mirrorchain/mirrorchain/provider/internal/layer"
 )
 
 // image implements [provider.Image].

@@ -57,11 +57,11 @@ func TestRestore(t *testing.T) {
 	}
 
 	reg.ResetLog()
-	again, err := open(t, reg, keeping(kept)).Lookup(t.Context(), req)
+	second, err := open(t, reg, keeping(kept)).Lookup(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if reg.Count(manifests) != 2 || reg.Count(blobs) != 0 || again.Digest() != first.Digest() {
+	if reg.Count(manifests) != 2 || reg.Count(blobs) != 0 || second.Digest() != first.Digest() {
 		t.Errorf("%d manifests, %d layers; want index and manifest, which are the proof, and no layer", reg.Count(manifests), reg.Count(blobs))
 	}
 

@@ -153,11 +153,11 @@ func (p *Provider) document(ctx context.Context, s source, id string, desc *v1.D
 	v.body, err = readManifest(ctx, resp, limit, slot)
 	if provider.ClassOf(err) == provider.ClassUnreachable && ctx.Err() == nil { // cut off; once more
 		resp.Close()
-		again, failed := p.get(ctx, s, "manifests/"+id, accepted, "")
+		second, failed := p.get(ctx, s, "manifests/"+id, accepted, "")
 		if failed != nil {
 			return v, nil, failed
 		}
-		resp = again
+		resp = second
 		header = resp.Header.Get("Docker-Content-Digest")
 		v.body, err = readManifest(ctx, resp, limit, slot)
 	}
@@ -275,7 +275,7 @@ func (d *document) isIndex() bool { return d.Manifests != nil }
 // undecodable returns err as that of verified content that could not be decoded: over a
 // limit, or not what it should be.
 func undecodable(err error) error {
-	if _, over := errors.AsType[*jsonlimit.Error](err); over {
+	if _, tooLarge := errors.AsType[*jsonlimit.Error](err); tooLarge {
 		return fail(provider.ClassLimit, err)
 	}
 	return fail(provider.ClassMalformed, err)

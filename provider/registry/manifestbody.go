@@ -22,11 +22,11 @@ const (
 
 // readManifest reads a body of at most limit bytes. A large one takes a slot.
 func readManifest(ctx context.Context, resp *wire.Response, limit int64, s *slot) ([]byte, error) {
-	over := func() error {
+	exceeded := func() error {
 		return fail(provider.ClassLimit, fmt.Errorf("a manifest of more than %d bytes", limit))
 	}
 	if resp.Size > limit {
-		return nil, over()
+		return nil, exceeded()
 	}
 	var body bytes.Buffer
 	n, err := io.Copy(&body, io.LimitReader(resp, min(limit+1, largeManifest)))
@@ -41,7 +41,7 @@ func readManifest(ctx context.Context, resp *wire.Response, limit int64, s *slot
 	case err != nil:
 		return nil, cutOff(err, "%d bytes", body.Len())
 	case int64(body.Len()) > limit:
-		return nil, over()
+		return nil, exceeded()
 	}
 	return body.Bytes(), nil
 }

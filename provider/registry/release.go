@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/internal/layer"
 	"github.com/mirrorchain/mirrorchain/provider/internal/payload"
-	"github.com/mirrorchain/mirrorchain/provider/registry/internal/layer"
 )
 
 // opened is a lookup whose manifest has been read.

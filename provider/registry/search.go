@@ -10,7 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/mirrorchain/mirrorchain/provider"
-	"github.com/mirrorchain/mirrorchain/provider/registry/internal/layer"
+	"github.com/mirrorchain/mirrorchain/provider/internal/layer"
 	"github.com/mirrorchain/mirrorchain/provider/registry/internal/wire"
 )
 
@@ -43,11 +43,11 @@ func (p *Provider) search(ctx context.Context, src source, layers []v1.Descripto
 		case read.raw[d.Digest] == nil:
 			read.lost = true
 		}
-		again, err := s.Add(ctx, l)
+		repeat, err := s.Add(ctx, l)
 		switch {
 		case err != nil:
 			return read, located(src.ref, "reading the layers", stoppedOr(ctx, err))
-		case again:
+		case repeat:
 			i = len(layers) - 1
 		default:
 			i--

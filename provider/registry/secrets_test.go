@@ -48,9 +48,9 @@ func TestCredentialsStayHome(t *testing.T) {
 			t.Errorf("%s: %v", reg.Host(), err)
 		}
 		for _, q := range reg.Requests() {
-			user, pass, ok := basicAuth(q)
-			if ok && (user != "alice" || reg == one && pass != "for-one" || reg == two && pass != "for-two" || reg == three) {
-				t.Errorf("%s got %q %q at %s", reg.Host(), user, pass, q.Path)
+			user, secret, ok := basicAuth(q)
+			if ok && (user != "alice" || reg == one && secret != "for-one" || reg == two && secret != "for-two" || reg == three) {
+				t.Errorf("%s got %q %q at %s", reg.Host(), user, secret, q.Path)
 			}
 			if q.Endpoint == "storage" && q.Authorized() {
 				t.Errorf("%s: object storage got an Authorization header", reg.Host())
@@ -68,7 +68,7 @@ func TestCredentialsStayHome(t *testing.T) {
 	}
 }
 
-func basicAuth(q testregistry.Request) (user, pass string, ok bool) {
+func basicAuth(q testregistry.Request) (user, secret string, ok bool) {
 	return (&http.Request{Header: q.Header}).BasicAuth()
 }
 
@@ -117,8 +117,8 @@ func TestEcho(t *testing.T) {
 			srv = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_ = r.ParseForm()
 				all := fmt.Sprint(r.Header, r.Form)
-				if user, pass, ok := r.BasicAuth(); ok {
-					all += user + pass
+				if user, secret, ok := r.BasicAuth(); ok {
+					all += user + secret
 				}
 				said := strings.TrimPrefix(strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "), "Bearer ")
 				w.Header().Add("Www-Authenticate", said)

@@ -14,19 +14,19 @@ type slots chan struct{}
 
 // slot is one place of slots. It is taken when it is needed, and is for one goroutine.
 type slot struct {
-	of   slots
-	held bool
+	of    slots
+	taken bool
 }
 
 func (s slots) slot() *slot { return &slot{of: s} }
 
 func (s *slot) take(ctx context.Context) error {
-	if s.held {
+	if s.taken {
 		return nil
 	}
 	select {
 	case s.of <- struct{}{}:
-		s.held = true
+		s.taken = true
 		return nil
 	case <-ctx.Done():
 		return wire.ContextError(ctx)
@@ -34,8 +34,8 @@ func (s *slot) take(ctx context.Context) error {
 }
 
 func (s *slot) leave() {
-	if s.held {
-		s.held = false
+	if s.taken {
+		s.taken = false
 		<-s.of
 	}
 }

@@ -54,7 +54,7 @@ func TestRealmOfAnotherTenant(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		if _, pass, _ := r.BasicAuth(); pass == "bob-secret" {
+		if _, secret, _ := r.BasicAuth(); secret == "bob-secret" {
 			direct.Add(1)
 		}
 		w.WriteHeader(http.StatusNotFound)

@@ -43,8 +43,8 @@ func (v *verifier) Read(p []byte) (int, error) {
 	case v.eof, v.n > v.size:
 		return 0, io.EOF
 	}
-	if left := v.size + 1 - v.n; int64(len(p)) > left {
-		p = p[:left]
+	if remaining := v.size + 1 - v.n; int64(len(p)) > remaining {
+		p = p[:remaining]
 	}
 	n, err := v.from.Read(p)
 	v.hash.Write(p[:n])

@@ -188,7 +188,7 @@ func (j *judgement) consider(store string, sig Signature) {
 	if err == nil {
 		identity, err = checkPayload(m.document, j.digest)
 	}
-	var left []Keyring
+	var unsatisfied []Keyring
 	for _, k := range j.missing {
 		reason := err
 		if reason == nil {
@@ -201,9 +201,9 @@ func (j *judgement) consider(store string, sig Signature) {
 			}
 		}
 		j.rejected = append(j.rejected, Rejection{sig.Origin, k.name, reason})
-		left = append(left, k)
+		unsatisfied = append(unsatisfied, k)
 	}
-	j.missing = left
+	j.missing = unsatisfied
 }
 
 func (j *judgement) note(s Signer) {

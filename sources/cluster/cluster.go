@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/mirrorchain/mirrorchain/internal/kubeclient"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/internal/kube"
@@ -25,13 +26,23 @@ const scheme = "cluster"
 
 // Factory returns the factory for "cluster:", all kinds of policies of the cluster that cfg names. The source
 // is a policy.Watcher. It needs get, list and watch on the kinds.
+//
+// "cluster:worker" is what the nodes of the MachineConfigPool worker have: registries.conf
+// and its drop-ins of the MachineConfig that the machine-config operator rendered for them,
+// in which the policies of the cluster are. It is the nodes' truth also while an update is
+// under way. It is polled, and needs get and list on machineconfigpools and machineconfigs.
 func Factory(cfg Config) sources.Factory {
 	return sources.Factory{
 		Scheme: scheme,
-		Help:   "cluster: - all mirror policies of the cluster: ICSP, IDMS, ITMS, and its insecure and blocked registries",
+		Help:   "cluster:[POOL] - all mirror policies of the cluster: ICSP, IDMS, ITMS, and its insecure and blocked registries; with POOL what the nodes of that MachineConfigPool have of them, and their own files",
 		Open: func(ctx context.Context, arg string) (policy.OverrideSource, error) {
 			if arg != "" {
-				return nil, &sources.SpecError{Spec: scheme + ":" + arg, Err: errors.New("it takes no argument; it reads the whole cluster")}
+				spec := scheme + ":" + arg
+				src, err := kube.Pool(spec, arg, cfg)
+				if err != nil {
+					return nil, &sources.SpecError{Spec: spec, Err: err}
+				}
+				return src, nil
 			}
 			all := new(source)
 			for _, kind := range Kinds(cfg) {
@@ -78,6 +89,7 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 		sum.Rules = slices.Concat(sum.Rules, p.Rules)
 		sum.Insecure = slices.Concat(sum.Insecure, p.Insecure)
 		sum.Blocked = slices.Concat(sum.Blocked, p.Blocked)
+		sum.Payloads = slices.Concat(sum.Payloads, p.Payloads)
 		sum.Skipped = slices.Concat(sum.Skipped, p.Skipped)
 		sum.Warnings = slices.Concat(sum.Warnings, p.Warnings)
 	}
@@ -86,22 +98,9 @@ func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 
 // Watch watches all kinds until ctx ends or one watch fails, which is told.
 func (s *source) Watch(ctx context.Context, changed func()) error {
-	all, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var one sync.Mutex // changed is called by one at a time
-	var wg sync.WaitGroup
+	var watches []func(context.Context, func()) error
 	for _, kind := range s.kinds {
-		wg.Go(func() {
-			cancel(kind.Watch(all, func() {
-				one.Lock()
-				defer one.Unlock()
-				changed()
-			}))
-		})
+		watches = append(watches, kind.Watch)
 	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return context.Cause(all)
+	return kubeclient.WatchAll(ctx, changed, watches...)
 }

@@ -61,9 +61,9 @@ func TestLoadNothing(t *testing.T) {
 
 // What HyperShift's decoder takes and nothing matches ends no process.
 func TestLoadOddPairs(t *testing.T) {
-	for value, left := range map[string]int{"a.io=b.io, c.io=d.io": 1, " a = b ": 0, "https://quay.io=b.io,a.io=b.io": 1, "a.io=https://b.io": 0} {
+	for value, remaining := range map[string]int{"a.io=b.io, c.io=d.io": 1, " a = b ": 0, "https://quay.io=b.io,a.io=b.io": 1, "a.io=https://b.io": 0} {
 		got, err := load(t, value, true)
-		if err != nil || len(got.Rules) != left || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0].Message, "env:X#") {
+		if err != nil || len(got.Rules) != remaining || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0].Message, "env:X#") {
 			t.Errorf("%q: %d rules, warnings %v, %v", value, len(got.Rules), got.Warnings, err)
 		}
 		if _, err := policy.NewRules(policy.RulesConfig{}, got); err != nil {

@@ -88,8 +88,8 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 		p, _ := handover.Decode("", data)
-		if again := mustEncode(t, mustRules(t, p)); !bytes.Equal(again, data) {
-			t.Fatalf("written again\n%s\nwant\n%s", again, data)
+		if second := mustEncode(t, mustRules(t, p)); !bytes.Equal(second, data) {
+			t.Fatalf("written again\n%s\nwant\n%s", second, data)
 		}
 	}
 	check(mustRules(t, everything()))
@@ -256,12 +256,12 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return // read well, and no node would load it
 		}
-		again, err := handover.Decode("x", mustEncode(t, r))
+		second, err := handover.Decode("x", mustEncode(t, r))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(again, r.Policy()) {
-			t.Fatalf("got\n%+v\nwant\n%+v", again, r.Policy())
+		if !reflect.DeepEqual(second, r.Policy()) {
+			t.Fatalf("got\n%+v\nwant\n%+v", second, r.Policy())
 		}
 	})
 }

@@ -133,9 +133,9 @@ func TestEncodeRegistryOverrides(t *testing.T) {
 		if err != nil || got != tc.want {
 			t.Errorf("%q: got %q, %v, want %q", tc.in, got, err, tc.want)
 		}
-		again, err := handover.ParseRegistryOverrides(got, "flag")
-		if err != nil || len(again) != len(rules) {
-			t.Errorf("%q is read as %v, %v", got, again, err)
+		second, err := handover.ParseRegistryOverrides(got, "flag")
+		if err != nil || len(second) != len(rules) {
+			t.Errorf("%q is read as %v, %v", got, second, err)
 		}
 	}
 	for _, pair := range [][2]string{{"a,b", "c"}, {"a=b", "c"}, {"a", "b,c"}, {`a"`, "b"}, {"a", `"b`}} {

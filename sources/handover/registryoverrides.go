@@ -42,7 +42,7 @@ func ParseRegistryOverrides(value, origin string) ([]policy.Rule, error) {
 			Pull:    policy.PullAny,
 			Origin:  at,
 		}
-		if i, again := index[p.source]; again {
+		if i, known := index[p.source]; known {
 			rules[i] = rule
 			continue
 		}

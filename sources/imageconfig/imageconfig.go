@@ -17,5 +17,8 @@ type Config = kube.Config
 
 // Factory returns the factory for "imageconfig:", on the cluster that cfg names. The source is a
 // policy.Watcher. It needs get, list and watch on images.config.openshift.io,
-// and a role may be limited to the name "cluster".
+// and a role may be limited to the name "cluster". Where registries are blocked it also needs
+// get and list on clusterversions.config.openshift.io "version": nodes drop a blocked scope that their own
+// release lies in. A change of the release alone is noticed within minutes, when the
+// watch begins anew.
 func Factory(cfg Config) sources.Factory { return kube.Factory(kube.ImageConfig(), cfg) }

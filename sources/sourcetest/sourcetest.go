@@ -97,8 +97,8 @@ func testName(t *testing.T, f Fixture) {
 		f.Change(t)
 		load(t, f.Source)
 	}
-	if again := f.Source.Name(); again != name {
-		t.Errorf("Name was %q and is now %q", name, again)
+	if second := f.Source.Name(); second != name {
+		t.Errorf("Name was %q and is now %q", name, second)
 	}
 }
 
@@ -119,8 +119,8 @@ func testCompleteSet(t *testing.T, f Fixture) {
 		}
 	}
 	for range 3 {
-		if again := load(t, f.Source); !reflect.DeepEqual(first, again) {
-			t.Fatalf("nothing changed, and Load differs:\n%+v\n%+v", first, again)
+		if second := load(t, f.Source); !reflect.DeepEqual(first, second) {
+			t.Fatalf("nothing changed, and Load differs:\n%+v\n%+v", first, second)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func testCallersOwn(t *testing.T, f Fixture) {
 		}
 		mine.Rules[i] = policy.Rule{Source: "overwritten"}
 	}
-	for _, scopes := range [][]policy.Scope{mine.Insecure, mine.Blocked} {
+	for _, scopes := range [][]policy.Scope{mine.Insecure, mine.Blocked, mine.Allowed, mine.Search} {
 		for i := range scopes {
 			scopes[i].Name = "overwritten"
 		}

@@ -14,7 +14,7 @@ type quantity struct {
 	ok   bool
 }
 
-func (q quantity) over(p quantity) quantity {
+func (q quantity) dividedBy(p quantity) quantity {
 	if !q.ok || !p.ok || p.v == 0 {
 		return quantity{}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func quoted(text string) string { return text + " (quoted, " + quotedOn + ")" }
 // answer is what each answer of a registry takes in the benchmarks.
 const answer = float64(20 * time.Millisecond)
 
-// lines returns those of P1 to P12 of the targets.
+// lines returns those of P1 to P14 and P17 of the targets.
 func lines() []line {
 	var all []line
 	all = append(all, candidates()...)
@@ -44,7 +45,8 @@ func lines() []line {
 	all = append(all, cold()...)
 	all = append(all, sick()...)
 	all = append(all, atOnce()...)
-	return append(all, others()...)
+	all = append(all, others()...)
+	return slices.Concat(all, checks(), fleets())
 }
 
 // cpus are what P1, P2 and P7 are run with.
@@ -84,7 +86,7 @@ func candidates() []line {
 				measure: func(rs results) figures {
 					many := rs.of(pkgPolicy, "BenchmarkCandidates/sources=100000/"+growth.kind, n)("ns/op")
 					few := rs.of(pkgPolicy, "BenchmarkCandidates/sources=10/"+growth.kind, n)("ns/op")
-					f := figures{ours: many, peer: few, ratio: many.over(few)}
+					f := figures{ours: many, peer: few, ratio: many.dividedBy(few)}
 					f.met = f.ratio.most(growth.most)
 					return f
 				},
@@ -114,7 +116,7 @@ func warm() []line {
 						ours: rs.of(pkgChain, "BenchmarkWarm/chain/"+kind, n)("ns/op"),
 						peer: rs.of(pkgChain, "BenchmarkWarm/candidates/"+kind, n)("ns/op"),
 					}
-					f.ratio = f.ours.over(f.peer)
+					f.ratio = f.ours.dividedBy(f.peer)
 					f.met = f.ratio.most(3)
 					return f
 				},
@@ -127,7 +129,7 @@ func warm() []line {
 			id: "P2", what: "warm lookup, against HyperShift's cache and rewrite", target: "",
 			measure: func(rs results) figures {
 				f := figures{ours: rs.of(pkgChain, "BenchmarkWarm/chain/digest", 2)("ns/op"), quoted: quoted("169 µs")}
-				f.ratio = quantity{169_000, "ns/op", true}.over(f.ours)
+				f.ratio = quantity{169_000, "ns/op", true}.dividedBy(f.ours)
 				f.ratio.unit = "× faster"
 				f.met = f.ratio.least(0)
 				return f
@@ -161,7 +163,7 @@ func cold() []line {
 			measure: func(rs results) figures {
 				get := rs.of(pkgRegistry, "BenchmarkLookup/"+auth.name, 0)
 				f := figures{ours: get("answers/op"), quoted: quoted("HyperShift: 7 answers, 145 ms")}
-				f.ratio = quantity{145e6 / answer, "answers/op", true}.over(f.ours)
+				f.ratio = quantity{145e6 / answer, "answers/op", true}.dividedBy(f.ours)
 				f.ratio.unit = "× faster"
 				f.met = f.ours.most(auth.wall).and(get("requests/op").most(auth.requests))
 				return f
@@ -186,7 +188,7 @@ func cold() []line {
 				get := rs.of(pkgPeers, "TestRequestsOfPeers/"+peer, 0)
 				f := figures{ours: get("ours"), peer: get("theirs")}
 				f.ours.unit, f.peer.unit = "requests", "requests"
-				f.ratio = f.ours.over(f.peer)
+				f.ratio = f.ours.dividedBy(f.peer)
 				f.met = f.ours.most(2)
 				return f
 			},

@@ -31,7 +31,7 @@ func sick() []line {
 			id: "P5", what: "the same, against HyperShift", target: "",
 			measure: func(rs results) figures {
 				f := figures{ours: rs.of(pkgChain, "BenchmarkSilentMirror/unknown", 0)("ns/op"), quoted: quoted("15.2 s, every lookup; or for ever")}
-				f.ratio = quantity{15.2e9, "ns/op", true}.over(f.ours)
+				f.ratio = quantity{15.2e9, "ns/op", true}.dividedBy(f.ours)
 				f.ratio.unit = "× faster"
 				f.met = f.ratio.least(0)
 				return f
@@ -62,7 +62,7 @@ func atOnce() []line {
 			id: "P6", what: "20 releases at once through the whole chain, against HyperShift, which reads one after another", target: "",
 			measure: func(rs results) figures {
 				f := figures{ours: rs.of(pkgChain, "BenchmarkTwentyReleases/at-once", 0)("ns/op"), quoted: quoted("3.2 s")}
-				f.ratio = quantity{3.2e9, "ns/op", true}.over(f.ours)
+				f.ratio = quantity{3.2e9, "ns/op", true}.dividedBy(f.ours)
 				f.ratio.unit = "× faster"
 				f.met = f.ratio.least(0)
 				return f

@@ -118,6 +118,29 @@ func TestInterruptCheck(t *testing.T) {
 	}
 }
 
+// Ctrl-C while files are being written leaves none of them, and nothing else, behind.
+func TestInterruptExtract(t *testing.T) {
+	reg, err := testregistry.Start(testregistry.Config{PlainHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reg.Close()
+	reg.Push("a/release", "1", testpayload.Must(testpayload.Release{Components: 12}.Image()))
+	asked := make(chan struct{})
+	once := sync.OnceFunc(func() { close(asked) })
+	reg.Fail(testregistry.Match{Kind: testregistry.Blob, If: func(testregistry.Request) bool { once(); return true }}, testregistry.Hang())
+	cmd, stderr := command(t, "image", "files", "--insecure-registry", reg.Host(), "--to", "out", reg.ByTag("a/release", "1").String(), "release-manifests/**")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	wantExit(t, cmd, os.Interrupt, 130)
+	left, err := os.ReadDir(filepath.Join(cmd.Dir, "out"))
+	if err != nil || len(left) > 0 || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("left behind %v, %v, stderr %q", left, err, stderr)
+	}
+}
+
 // A check that runs out of time tells what is known so far, and that it is not all.
 func TestTimeoutCheck(t *testing.T) {
 	reg, err := testregistry.Start(testregistry.Config{PlainHTTP: true})
@@ -224,8 +247,8 @@ func TestDemoWithoutReader(t *testing.T) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 141 || stderr.Len() != 0 {
 		t.Errorf("%v, stderr %q; want exit code 141 and silence", err, stderr)
 	}
-	if left := remains(t, cmd.Dir); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
+	if remaining := remains(t, cmd.Dir); len(remaining) != 0 {
+		t.Errorf("left behind: %q", remaining)
 	}
 }
 
@@ -242,22 +265,22 @@ func TestInterruptDemo(t *testing.T) {
 	if _, err := r.Read(make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
-	if left := remains(t, cmd.Dir); len(left) != 1 {
-		t.Errorf("while it runs there are %q; want its one directory", left)
+	if remaining := remains(t, cmd.Dir); len(remaining) != 1 {
+		t.Errorf("while it runs there are %q; want its one directory", remaining)
 	}
 	go func() { _, _ = io.Copy(io.Discard, r) }() // ends with cmd.Wait's close of w
 	wantExit(t, cmd, os.Interrupt, 130)
 	_ = w.Close()
-	if left := remains(t, cmd.Dir); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
+	if remaining := remains(t, cmd.Dir); len(remaining) != 0 {
+		t.Errorf("left behind: %q", remaining)
 	}
 }
 
 func remains(t *testing.T, dir string) []string {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	remaining, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return left
+	return remaining
 }

@@ -65,24 +65,24 @@ func TestAuthoritiesAreNotMountedOver(t *testing.T) {
 	hidden := 0
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			over := t.TempDir()
-			if err := os.CopyFS(over, os.DirFS(root)); err != nil {
+			overlay := t.TempDir()
+			if err := os.CopyFS(overlay, os.DirFS(root)); err != nil {
 				t.Fatal(err)
 			}
 			for _, dir := range mountPaths(t, file) {
 				// As a kubelet does where nothing is in the volume.
-				if err := os.RemoveAll(over + dir); err != nil {
+				if err := os.RemoveAll(overlay + dir); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.MkdirAll(over+dir, 0o755); err != nil {
+				if err := os.MkdirAll(overlay+dir, 0o755); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if !anyIsThere(over, goLooks) {
+			if !anyIsThere(overlay, goLooks) {
 				hidden++
 			}
 			cmd := exec.Command(os.Args[0], "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
-			cmd.Env = []string{"SSL_CERT_FILE=" + over + path, "SSL_CERT_DIR=" + over + "/etc/pki/tls/certs", poolOf + "=" + authority}
+			cmd.Env = []string{"SSL_CERT_FILE=" + overlay + path, "SSL_CERT_DIR=" + overlay + "/etc/pki/tls/certs", poolOf + "=" + authority}
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("with SSL_CERT_FILE=%s: %v\n%s", path, err, out)
 			}

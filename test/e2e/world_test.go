@@ -341,13 +341,13 @@ func (w *world) overrides(mirrors ...*registry.Registry) string {
 // tellsNoSecret looks for what is secret in what the operators wrote: logs, and
 // objects that everybody may read.
 func (w *world) tellsNoSecret(t *testing.T) {
-	told := map[string]string{}
+	reported := map[string]string{}
 	for _, file := range w.Logs() {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Error(err)
 		}
-		told[file] = string(data)
+		reported[file] = string(data)
 	}
 	for _, list := range []client.ObjectList{&hyperv1.HostedClusterList{}, &hyperv1.HostedControlPlaneList{}, &appsv1.DeploymentList{}, &corev1.EventList{}, &corev1.ConfigMapList{}} {
 		if err := w.List(context.Background(), list); err != nil {
@@ -358,9 +358,9 @@ func (w *world) tellsNoSecret(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		told[fmt.Sprintf("%T", list)] = string(data)
+		reported[fmt.Sprintf("%T", list)] = string(data)
 	}
-	for where, text := range told {
+	for where, text := range reported {
 		for _, s := range w.secrets {
 			if strings.Contains(text, s) {
 				t.Errorf("%s has a secret in it, %q", where, s)

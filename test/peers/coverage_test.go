@@ -160,9 +160,9 @@ func (c coverage) refusedSet(err error) {
 }
 
 func (c coverage) answer(s *policySet, ref string, a answer) {
-	over, dropIns := s.overObjects(), s.dropInScopes()
-	c.addIf("answer: of a drop-in that replaces what objects state", over[a.source])
-	c.addIf("answer: of a drop-in where objects state nothing", dropIns[a.source] && !over[a.source] && s.edited())
+	replacing, dropIns := s.overObjects(), s.dropInScopes()
+	c.addIf("answer: of a drop-in that replaces what objects state", replacing[a.source])
+	c.addIf("answer: of a drop-in where objects state nothing", dropIns[a.source] && !replacing[a.source] && s.edited())
 	parent := func() bool {
 		for i := range a.source {
 			if a.source[i] == '/' && dropIns[a.source[:i]] {

@@ -98,11 +98,11 @@ func handedOn(t *testing.T, r *policy.Rules) *policy.Rules {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := policy.NewRules(policy.RulesConfig{}, p)
+	second, err := policy.NewRules(policy.RulesConfig{}, p)
 	if err != nil {
 		t.Fatalf("rules that were handed on are refused: %v", err)
 	}
-	return again
+	return second
 }
 
 // ask asks Resolve and Candidates, which must agree.

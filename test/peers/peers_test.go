@@ -64,8 +64,8 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 	}
 	seen.node(s, n, policies)
 	var differences []string
-	again := handedOn(t, r)
-	if again.Version() != r.Version() {
+	second := handedOn(t, r)
+	if second.Version() != r.Version() {
 		differences = append(differences, "another version when the rules are handed on")
 	}
 	for _, image := range s.images {
@@ -86,7 +86,7 @@ func compare(t *testing.T, dir string, s *policySet, seen coverage) []string {
 		if !reflect.DeepEqual(got, want) {
 			differences = append(differences, fmt.Sprintf("%s\nnodes: %+v\nours:  %+v", image, want, got))
 		}
-		if handed, err := ask(again, image); err != nil || !reflect.DeepEqual(handed, got) {
+		if handed, err := ask(second, image); err != nil || !reflect.DeepEqual(handed, got) {
 			differences = append(differences, fmt.Sprintf("%s\nours:      %+v\nhanded on: %+v, %v", image, got, handed, err))
 		}
 		seen.answer(s, ref.String(), want)

@@ -201,15 +201,7 @@ func (w *world) ours(t *testing.T) error {
 	t.Helper()
 	var all []sigstore.ImagePolicy
 	for _, p := range w.policies {
-		text, err := json.Marshal(p.object())
-		if err != nil {
-			t.Fatal(err)
-		}
-		var o sigstore.ImagePolicy
-		if err := json.Unmarshal(text, &o); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, o)
+		all = append(all, p.read(t))
 	}
 	policies, err := sigstore.NewPolicies(all...)
 	if err != nil {

@@ -125,7 +125,7 @@ func (s *soak) judgeMemory() {
 	if len(first) == 0 || len(last) == 0 {
 		return
 	}
-	for _, share := range []struct {
+	for _, fraction := range []struct {
 		name  string
 		of    func(sample) uint64
 		least bool // of the last quarter
@@ -135,15 +135,15 @@ func (s *soak) judgeMemory() {
 		{"what is held of connections", func(x sample) uint64 { return x.owners.connections }, true, 2 << 20},
 		{"what the project holds", func(x sample) uint64 { return x.owners.product }, false, 1 << 20},
 	} {
-		a0, a1 := extent(first, share.of)
-		b0, b1 := extent(last, share.of)
-		s.report("%s: %.1f to %.1f MiB in the first quarter, %.1f to %.1f in the last", share.name, mib(a0), mib(a1), mib(b0), mib(b1))
+		a0, a1 := extent(first, fraction.of)
+		b0, b1 := extent(last, fraction.of)
+		s.report("%s: %.1f to %.1f MiB in the first quarter, %.1f to %.1f in the last", fraction.name, mib(a0), mib(a1), mib(b0), mib(b1))
 		now := b1
-		if share.least {
+		if fraction.least {
 			now = b0
 		}
-		if now > a1+a1/4+share.room {
-			s.fail("%s grew from %d to %d bytes", share.name, a1, now)
+		if now > a1+a1/4+fraction.room {
+			s.fail("%s grew from %d to %d bytes", fraction.name, a1, now)
 		}
 	}
 }

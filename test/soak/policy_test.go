@@ -103,10 +103,10 @@ func (s *soak) put(text []byte) {
 	}
 }
 
-// over writes the file in place, without it being empty in between: a file that is
+// overwrite writes the file in place, without it being empty in between: a file that is
 // empty for longer than a source lets it settle is an empty file, and on a busy machine
 // the writer may rest for that long. So one that is not there is put there.
-func (s *soak) over(text []byte) error {
+func (s *soak) overwrite(text []byte) error {
 	f, err := os.OpenFile(s.policyFile, os.O_WRONLY, 0)
 	if os.IsNotExist(err) {
 		s.put(text)
@@ -145,7 +145,7 @@ func (s *soak) rewrite(r *rand.Rand, states [orders]policyState, stop <-chan str
 		var err error
 		switch what := r.IntN(10); what {
 		case 0:
-			err = s.over(p.text[:1+r.IntN(len(p.text)-1)])
+			err = s.overwrite(p.text[:1+r.IntN(len(p.text)-1)])
 		case 1:
 			s.put([]byte(`{"kind": "ImageDigestMirrorSet", "spec": {"imageDigestMirrors": [{"source": "*"}]}}`))
 		case 2:
@@ -154,7 +154,7 @@ func (s *soak) rewrite(r *rand.Rand, states [orders]policyState, stop <-chan str
 				err = nil
 			}
 		case 3:
-			err = s.over(p.text)
+			err = s.overwrite(p.text)
 		default:
 			s.put(p.text)
 		}

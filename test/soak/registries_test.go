@@ -42,10 +42,10 @@ func (e *endpoint) mayRead(c provider.Credential, repo string, s span) (ever, al
 	if isPublic(repo) {
 		return true, c.IsZero() || e.hasAlways(c, repo, s)
 	}
-	user, pass, _ := c.Basic()
+	user, given, _ := c.Basic()
 	always = true
 	for _, as := range e.users.during(s) {
-		if as.allow(e.name, user, pass, repo) {
+		if as.allow(e.name, user, given, repo) {
 			ever = true
 		} else {
 			always = false
@@ -55,18 +55,18 @@ func (e *endpoint) mayRead(c provider.Credential, repo string, s span) (ever, al
 }
 
 func (e *endpoint) hasAlways(c provider.Credential, repo string, s span) bool {
-	user, pass, _ := c.Basic()
+	user, given, _ := c.Basic()
 	for _, as := range e.users.during(s) {
-		if !as.allow(e.name, user, pass, repo) {
+		if !as.allow(e.name, user, given, repo) {
 			return false
 		}
 	}
 	return true
 }
 
-func (as accounts) allow(endpoint, user, pass, repo string) bool {
+func (as accounts) allow(endpoint, user, given, repo string) bool {
 	a, ok := as[user]
-	if !ok || pass != password(user, endpoint, a.generation) {
+	if !ok || given != password(user, endpoint, a.generation) {
 		return false
 	}
 	for _, r := range a.repos {

@@ -185,8 +185,8 @@ func (g *gauge) trim(before time.Time) {
 	landed, failed := g.landed, g.failed
 	g.landed, g.failed = make(map[flight][]arrival), make(map[flight]time.Time)
 	for k, all := range landed {
-		if left := slices.DeleteFunc(all, func(l arrival) bool { return l.at.Before(before) }); len(left) > 0 {
-			g.landed[k] = left
+		if remaining := slices.DeleteFunc(all, func(l arrival) bool { return l.at.Before(before) }); len(remaining) > 0 {
+			g.landed[k] = remaining
 		}
 	}
 	for k, at := range failed {

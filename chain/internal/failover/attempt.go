@@ -126,7 +126,8 @@ func (s *search[T]) limitUnhealthy(a *attempt[T], remaining int) {
 func (s *search[T]) ask(a *attempt[T]) {
 	defer a.cancel()
 	req := s.Request
-	req.Image, req.Insecure, req.Last = a.candidate.Ref, a.candidate.Insecure, a.last
+	c := a.candidate
+	req.Image, req.Insecure, req.Last, req.ByPolicy = c.Ref, c.Insecure, a.last, c.Mirror || len(c.Origins) > 0
 	a.value, a.err = s.Ask(a.ctx, req)
 	a.took = a.age()
 	a.answered = a.err == nil
@@ -153,7 +154,8 @@ func (s *search[T]) askGuarded(a *attempt[T], done chan<- *attempt[T]) {
 }
 
 // end records an attempt that has ended, and reports the health of its host. It returns
-// the error that ends the search, if there is one. Such an attempt is not recorded.
+// the error that ends the search, if there is one. Such an attempt is not recorded, unless
+// its own error is final.
 func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 	switch {
 	case a.panicked != nil: // while another answered
@@ -179,6 +181,9 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 	s.anyLimited = s.anyLimited || a.err != nil && a.wasLimited()
 	s.record(ctx, provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took})
 	s.reportHealth(ctx, a, s.classify(a))
+	if !a.givenUp && isFinal(a.err) {
+		return s.newError(nil)
+	}
 	return nil
 }
 

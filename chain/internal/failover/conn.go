@@ -149,7 +149,7 @@ func outcomeOf(c provider.Class) health.Outcome {
 	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassTLS:
 		return health.Failure
 	case provider.ClassNotFound, provider.ClassUnauthorized, provider.ClassDigest,
-		provider.ClassLimit, provider.ClassMalformed:
+		provider.ClassLimit, provider.ClassMalformed, provider.ClassSignature:
 		return health.Success
 	}
 	return health.Unknown

@@ -74,19 +74,19 @@ func (s *search[T]) tryWithFullTimeout(ctx context.Context, cands []policy.Candi
 		return a, failed, err
 	}
 	var rest []failure
-	var again []policy.Candidate
+	var toRetry []policy.Candidate
 	for _, f := range failed {
 		if f.cutShort {
-			again = append(again, f.candidate)
+			toRetry = append(toRetry, f.candidate)
 		} else {
 			rest = append(rest, f)
 		}
 	}
-	if len(again) == 0 {
+	if len(toRetry) == 0 {
 		return nil, failed, nil
 	}
 	s.fullTimeout = true
-	a, failed, err = s.tryEach(ctx, again)
+	a, failed, err = s.tryEach(ctx, toRetry)
 	return a, append(rest, failed...), err
 }
 
@@ -122,7 +122,7 @@ func groupSize(cands []policy.Candidate) int {
 // too slow has had its time, and a denial is final. An endpoint that asks for a longer
 // wait than MaxRetryAfter is not asked again, nor one that was asked Retries times.
 func (s *search[T]) retryable(failed []failure) []failure {
-	var again []failure
+	var toRetry []failure
 	for _, f := range failed {
 		pe, ok := errors.AsType[*provider.Error](f.err)
 		if !ok || pe.Class != provider.ClassThrottled && pe.Class != provider.ClassServer ||
@@ -130,9 +130,9 @@ func (s *search[T]) retryable(failed []failure) []failure {
 			continue
 		}
 		f.notBefore = time.Now().Add(pe.RetryAfter)
-		again = append(again, f)
+		toRetry = append(toRetry, f)
 	}
-	return again
+	return toRetry
 }
 
 // nextRetry returns when the first of pending may be asked again: after the backoff for

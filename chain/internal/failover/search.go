@@ -112,6 +112,13 @@ func isTerminal(err error) bool {
 	return errors.Is(err, provider.ErrNoRules) || provider.ClassOf(err) == provider.ClassInvalid
 }
 
+// isFinal reports whether err is the answer of an endpoint after which no other may be
+// asked.
+func isFinal(err error) bool {
+	e, ok := errors.AsType[*provider.Error](err)
+	return ok && e.Final
+}
+
 // budget returns how long the first of the remaining candidates may take. Each of them
 // gets an equal part of the time until the caller's deadline, so that a slow one does not
 // use up the time of those after it, but no more than Limit. Limit does not apply if

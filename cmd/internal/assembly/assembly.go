@@ -11,6 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/cluster"
 	"github.com/mirrorchain/mirrorchain/sources/env"
@@ -35,6 +36,9 @@ type Deps struct {
 	// MaxRetryAfter is the longest that a lookup waits because a registry asks for it,
 	// where the binary cares; 0 is the chain's default.
 	MaxRetryAfter time.Duration
+	// Verify returns the verifier of signatures in force, for binaries that ask for
+	// signatures; nil is to ask for none.
+	Verify func() provider.Verifier
 	// MaxBytes bounds what each layer that remembers releases holds, for a process with
 	// many chains. 0 is the layer's default.
 	MaxBytes int64
@@ -49,6 +53,16 @@ type Deps struct {
 // reconcile waits for: while it waits nothing else is reconciled by that worker. After a
 // longer one the object comes back when that time is over.
 const OperatorRetryAfter = time.Second
+
+// verified returns layers, the first of which is cache, with a layer verify before them
+// where signatures are asked for.
+func (d Deps) verified(layers ...chain.Layer) []chain.Layer {
+	if d.Verify == nil {
+		return layers
+	}
+	// Above Cache, which keeps answers by the verifier; Mirrors has it judge each of them.
+	return append([]chain.Layer{chain.Verify(chain.VerifyConfig{Current: d.Verify})}, layers...)
+}
 
 // Images configures the [chain.Images] of a binary that reads images beside its chain:
 // what one finds out about hosts the other knows, and both tell the same observers.
@@ -114,13 +128,14 @@ func HypershiftOperator(d Deps) Row {
 	return Row{
 		Sources: kinds, // those of its own cluster, whose nodes run the control planes
 		Reads:   reads, // all of them, always: each may come and go while it runs
-		Layers: []chain.Layer{
+		Layers: append([]chain.Layer{
 			// Outermost, so that metrics and logs tell of everything below.
 			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
 			// --registry-overrides in the control-plane-operator's image. Not Live: it pulls no
 			// component, its nodes do.
 			chain.Translate(chain.TranslateConfig{}),
 			// No Components: image-overrides are for the control-plane-operator to apply.
+		}, d.verified(
 			// Every reconcile looks up; releases change rarely, pull secrets and rules change the key.
 			chain.Cache(chain.CacheConfig{MaxBytes: d.MaxBytes}),
 			// What asks for patience gets it from the controller's queue.
@@ -128,7 +143,7 @@ func HypershiftOperator(d Deps) Row {
 			// Beneath Mirrors: after a change of rules, 200 clusters of one release cost a small
 			// request for each pull secret, not a layer.
 			chain.Store(chain.StoreConfig{MaxBytes: d.MaxBytes}),
-		},
+		)...),
 	}
 }
 

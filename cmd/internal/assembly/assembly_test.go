@@ -23,6 +23,8 @@ func (nothing) Get(string) ([]byte, bool) { return nil, false }
 func (nothing) Put(string, []byte)        {}
 func (nothing) Delete(string)             {}
 
+func unread() provider.Verifier { return nil }
+
 // pullsThroughMirrors reports whether layers say of each component which endpoints this
 // process itself is to pull it from (D27: a binary without never uses a mirror).
 func pullsThroughMirrors(t *testing.T, layers []chain.Layer) bool {
@@ -76,6 +78,14 @@ func TestRows(t *testing.T) {
 			IgnitionServer(Deps{}), "env file", "",
 			"observe > translate > cache > mirrors > store > registry",
 		},
+		"hypershift-operator that verifies": {
+			HypershiftOperator(Deps{Verify: unread}), "icsp idms imageconfig itms", "icsp: idms: itms: imageconfig:",
+			"observe > translate > verify > cache > mirrors > store > registry",
+		},
+		"ignition-server that verifies": {
+			IgnitionServer(Deps{Verify: unread}), "env file", "",
+			"observe > translate > verify > cache > mirrors > store > registry",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg, err := sources.NewSchemes(c.row.Sources...)
@@ -99,6 +109,9 @@ func TestRows(t *testing.T) {
 			}
 			if got := ch.String(); got != c.layered {
 				t.Errorf("chain %q, want %q", got, c.layered)
+			}
+			if strings.HasSuffix(name, "that verifies") {
+				return // nothing is looked up without a verifier
 			}
 			if got, want := pullsThroughMirrors(t, c.row.Layers), name == "ignition-server"; got != want {
 				t.Errorf("components tell where they are pulled from: %t, want %t", got, want)

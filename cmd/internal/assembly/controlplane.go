@@ -25,18 +25,19 @@ func ControlPlaneOperator(d Deps, components map[string]imageref.Ref) ControlPla
 				env.Factory(d.LookupEnv),    // MIRRORCHAIN_OVERRIDES, else OPENSHIFT_IMG_OVERRIDES: handed on in the Deployment
 				file.Factory(file.Config{}), // --overrides-file instead: handed on in a ConfigMap, and followed
 			}, // and --registry-overrides; none on the cluster, whose policies the hypershift-operator reads
-			Layers: []chain.Layer{
+			Layers: append([]chain.Layer{
 				// Outermost of what both chains share, so that nothing is told twice.
 				chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
 				// The operator's own images, and --image-overrides, in both releases.
 				chain.Components(chain.ComponentsConfig{Images: components}),
+			}, d.verified(
 				// Releases are looked up whenever something changes.
 				chain.Cache(chain.CacheConfig{}),
 				// What asks for patience gets it from the controller's queue.
 				chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: OperatorRetryAfter}),
 				// What changed rules or a rotated pull secret ask for again is mostly here.
 				chain.Store(chain.StoreConfig{}),
-			},
+			)...),
 		},
 		Rewrite: []chain.Layer{
 			// --registry-overrides, for what the management cluster runs. Not Live: its

@@ -12,7 +12,17 @@ import (
 )
 
 func TestControlPlaneOperator(t *testing.T) {
-	row := ControlPlaneOperator(Deps{}, nil)
+	for deps, want := range map[*Deps]string{
+		{}:               "translate > (observe > components > cache > mirrors > store > registry)",
+		{Verify: unread}: "translate > (observe > components > verify > cache > mirrors > store > registry)",
+	} {
+		controlPlaneIs(t, *deps, want)
+	}
+}
+
+func controlPlaneIs(t *testing.T, deps Deps, chained string) {
+	t.Helper()
+	row := ControlPlaneOperator(deps, nil)
 	reg, err := sources.NewSchemes(row.Sources...)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +44,7 @@ func TestControlPlaneOperator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := controlPlane.String(), "translate > (observe > components > cache > mirrors > store > registry)"; got != want {
-		t.Errorf("chain %q, want %q", got, want)
+	if got := controlPlane.String(); got != chained {
+		t.Errorf("chain %q, want %q", got, chained)
 	}
 }

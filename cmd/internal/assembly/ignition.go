@@ -21,20 +21,21 @@ func IgnitionServer(d Deps) Row {
 			env.Factory(d.LookupEnv),    // MIRRORCHAIN_OVERRIDES, else OPENSHIFT_IMG_OVERRIDES: handed on in the Deployment
 			file.Factory(file.Config{}), // --overrides-file instead: handed on in a ConfigMap, and followed
 		}, // and --registry-overrides
-		Layers: []chain.Layer{
+		Layers: append([]chain.Layer{
 			// Outermost, so that metrics and logs tell of everything below.
 			chain.Observe(chain.ObserveConfig{Observers: d.Observers}),
 			// Live, for nothing in the pod follows the policies when this process pulls; and
 			// --registry-overrides in what ends on nodes.
 			chain.Translate(chain.TranslateConfig{Live: true}),
 			// No Components: nodes get the release as it is.
+		}, d.verified(
 			// Node pools have few releases, and payloads are made again when something changes.
 			chain.Cache(chain.CacheConfig{}),
 			// What is known of hosts is shared with the images that are pulled.
 			chain.Mirrors(chain.MirrorsConfig{Health: d.Health, MaxRetryAfter: d.MaxRetryAfter}),
 			// What changed rules or a rotated pull secret ask for again is mostly here.
 			chain.Store(chain.StoreConfig{}),
-		},
+		)...),
 	}
 }
 

@@ -13,12 +13,12 @@ import (
 // empty wants nothing left in dir.
 func empty(t *testing.T, dir string) {
 	t.Helper()
-	left, err := os.ReadDir(dir)
+	remaining, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	if len(remaining) > 0 {
+		t.Errorf("left behind: %v", remaining)
 	}
 }
 

@@ -96,7 +96,7 @@ func (w *world) account() *rest.Config {
 }
 
 // operate runs the operator until it is stopped or the test has ended.
-func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
+func (w *world) operate(t testing.TB, change func(*Options)) (stop func()) {
 	t.Helper()
 	o := Options{
 		Settings: Settings{OperatorImage: ownImage},
@@ -172,7 +172,7 @@ func (w *world) create(t testing.TB, objects ...client.Object) {
 }
 
 // change edits obj as it is now.
-func change[T client.Object](t *testing.T, w *world, obj T, edit func(T)) {
+func change[T client.Object](t testing.TB, w *world, obj T, edit func(T)) {
 	t.Helper()
 	if err := w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
 		t.Fatal(err)

@@ -42,6 +42,7 @@ func runCommand(version string) *cobra.Command {
 // flags are those of "run". Names that HyperShift has mean what they mean there.
 type flags struct {
 	operator.Flags
+	signatures         operator.SignatureFlags
 	options            Options
 	namespace, podName string
 	handover           string
@@ -52,6 +53,7 @@ type flags struct {
 func (f *flags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	f.Register(s)
+	f.signatures.Register(s, true)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
 	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
 	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
@@ -77,6 +79,9 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	if err != nil {
 		return err
 	}
+	if o.Signatures, err = f.signatures.Read(p.REST, p.Log); err != nil {
+		return err
+	}
 	o.Process, o.MetricsAddr, o.HealthAddr = p, f.MetricsAddr, f.HealthAddr
 	o.Namespace = f.namespace
 	if f.leaderElect {
@@ -87,6 +92,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
 	}
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
+	o.RefuseNetworks = f.RefuseNetworks()
 	o.Proxy = hypershift.ProxyEnv(os.LookupEnv)
 	return Run(cmd.Context(), o)
 }

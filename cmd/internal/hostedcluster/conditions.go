@@ -1,6 +1,7 @@
 package hostedcluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -34,9 +35,35 @@ func validReleaseImage(hc *hyperv1.HostedCluster, err error) metav1.Condition {
 		return set(metav1.ConditionFalse, hyperv1.PayloadArchNotFoundReason, err.Error())
 	case refused(err):
 		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, err.Error())
+	case hypershift.SignatureRefused(err):
+		return set(metav1.ConditionFalse, hypershift.SignatureRefusedReason, err.Error())
 	default:
 		return set(metav1.ConditionFalse, hyperv1.InvalidImageReason, fmt.Sprintf("failed to lookup release image: %v", err))
 	}
+}
+
+// validReleaseSignature says who signed what was found, or why not; nothing where no
+// signature is asked for, or where the lookup failed for another reason.
+func validReleaseSignature(f found, err error) []metav1.Condition {
+	if hypershift.SignatureRefused(err) {
+		return []metav1.Condition{hypershift.Condition(hypershift.ValidReleaseSignature, metav1.ConditionFalse, hypershift.SignatureRefusedReason, err.Error())}
+	}
+	if f.release == nil || f.release.Signatures() == nil {
+		return nil
+	}
+	text, bad := f.release.Signatures().String(), f.release.Signatures().Err()
+	if f.controlPlane != nil && f.controlPlane != f.release {
+		of := f.controlPlane.Signatures()
+		text, bad = "release: "+text+"; release of the control plane: "+of.String(), cmp.Or(bad, of.Err())
+	}
+	c := hypershift.Condition(hypershift.ValidReleaseSignature, metav1.ConditionTrue, hyperv1.AsExpectedReason, text)
+	switch {
+	case bad != nil: // and it is used all the same
+		c.Status, c.Reason = metav1.ConditionFalse, hypershift.SignatureRefusedReason
+	case text == "":
+		c.Reason, c.Message = hypershift.NoSignatureNeededReason, "No keyring has to sign the release, and no image policy covers it"
+	}
+	return []metav1.Condition{c}
 }
 
 // isTrueFor reports whether c is True of hc as it stands.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -139,6 +140,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(defaultUID)})
 	}
 	vars = append(vars, corev1.EnvVar{Name: "METRICS_SET", Value: cmp.Or(w.MetricsSet, "Telemetry")})
+	vars = append(vars, operator.HandOnNetworks(w.RefuseNetworks)...)
 	return append(vars, w.Proxy...), nil
 }
 

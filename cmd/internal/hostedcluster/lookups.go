@@ -10,6 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -25,6 +26,7 @@ type Lookups struct {
 	cfg     registry.Config
 	current func() *policy.Rules
 	deps    assembly.Deps
+	asked   *operator.Signatures // which are asked for, nil for none
 	shared  *lookups
 
 	mu    sync.Mutex
@@ -46,16 +48,18 @@ type lookups struct {
 	images   provider.ImageProvider
 	base     *registry.Provider
 	hosts    *health.Health
-	trust    string // what of its bundle is not trusted; "" if nothing
+	verifier func(namespace string) provider.Verifier // nil: no signature is asked for
+	trust    string                                   // what of its bundle is not trusted; "" if nothing
 
 	users    int // that have not called done; with last guarded by Lookups.mu
 	lastUsed uint64
 }
 
 // NewLookups makes chains with the layers of the operator's row, over registries that
-// are read as cfg says. current are the rules to look up with.
-func NewLookups(cfg registry.Config, current func() *policy.Rules, deps assembly.Deps) (*Lookups, error) {
-	l := &Lookups{cfg: cfg, current: current, deps: deps, own: map[[sha256.Size]byte]*lookups{}}
+// are read as cfg says. current are the rules to look up with. asked are the signatures that
+// releases need, nil for none.
+func NewLookups(cfg registry.Config, current func() *policy.Rules, deps assembly.Deps, asked *operator.Signatures) (*Lookups, error) {
+	l := &Lookups{cfg: cfg, current: current, deps: deps, asked: asked, own: map[[sha256.Size]byte]*lookups{}}
 	var err error
 	l.shared, err = l.make(cfg, deps)
 	return l, err
@@ -68,6 +72,9 @@ func (l *Lookups) make(cfg registry.Config, deps assembly.Deps) (*lookups, error
 	}
 	out := &lookups{base: base, hosts: health.New(health.Config{})}
 	deps.Health = out.hosts
+	if out.verifier = l.asked.Verifier(base); out.verifier != nil {
+		deps.Verify = func() provider.Verifier { return out.verifier("") }
+	}
 	if out.releases, err = chain.New(base, l.current, assembly.HypershiftOperator(deps).Layers...); err == nil {
 		images := deps.Images()
 		images.MaxRetryAfter = assembly.OperatorRetryAfter
@@ -97,6 +104,24 @@ func (l *Lookups) Hosts() []health.Host {
 		}
 	}
 	return slices.Collect(maps.Values(best))
+}
+
+// verifierFor returns the verifier of what runs in a namespace; nil where no signature is
+// asked for, or nothing can be verified yet.
+func (x *lookups) verifierFor(namespace string) provider.Verifier {
+	if x.verifier == nil {
+		return nil
+	}
+	return x.verifier(namespace)
+}
+
+// verifierID identifies the signatures that are asked for of what runs in a namespace, ""
+// for none.
+func (l *Lookups) verifierID(namespace string) string {
+	if v := l.shared.verifierFor(namespace); v != nil {
+		return v.ID()
+	}
+	return ""
 }
 
 // String describes the chain.

@@ -37,6 +37,7 @@ func (o outcome) found(hc *hyperv1.HostedCluster, f found, err error) outcome {
 		o.arch = f.arch
 	}
 	o.unused = &f.unused
+	o = o.with(validReleaseSignature(f, err)...)
 	o = o.with(validReleaseImage(hc, err))
 	return o.with(progressing(hc, o, err))
 }
@@ -59,6 +60,9 @@ func (r *Reconciler) report(ctx context.Context, hc *hyperv1.HostedCluster, o ou
 				c = *o.below
 			}
 			operator.SetCondition(&hc.Status.Conditions, hc.Generation, c)
+		}
+		if r.Signatures == nil {
+			apimeta.RemoveStatusCondition(&hc.Status.Conditions, string(hypershift.ValidReleaseSignature))
 		}
 		if o.unused != nil {
 			setUnused(hc, *o.unused)

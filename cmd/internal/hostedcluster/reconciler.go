@@ -42,6 +42,8 @@ type Reconciler struct {
 	Changes func(context.Context) iter.Seq[*policy.Rules]
 	// Waiting says which sources have no rules in force yet and why, nil if all have.
 	Waiting func() error
+	// Signatures are those that releases need, nil for none.
+	Signatures *operator.Signatures
 	// HasSCC reports whether the cluster has SecurityContextConstraints.
 	HasSCC func() (bool, error)
 
@@ -81,7 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return conflictToRequeue(err)
 	}
-	if r.rollout.running() { // it tells everybody when it is done
+	if r.Rules() != nil && r.rollout.running() { // it tells everybody when it is done
 		return reconcile.Result{}, nil
 	}
 	if !hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused { // of which nothing is written
@@ -136,18 +138,22 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err))), nil
 	}
-	if r.managed.current.Load() == nil { // everybody is reconciled when it was read
-		return o, errUnfinished
-	}
 	encoded := r.encodedOnce(rules)
 	handed, err := r.handOverKnown(ctx, hc, encoded, false) // mostly it is done; see handOverToAll
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
 	}
+	if r.managed.current.Load() == nil { // everybody is reconciled when it was read
+		return o, errUnfinished
+	}
 	if claimed.exists {
 		if err := r.handTrust(ctx, hc); err != nil {
 			return o, err
 		}
+	}
+	if err := r.Signatures.Waiting(); err != nil { // everybody is reconciled when there are some
+		o.requeue = requeueNoRules
+		return o.with(progressing(hc, o, fmt.Errorf("waiting for the image policies of the cluster: %w", err))), nil
 	}
 	f, err := r.lookUp(ctx, hc, rules)
 	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {
@@ -265,16 +271,15 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 
 // applyAll applies objects in their order.
 func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
+	a := r.applier()
 	for _, obj := range objects {
-		if _, err := r.apply(ctx, obj); err != nil {
+		if _, err := a.Apply(ctx, obj); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// apply applies one object, and reports whether that changed anything.
-func (r *Reconciler) apply(ctx context.Context, obj client.Object) (changed bool, err error) {
-	a := operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner}
-	return a.Apply(ctx, obj)
+func (r *Reconciler) applier() *operator.Applier {
+	return &operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner}
 }

@@ -56,7 +56,7 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 		}
 	}
 	of := hc.DeepCopy()
-	id := lookupID(hc, secret, bundle, rules, r.managed.current.Load().version)
+	id := lookupID(hc, secret, bundle, rules.Version(), r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
 	return r.background.get(ctx, client.ObjectKeyFromObject(hc), id, hostOf(hc), func(ctx context.Context) (found, error) {
 		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
 		defer leave()
@@ -70,12 +70,11 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 }
 
 // lookupID tells apart lookups of one HostedCluster: by all that a lookup depends on.
-func lookupID(hc *hyperv1.HostedCluster, secret *corev1.Secret, bundle string, rules *policy.Rules, managed string) string {
+func lookupID(hc *hyperv1.HostedCluster, secret *corev1.Secret, versions ...string) string {
 	h := sha256.New()
-	for _, part := range []string{
-		string(hc.UID), hc.Spec.Release.Image, hypershift.ControlPlaneRelease(hc),
-		string(secret.Data[hypershift.PullSecretKey]), bundle, rules.Version(), managed,
-	} {
+	for _, part := range append([]string{
+		string(hc.UID), hc.Spec.Release.Image, hypershift.ControlPlaneRelease(hc), string(secret.Data[hypershift.PullSecretKey]),
+	}, versions...) {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return string(h.Sum(nil))
@@ -106,7 +105,8 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 		if err != nil {
 			return provider.Request{}, nil, fmt.Errorf("%s: %w", field, err)
 		}
-		req := provider.Request{Image: ref, Credentials: credentials}
+		// The control plane's pods run the release, so it is its namespace that counts.
+		req := provider.Request{Image: ref, Credentials: credentials, Verifier: chains.verifierFor(hypershift.ControlPlaneNamespace(hc))}
 		release, err := chains.releases.Lookup(ctx, req)
 		return req, release, err
 	}

@@ -61,11 +61,12 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 	_ = group.Wait()
 }
 
-// fastRollout says that rules are being handed to all control planes. Its zero value is
-// ready, and safe for concurrent use.
+// fastRollout says that rules are being handed to all control planes, or will be soon: who
+// becomes the active replica begins with that. Its zero value is ready, and safe for
+// concurrent use.
 type fastRollout struct {
-	alone atomic.Pointer[time.Time] // until when at most; nil when nothing is going on
-	last  atomic.Pointer[time.Time] // when a control plane was done
+	alone atomic.Pointer[time.Time] // until when at most; nil before the first one
+	last  atomic.Pointer[time.Time] // when a control plane was done; nil before the first one
 }
 
 func (f *fastRollout) begin(controlPlanes int) {
@@ -75,12 +76,15 @@ func (f *fastRollout) begin(controlPlanes int) {
 
 func (f *fastRollout) progress() { f.last.Store(new(time.Now())) }
 
-func (f *fastRollout) end() { f.alone.Store(nil) }
+func (f *fastRollout) end() { f.alone.Store(new(time.Time)) }
 
 // running reports whether a reconciliation is to be left for later, so that the rollout is
 // done the sooner: the processor is shared, and so is the API server. It is not where the
 // rollout makes no progress: an admission may hang.
 func (f *fastRollout) running() bool {
-	until := f.alone.Load()
-	return until != nil && time.Now().Before(*until) && time.Since(*f.last.Load()) < rolloutStall
+	f.alone.CompareAndSwap(nil, new(time.Now().Add(rolloutAlone)))
+	if last := f.last.Load(); last != nil && time.Since(*last) >= rolloutStall {
+		return false
+	}
+	return time.Now().Before(*f.alone.Load())
 }

@@ -17,7 +17,9 @@ func TestFastRollout(t *testing.T) {
 				t.Errorf("held back is %t: %s", !running, why)
 			}
 		}
-		want(false, "nothing was begun")
+		want(true, "the first is to come")
+		time.Sleep(rolloutAlone)
+		want(false, "it does not come")
 		f.begin(5000)
 		for range 41 * 2 { // 8.2 ms each, as on a busy machine
 			time.Sleep(500 * time.Millisecond)

@@ -25,7 +25,7 @@ func TestMountedBundleIsFollowed(t *testing.T) {
 	first, second, own := newCA(), newCA(), newCA()
 	mounted := filepath.Join(t.TempDir(), "bundle.pem")
 	cfg := registry.Config{TLS: trust.Registries([]string{mounted}, nil, nil)}
-	l, err := NewLookups(cfg, func() *policy.Rules { return nil }, assembly.Deps{})
+	l, err := NewLookups(cfg, func() *policy.Rules { return nil }, assembly.Deps{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

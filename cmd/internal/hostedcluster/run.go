@@ -3,6 +3,7 @@ package hostedcluster
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -29,14 +30,17 @@ type Options struct {
 	// Namespace is the operator's own; the ConfigMap trusted-ca there has authorities to
 	// trust. Empty: it is not read.
 	Namespace string
-	// LeaseNamespace, MetricsAddr, HealthAddr and Metrics are those of
+	// LeaseNamespace, LeaseDuration, MetricsAddr, HealthAddr and Metrics are those of
 	// [operator.Config].
 	LeaseNamespace          string
+	LeaseDuration           time.Duration
 	MetricsAddr, HealthAddr string
 	Metrics                 prometheus.Registerer
 	// RegistryOverrides is --registry-overrides: replaced in lookups and results, and
 	// handed on.
 	RegistryOverrides string
+	// Signatures are those that releases need, nil for none.
+	Signatures *operator.Signatures
 	// Sources are how policies are read from the cluster; REST is filled in.
 	Sources idms.Config
 }
@@ -71,7 +75,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 
 	managed := newManagedCA(o.Namespace, o.Log)
-	lookups, err := NewLookups(trusting(o.Registry, managed.trusted), operator.TagsFollow(resolver.Current), deps)
+	lookups, err := NewLookups(trusting(o.Registry, managed.trusted), operator.TagsFollow(resolver.Current), deps, o.Signatures)
 	if err != nil {
 		return err
 	}
@@ -84,17 +88,20 @@ func Run(ctx context.Context, o Options) error {
 	}
 	mgr, err := operator.NewManager(operator.Config{
 		Name: Owner, REST: o.REST, Scheme: scheme, Log: o.Log, Resolver: resolver,
-		LeaseNamespace: o.LeaseNamespace, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
+		LeaseNamespace: o.LeaseNamespace, LeaseDuration: o.LeaseDuration, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
 		Cache: CacheOptions(), Client: ClientOptions(), Metrics: o.Metrics,
 		Collectors: []prometheus.Collector{counts, metrics.Hosts(lookups.Hosts, resolver.Current)},
 	})
 	if err != nil {
 		return err
 	}
+	if err := o.Signatures.Add(mgr); err != nil {
+		return err
+	}
 	r := &Reconciler{
 		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Metadata: mgr.GetCache(), Lookups: lookups, Rules: resolver.Current, Changes: resolver.Changes,
 		Waiting: func() error { return operator.NotInForce(resolver) },
-		HasSCC:  HasSCC(mgr.GetRESTMapper()),
+		HasSCC:  HasSCC(mgr.GetRESTMapper()), Signatures: o.Signatures,
 		managed: managed,
 	}
 	if o.OperatorImage != "" {

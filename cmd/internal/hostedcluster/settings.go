@@ -51,4 +51,6 @@ type Settings struct {
 	MetricsSet string
 	// Proxy are HTTP_PROXY and the like of this process, passed on. In their order.
 	Proxy []corev1.EnvVar
+	// RefuseNetworks is --refuse-networks of this process, passed on; "" is none.
+	RefuseNetworks string
 }

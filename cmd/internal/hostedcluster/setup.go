@@ -94,11 +94,14 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err := mgr.Add(manager.RunnableFunc(r.background.Start)); err != nil {
 		return err
 	}
-	wakeAll, all := operator.Everybody(mgr, &hyperv1.HostedClusterList{})
-	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		r.managed.follow(ctx, r.Live, wakeAll)
-		return nil
-	})); err != nil {
+	authorities, err := operator.OnChanges(mgr, &hyperv1.HostedClusterList{}, func(ctx context.Context, each func()) {
+		r.managed.follow(ctx, r.Live, each)
+	})
+	if err != nil {
+		return err
+	}
+	signatures, err := operator.OnSignatures(mgr, r.Signatures, &hyperv1.HostedClusterList{})
+	if err != nil {
 		return err
 	}
 	lookups := ctrlsource.Channel(r.background.wake, &handler.EnqueueRequestForObject{})
@@ -120,7 +123,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	spec := builder.WithPredicates(predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{},
 	))
-	return builder.ControllerManagedBy(mgr).
+	b := builder.ControllerManagedBy(mgr).
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
@@ -139,9 +142,12 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 			return using(ctx, obj)
 		})).
 		WatchesRawSource(rules).
-		WatchesRawSource(all).
-		WatchesRawSource(lookups).
-		Complete(r)
+		WatchesRawSource(authorities).
+		WatchesRawSource(lookups)
+	if signatures != nil {
+		b = b.WatchesRawSource(signatures)
+	}
+	return b.Complete(r)
 }
 
 // usesIndex is the index of HostedClusters by the names of the Secrets and ConfigMaps that

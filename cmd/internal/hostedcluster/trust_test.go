@@ -178,7 +178,7 @@ func TestHandoverBackToEnv(t *testing.T) {
 
 // Chains for bundles are kept as long as they are used, and few of those that are not.
 func TestLookupsAreBounded(t *testing.T) {
-	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{Observers: []chain.Observer{}})
+	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{Observers: []chain.Observer{}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestLookupsAreBounded(t *testing.T) {
 		}
 		return x, done
 	}
-	held, letGo := use(0)
+	first, letGo := use(0)
 	for n := range 2 * maxBundles {
 		_, done := use(n)
 		done()
@@ -203,7 +203,7 @@ func TestLookupsAreBounded(t *testing.T) {
 	if n := len(l.own); n != maxBundles {
 		t.Errorf("%d chains are kept, want %d", n, maxBundles)
 	}
-	if again, done := use(0); again != held {
+	if second, done := use(0); second != first {
 		t.Error("a chain in use was given up")
 	} else {
 		done()
@@ -220,7 +220,7 @@ func TestLookupsAreBounded(t *testing.T) {
 
 // A host that fails those who do not trust it is as healthy as whoever trusts it finds.
 func TestHostsOfLookups(t *testing.T) {
-	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{})
+	l, err := NewLookups(registry.Config{}, func() *policy.Rules { return nil }, assembly.Deps{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

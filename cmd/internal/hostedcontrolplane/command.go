@@ -37,6 +37,7 @@ func runCommand(version string) *cobra.Command {
 // flags are those of "run". Names that HyperShift has mean what they mean there.
 type flags struct {
 	operator.Flags
+	signatures  operator.SignatureFlags
 	options     Options
 	leaderElect bool
 	deployment  string
@@ -46,6 +47,7 @@ type flags struct {
 func (f *flags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	f.Register(s)
+	f.signatures.Register(s, false)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
 	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
 	s.StringVar(&f.options.Namespace, "namespace", os.Getenv("MY_NAMESPACE"), "`NAMESPACE` of the control plane; $MY_NAMESPACE if not set")
@@ -65,12 +67,17 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		return err
 	}
 	defer base.Close()
+	signatures, err := f.signatures.Read(nil, p.Log)
+	if err != nil {
+		return err
+	}
+	f.options.RefuseNetworks = f.RefuseNetworks()
 	lease := ""
 	if f.leaderElect {
 		lease = f.options.Namespace
 	}
 	mgr, err := NewManager(cmd.Context(), Process{
-		Options: f.options, REST: p.REST, Base: base, Log: p.Log,
+		Options: f.options, REST: p.REST, Base: base, Signatures: signatures, Log: p.Log,
 		MetricsAddr: f.MetricsAddr, HealthAddr: f.HealthAddr, LeaseNamespace: lease,
 	})
 	if err != nil {

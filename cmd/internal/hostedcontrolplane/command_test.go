@@ -25,8 +25,8 @@ func TestWriteFeatureGate(t *testing.T) {
 			t.Errorf("wrote %q, want %q", got, text)
 		}
 	}
-	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 1 {
-		t.Errorf("left %v, %v", left, err)
+	if remaining, err := os.ReadDir(filepath.Dir(file)); err != nil || len(remaining) != 1 {
+		t.Errorf("left %v, %v", remaining, err)
 	}
 
 	t.Setenv(FeatureGateEnv, "")

@@ -28,7 +28,7 @@ import (
 
 // reconcile has a reconciler without a manager or cache, by the operator's account,
 // reconcile the HostedControlPlane once for each call. calls intercepts its requests.
-func (p *place) reconcile(t *testing.T, calls interceptor.Funcs) func() (ctrl.Result, error) {
+func (p *location) reconcile(t *testing.T, calls interceptor.Funcs) func() (ctrl.Result, error) {
 	t.Helper()
 	plain, err := client.NewWithWatch(p.account(), client.Options{Scheme: p.client.Scheme()})
 	if err != nil {
@@ -77,7 +77,7 @@ func writes(n *int) interceptor.Funcs {
 }
 
 // Who makes the certificates themselves says so in an annotation, and then none is made.
-func certificatesOfOthers(t *testing.T, p *place) {
+func certificatesOfOthers(t *testing.T, p *location) {
 	hcp := p.hcp()
 	hcp.Annotations = map[string]string{hyperv1.DisablePKIReconciliationAnnotation: "true"}
 	p.create(t, hcp)
@@ -96,7 +96,7 @@ func certificatesOfOthers(t *testing.T, p *place) {
 
 // Two certificates, five objects and the status are one request each, and once they
 // are there nothing is written at all.
-func nothingToWrite(t *testing.T, p *place) {
+func nothingToWrite(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	n := 0
 	reconcile := p.reconcile(t, writes(&n))
@@ -112,34 +112,34 @@ func nothingToWrite(t *testing.T, p *place) {
 }
 
 // Nothing is written, and nobody asked, while it is paused.
-func paused(t *testing.T, p *place) {
+func paused(t *testing.T, p *location) {
 	hcp := p.hcp()
 	hcp.Spec.PausedUntil = new("true")
 	p.create(t, hcp)
 	n := 0
 	reconcile := p.reconcile(t, writes(&n))
-	for pause, again := range map[string]bool{"true": false, "2100-01-01T00:00:00Z": true} {
+	for pause, resumes := range map[string]bool{"true": false, "2100-01-01T00:00:00Z": true} {
 		p.change(t, func(hcp *hyperv1.HostedControlPlane) { hcp.Spec.PausedUntil = &pause })
 		result, err := reconcile()
-		if err != nil || n != 0 || result.RequeueAfter > 0 != again {
+		if err != nil || n != 0 || result.RequeueAfter > 0 != resumes {
 			t.Errorf("paused until %s: %d requests that write, %+v, %v", pause, n, result, err)
 		}
 	}
 	if asked := p.source.Count() + p.mirror.Count(); asked != 0 {
 		t.Errorf("%d requests to registries", asked)
 	}
-	for _, over := range []string{"false", "2000-01-01T00:00:00Z", "tomorrow"} {
-		p.change(t, func(hcp *hyperv1.HostedControlPlane) { hcp.Spec.PausedUntil = &over })
+	for _, ended := range []string{"false", "2000-01-01T00:00:00Z", "tomorrow"} {
+		p.change(t, func(hcp *hyperv1.HostedControlPlane) { hcp.Spec.PausedUntil = &ended })
 		n = 0
 		if _, err := reconcile(); err != nil || n == 0 {
-			t.Errorf("paused until %s: %d requests that write, %v", over, n, err)
+			t.Errorf("paused until %s: %d requests that write, %v", ended, n, err)
 		}
 	}
 }
 
 // Somebody else writes the status while a reconciliation goes on: both are kept, at
 // once.
-func statusConflict(t *testing.T, p *place) {
+func statusConflict(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	theirs := metav1.Condition{Type: "Theirs", Status: metav1.ConditionTrue, Reason: "AsExpected", LastTransitionTime: metav1.NewTime(time.Unix(1, 0))}
 	n, conflicts := 0, 0
@@ -167,7 +167,7 @@ func statusConflict(t *testing.T, p *place) {
 	}
 }
 
-func (p *place) changeStatus(t *testing.T, change func(*hyperv1.HostedControlPlane)) {
+func (p *location) changeStatus(t *testing.T, change func(*hyperv1.HostedControlPlane)) {
 	t.Helper()
 	hcp := new(hyperv1.HostedControlPlane)
 	if err := p.get(t.Context(), "hcp", hcp); err != nil {

@@ -92,7 +92,7 @@ func (r *Reconciler) remove(ctx context.Context, hcp *hyperv1.HostedControlPlane
 			continue
 		}
 		if err == nil && metav1.IsControlledBy(live, hcp) {
-			err = r.Client.Delete(ctx, live)
+			err = r.Client.Delete(ctx, live, client.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())})
 		}
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("removing the ignition server: %w", err)

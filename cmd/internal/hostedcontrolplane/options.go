@@ -9,6 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -23,6 +24,8 @@ type Options struct {
 	// OverridesFile is the mounted document that rules are read from; --overrides-file.
 	// Empty: they are in the environment.
 	OverridesFile string
+	// RefuseNetworks is the value of --refuse-networks, which the ignition server gets too.
+	RefuseNetworks string
 	// LookupEnv is os.LookupEnv or a stand-in.
 	LookupEnv func(string) (string, bool)
 }
@@ -86,6 +89,7 @@ func (o Options) Read() (Inputs, error) {
 		s.UID = &uid
 	}
 	s.Env = hypershift.ProxyEnv(func(name string) (string, bool) { return o.env(name), true })
+	s.Env = append(s.Env, operator.HandOnNetworks(o.RefuseNetworks)...)
 	return in, nil
 }
 

@@ -35,11 +35,12 @@ func TestOperator(t *testing.T) {
 	s := newSite(t)
 	for _, c := range []struct {
 		name string
-		test func(*testing.T, *place)
+		test func(*testing.T, *location)
 	}{
 		{"Created", created},
 		{"OCPBUGS60185MirrorsDoNotChangeDeployments", mirrorsDoNotChangeDeployments},
 		{"UnreadableReleaseHandsOn", unreadableReleaseHandsOn},
+		{"SignedRelease", signedRelease},
 		{"History", history},
 		{"MissingImages", missingImages},
 		{"NeverContactSource", neverContactSource},
@@ -64,13 +65,13 @@ func TestOperator(t *testing.T) {
 		{"OtherWriters", otherWriters},
 		{"APIServerAway", apiServerAway},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, s.place(t)) })
+		t.Run(c.name, func(t *testing.T) { c.test(t, s.location(t)) })
 	}
 }
 
 // A HostedControlPlane becomes an ignition server and a status, through the mirror
 // while the source is down, and a new generation that changes nothing writes nothing.
-func created(t *testing.T, p *place) {
+func created(t *testing.T, p *location) {
 	p.source.Down()
 	p.create(t, p.hcp())
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{RegistryOverrides: "registry.example.com=content.example.com"})
@@ -138,7 +139,7 @@ func created(t *testing.T, p *place) {
 }
 
 // versions are the resource versions of everything the operator owns.
-func (p *place) versions(t *testing.T) map[string]string {
+func (p *location) versions(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, list := range []client.ObjectList{
@@ -166,7 +167,7 @@ func (p *place) versions(t *testing.T) map[string]string {
 
 // OCPBUGS-60185, 65682, 77365 to 77377, 77844: a mirror that goes away and comes back
 // changes no Deployment.
-func mirrorsDoNotChangeDeployments(t *testing.T, p *place) {
+func mirrorsDoNotChangeDeployments(t *testing.T, p *location) {
 	vars := map[string]string{handover.ImageOverridesVariable: p.mirrored()}
 	p.create(t, p.hcp())
 	stop := p.run(t, vars, hcpkg.Options{})
@@ -198,7 +199,7 @@ func mirrorsDoNotChangeDeployments(t *testing.T, p *place) {
 }
 
 // without is the release without some components.
-func (p *place) without(t *testing.T, version string, names ...string) string {
+func (p *location) without(t *testing.T, version string, names ...string) string {
 	t.Helper()
 	r := p.release
 	r.Version = version
@@ -218,7 +219,7 @@ func (p *place) without(t *testing.T, version string, names ...string) string {
 	return p.source.ByDigest("ocp/release", p.push(r)).String()
 }
 
-func missingImages(t *testing.T, p *place) {
+func missingImages(t *testing.T, p *location) {
 	hcp := p.hcp()
 	hcp.Spec.ReleaseImage = p.without(t, "4.17.4", "cluster-config-api", "machine-config-operator")
 	p.create(t, hcp)
@@ -243,7 +244,7 @@ func missingImages(t *testing.T, p *place) {
 
 // Not one packet goes to a source that policy forbids, though it is up and the
 // mirror has not got the image.
-func neverContactSource(t *testing.T, p *place) {
+func neverContactSource(t *testing.T, p *location) {
 	handed, err := hcpkg.HandOver(mustRules(t, never(mirror(policy.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +275,7 @@ func envVars(d *appsv1.Deployment) (vars []handover.EnvVar) {
 }
 
 // OCPBUGS-83564: only --registry-overrides, and the origin is unreachable.
-func onlyRegistryOverrides(t *testing.T, p *place) {
+func onlyRegistryOverrides(t *testing.T, p *location) {
 	p.source.Down()
 	p.create(t, p.hcp())
 	p.run(t, map[string]string{handover.ImageOverridesVariable: "="}, hcpkg.Options{RegistryOverrides: p.mirrored()})
@@ -289,7 +290,7 @@ func onlyRegistryOverrides(t *testing.T, p *place) {
 }
 
 // The pull secret is missing, malformed, of no use, right, and rotated.
-func pullSecret(t *testing.T, p *place) {
+func pullSecret(t *testing.T, p *location) {
 	const hidden = "correct-horse"
 	p.source.Down()
 	p.mirror.SetAuth(testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: "u", Password: hidden}}})
@@ -350,7 +351,7 @@ func pullSecret(t *testing.T, p *place) {
 
 // With the rules in a file no Deployment changes with them, and releases are looked
 // up by the new ones.
-func configMap(t *testing.T, p *place) {
+func configMap(t *testing.T, p *location) {
 	document := func(rules ...policy.Rule) []byte {
 		data, err := handover.Encode(mustRules(t, rules...))
 		if err != nil {
@@ -398,7 +399,7 @@ func configMap(t *testing.T, p *place) {
 }
 
 // What others change or delete comes back.
-func restored(t *testing.T, p *place) {
+func restored(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
@@ -425,7 +426,7 @@ func restored(t *testing.T, p *place) {
 	})
 }
 
-func disabled(t *testing.T, p *place) {
+func disabled(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
@@ -445,7 +446,7 @@ func disabled(t *testing.T, p *place) {
 
 // The serving certificate is renewed without a change of the Deployment, whose
 // server reads it again.
-func certificateRenewed(t *testing.T, p *place) {
+func certificateRenewed(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "CERT_ROTATION_SCALE": "10ms"}, hcpkg.Options{})
 	p.awaitValid(t)
@@ -469,7 +470,7 @@ func certificateRenewed(t *testing.T, p *place) {
 }
 
 // A HostedControlPlane of another release is left to the operator of that.
-func otherRelease(t *testing.T, p *place) {
+func otherRelease(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": "quay.io/another/release:1"}, hcpkg.Options{})
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored(), "OPERATE_ON_RELEASE_IMAGE": p.image(), "CONTROL_PLANE_OPERATOR_IMAGE": "registry.example.com/ours:1"}, hcpkg.Options{})

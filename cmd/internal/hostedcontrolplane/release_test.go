@@ -3,6 +3,7 @@ package hostedcontrolplane_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,12 +14,35 @@ import (
 
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/signing"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
+// A release has to be signed where the flags say so; the condition says why it is refused.
+func signedRelease(t *testing.T, p *location) {
+	key, repository := signing.NewSigstore(t), p.source.Host()+"/ocp/release"
+	flags := operator.SignatureFlags{Mode: "next", Policies: []string{key.PolicyFile(t, repository)}}
+	var err error
+	if p.signatures, err = flags.Read(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.create(t, p.hcp())
+	stop := p.run(t, nil, hcpkg.Options{})
+	_, message := p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionUnknown, hypershift.SignatureRefusedReason)
+	if !strings.Contains(message, "a signature is required, and there is none") {
+		t.Errorf("the message is %q", message)
+	}
+	stop() // and with it what it remembers
+	p.source.Push("ocp/release", sigstore.Tag(p.digest), key.Image(t, p.digest, repository+":4.17.3"))
+	p.run(t, nil, hcpkg.Options{})
+	p.awaitValid(t)
+}
+
 // Rules that are changed because no registry answers are handed on though none does.
-func unreadableReleaseHandsOn(t *testing.T, p *place) {
+func unreadableReleaseHandsOn(t *testing.T, p *location) {
 	p.source.Down()
 	p.mirror.Down()
 	p.create(t, p.hcp())
@@ -48,7 +72,7 @@ func unreadableReleaseHandsOn(t *testing.T, p *place) {
 
 // finishRollout says what the controllers of a real cluster would say of the
 // Deployment when its pods are there.
-func (p *place) finishRollout(t *testing.T) {
+func (p *location) finishRollout(t *testing.T) {
 	t.Helper()
 	d := p.deployment(t)
 	before := d.DeepCopy()
@@ -61,7 +85,7 @@ func (p *place) finishRollout(t *testing.T) {
 }
 
 // awaitHistory returns the status once its history is as wanted, times apart.
-func (p *place) awaitHistory(t *testing.T, want ...configv1.UpdateHistory) *hyperv1.ClusterVersionStatus {
+func (p *location) awaitHistory(t *testing.T, want ...configv1.UpdateHistory) *hyperv1.ClusterVersionStatus {
 	t.Helper()
 	hcp := new(hyperv1.HostedControlPlane)
 	cluster.Await(t, "the history", func(ctx context.Context) error {
@@ -90,7 +114,7 @@ func (p *place) awaitHistory(t *testing.T, want ...configv1.UpdateHistory) *hype
 
 // The history is that of a cluster version: the newest first, by digest, Partial until
 // it was rolled out once.
-func history(t *testing.T, p *place) {
+func history(t *testing.T, p *location) {
 	entry := func(state configv1.UpdateState, version, image string) configv1.UpdateHistory {
 		return configv1.UpdateHistory{State: state, Version: version, Image: image}
 	}

@@ -27,7 +27,7 @@ import (
 
 // Digest rules serve tags too when releases are looked up, and what they forbid is
 // forbidden for tags.
-func neverContactSourceByTag(t *testing.T, p *place) {
+func neverContactSourceByTag(t *testing.T, p *location) {
 	handed, err := hcpkg.HandOver(mustRules(t, never(mirror(policy.PullDigest, p.source.Host(), p.mirror.Host()+"/empty"))))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func neverContactSourceByTag(t *testing.T, p *place) {
 
 // Rules that do not fit the environment are not handed on: the Deployment keeps those
 // that it has, and the condition says what to do.
-func tooLarge(t *testing.T, p *place) {
+func tooLarge(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	stop := p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)
@@ -80,7 +80,7 @@ func tooLarge(t *testing.T, p *place) {
 
 // Overrides that name no image, or no component, stop nothing: the rest holds, and a
 // condition says what is not used, for as long as it is.
-func oddOverrides(t *testing.T, p *place) {
+func oddOverrides(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	stop := p.run(t, map[string]string{handover.ImageOverridesVariable: " a = b ," + p.mirrored()}, hcpkg.Options{ImageOverrides: "etcd=NO IMAGE, a = b ,etcdd=quay.io/h/etcd:1,machine-config-operator=quay.io/h/cli:1,socks5-proxy=quay.io/h/socks:1"})
 	p.awaitValid(t)
@@ -109,7 +109,7 @@ func oddOverrides(t *testing.T, p *place) {
 }
 
 // A rotated pull secret is used from the next lookup on, by what is in force already.
-func pullSecretRotated(t *testing.T, p *place) {
+func pullSecretRotated(t *testing.T, p *location) {
 	p.source.Down()
 	use := func(password string) {
 		t.Helper()
@@ -144,7 +144,7 @@ func pullSecretRotated(t *testing.T, p *place) {
 }
 
 // inForce awaits what the metric says of the operator's file.
-func (p *place) inForce(t *testing.T, want float64) {
+func (p *location) inForce(t *testing.T, want float64) {
 	t.Helper()
 	cluster.Await(t, fmt.Sprintf("the file to be in force: %v", want), func(context.Context) error {
 		families, err := p.metrics.Gather()
@@ -170,7 +170,7 @@ func (p *place) inForce(t *testing.T, want float64) {
 // Without the file that hands rules over the operator does not start: the kubelet starts
 // no container before it is there. One that cannot be read at the start is waited for;
 // later the last good rules stay.
-func handedOverFile(t *testing.T, p *place) {
+func handedOverFile(t *testing.T, p *location) {
 	path := filepath.Join(t.TempDir(), handover.Key)
 	put := func(text string) {
 		t.Helper()
@@ -221,7 +221,7 @@ func handedOverFile(t *testing.T, p *place) {
 }
 
 // The API server is away at the start, and once more later.
-func apiServerAway(t *testing.T, p *place) {
+func apiServerAway(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	p.restarted = true
 	p.cluster.StopAPI(t)
@@ -242,7 +242,7 @@ func apiServerAway(t *testing.T, p *place) {
 }
 
 // A pause with an end ends by itself.
-func pauseEnds(t *testing.T, p *place) {
+func pauseEnds(t *testing.T, p *location) {
 	hcp := p.hcp()
 	hcp.Spec.PausedUntil = new(time.Now().Add(2 * time.Second).Format(time.RFC3339))
 	p.create(t, hcp)
@@ -251,7 +251,7 @@ func pauseEnds(t *testing.T, p *place) {
 }
 
 // When the operator has ended, nothing of it goes on.
-func nothingOutlivesIt(t *testing.T, p *place) {
+func nothingOutlivesIt(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	before := goleak.IgnoreCurrent()
 	conn := p.account()

@@ -27,6 +27,9 @@ type Process struct {
 	REST *rest.Config
 	// Base reads registries.
 	Base provider.ReleaseProvider
+	// Signatures are those that releases need, nil for none. They need a Base that is a
+	// [provider.ContentProvider].
+	Signatures *operator.Signatures
 	// Log is the operator's; nil is silent.
 	Log *zap.Logger
 	// MetricsAddr, HealthAddr, LeaseNamespace and Metrics are those of
@@ -52,8 +55,12 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 		return nil, err
 	}
 	hosts := health.New(health.Config{})
+	verify, err := p.Signatures.OfCluster(p.Base)
+	if err != nil {
+		return nil, err
+	}
 	row := assembly.ControlPlaneOperator(assembly.Deps{
-		LookupEnv: p.Options.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts,
+		LookupEnv: p.Options.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts, Verify: verify,
 	}, in.Components)
 	srcs, err := p.Options.Sources(ctx, row, in)
 	if err != nil {

@@ -61,6 +61,9 @@ func (o outcome) write(hcp *hyperv1.HostedControlPlane, now time.Time) {
 		if _, ok := errors.AsType[*hypershift.PullSecretError](o.lookupErr); ok {
 			c.Reason = hyperv1.SecretNotFoundReason
 		}
+		if hypershift.SignatureRefused(o.lookupErr) {
+			c.Reason = hypershift.SignatureRefusedReason
+		}
 		set(c)
 	case o.releases != nil:
 		set(validReleaseInfo(o.releases.Missing()))

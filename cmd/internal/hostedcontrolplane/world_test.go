@@ -53,21 +53,22 @@ func newSite(t *testing.T) *site {
 	return &site{c, admin}
 }
 
-// place is the namespace of a control plane, with registries of its own.
-type place struct {
+// location is the namespace of a control plane, with registries of its own.
+type location struct {
 	*site
 	namespace      string
 	source, mirror *testregistry.Registry
 	base           *registry.Provider
 	metrics        *prometheus.Registry // of the last run
 	restarted      bool                 // the API server, which forbids at first what it does not know to be allowed
+	signatures     *operator.Signatures // that releases need
 	digest         string               // of the release, which source and mirror hold
 	release        testpayload.Release
 }
 
-func (s *site) place(t *testing.T) *place {
+func (s *site) location(t *testing.T) *location {
 	t.Helper()
-	p := &place{site: s, namespace: "clusters-" + strings.ToLower(strings.Map(letters, t.Name()))}
+	p := &location{site: s, namespace: "clusters-" + strings.ToLower(strings.Map(letters, t.Name()))}
 	ca, err := testregistry.NewCA()
 	if err != nil {
 		t.Fatal(err)
@@ -107,13 +108,13 @@ func letters(r rune) rune {
 }
 
 // push puts a release into both registries.
-func (p *place) push(r testpayload.Release) string {
+func (p *location) push(r testpayload.Release) string {
 	img := testpayload.Must(r.Image())
 	p.source.Push("ocp/release", r.Version, img)
 	return p.mirror.Push("mirror/release", r.Version, img)
 }
 
-func (p *place) pullSecret(json string) *corev1.Secret {
+func (p *location) pullSecret(json string) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: hypershift.PullSecret, Namespace: p.namespace},
 		Data:       map[string][]byte{corev1.DockerConfigJsonKey: []byte(json)},
@@ -121,7 +122,7 @@ func (p *place) pullSecret(json string) *corev1.Secret {
 }
 
 // auths is a pull secret for one user of the mirror.
-func (p *place) auths(t *testing.T, user, password string) string {
+func (p *location) auths(t *testing.T, user, password string) string {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"auths": map[string]any{
 		p.mirror.Host(): map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password))},
@@ -133,14 +134,14 @@ func (p *place) auths(t *testing.T, user, password string) string {
 }
 
 // image is the release as its users name it.
-func (p *place) image() string { return p.source.ByDigest("ocp/release", p.digest).String() }
+func (p *location) image() string { return p.source.ByDigest("ocp/release", p.digest).String() }
 
 // mirrored is OPENSHIFT_IMG_OVERRIDES with the mirror.
-func (p *place) mirrored() string {
+func (p *location) mirrored() string {
 	return p.source.Host() + "/ocp/release=" + p.mirror.Host() + "/mirror/release"
 }
 
-func (p *place) hcp() *hyperv1.HostedControlPlane {
+func (p *location) hcp() *hyperv1.HostedControlPlane {
 	return &hyperv1.HostedControlPlane{
 		ObjectMeta: metav1.ObjectMeta{Name: "hcp", Namespace: p.namespace},
 		Spec: hyperv1.HostedControlPlaneSpec{
@@ -172,7 +173,7 @@ func (s *site) create(t *testing.T, obj client.Object) {
 
 // account connects as the operator's ServiceAccount, which may do what
 // [hcpkg.OperatorRules] say and nothing else.
-func (p *place) account() *rest.Config {
+func (p *location) account() *rest.Config {
 	conn := p.cluster.User("system:serviceaccount:" + p.namespace + ":" + hcpkg.Name)
 	conn.WarningHandler = rest.NoWarnings{}
 	return conn
@@ -180,12 +181,12 @@ func (p *place) account() *rest.Config {
 
 // run runs the operator by its account, until stop is called or the test
 // ends. Nothing that it does may be forbidden.
-func (p *place) run(t *testing.T, env map[string]string, options hcpkg.Options) (stop func()) {
+func (p *location) run(t *testing.T, env map[string]string, options hcpkg.Options) (stop func()) {
 	t.Helper()
 	return p.runAs(t, p.account(), env, options)
 }
 
-func (p *place) runAs(t *testing.T, conn *rest.Config, env map[string]string, options hcpkg.Options) (stop func()) {
+func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string, options hcpkg.Options) (stop func()) {
 	t.Helper()
 	options.Namespace = p.namespace
 	options.LookupEnv = func(name string) (string, bool) {
@@ -199,7 +200,7 @@ func (p *place) runAs(t *testing.T, conn *rest.Config, env map[string]string, op
 	p.metrics = prometheus.NewRegistry()
 	core, logged := observer.New(zap.InfoLevel)
 	mgr, err := hcpkg.NewManager(ctx, hcpkg.Process{
-		Options: options, REST: conn, Base: p.base, Metrics: p.metrics, Log: zap.New(core), HealthAddr: "0",
+		Options: options, REST: conn, Base: p.base, Signatures: p.signatures, Metrics: p.metrics, Log: zap.New(core), HealthAddr: "0",
 	})
 	if err != nil {
 		cancel()
@@ -230,13 +231,13 @@ func (p *place) runAs(t *testing.T, conn *rest.Config, env map[string]string, op
 	return stop
 }
 
-func (p *place) get(ctx context.Context, name string, into client.Object) error {
+func (p *location) get(ctx context.Context, name string, into client.Object) error {
 	return p.client.Get(ctx, types.NamespacedName{Namespace: p.namespace, Name: name}, into)
 }
 
 // await returns the HostedControlPlane once its condition is as wanted, of its present
 // generation.
-func (p *place) await(t *testing.T, condition string, status metav1.ConditionStatus, reason string) (*hyperv1.HostedControlPlane, string) {
+func (p *location) await(t *testing.T, condition string, status metav1.ConditionStatus, reason string) (*hyperv1.HostedControlPlane, string) {
 	t.Helper()
 	hcp, message := new(hyperv1.HostedControlPlane), ""
 	cluster.Await(t, fmt.Sprintf("%s %s %s", condition, status, reason), func(ctx context.Context) error {
@@ -253,14 +254,14 @@ func (p *place) await(t *testing.T, condition string, status metav1.ConditionSta
 	return hcp, message
 }
 
-func (p *place) awaitValid(t *testing.T) *hyperv1.HostedControlPlane {
+func (p *location) awaitValid(t *testing.T) *hyperv1.HostedControlPlane {
 	t.Helper()
 	hcp, _ := p.await(t, string(hyperv1.ValidReleaseInfo), metav1.ConditionTrue, hyperv1.AsExpectedReason)
 	return hcp
 }
 
 // deployment returns the ignition server's, which must be there.
-func (p *place) deployment(t *testing.T) *appsv1.Deployment {
+func (p *location) deployment(t *testing.T) *appsv1.Deployment {
 	t.Helper()
 	d := new(appsv1.Deployment)
 	if err := p.get(t.Context(), hypershift.IgnitionServer, d); err != nil {
@@ -270,12 +271,12 @@ func (p *place) deployment(t *testing.T) *appsv1.Deployment {
 }
 
 // touch makes a new generation of the HostedControlPlane, which changes nothing else.
-func (p *place) touch(t *testing.T, channel string) {
+func (p *location) touch(t *testing.T, channel string) {
 	t.Helper()
 	p.change(t, func(hcp *hyperv1.HostedControlPlane) { hcp.Spec.Channel = channel })
 }
 
-func (p *place) change(t *testing.T, change func(*hyperv1.HostedControlPlane)) {
+func (p *location) change(t *testing.T, change func(*hyperv1.HostedControlPlane)) {
 	t.Helper()
 	hcp := new(hyperv1.HostedControlPlane)
 	if err := p.get(t.Context(), "hcp", hcp); err != nil {
@@ -294,4 +295,4 @@ func never(r policy.Rule) policy.Rule {
 	return r
 }
 
-func mustImage(p *place) testpayload.Image { return testpayload.Must(p.release.Image()) }
+func mustImage(p *location) testpayload.Image { return testpayload.Must(p.release.Image()) }

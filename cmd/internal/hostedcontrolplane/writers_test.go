@@ -22,7 +22,7 @@ import (
 
 // After any write of somebody else nothing is written a few seconds later, and what
 // matters is right: the image, the rules, the pull secrets.
-func otherWriters(t *testing.T, p *place) {
+func otherWriters(t *testing.T, p *location) {
 	p.create(t, p.hcp())
 	p.run(t, map[string]string{handover.ImageOverridesVariable: p.mirrored()}, hcpkg.Options{})
 	p.awaitValid(t)

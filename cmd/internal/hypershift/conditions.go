@@ -33,6 +33,10 @@ const (
 	// is waited for, [WaitingForControlPlaneReason] and those that follow. Else it is False,
 	// AsExpected. Name and reasons are HyperShift's (openshift/hypershift#8427).
 	HostedClusterDeleting hyperv1.ConditionType = "HostedClusterDeleting"
+	// ValidReleaseSignature says who signed the release, or why its signature is refused.
+	// It is True with AsExpected or [NoSignatureNeededReason], or False with
+	// [SignatureRefusedReason]. Where no signature is asked for there is no such condition.
+	ValidReleaseSignature hyperv1.ConditionType = "ValidReleaseSignature"
 )
 
 // Reasons of those conditions.
@@ -54,7 +58,14 @@ const (
 	WaitingForNamespaceReason = "WaitingForNamespaceDeletion"
 	// DeletionCompletedReason: nothing of the HostedCluster is left but itself.
 	DeletionCompletedReason = "DeletionCompleted"
+	// SignatureRefusedReason: a signature that is asked for is missing, or is refused.
+	SignatureRefusedReason = "SignatureRefused"
+	// NoSignatureNeededReason: signatures are asked for, and not of this release.
+	NoSignatureNeededReason = "NoSignatureNeeded"
 )
+
+// SignatureRefused reports whether a lookup failed for want of a good signature.
+func SignatureRefused(err error) bool { return provider.ClassOf(err) == provider.ClassSignature }
 
 // Condition returns a condition without what is filled in where it is set.
 func Condition(typ hyperv1.ConditionType, status metav1.ConditionStatus, reason, message string) metav1.Condition {

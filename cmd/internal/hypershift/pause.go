@@ -26,8 +26,8 @@ func ReadPause(pausedUntil *string, now time.Time) Pause {
 	if err != nil {
 		return Pause{Invalid: true}
 	}
-	if left := until.Sub(now); left > 0 {
-		return Pause{Paused: true, Left: left}
+	if remaining := until.Sub(now); remaining > 0 {
+		return Pause{Paused: true, Left: remaining}
 	}
 	return Pause{}
 }

@@ -26,8 +26,8 @@ func TestOCPBUGS34540CacheIsNotChanged(t *testing.T) {
 	digest := mirror.Push("ocp", "", testpayload.Must(r.Image()))
 	plain := newRules(t, mirrored(source, "mirror.example.com/ocp"))
 	c := operatorChain(t, w.registry, plain)
-	held := mustLookup(t, c, byDigest(source, digest))
-	before := text(held)
+	cached := mustLookup(t, c, byDigest(source, digest))
+	before := text(cached)
 
 	const lookups, differing = 64, 4
 	rules := make([]*policy.Rules, differing)
@@ -54,11 +54,11 @@ func TestOCPBUGS34540CacheIsNotChanged(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got := text(held); got != before {
+	if got := text(cached); got != before {
 		t.Errorf("the release that was handed out before changed to\n%s\nfrom\n%s", got, before)
 	}
-	again := mustLookup(t, c, byDigest(source, digest))
-	if got := text(again); got != before {
+	second := mustLookup(t, c, byDigest(source, digest))
+	if got := text(second); got != before {
 		t.Errorf("the cache answers\n%s\nand answered\n%s", got, before)
 	}
 	if n := mirror.Count(blobs); n != 1 {

@@ -21,6 +21,11 @@ const StateHash = "hypershift.openshift.io/desired-state-hash"
 // stamped begins our values of [StateHash], so that HyperShift's are told apart.
 const stamped = "mirrorchain-"
 
+// neverVersion is a resource version that no object has: etcd's first write is of
+// revision 2. The API server creates what is applied with it, and it is a conflict where
+// the object is there by then.
+const neverVersion = "1"
+
 // Applier writes objects by server-side apply, as one field owner, and only when
 // they differ from what is there. It is safe for concurrent use.
 type Applier struct {
@@ -45,8 +50,9 @@ type Applier struct {
 // ([StateHash]) and still has it. Where the two are not surely the same the API server
 // decides: applying what is there already changes nothing and costs no new version.
 //
-// It is a conflict when the object is written by somebody else between the reading and the
-// writing; where desired has a resource version, since that one.
+// It is a conflict when the object is created, written or deleted by somebody else between
+// the reading and the writing, however late the write arrives; where desired has a resource
+// version, since that one. Nothing that a replica wrote later is ever replaced.
 //
 // What others add stays: items of lists that are merged by a key (containers, variables,
 // volumes), pull secrets of a ServiceAccount, labels and annotations. Of a Deployment that
@@ -54,24 +60,12 @@ type Applier struct {
 //
 // desired is not modified. Its status and creationTimestamp are not applied.
 func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed bool, err error) {
-	gvk, err := apiutil.GVKForObject(desired, a.Client.Scheme())
-	if err != nil {
-		return false, fmt.Errorf("applying %T %s: %w", desired, client.ObjectKeyFromObject(desired), err)
-	}
-	fail := func(err error) (bool, error) {
-		return false, fmt.Errorf("applying %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(desired), err)
-	}
-	want, err := state(desired)
+	fail := func(err error) (bool, error) { return false, a.failed("applying", desired, err) }
+	want, err := a.wanted(desired)
 	if err != nil {
 		return fail(err)
 	}
-	want.SetGroupVersionKind(gvk)
-	version := want.GetResourceVersion()
-	want.SetResourceVersion("") // says nothing of the object
-	if err := stamp(want); err != nil {
-		return fail(err)
-	}
-
+	gvk := want.GroupVersionKind()
 	there, err := a.Client.Scheme().New(gvk)
 	if err != nil {
 		return fail(err)
@@ -95,16 +89,53 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 			return fail(err)
 		}
 	}
-	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion()))
-	options := []client.ApplyOption{client.FieldOwner(a.Owner)}
-	if exists { // else it is to be created: what somebody else creates meanwhile is a conflict
-		options = append(options, client.ForceOwnership)
-	}
-	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), options...)
-	if err != nil {
+	want.SetResourceVersion(cmp.Or(desired.GetResourceVersion(), live.GetResourceVersion(), neverVersion))
+	want.SetUID(live.GetUID()) // or what was deleted meanwhile would be created again
+	if err := a.send(ctx, want); err != nil {
 		return fail(err)
 	}
 	return want.GetResourceVersion() != live.GetResourceVersion(), nil
+}
+
+// Create creates the object as Apply does, with nothing read before. It is a conflict where
+// it is there. desired is not modified.
+func (a *Applier) Create(ctx context.Context, desired client.Object) error {
+	want, err := a.wanted(desired)
+	if err == nil {
+		want.SetResourceVersion(neverVersion)
+		err = a.send(ctx, want)
+	}
+	if err != nil {
+		return a.failed("creating", desired, err)
+	}
+	return nil
+}
+
+func (a *Applier) failed(doing string, obj client.Object, err error) error {
+	kind := fmt.Sprintf("%T", obj)
+	if gvk, unknown := apiutil.GVKForObject(obj, a.Client.Scheme()); unknown == nil {
+		kind = gvk.Kind
+	}
+	return fmt.Errorf("%s %s %s: %w", doing, kind, client.ObjectKeyFromObject(obj), err)
+}
+
+func (a *Applier) send(ctx context.Context, want *unstructured.Unstructured) error {
+	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
+}
+
+// wanted returns desired as what can be applied, with its hash, and of no version.
+func (a *Applier) wanted(desired client.Object) (*unstructured.Unstructured, error) {
+	gvk, err := apiutil.GVKForObject(desired, a.Client.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	want, err := state(desired)
+	if err != nil {
+		return nil, err
+	}
+	want.SetGroupVersionKind(gvk)
+	want.SetResourceVersion("") // says nothing of the object
+	return want, stamp(want)
 }
 
 // state returns obj as what can be applied.

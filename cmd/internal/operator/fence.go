@@ -16,17 +16,17 @@ var ErrLeaseLost = errors.New("the lease was not renewed in time, so that anothe
 // fence lets writes through while held says so. After the first that it does not let
 // through, lost is closed. It is safe for concurrent use.
 type fence struct {
-	held func() bool
-	once sync.Once
-	lost chan struct{}
+	holding func() bool
+	once    sync.Once
+	lost    chan struct{}
 }
 
-func newFence(held func() bool) *fence { return &fence{held: held, lost: make(chan struct{})} }
+func newFence(holding func() bool) *fence { return &fence{holding: holding, lost: make(chan struct{})} }
 
 // check returns [ErrLeaseLost] where nothing may be written. It is called before each
 // write.
 func (f *fence) check() error {
-	if f.held() {
+	if f.holding() {
 		return nil
 	}
 	f.once.Do(func() { close(f.lost) })

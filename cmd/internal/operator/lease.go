@@ -14,25 +14,36 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// How long a lease lasts: as in HyperShift (support/config/constants.go, recommended by
-// OpenShift), so that an API server which is away for less ends no operator, and an idle
-// operator writes seldom.
 const (
+	// leaseDuration is how long a lease lasts: as in HyperShift (support/config/constants.go,
+	// recommended by OpenShift), so that an API server which is away for less ends no
+	// operator, and an idle operator writes seldom.
 	leaseDuration = 60 * time.Second
-	renewDeadline = 40 * time.Second
-	// writeLease is how often the holder writes.
-	writeLease = 13 * time.Second
 	// lookAtLease is how often a replica that waits reads it: so soon it follows one that
 	// ended on SIGTERM and gave its lease back.
 	lookAtLease = time.Second
 )
 
+// terms are the times of a lease.
+type terms struct {
+	duration time.Duration // after which another replica may take over
+	deadline time.Duration // after which a holder that cannot renew it gives up
+	write    time.Duration // how often the holder renews it
+}
+
+// termsOf returns the terms of a lease that lasts so long: with [leaseDuration], a
+// deadline of 40 s and a write every 13 s.
+func termsOf(duration time.Duration) terms {
+	return terms{duration: duration, deadline: duration * 2 / 3, write: duration * 13 / 60}
+}
+
 // lease is a lock whose holder is asked every [lookAtLease] to renew it and does so every
-// [writeLease]. client-go has one period for both. The holder gives up, at the latest,
-// writeLease and renewDeadline after it last wrote, which is less than leaseDuration, when
-// another may take over. It is safe for concurrent use.
+// terms.write. client-go has one period for both. The holder gives up, at the latest,
+// write and deadline after it last wrote, which is less than duration, when another may
+// take over. It is safe for concurrent use.
 type lease struct {
 	resourcelock.Interface
+	terms
 	now func() time.Time
 
 	mu      sync.Mutex
@@ -40,8 +51,8 @@ type lease struct {
 	at      time.Time                         // when the request began that wrote it
 }
 
-// newLease returns the lease of that name.
-func newLease(cfg *rest.Config, namespace, name string) (*lease, *resourcelock.LeaseLock, error) {
+// newLease returns the lease of that name, which lasts so long.
+func newLease(cfg *rest.Config, namespace, name string, duration time.Duration) (*lease, *resourcelock.LeaseLock, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +68,7 @@ func newLease(cfg *rest.Config, namespace, name string) (*lease, *resourcelock.L
 		Client:     client,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},
 	}
-	return &lease{Interface: lock, now: time.Now}, lock, nil
+	return &lease{Interface: lock, terms: termsOf(duration), now: time.Now}, lock, nil
 }
 
 // Create creates the lease.
@@ -69,7 +80,7 @@ func (l *lease) Create(ctx context.Context, r resourcelock.LeaderElectionRecord)
 func (l *lease) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	l.mu.Lock()
 	recent := r.HolderIdentity != "" && r.HolderIdentity == l.written.HolderIdentity &&
-		r.LeaderTransitions == l.written.LeaderTransitions && l.now().Sub(l.at) < writeLease
+		r.LeaderTransitions == l.written.LeaderTransitions && l.since() < l.terms.write
 	l.mu.Unlock()
 	if recent {
 		return nil
@@ -88,10 +99,18 @@ func (l *lease) write(ctx context.Context, r resourcelock.LeaderElectionRecord, 
 	return nil
 }
 
-// held reports whether nobody else can have taken the lease: it was written less than its
+// holding reports whether nobody else can have taken the lease: it was written less than its
 // duration ago. A process that was frozen learns here that it is late.
-func (l *lease) held() bool {
+func (l *lease) holding() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.written.HolderIdentity == l.Identity() && l.now().Sub(l.at) < leaseDuration
+	return l.written.HolderIdentity == l.Identity() && l.since() < l.duration
+}
+
+// since returns how long ago the lease was written, with l.mu held: by the clock that only
+// runs forward, or by the time of day where that is more. The first stands still while a
+// virtual machine is suspended.
+func (l *lease) since() time.Duration {
+	now := l.now()
+	return max(now.Sub(l.at), now.Round(0).Sub(l.at.Round(0)))
 }

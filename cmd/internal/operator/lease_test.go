@@ -72,7 +72,7 @@ func (m *memoryLock) Describe() string   { return "memory" }
 func elect(t *testing.T, lock resourcelock.Interface, started, stopped func()) *leaderelection.LeaderElector {
 	t.Helper()
 	e, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: lookAtLease, ReleaseOnCancel: true,
+		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: termsOf(leaseDuration).deadline, RetryPeriod: lookAtLease, ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{OnStartedLeading: func(context.Context) { started() }, OnStoppedLeading: stopped},
 	})
 	if err != nil {
@@ -88,8 +88,8 @@ func TestLease(t *testing.T) {
 		server := new(memoryServer)
 		firstActive, secondActive := make(chan struct{}), make(chan struct{})
 		leases := []*lease{
-			{Interface: &memoryLock{"first", server}, now: time.Now},
-			{Interface: &memoryLock{"second", server}, now: time.Now},
+			{Interface: &memoryLock{"first", server}, terms: termsOf(leaseDuration), now: time.Now},
+			{Interface: &memoryLock{"second", server}, terms: termsOf(leaseDuration), now: time.Now},
 		}
 		active := func(c chan struct{}) bool {
 			select {
@@ -113,12 +113,12 @@ func TestLease(t *testing.T) {
 		if n := server.count(); n > 24 || n < 20 {
 			t.Errorf("wrote %d times in 5 minutes", n)
 		}
-		if !active(firstActive) || active(secondActive) || !leases[0].held() || leases[1].held() {
+		if !active(firstActive) || active(secondActive) || !leases[0].holding() || leases[1].holding() {
 			t.Fatal("the first is not the active one")
 		}
 		server.setAway(true)
 		time.Sleep(30 * time.Second)
-		if !leases[0].held() || first.IsLeader() != true {
+		if !leases[0].holding() || first.IsLeader() != true {
 			t.Error("an API server that was away for 30 s ended the active one")
 		}
 		server.setAway(false)
@@ -135,7 +135,7 @@ func TestLease(t *testing.T) {
 		if took := time.Since(asked); took > 3*time.Second {
 			t.Errorf("the second took over after %v", took)
 		}
-		if leases[0].held() {
+		if leases[0].holding() {
 			t.Error("the first still holds the lease that it gave back")
 		}
 		end()
@@ -146,11 +146,11 @@ func TestLease(t *testing.T) {
 // A process that was frozen for longer than its lease lasts writes nothing, and ends.
 func TestFence(t *testing.T) {
 	now := time.Now()
-	l := &lease{Interface: &memoryLock{"me", new(memoryServer)}, now: func() time.Time { return now }}
+	l := &lease{Interface: &memoryLock{"me", new(memoryServer)}, terms: termsOf(leaseDuration), now: func() time.Time { return now }}
 	if err := l.Create(t.Context(), resourcelock.LeaderElectionRecord{HolderIdentity: "me"}); err != nil {
 		t.Fatal(err)
 	}
-	f := newFence(l.held)
+	f := newFence(l.holding)
 	sent := 0
 	c := fencedClient{countingClient{sent: &sent}, f}
 	ctx := t.Context()

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,9 @@ type Config struct {
 	// LeaseNamespace is where the lease of the one active replica is. Empty: no leader
 	// is elected, for tests and for a Deployment with strategy Recreate.
 	LeaseNamespace string
+	// LeaseDuration is how long the lease lasts without being renewed, 0 for 60 s as in
+	// HyperShift. How often it is renewed, and when its holder gives up, follow from it.
+	LeaseDuration time.Duration
 	// MetricsAddr and HealthAddr are HOST:PORT to serve /metrics, and /healthz and
 	// /readyz, on, in plain HTTP. Empty or "0": not served.
 	MetricsAddr, HealthAddr string
@@ -107,17 +111,17 @@ func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
 	if cfg.LeaseNamespace == "" {
 		return manager.New(cfg.REST, options)
 	}
-	held, lock, err := newLease(cfg.REST, cfg.LeaseNamespace, cfg.Name)
+	leader, lock, err := newLease(cfg.REST, cfg.LeaseNamespace, cfg.Name, cmp.Or(cfg.LeaseDuration, leaseDuration))
 	if err != nil {
 		return nil, err
 	}
-	writes := newFence(held.held)
+	writes := newFence(leader.holding)
 	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
 		c, err := client.New(config, o)
 		return fencedClient{c, writes}, err
 	}
-	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, held
-	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(leaseDuration), new(renewDeadline), new(lookAtLease)
+	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, leader
+	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(leader.duration), new(leader.deadline), new(lookAtLease)
 	// The process ends with the manager, so nothing goes on without the lease.
 	options.LeaderElectionReleaseOnCancel = true
 	mgr, err := manager.New(cfg.REST, options)

@@ -138,7 +138,7 @@ func TestReport(t *testing.T) {
 	own := func() prometheus.Collector {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "own_total", Help: "Of the operator."})
 	}
-	left := func(want int) {
+	wantRemaining := func(want int) {
 		t.Helper()
 		if n, err := testutil.GatherAndCount(reg); n != want || err != nil {
 			t.Errorf("%d metrics are left, want %d: %v", n, want, err)
@@ -161,11 +161,11 @@ func TestReport(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		left(0)
+		wantRemaining(0)
 	}
 	reg.MustRegister(own())
 	if err := report(t.Context(), r, reg, own()); err == nil {
 		t.Error("a metric that is there already")
 	}
-	left(1)
+	wantRemaining(1)
 }

@@ -63,35 +63,35 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 // reconciled for these rules before it returns. It is called on a goroutine of its own,
 // so that it waits for no reconciler. Nil is nothing.
 func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, first func(context.Context, *policy.Rules, client.ObjectList), only ...predicate.Predicate) (source.Source, error) {
-	wake, all := Everybody(mgr, list, only...)
-	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+	return OnChanges(mgr, list, func(ctx context.Context, each func()) {
 		for rules := range resolver.Changes(ctx) {
 			if first != nil {
 				if all := listAll(ctx, mgr, list); all != nil {
 					first(ctx, rules, all)
 				}
 			}
-			wake(ctx)
+			each()
 		}
+	}, only...)
+}
+
+// OnChanges returns a source that has every object of list's kind reconciled when follow
+// calls each; where there are predicates, only those that they let through. follow is called
+// once this replica is the active one, and returns when ctx ends.
+func OnChanges(mgr manager.Manager, list client.ObjectList, follow func(ctx context.Context, each func()), only ...predicate.Predicate) (source.Source, error) {
+	events := make(chan event.GenericEvent)
+	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		follow(ctx, func() {
+			if all := listAll(ctx, mgr, list); all != nil {
+				_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
+			}
+		})
 		return nil
 	}))
 	if err != nil {
-		return nil, fmt.Errorf("following the mirror rules: %w", err)
+		return nil, fmt.Errorf("following what lookups depend on: %w", err)
 	}
-	return all, nil
-}
-
-// Everybody returns a source, and a function by which it has every object of list's kind
-// reconciled; where there are predicates, only those that they let through. wake lists with
-// the manager's client. It returns when all are queued, or ctx has ended.
-func Everybody(mgr manager.Manager, list client.ObjectList, only ...predicate.Predicate) (wake func(ctx context.Context), all source.Source) {
-	events := make(chan event.GenericEvent)
-	wake = func(ctx context.Context) {
-		if all := listAll(ctx, mgr, list); all != nil {
-			_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
-		}
-	}
-	return wake, source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...))
+	return source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...)), nil
 }
 
 // relist is how long a failed list waits to be tried again.
@@ -106,7 +106,7 @@ func listAll(ctx context.Context, mgr manager.Manager, list client.ObjectList) c
 		if err == nil {
 			return now
 		}
-		mgr.GetLogger().Error(err, "listing what the changed mirror rules concern; trying again")
+		mgr.GetLogger().Error(err, "listing what a change concerns; trying again")
 		select {
 		case <-ctx.Done():
 			return nil

@@ -49,15 +49,15 @@ func stopWhileBusy(t *testing.T) {
 	var begun sync.WaitGroup
 	begun.Add(10 * workers)
 	var mu sync.Mutex
-	left := 10 * workers
+	remaining := 10 * workers
 	err = builder.ControllerManagedBy(mgr).Named("busy").
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		WatchesRawSource(source.Channel(events, &handler.EnqueueRequestForObject{})).
 		Complete(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
 			mu.Lock()
 			defer mu.Unlock()
-			if left > 0 {
-				left--
+			if remaining > 0 {
+				remaining--
 				begun.Done()
 			}
 			return reconcile.Result{RequeueAfter: 1}, nil

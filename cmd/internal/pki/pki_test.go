@@ -66,8 +66,8 @@ func TestEnsure(t *testing.T) {
 	shuffled := cfg
 	shuffled.Hosts = slices.Clone(cfg.Hosts)
 	slices.Reverse(shuffled.Hosts)
-	again := ensure(t, shuffled, first, first.Renew.Add(-time.Second))
-	if !same(again.Authority, first.Authority) || !same(again.Serving, first.Serving) || !again.Renew.Equal(first.Renew) {
+	second := ensure(t, shuffled, first, first.Renew.Add(-time.Second))
+	if !same(second.Authority, first.Authority) || !same(second.Serving, first.Serving) || !second.Renew.Equal(first.Renew) {
 		t.Error("what is good was made anew")
 	}
 

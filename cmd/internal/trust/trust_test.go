@@ -91,8 +91,8 @@ func TestRegistriesWarn(t *testing.T) {
 	}
 	of := trust.Registries([]string{name}, nil, zap.New(core))
 	for _, c := range []struct {
-		before string
-		told   int
+		before   string
+		reported int
 	}{{"", 0}, {"-----BEGIN X509 CRL-----\n", 1}, {"-----BEGIN X509 CRL-----\n", 1}, {"-----BEGIN X-----\n-----END X-----\n", 2}, {"", 2}} {
 		if err := os.WriteFile(name, []byte(c.before+bundle(t, ca)), 0o600); err != nil {
 			t.Fatal(err)
@@ -100,8 +100,8 @@ func TestRegistriesWarn(t *testing.T) {
 		if _, err := of("quay.io"); err != nil {
 			t.Fatal(err)
 		}
-		if logged.Len() != c.told {
-			t.Errorf("after %q told %d times, want %d", c.before, logged.Len(), c.told)
+		if logged.Len() != c.reported {
+			t.Errorf("after %q told %d times, want %d", c.before, logged.Len(), c.reported)
 		}
 	}
 	if fields := logged.All()[0].ContextMap(); fields["file"] != name || fields["skipped"] != "not trusted: block 1: it has no end" {

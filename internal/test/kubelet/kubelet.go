@@ -202,10 +202,10 @@ const backOff = time.Second
 // crashed notes that a pod's process has ended by itself, once. One that lost the race
 // for a free port is not to blame.
 func (k *Kubelet) crashed(p *pod) {
-	if p.told {
+	if p.reported {
 		return
 	}
-	p.told = true
+	p.reported = true
 	tail := p.process.Tail()
 	if strings.Contains(tail, "address already in use") {
 		return

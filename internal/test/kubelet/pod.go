@@ -39,7 +39,7 @@ type pod struct {
 	// Of the goroutine that runs the Deployments.
 	process  *process.Process
 	launched time.Time
-	told     bool                         // that it has ended by itself
+	reported bool                         // that it has ended by itself
 	written  map[string]map[string][]byte // content by mount point
 	writes   int
 

@@ -37,13 +37,13 @@ func Documented(t testing.TB, prefixes ...string) (out []string) {
 // docs/operators.md has.
 func (f Families) Compare(t testing.TB, prefixes ...string) {
 	t.Helper()
-	have, told := f.Names(prefixes...), Documented(t, prefixes...)
+	have, documented := f.Names(prefixes...), Documented(t, prefixes...)
 	for _, name := range have {
-		if !slices.Contains(told, name) {
+		if !slices.Contains(documented, name) {
 			t.Errorf("%s is served, and docs/operators.md does not tell of it", name)
 		}
 	}
-	for _, name := range told {
+	for _, name := range documented {
 		if !slices.Contains(have, name) {
 			t.Errorf("docs/operators.md tells of %s, which is not served", name)
 		}

@@ -98,7 +98,7 @@ func TestRelease(t *testing.T) {
 func TestDeterministic(t *testing.T) {
 	small := testpayload.Release{Components: 5, Manifests: -1, BaseLayers: []int64{1 << 16}}
 	digests := map[string]string{testpayload.Must(small.Image()).Digest: "the release"}
-	if again := testpayload.Must(small.Image()).Digest; digests[again] == "" {
+	if second := testpayload.Must(small.Image()).Digest; digests[second] == "" {
 		t.Error("the same release twice has two digests")
 	}
 	for name, change := range map[string]func(*testpayload.Release){

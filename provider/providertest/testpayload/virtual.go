@@ -69,12 +69,12 @@ func writeStored(w io.Writer, head []byte, total int64) error {
 	block := bytes.NewBuffer(make([]byte, 0, storedBlock+5))
 	zeros := make([]byte, storedBlock)
 	crc := uint32(0)
-	for left := total; left > 0; {
-		n := min(left, storedBlock)
-		left -= n
+	for remaining := total; remaining > 0; {
+		n := min(remaining, storedBlock)
+		remaining -= n
 		block.Reset()
 		final := byte(0)
-		if left == 0 {
+		if remaining == 0 {
 			final = 1
 		}
 		block.WriteByte(final)

@@ -81,7 +81,7 @@ func CutOff(n int64) Action {
 func after(name string, n int64, then func(*exchange) error) Action {
 	return Action{fmt.Sprintf("%s after %d bytes", name, n), func(x *exchange) {
 		x.wrap = append(x.wrap, func(w io.Writer) io.Writer {
-			return &window{w: w, left: n, end: func() error { x.flush(); return then(x) }}
+			return &window{w: w, remaining: n, end: func() error { x.flush(); return then(x) }}
 		})
 	}}
 }
@@ -95,7 +95,7 @@ func Truncate(n int64) Action {
 		}
 		x.answer.size = min(n, x.answer.size)
 		x.answer.body = func(w io.Writer) error {
-			if err := body(&window{w: w, left: n}); err != errWindow {
+			if err := body(&window{w: w, remaining: n}); err != errWindow {
 				return err
 			}
 			return nil

@@ -101,7 +101,7 @@ func (r *Registry) blobAnswer(req *http.Request, b testpayload.Blob) answer {
 	a.status, a.size = http.StatusPartialContent, last-first+1
 	a.header.Set("Content-Range", "bytes "+strconv.FormatInt(first, 10)+"-"+strconv.FormatInt(last, 10)+"/"+strconv.FormatInt(b.Size, 10))
 	a.body = func(w io.Writer) error {
-		_, err := b.WriteTo(&window{w: w, skip: first, left: last - first + 1})
+		_, err := b.WriteTo(&window{w: w, skip: first, remaining: last - first + 1})
 		if err == errWindow {
 			return nil
 		}

@@ -66,6 +66,34 @@ func (r *Registry) Remove(repo, reference string) {
 	}
 }
 
+// Stored is an image that a registry has.
+type Stored struct {
+	Repository string // it is in
+	Tag        string // "" for one without
+	testpayload.Image
+}
+
+// Stored returns what r has, in no order: each image once for each of its tags, or once
+// without any.
+func (r *Registry) Stored() []Stored {
+	r.store.mu.RLock()
+	defer r.store.mu.RUnlock()
+	var all []Stored
+	for name, repo := range r.store.repos {
+		tagged := make(map[string]bool)
+		for tag, digest := range repo.tags {
+			tagged[digest] = true
+			all = append(all, Stored{name, tag, repo.manifests[digest]})
+		}
+		for digest, img := range repo.manifests {
+			if !tagged[digest] {
+				all = append(all, Stored{name, "", img})
+			}
+		}
+	}
+	return all
+}
+
 func (s *store) manifest(repo, reference string) (testpayload.Image, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

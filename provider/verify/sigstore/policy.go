@@ -11,9 +11,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
+
+// imagePolicyKind is the kind of policies for the pods of a namespace.
+const imagePolicyKind = "ImagePolicy"
 
 // ImagePolicy is the part of a ClusterImagePolicy, or of an ImagePolicy, that matters here,
 // as its JSON has it (config.openshift.io/v1 and v1alpha1).
@@ -189,81 +190,6 @@ func parseAuthorities(field string, data []byte) ([]*x509.Certificate, error) {
 		return nil, fmt.Errorf("%s: %w", field, err)
 	}
 	return certs, nil
-}
-
-// Policies are image policies by scope. They are immutable; the zero value requires nothing.
-type Policies struct {
-	scopes map[string][]Requirement
-}
-
-// NewPolicies merges policies. Where several name one scope, an image in it has to meet all
-// of them. One that cannot be read is an error, as it would stop the machine-config
-// operator.
-func NewPolicies(all ...ImagePolicy) (Policies, error) {
-	p := Policies{scopes: make(map[string][]Requirement)}
-	var errs []error
-	for i := range all {
-		r, err := all[i].Requirement()
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if len(all[i].Spec.Scopes) == 0 {
-			errs = append(errs, fmt.Errorf("%s: it has no scope", all[i].origin()))
-		}
-		for _, s := range all[i].Spec.Scopes {
-			p.scopes[s] = append(p.scopes[s], r)
-		}
-	}
-	return p, errors.Join(errs...)
-}
-
-// Scopes returns the scopes, sorted.
-func (p Policies) Scopes() []string {
-	var out []string
-	for s := range p.scopes {
-		out = append(out, s)
-	}
-	slices.Sort(out)
-	return out
-}
-
-// For returns the scope that applies to an image, and what it requires: "" and nil where
-// no scope does. image is the logical reference in full form. The first of these counts:
-// the reference itself, its repository, each parent, the registry, and then *.DOMAIN for
-// each parent domain of the registry's host (containers/image,
-// docker/policyconfiguration).
-func (p Policies) For(image imageref.Ref) (scope string, required []Requirement) {
-	image = image.Normalize()
-	try := func(s string) bool {
-		r, ok := p.scopes[s]
-		if ok {
-			scope, required = s, r
-		}
-		return ok
-	}
-	if try(image.String()) {
-		return scope, required
-	}
-	name := image.Name()
-	for {
-		if try(name) {
-			return scope, required
-		}
-		at := strings.LastIndexByte(name, '/')
-		if at < 0 {
-			break
-		}
-		name = name[:at]
-	}
-	host, _, _ := strings.Cut(name, ":")
-	for {
-		_, parent, ok := strings.Cut(host, ".")
-		if !ok || try("*."+parent) {
-			return scope, required
-		}
-		host = parent
-	}
 }
 
 //go:embed keys/redhat-release.pub

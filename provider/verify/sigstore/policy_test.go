@@ -64,8 +64,8 @@ func TestScopes(t *testing.T) {
 	}
 	quoted, _ := json.Marshal(scopes)
 	one := parsePolicy(t, policyText(strings.Trim(string(quoted), "[]"), `{"rootOfTrust":{"policyType":"PublicKey","publicKey":{"keyData":"`+key+`"}}}`))
-	again := parsePolicy(t, policyText(`"quay.io/a"`, `{"rootOfTrust":{"policyType":"PublicKey","publicKey":{"keyData":"`+key+`"}}}`))
-	p, err := sigstore.NewPolicies(one, again)
+	second := parsePolicy(t, policyText(`"quay.io/a"`, `{"rootOfTrust":{"policyType":"PublicKey","publicKey":{"keyData":"`+key+`"}}}`))
+	p, err := sigstore.NewPolicies(one, second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,4 +120,84 @@ func FuzzPolicy(f *testing.F) {
 			_, _ = sigstore.NewPolicies(p)
 		}
 	})
+}
+
+// What the pods of a namespace meet: the cluster's policies win over the namespace's, for
+// their scopes and for what is nested in these.
+func TestNamespaces(t *testing.T) {
+	key := base64.StdEncoding.EncodeToString(publicPEM(t, newECDSA(t).Public()))
+	policy := func(kind, namespace, name string, scopes ...string) sigstore.ImagePolicy {
+		p := parsePolicy(t, policyText("", `{"rootOfTrust":{"policyType":"PublicKey","publicKey":{"keyData":"`+key+`"}}}`))
+		p.Kind, p.Metadata.Namespace, p.Metadata.Name, p.Spec.Scopes = kind, namespace, name, scopes
+		return p
+	}
+	all := []sigstore.ImagePolicy{
+		policy("ImagePolicy", "one", "mine", "quay.io/a", "quay.io/a/deep", "quay.io/a:tag", "quay.io", "b.corp", "b.corp:5000/x", "other.org/b.corp:1", "*.sub.corp", "own.io/x"),
+		policy("ClusterImagePolicy", "", "all", "quay.io/a", "*.corp"),
+		policy("ImagePolicy", "one", "too", "own.io/x"),
+		policy("ImagePolicy", "two", "other", "two.io"),
+	}
+	p, err := sigstore.NewPolicies(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overruled []string
+	for _, o := range p.Overruled() {
+		overruled = append(overruled, o.Policy+" "+o.Scope+" by "+o.By)
+	}
+	want := []string{
+		"imagepolicy/one/mine quay.io/a by quay.io/a", "imagepolicy/one/mine quay.io/a/deep by quay.io/a", "imagepolicy/one/mine b.corp by *.corp",
+		"imagepolicy/one/mine b.corp:5000/x by *.corp", "imagepolicy/one/mine *.sub.corp by *.corp",
+	}
+	if !slices.Equal(overruled, want) {
+		t.Errorf("overruled:\n%s\nwant\n%s", strings.Join(overruled, "\n"), strings.Join(want, "\n"))
+	}
+	for _, c := range []struct {
+		namespace, image, scope string
+		requirements            int
+	}{
+		{"", "quay.io/a:1", "quay.io/a", 1},
+		{"", "quay.io/b:1", "", 0},
+		{"", "own.io/x:1", "", 0},
+		{"one", "quay.io/a:1", "quay.io/a", 1},
+		{"one", "quay.io/a/deep:1", "quay.io/a", 1},
+		{"one", "quay.io/a:tag", "quay.io/a:tag", 1}, // for the machine-config operator a tag is not in its repository
+		{"one", "quay.io/b:1", "quay.io", 1},
+		{"one", "b.corp/x:1", "*.corp", 1},
+		{"one", "own.io/x:1", "own.io/x", 2},
+		{"one", "two.io/x:1", "", 0},
+		{"two", "own.io/x:1", "", 0},
+		{"two", "two.io/x:1", "two.io", 1},
+		{"three", "two.io/x:1", "", 0},
+	} {
+		in := p
+		if c.namespace != "" {
+			in = p.In(c.namespace)
+		}
+		if scope, required := in.For(imageref.MustParse(c.image)); scope != c.scope || len(required) != c.requirements {
+			t.Errorf("%s in %q: %q with %d requirements, want %q with %d", c.image, c.namespace, scope, len(required), c.scope, c.requirements)
+		}
+	}
+	slices.Reverse(all)
+	again, err := sigstore.NewPolicies(all...)
+	if err != nil || again.ID() != p.ID() || p.ID() == "" {
+		t.Errorf("the same policies in another order: %q and %q, %v", p.ID(), again.ID(), err)
+	}
+	ids := map[string]bool{"": true}
+	for _, p := range []sigstore.Policies{p, p.In("one"), p.In("two")} {
+		if ids[p.ID()] {
+			t.Errorf("%q is the ID of two", p.ID())
+		}
+		ids[p.ID()] = true
+	}
+	if p.In("three").ID() != p.ID() || (sigstore.Policies{}).ID() != "" {
+		t.Error("a namespace without a policy differs from the cluster")
+	}
+	all[0].Spec.Scopes = append(all[0].Spec.Scopes, "three.io")
+	if other, err := sigstore.NewPolicies(all...); err != nil || other.ID() == p.ID() {
+		t.Errorf("other policies with the same ID, %v", err)
+	}
+	if _, err := sigstore.NewPolicies(policy("ImagePolicy", "", "nowhere", "a.io")); err == nil || !strings.Contains(err.Error(), "imagepolicy/nowhere: it has no namespace") {
+		t.Errorf("without a namespace: %v", err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	configv1 "github.com/openshift/api/config/v1"
 	operatorv1alpha1 "github.com/openshift/api/operator/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -20,6 +21,7 @@ type Kind struct {
 	only         string // the one object that counts; empty means all of them
 	list         func() runtime.Object
 	convert      func(runtime.Object) (policy.Policy, error)
+	payload      bool // whether blocked scopes are judged by the release that the cluster runs
 }
 
 // kindOf makes the kind whose lists are of type L with items of type T. Items are
@@ -56,7 +58,7 @@ func ICSP() Kind {
 		},
 		func(o *operatorv1alpha1.ImageContentSourcePolicy) string { return o.Name },
 		func(o *operatorv1alpha1.ImageContentSourcePolicy, p *policy.Policy) error {
-			set := objects.ICSP().Set(objects.Object{Name: o.Name})
+			set := objects.ICSP().Set(objects.Object{Name: o.Name, Meta: metadataOf(o)})
 			for _, e := range o.Spec.RepositoryDigestMirrors {
 				set.Entries = append(set.Entries, objects.Entry{Source: e.Source, Mirrors: e.Mirrors})
 			}
@@ -75,7 +77,7 @@ func IDMS() Kind {
 		func(l *configv1.ImageDigestMirrorSetList) []configv1.ImageDigestMirrorSet { return l.Items },
 		func(o *configv1.ImageDigestMirrorSet) string { return o.Name },
 		func(o *configv1.ImageDigestMirrorSet, p *policy.Policy) error {
-			set := objects.IDMS().Set(objects.Object{Name: o.Name})
+			set := objects.IDMS().Set(objects.Object{Name: o.Name, Meta: metadataOf(o)})
 			for _, e := range o.Spec.ImageDigestMirrors {
 				set.Entries = append(set.Entries, entry(e.Source, e.Mirrors, e.MirrorSourcePolicy))
 			}
@@ -94,7 +96,7 @@ func ITMS() Kind {
 		func(l *configv1.ImageTagMirrorSetList) []configv1.ImageTagMirrorSet { return l.Items },
 		func(o *configv1.ImageTagMirrorSet) string { return o.Name },
 		func(o *configv1.ImageTagMirrorSet, p *policy.Policy) error {
-			set := objects.ITMS().Set(objects.Object{Name: o.Name})
+			set := objects.ITMS().Set(objects.Object{Name: o.Name, Meta: metadataOf(o)})
 			for _, e := range o.Spec.ImageTagMirrors {
 				set.Entries = append(set.Entries, entry(e.Source, e.Mirrors, e.MirrorSourcePolicy))
 			}
@@ -109,6 +111,7 @@ func ImageConfig() Kind {
 		help:     "imageconfig: - insecure and blocked registries of image.config.openshift.io/cluster",
 		resource: configv1.GroupVersion.WithResource("images"),
 		only:     objects.ImageConfigName,
+		payload:  true,
 	},
 		func() *configv1.ImageList { return new(configv1.ImageList) },
 		func(l *configv1.ImageList) []configv1.Image { return l.Items },
@@ -116,12 +119,17 @@ func ImageConfig() Kind {
 		func(o *configv1.Image, p *policy.Policy) error {
 			registries := o.Spec.RegistrySources
 			return objects.ImageConfig{
-				Object:   objects.Object{Kind: "Image", Name: o.Name},
+				Object:   objects.Object{Kind: "Image", Name: o.Name, Meta: metadataOf(o)},
 				Insecure: values(registries.InsecureRegistries),
 				Blocked:  values(registries.BlockedRegistries),
 				Allowed:  values(registries.AllowedRegistries),
+				Search:   values(registries.ContainerRuntimeSearchRegistries),
 			}.AddTo(p)
 		})
+}
+
+func metadataOf(o metav1.Object) *objects.Metadata {
+	return &objects.Metadata{Labels: o.GetLabels(), Annotations: o.GetAnnotations()}
 }
 
 func entry(source string, mirrors []configv1.ImageMirror, sourcePolicy configv1.MirrorSourcePolicy) objects.Entry {

@@ -4,23 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
 
 	configv1 "github.com/openshift/api/config/v1"
 	operatorv1alpha1 "github.com/openshift/api/operator/v1alpha1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
+	"github.com/mirrorchain/mirrorchain/internal/kubeclient"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/internal/objects"
 )
+
+// Config says which cluster to ask, and how. It is the same type for all sources
+// on clusters.
+type Config = kubeclient.Config
 
 // Factory makes the plugin for kind on the cluster that cfg names. Opening it
 // fails for a kubeconfig that cannot be used, and never because the cluster does
@@ -40,64 +37,25 @@ func Factory(kind Kind, cfg Config) sources.Factory {
 
 // source reads the objects of one kind. It keeps nothing between calls.
 type source struct {
-	kind       Kind
-	selector   string // of fields
-	objects    *rest.RESTClient
-	metadata   metadata.ResourceInterface
-	absentPoll time.Duration
-	watchLimit time.Duration
+	kind Kind
+	*kubeclient.Client
+	payload *kubeclient.Client // of the ClusterVersion; nil for a kind that blocks nothing
 }
 
 func open(kind Kind, cfg Config) (*source, error) {
-	conn, err := cfg.connection()
+	client, err := kubeclient.New(cfg, kubeclient.Resource{
+		Group: kind.resource.Group, Versions: []string{kind.resource.Version}, Resource: kind.resource.Resource, Only: kind.only,
+	}, configv1.Install, operatorv1alpha1.Install)
 	if err != nil {
 		return nil, err
 	}
-	client, err := rest.HTTPClientFor(conn)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
+	s := &source{kind: kind, Client: client}
+	if kind.payload {
+		s.payload, err = kubeclient.New(cfg, kubeclient.Resource{
+			Group: configv1.GroupName, Versions: []string{"v1"}, Resource: "clusterversions", Only: objects.ClusterVersionName,
+		}, configv1.Install)
 	}
-	s := &source{
-		kind:       kind,
-		absentPoll: cfg.AbsentPoll,
-		// Chosen once: it is part of the address, and so of errors, which are logged when
-		// they change.
-		watchLimit: minWatch + rand.N(minWatch),
-	}
-	if s.absentPoll <= 0 {
-		s.absentPoll = defaultAbsentPoll
-	}
-	if kind.only != "" {
-		// A name as field selector, so that a role may be limited to that name.
-		s.selector = fields.OneTermEqualSelector("metadata.name", kind.only).String()
-	}
-
-	ofMetadata, err := metadata.NewForConfigAndClient(conn, client)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
-	}
-	s.metadata = ofMetadata.Resource(kind.resource)
-
-	codecs, err := decoders()
-	if err != nil {
-		return nil, err
-	}
-	group := kind.resource.GroupVersion()
-	conn.APIPath, conn.GroupVersion = "/apis", &group
-	conn.ContentConfig.ContentType, conn.ContentConfig.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
-	conn.NegotiatedSerializer = codecs.WithoutConversion()
-	if s.objects, err = rest.RESTClientForConfigAndClient(conn, client); err != nil {
-		return nil, fmt.Errorf("connecting to the cluster: %w", err)
-	}
-	return s, nil
-}
-
-// decoders know the kinds that we read and the API server's own answers.
-func decoders() (serializer.CodecFactory, error) {
-	scheme := runtime.NewScheme()
-	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
-	err := errors.Join(configv1.Install(scheme), operatorv1alpha1.Install(scheme))
-	return serializer.NewCodecFactory(scheme), err
+	return s, err
 }
 
 // Name is the scheme: there is one cluster.
@@ -107,16 +65,39 @@ func (s *source) Name() string { return s.kind.scheme }
 // that the cluster is away, which includes that it forbids us to read.
 func (s *source) Load(ctx context.Context) (policy.Policy, error) {
 	list := s.kind.list()
-	err := s.objects.Get().Resource(s.kind.resource.Resource).
-		SpecificallyVersionedParams(&metav1.ListOptions{FieldSelector: s.selector}, metav1.ParameterCodec, metav1.SchemeGroupVersion).
-		Do(ctx).Into(list)
-	if apierrors.IsNotFound(err) {
-		if err = s.confirmAbsent(ctx); err == nil {
-			return s.nothing(), nil
-		}
+	present, err := s.List(ctx, func(r rest.Result) error { return r.Into(list) })
+	switch {
+	case err != nil:
+		return policy.Policy{}, err
+	case !present:
+		return s.nothing(), nil
 	}
-	if err != nil {
-		return policy.Policy{}, s.explain("listing", err)
+	p, err := s.kind.convert(list)
+	if err == nil && s.payload != nil && len(p.Blocked) > 0 {
+		err = s.addPayload(ctx, &p)
 	}
-	return s.kind.convert(list)
+	return p, err
+}
+
+// addPayload notes which release the cluster runs. A cluster without a ClusterVersion has
+// no release whose pulls could be blocked.
+func (s *source) addPayload(ctx context.Context, p *policy.Policy) error {
+	var versions configv1.ClusterVersionList
+	if _, err := s.payload.List(ctx, func(r rest.Result) error { return r.Into(&versions) }); err != nil {
+		return err
+	}
+	for _, v := range versions.Items {
+		objects.AddPayload(p, v.Status.Desired.Image, "clusterversion/"+v.Name)
+	}
+	return nil
+}
+
+// nothing is what a cluster says that does not have the kind.
+func (s *source) nothing() policy.Policy {
+	what := s.kind.resource.GroupResource().String()
+	return policy.Policy{Warnings: []policy.Warning{{
+		Code:    policy.WarnKindAbsent,
+		Origins: []string{what},
+		Message: fmt.Sprintf("the cluster does not have %s: no rules come from them until they are installed", what),
+	}}}
 }

@@ -4,13 +4,25 @@ import (
 	"fmt"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // ImageConfig is what concerns pulls in the object "cluster" of kind Image,
 // config.openshift.io/v1: its spec.registrySources.
 type ImageConfig struct {
 	Object
-	Insecure, Blocked, Allowed []Value
+	Insecure, Blocked, Allowed, Search []Value
+}
+
+// ClusterVersionName is the one name that anything reads.
+const ClusterVersionName = "version"
+
+// AddPayload notes in p which release image a cluster runs. What is no image is left out,
+// since it decides about nothing but blocked scopes.
+func AddPayload(p *policy.Policy, image, origin string) {
+	if ref, err := imageref.Parse(image); err == nil {
+		p.Payloads = append(p.Payloads, policy.Payload{Image: ref, Origin: origin})
+	}
 }
 
 // Value is a text in a document and its line, 0 where there are no lines.
@@ -33,6 +45,7 @@ func (c ImageConfig) AddTo(p *policy.Policy) error {
 		})
 		return nil
 	}
+	object := c.stated()
 	for _, list := range []struct {
 		field  string
 		values []Value
@@ -40,13 +53,15 @@ func (c ImageConfig) AddTo(p *policy.Policy) error {
 	}{
 		{"insecureRegistries", c.Insecure, &p.Insecure},
 		{"blockedRegistries", c.Blocked, &p.Blocked},
+		{"allowedRegistries", c.Allowed, &p.Allowed},
+		{"containerRuntimeSearchRegistries", c.Search, &p.Search},
 	} {
 		for i, v := range list.values {
 			origin := c.scope(list.field, v.Line, i+1)
-			if v.Text == "" {
+			if v.Text == "" && (list.to == &p.Insecure || list.to == &p.Blocked) {
 				return invalid(origin, "the scope is empty; remove it or name a registry, namespace or repository")
 			}
-			*list.to = append(*list.to, policy.Scope{Name: v.Text, Origin: origin})
+			*list.to = append(*list.to, policy.Scope{Name: v.Text, Origin: origin, Object: object})
 		}
 	}
 	if len(c.Allowed) > 0 {

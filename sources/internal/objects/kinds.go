@@ -46,6 +46,7 @@ func mirrorKinds() [3]Kind { return [3]Kind{ICSP(), IDMS(), ITMS()} }
 const (
 	imageKind         = "Image"
 	imageAPIVersion   = "config.openshift.io/v1"
+	versionKind       = "ClusterVersion" // of the same group
 	contentPolicyKind = "ImageContentPolicy"
 )
 

@@ -14,6 +14,19 @@ type Object struct {
 	Where      string
 	Line       int // the object's first line, from 1; 0 where there are no lines
 	Kind, Name string
+	Meta       *Metadata // nil where nothing is known
+}
+
+// Metadata is what an admin writes down about an object beside its name.
+type Metadata struct{ Labels, Annotations map[string]string }
+
+// stated returns o as rules and scopes refer to it.
+func (o Object) stated() *policy.Object {
+	p := &policy.Object{Kind: o.Kind, Name: o.Name}
+	if o.Meta != nil {
+		p.Labels, p.Annotations = o.Meta.Labels, o.Meta.Annotations
+	}
+	return p
 }
 
 // String is "file:policies.yaml:3 imagedigestmirrorset/idms-release-0", without

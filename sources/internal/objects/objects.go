@@ -47,6 +47,7 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		if namespace, err = r.text(o.String(), "metadata.namespace", get(fields, "namespace")); err != nil {
 			return err
 		}
+		o.Meta = &Metadata{r.pairs(get(fields, "labels")), r.pairs(get(fields, "annotations"))}
 	}
 
 	if k, ok := mirrorKind(o.Kind); ok {
@@ -60,9 +61,9 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	item, isList := strings.CutSuffix(o.Kind, "List")
 	listed, ofMirrors := mirrorKind(item)
 	switch {
-	case isList && ofMirrors, isList && item == imageKind && apiVersion == imageAPIVersion:
-		if item == imageKind {
-			listed = Kind{Name: imageKind, APIVersion: imageAPIVersion}
+	case isList && ofMirrors, isList && (item == imageKind || item == versionKind) && apiVersion == imageAPIVersion:
+		if !ofMirrors {
+			listed = Kind{Name: item, APIVersion: apiVersion}
 		}
 		return r.items(o, "items", listed, get(fields, "items"), depth)
 	case wraps:
@@ -70,6 +71,8 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	case o.Kind == contentPolicyKind:
 		return invalid(o.String(), "nothing reads the kind %s, nodes included; state it as %s, and as %s where tags are mirrored",
 			contentPolicyKind, IDMS().Name, ITMS().Name)
+	case o.Kind == versionKind && group == "config.openshift.io":
+		return r.clusterVersion(o, fields)
 	case o.Kind == imageKind && group == "config.openshift.io":
 		return r.imageConfig(o, apiVersion, fields)
 	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":
@@ -95,6 +98,20 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		}
 	}
 	return r.skipNode(o, fields, n)
+}
+
+// pairs reads labels or annotations. What is none is left out: they decide about no image.
+func (r *reader) pairs(n *yaml.Node) map[string]string {
+	if n = follow(n); n == nil || n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if v := follow(n.Content[i+1]); v != nil && v.Kind == yaml.ScalarNode {
+			m[n.Content[i].Value] = v.Value
+		}
+	}
+	return m
 }
 
 // items reads a list of objects.
@@ -254,9 +271,9 @@ func (r *reader) skipNode(o Object, fields []field, n *yaml.Node) error {
 
 // skip records an object that is no policy, and warns if it was meant as one.
 func (r *reader) skip(o Object, fields []field) error {
-	place := o
-	place.Kind, place.Name = "", ""
-	r.out.Skipped = append(r.out.Skipped, policy.SkippedObject{Kind: o.Kind, Name: o.Name, Origin: place.String()})
+	origin := o
+	origin.Kind, origin.Name = "", ""
+	r.out.Skipped = append(r.out.Skipped, policy.SkippedObject{Kind: o.Kind, Name: o.Name, Origin: origin.String()})
 
 	meant, warn := Kind{}, false
 	if o.Kind != "" {

@@ -62,8 +62,8 @@ func (r *reader) registrySources(c ImageConfig, n *yaml.Node) error {
 			to = &c.Blocked
 		case "allowedRegistries":
 			to = &c.Allowed
-		case "containerRuntimeSearchRegistries": // of short names, which are not looked up here
-			continue
+		case "containerRuntimeSearchRegistries":
+			to = &c.Search
 		default:
 			return unknown(o.at(f.line, 0), registrySources, f.name, scopeLists())
 		}
@@ -123,7 +123,51 @@ func (r *reader) hosted(o Object, namespace string, fields []field) error {
 			return err
 		}
 	}
+	if err := r.payload(o, spec); err != nil {
+		return err
+	}
 	return r.registrySources(ImageConfig{Object: o}, registries)
+}
+
+// payload reads the release of a HostedCluster, or the releaseImage of a HostedControlPlane.
+func (r *reader) payload(o Object, spec []field) error {
+	image := get(spec, "releaseImage")
+	if release := get(spec, "release"); release != nil {
+		fields, err := r.fields(o, "release", release)
+		if err != nil {
+			return err
+		}
+		image = get(fields, "image")
+	}
+	return r.addPayload(o, image)
+}
+
+// clusterVersion reads which release a cluster runs.
+func (r *reader) clusterVersion(o Object, fields []field) error {
+	if o.Name != ClusterVersionName {
+		return r.skip(o, nil)
+	}
+	status, err := r.fields(o, "status", get(fields, "status"))
+	if err != nil {
+		return err
+	}
+	desired, err := r.fields(o, "desired", get(status, "desired"))
+	if err != nil {
+		return err
+	}
+	if err := r.addPayload(o, get(desired, "image")); err != nil {
+		return err
+	}
+	return r.skip(o, nil) // as a policy
+}
+
+func (r *reader) addPayload(o Object, image *yaml.Node) error {
+	text, err := r.text(o.String(), "the release image", image)
+	if err != nil {
+		return err
+	}
+	AddPayload(&r.out, text, o.String())
+	return nil
 }
 
 const (

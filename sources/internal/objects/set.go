@@ -152,6 +152,9 @@ func (s *Set) add(p policy.Policy) {
 	s.out.Rules = append(s.out.Rules, p.Rules...)
 	s.out.Insecure = append(s.out.Insecure, p.Insecure...)
 	s.out.Blocked = append(s.out.Blocked, p.Blocked...)
+	s.out.Allowed = append(s.out.Allowed, p.Allowed...)
+	s.out.Search = append(s.out.Search, p.Search...)
+	s.out.Payloads = append(s.out.Payloads, p.Payloads...)
 	s.out.Skipped = append(s.out.Skipped, p.Skipped...)
 	s.out.Warnings = append(s.out.Warnings, p.Warnings...)
 }

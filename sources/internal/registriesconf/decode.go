@@ -16,8 +16,10 @@ import (
 
 // Conf is what one file, or a file with its drop-ins, says.
 type Conf struct {
+	where    string
 	tables   map[string]table // by prefix
 	dropIns  map[string]table // of drop-ins, by prefix
+	search   []string         // unqualified-search-registries; those of drop-ins are not kept
 	warnings []policy.Warning
 }
 
@@ -74,7 +76,7 @@ func Decode(where string, data []byte) (Conf, error) {
 	if err := agree(tables); err != nil {
 		return Conf{}, err
 	}
-	c := Conf{tables: make(map[string]table, len(tables)), warnings: r.warnings}
+	c := Conf{where: where, tables: make(map[string]table, len(tables)), search: r.search, warnings: r.warnings}
 	for _, t := range tables {
 		if first, twice := c.tables[t.Prefix]; twice {
 			c.warnings = append(c.warnings, warning(fmt.Sprintf("%s: the prefix %q has a table already, at %s, and the first one counts",
@@ -106,7 +108,7 @@ func ambiguous(keys []toml.Key) (a, b string, found bool) {
 	for _, k := range keys {
 		name := k.String()
 		folded := strings.ToLower(name)
-		if last, again := spelt[folded]; again && last != name {
+		if last, seen := spelt[folded]; seen && last != name {
 			return last, name, true
 		}
 		if folded == "registry" || folded == "registry.mirror" { // a new table

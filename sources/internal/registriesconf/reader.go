@@ -37,6 +37,7 @@ type mirror struct {
 // differ.
 type reader struct {
 	where, text string
+	search      []string
 	warnings    []policy.Warning
 }
 
@@ -51,19 +52,18 @@ const (
 
 func (r *reader) document(raw map[string]any) ([]table, error) {
 	var tables []table
-	var search []string
 	var mode string
 	err := r.fields(r.where, "", raw, map[string]field{
 		"registry":                           func(v any) (err error) { tables, err = r.registries(v); return err },
 		"registries":                         r.version1,
-		unqualifiedSearch:                    texts(unqualifiedSearch, &search),
+		unqualifiedSearch:                    texts(unqualifiedSearch, &r.search),
 		"credential-helpers":                 texts("credential-helpers", new([]string)),
 		shortNameMode:                        text(shortNameMode, &mode),
 		"additional-layer-store-auth-helper": text("additional-layer-store-auth-helper", new(string)),
 		"aliases":                            r.aliases,
 	}, nil)
 	if err == nil {
-		err = checkSearch(search)
+		err = checkSearch(r.search)
 	}
 	if err == nil && !slices.Contains([]string{"", "disabled", "permissive", "enforcing"}, mode) {
 		err = fmt.Errorf("%s is %q; want enforcing, permissive or disabled", shortNameMode, mode)

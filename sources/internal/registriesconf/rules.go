@@ -23,6 +23,9 @@ func (c Conf) AddTo(p *policy.Policy) {
 		}
 		p.Rules = append(p.Rules, rules...)
 	}
+	for _, name := range c.search {
+		p.Search = append(p.Search, policy.Scope{Name: name, Origin: c.where + " " + unqualifiedSearch})
+	}
 	p.Warnings = append(p.Warnings, c.warnings...)
 }
 

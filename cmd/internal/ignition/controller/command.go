@@ -32,6 +32,7 @@ func Command(version string) *cobra.Command {
 // flags are those of the command. Names that HyperShift has mean what they mean there.
 type flags struct {
 	operator.Flags
+	signatures   operator.SignatureFlags
 	options      Options
 	image, cache resource.Quantity
 }
@@ -39,6 +40,7 @@ type flags struct {
 func (f *flags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	f.Register(s)
+	f.signatures.Register(s, false)
 	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
 	o := &f.options
 	s.StringVar(&o.Addr, "addr", "0.0.0.0:9090", "serve payloads, /healthz and /readyz, over HTTPS, on `HOST:PORT`")
@@ -69,13 +71,17 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	if err != nil {
 		return err
 	}
+	signatures, err := f.signatures.Read(nil, p.Log)
+	if err != nil {
+		return err
+	}
 	o := f.options
 	o.Namespace, o.FileCache = os.Getenv("MY_NAMESPACE"), f.cache.Value()
 	o.Clients.Bundles, o.Clients.CertDirs = f.TrustFiles()
 	o.Clients.Proxy = payload.ProxyEnv(os.Environ())
 	s, err := New(cmd.Context(), Process{
 		Options: o, REST: p.REST, Base: base, Log: p.Log, MetricsAddr: f.MetricsAddr, HealthAddr: f.HealthAddr,
-		Linger: linger, Reaper: reaper,
+		Signatures: signatures, Linger: linger, Reaper: reaper,
 	})
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ type Metrics struct {
 	rotations prometheus.Counter
 	misses    prometheus.Counter
 	seconds   prometheus.Histogram
-	held      prometheus.GaugeFunc
+	kept      prometheus.GaugeFunc
 }
 
 // NewMetrics makes the metrics; see [Metrics.Register].
@@ -33,7 +33,7 @@ func NewMetrics(store *tokens.Store) *Metrics {
 			Name: "ign_server_payload_generation_seconds", Help: "How long payloads took that were made.",
 			Buckets: []float64{5, 15, 30, 45, 60},
 		}),
-		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		kept: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "ign_server_payload_cache_total", Help: "Tokens that a payload is served under.",
 		}, func() float64 { return float64(store.Len()) }),
 	}
@@ -43,7 +43,7 @@ func NewMetrics(store *tokens.Store) *Metrics {
 func (m *Metrics) Get(nodePool string) { m.requests.WithLabelValues(nodePool).Inc() }
 
 func (m *Metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.rotations, m.misses, m.seconds, m.held}
+	return []prometheus.Collector{m.requests, m.rotations, m.misses, m.seconds, m.kept}
 }
 
 // Register registers the metrics with reg until remove is called.

@@ -59,7 +59,7 @@ type Reconciler struct {
 	Slots *Slots
 
 	memory memory
-	first  pass
+	first  sweep
 }
 
 // Reconcile brings one token Secret, and the payload served for it, up to date.

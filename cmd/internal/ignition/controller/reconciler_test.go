@@ -32,22 +32,22 @@ import (
 // replica is one server's reconciler, with a generator of the test's own.
 type replica struct {
 	*controller.Reconciler
-	place  *place
-	store  *tokens.Store
-	counts counts
-	made   atomic.Int64
-	make   func(ctx context.Context, in payload.Inputs) (payload.Result, error)
+	location *location
+	store    *tokens.Store
+	counts   counts
+	made     atomic.Int64
+	make     func(ctx context.Context, in payload.Inputs) (payload.Result, error)
 }
 
 const ignition = `{"ignition":{"version":"3.2.0"}}`
 
-func (p *place) replica() *replica {
+func (p *location) replica() *replica {
 	p.t.Helper()
 	store, err := tokens.OpenStore(tokens.StoreConfig{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	r := &replica{place: p, store: store}
+	r := &replica{location: p, store: store}
 	c := admin(p.t, p.user(&r.counts))
 	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
 		return payload.Result{Ignition: []byte(ignition)}, nil
@@ -65,24 +65,24 @@ func (r *replica) Generate(ctx context.Context, in payload.Inputs) (payload.Resu
 }
 
 func (r *replica) reconcile(ctx context.Context, name string) (ctrl.Result, error) {
-	return r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKey{Namespace: r.place.namespace, Name: name}})
+	return r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKey{Namespace: r.location.namespace, Name: name}})
 }
 
 // must reconciles without an error.
 func (r *replica) must(name string) ctrl.Result {
-	r.place.t.Helper()
-	res, err := r.reconcile(r.place.t.Context(), name)
+	r.location.t.Helper()
+	res, err := r.reconcile(r.location.t.Context(), name)
 	if err != nil {
-		r.place.t.Fatal(err)
+		r.location.t.Fatal(err)
 	}
 	return res
 }
 
 // serves checks what the store has for a token.
 func (r *replica) serves(token []byte, want bool) {
-	r.place.t.Helper()
+	r.location.t.Helper()
 	if _, ok := r.store.Lookup(string(token)); ok != want {
-		r.place.t.Errorf("serving a token is %t; want %t", ok, want)
+		r.location.t.Errorf("serving a token is %t; want %t", ok, want)
 	}
 }
 
@@ -90,7 +90,7 @@ func inPlace(s *corev1.Secret) { s.Annotations[tokens.AnnotationUpgradeType] = t
 
 func TestReconciler(t *testing.T) {
 	s := newSite(t)
-	for name, test := range map[string]func(*place){
+	for name, test := range map[string]func(*location){
 		"Rotation": testRotation, "Replicas": testReplicas,
 		"Expiry": testExpiry, "Deletion": testDeletion, "InPlace": testInPlace, "TooLarge": testTooLarge,
 		"Replace": testReplace, "OurEnd": testOurEnd, "Unreported": testUnreported, "Condition": testCondition,
@@ -98,13 +98,13 @@ func TestReconciler(t *testing.T) {
 		"MadeAgainUnderItsName": testMadeAgain, "ConditionRecovers": testConditionRecovers, "Busy": testBusy, "Limit": testLimit,
 		"Requeue": testRequeue, "Foreign": testForeign, "Disagreement": testDisagreement,
 	} {
-		t.Run(name, func(t *testing.T) { test(s.place(t)) })
+		t.Run(name, func(t *testing.T) { test(s.location(t)) })
 	}
 }
 
 // OCPBUGS-42320: one failure is written once, however its text varies.
 func TestOCPBUGS42320OneFailureOnePatch(t *testing.T) {
-	p := newSite(t).place(t)
+	p := newSite(t).location(t)
 	r := p.replica()
 	p.token("token-a")
 	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
@@ -125,7 +125,7 @@ func TestOCPBUGS42320OneFailureOnePatch(t *testing.T) {
 	}
 }
 
-func testRotation(p *place) {
+func testRotation(p *location) {
 	t, r := p.t, p.replica()
 	first := p.token("token-a").Data[tokens.KeyToken]
 	r.must("token-a")
@@ -168,7 +168,7 @@ func (refusing) Patch(context.Context, client.Object, client.Patch, ...client.Pa
 
 // Replicas rotate a token once, each serves all there is, and none makes a payload
 // for it again.
-func testReplicas(p *place) {
+func testReplicas(p *location) {
 	t := p.t
 	replicas := []*replica{p.replica(), p.replica(), p.replica()}
 	first := p.token("token-a").Data[tokens.KeyToken]
@@ -212,7 +212,7 @@ func testReplicas(p *place) {
 	}
 }
 
-func testExpiry(p *place) {
+func testExpiry(p *location) {
 	t, r := p.t, p.replica()
 	s := p.token("token-a")
 	r.must("token-a")
@@ -230,7 +230,7 @@ func testExpiry(p *place) {
 	}
 }
 
-func testDeletion(p *place) {
+func testDeletion(p *location) {
 	r := p.replica()
 	a, b := p.token("token-a"), p.token("token-b")
 	r.must("token-a")
@@ -241,7 +241,7 @@ func testDeletion(p *place) {
 	r.serves(b.Data[tokens.KeyToken], true)
 }
 
-func testInPlace(p *place) {
+func testInPlace(p *location) {
 	t, r := p.t, p.replica()
 	p.token("token-a", inPlace)
 	r.must("token-a")
@@ -259,7 +259,7 @@ func testInPlace(p *place) {
 }
 
 // A payload too big for a Secret is told of, once, and served all the same.
-func testTooLarge(p *place) {
+func testTooLarge(p *location) {
 	t, r := p.t, p.replica()
 	s := p.token("token-a", inPlace)
 	noise := make([]byte, 1<<20)
@@ -283,7 +283,7 @@ func testTooLarge(p *place) {
 	}
 }
 
-func testReplace(p *place) {
+func testReplace(p *location) {
 	t, r := p.t, p.replica()
 	p.token("token-a", func(s *corev1.Secret) { s.Data[tokens.KeyPayload] = []byte("old") })
 	r.must("token-a")
@@ -293,7 +293,7 @@ func testReplace(p *place) {
 }
 
 // What fails because we end is nobody's fault.
-func testOurEnd(p *place) {
+func testOurEnd(p *location) {
 	t, r := p.t, p.replica()
 	p.token("token-a")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -310,7 +310,7 @@ func testOurEnd(p *place) {
 }
 
 // A process that ended between serving and saying so says it later.
-func testUnreported(p *place) {
+func testUnreported(p *location) {
 	r := p.replica()
 	s := p.token("token-a", inPlace)
 	err := r.store.Set(p.t.Context(), tokens.Payload{Secret: "token-a", Body: []byte(ignition)}, string(s.Data[tokens.KeyToken]))
@@ -323,7 +323,7 @@ func testUnreported(p *place) {
 	}
 }
 
-func testCondition(p *place) {
+func testCondition(p *location) {
 	t, r := p.t, p.replica()
 	condition := func() *metav1.Condition {
 		var hcp hyperv1.HostedControlPlane
@@ -371,7 +371,7 @@ func testCondition(p *place) {
 	}
 }
 
-func testCloudConfig(p *place) {
+func testCloudConfig(p *location) {
 	t, r := p.t, p.replica()
 	r.Platform = "Azure"
 	data := map[string]string{"cloud.conf": "a: b"}
@@ -411,7 +411,7 @@ func testCloudConfig(p *place) {
 }
 
 // A report on what a Secret asked for before is not written to it.
-func testChangedMeanwhile(p *place) {
+func testChangedMeanwhile(p *location) {
 	t, r := p.t, p.replica()
 	p.token("token-a")
 	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
@@ -428,7 +428,7 @@ func testChangedMeanwhile(p *place) {
 
 // What was made for what a Secret asked for before is neither served nor told of, even
 // where the API server could not be asked at the time.
-func testChangedWhileMade(p *place) {
+func testChangedWhileMade(p *location) {
 	t := p.t
 	for name, lost := range map[string]bool{"token-a": false, "token-b": true} {
 		r := p.replica()
@@ -468,7 +468,7 @@ func (away) Get(context.Context, client.ObjectKey, client.Object, ...client.GetO
 }
 
 // Of a Secret that was deleted and made again between two looks nothing is left.
-func testMadeAgain(p *place) {
+func testMadeAgain(p *location) {
 	r := p.replica()
 	first := p.token("token-a")
 	r.must("token-a")
@@ -481,7 +481,7 @@ func testMadeAgain(p *place) {
 }
 
 // Once the only Secret is gone whose release lacked something, nothing is missing.
-func testConditionRecovers(p *place) {
+func testConditionRecovers(p *location) {
 	t, r := p.t, p.replica()
 	r.make = func(context.Context, payload.Inputs) (payload.Result, error) {
 		return payload.Result{}, &payload.Error{Reason: payload.ReasonInvalidConfig, Missing: []string{"x"}, Err: errors.New("no image")}
@@ -503,7 +503,7 @@ func testConditionRecovers(p *place) {
 	}
 }
 
-func (p *place) releaseInfo() *metav1.Condition {
+func (p *location) releaseInfo() *metav1.Condition {
 	p.t.Helper()
 	var hcp hyperv1.HostedControlPlane
 	if err := p.get("hcp", &hcp); err != nil {
@@ -513,7 +513,7 @@ func (p *place) releaseInfo() *metav1.Condition {
 }
 
 // A Secret that waits for other payloads is woken, and keeps no worker waiting.
-func testBusy(p *place) {
+func testBusy(p *location) {
 	t, r := p.t, p.replica()
 	woken := make(chan string, 1)
 	r.Slots = controller.NewSlots(1, func(_ context.Context, secret string) { woken <- secret })
@@ -541,7 +541,7 @@ func testBusy(p *place) {
 }
 
 // What takes for ever is ended, and said.
-func testLimit(p *place) {
+func testLimit(p *location) {
 	r := p.replica()
 	r.Limit = 10 * time.Second // enough to read the inputs
 	p.token("token-a")
@@ -555,7 +555,7 @@ func testLimit(p *place) {
 	p.awaitReport("token-a", payload.ReasonInvalidConfig, "deadline exceeded")
 }
 
-func testRequeue(p *place) {
+func testRequeue(p *location) {
 	t, r := p.t, p.replica()
 	p.token("token-a", func(s *corev1.Secret) {
 		s.Annotations[tokens.AnnotationGenerated] = time.Now().Add(-time.Hour).Format(time.RFC3339Nano)
@@ -569,7 +569,7 @@ func testRequeue(p *place) {
 }
 
 // Replicas that fare differently do not answer each other's reports for ever.
-func testDisagreement(p *place) {
+func testDisagreement(p *location) {
 	t := p.t
 	well, ill, other := p.replica(), p.replica(), p.replica()
 	ill.make = func(context.Context, payload.Inputs) (payload.Result, error) {
@@ -592,7 +592,7 @@ func testDisagreement(p *place) {
 }
 
 // A Secret that is no token secret is nobody's business, whatever its data.
-func testForeign(p *place) {
+func testForeign(p *location) {
 	r := p.replica()
 	p.token("token-a", func(s *corev1.Secret) { delete(s.Annotations, tokens.AnnotationToken) })
 	r.must("token-a")

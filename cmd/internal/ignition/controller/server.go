@@ -73,6 +73,9 @@ type Process struct {
 	// REST is the connection to the cluster.
 	REST *rest.Config
 	Base Base
+	// Signatures are those that releases and images need, nil for none. They need a Base
+	// that is a [provider.ContentProvider].
+	Signatures *operator.Signatures
 	// Log is the server's; nil is silent.
 	Log *zap.Logger
 	// Reaper kills what programs of the release leave behind; nil is nobody. It is for main:
@@ -192,13 +195,16 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 // the previous server.
 func (r *Reconciler) hadTurns(limit time.Duration) func() bool {
 	start := time.Now()
-	return func() bool { return r.first.over() || time.Since(start) >= limit }
+	return func() bool { return r.first.complete() || time.Since(start) >= limit }
 }
 
 // pipeline returns the rules that the server was handed, and a generator that uses them.
 func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache, deps assembly.Deps) (*sources.Resolver, payload.Generator, error) {
 	flag, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
 	if err != nil {
+		return nil, nil, err
+	}
+	if deps.Verify, err = p.Signatures.OfCluster(p.Base); err != nil {
 		return nil, nil, err
 	}
 	row := assembly.IgnitionServer(deps)
@@ -218,6 +224,11 @@ func pipeline(ctx context.Context, p Process, o Options, files *filecache.Cache,
 	images, err := chain.Images(p.Base, rules, deps.Images())
 	if err != nil {
 		return nil, nil, err
+	}
+	if deps.Verify != nil {
+		if images, err = chain.VerifyImages(images, deps.Verify); err != nil {
+			return nil, nil, err
+		}
 	}
 	generator, err := payload.New(payload.Config{
 		Releases: releases, Images: images, Rules: rules, Files: files, WorkDir: o.WorkDir,

@@ -24,20 +24,50 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/signing"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
 func TestServer(t *testing.T) {
 	s := newSite(t)
-	for name, test := range map[string]func(*place){
+	for name, test := range map[string]func(*location){
 		"Serves": testServes, "Restart": testRestart, "R9PullSecret": testPullSecret, "ReplacedInPlace": testReplacedInPlace,
-		"R12NeverContactSource": testNeverContactSource, "RulesChange": testRulesChange, "Several": testSeveral,
+		"R12NeverContactSource": testNeverContactSource, "Signed": testSigned, "RulesChange": testRulesChange, "Several": testSeveral,
 		"Environment": testEnvironment, "Ready": testReady, "SlowPayloads": testSlowPayloads, "ConditionOfBefore": testConditionOfBefore,
 	} {
-		t.Run(name, func(t *testing.T) { test(s.place(t)) })
+		t.Run(name, func(t *testing.T) { test(s.location(t)) })
 	}
+}
+
+// The release and the components that programs come from have to be signed where the flags
+// say so.
+func testSigned(p *location) {
+	t, key := p.t, signing.NewSigstore(p.t)
+	releases, components := p.source.Host()+"/"+machineconfig.ReleaseRepository, p.source.Host()+"/"+machineconfig.ComponentRepository
+	flags := operator.SignatureFlags{Mode: "next", Policies: []string{key.PolicyFile(t, releases, components)}}
+	asked, err := flags.Read(nil, p.log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifying := func(proc *controller.Process) { proc.Signatures = asked }
+	secret := p.token("token-np-1")
+	r := p.run(verifying)
+	p.awaitReport("token-np-1", payload.ReasonInvalidConfig, "a signature is required, and there is none")
+	r.stop() // and with it what it remembers
+	p.mirror.Push(machineconfig.MirroredRelease, sigstore.Tag(p.images.Release.Digest), key.Image(t, p.images.Release.Digest, releases+":4.17.3"))
+	r = p.run(verifying)
+	p.awaitReport("token-np-1", payload.ReasonInvalidConfig, "reading the machine-config-operator image")
+	r.stop()
+	for _, digest := range p.images.Digests {
+		p.mirror.Push(machineconfig.MirroredComponents, sigstore.Tag(digest), key.Image(t, digest, components+":any"))
+	}
+	r = p.run(verifying)
+	r.await(string(secret.Data[tokens.KeyToken]))
+	p.untouched()
 }
 
 // value is that of the metric with the name, summed over labels.
@@ -58,7 +88,7 @@ func (r *running) value(name string) (v float64) {
 	return v
 }
 
-func (p *place) events() []corev1.Event {
+func (p *location) events() []corev1.Event {
 	p.t.Helper()
 	var list corev1.EventList
 	if err := p.client.List(p.t.Context(), &list, client.InNamespace(p.namespace)); err != nil {
@@ -67,7 +97,7 @@ func (p *place) events() []corev1.Event {
 	return list.Items
 }
 
-func testServes(p *place) {
+func testServes(p *location) {
 	t, r := p.t, p.run()
 	secret := p.token("token-np-1")
 	token := string(secret.Data[tokens.KeyToken])
@@ -128,14 +158,14 @@ func testServes(p *place) {
 	}
 	r.stop()
 	p.untouched()
-	if left, err := os.ReadDir(r.workDir); err != nil || len(left) != 2 { // cache and tokens
-		t.Errorf("left: %v, %v", left, err)
+	if remaining, err := os.ReadDir(r.workDir); err != nil || len(remaining) != 2 { // cache and tokens
+		t.Errorf("left: %v, %v", remaining, err)
 	}
 }
 
 // What was made is served after a restart, and not made again; what went meanwhile is
 // not served.
-func testRestart(p *place) {
+func testRestart(p *location) {
 	t, r := p.t, p.run()
 	kept, gone := p.token("token-kept"), p.token("token-gone")
 	p.awaitReport("token-kept", payload.ReasonAsExpected, "")
@@ -143,13 +173,13 @@ func testRestart(p *place) {
 	r.stop()
 	p.delete(gone)
 	requests := p.mirror.Count()
-	again := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
+	second := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
 	// At once: the first answer, not one that is waited for.
-	if status, _, err := again.node(string(kept.Data[tokens.KeyToken])); err != nil || status != http.StatusOK {
+	if status, _, err := second.node(string(kept.Data[tokens.KeyToken])); err != nil || status != http.StatusOK {
 		t.Errorf("status %d, %v", status, err)
 	}
 	cluster.Await(t, "the token of the secret that is gone to be forgotten", func(context.Context) error {
-		status, _, err := again.node(string(gone.Data[tokens.KeyToken]))
+		status, _, err := second.node(string(gone.Data[tokens.KeyToken]))
 		if err == nil && status != http.StatusNetworkAuthenticationRequired {
 			err = fmt.Errorf("status %d", status)
 		}
@@ -157,7 +187,7 @@ func testRestart(p *place) {
 	})
 	p.token("token-new")
 	p.awaitReport("token-new", payload.ReasonAsExpected, "")
-	if n := again.value("ign_server_payload_cache_miss_total"); n != 1 {
+	if n := second.value("ign_server_payload_cache_miss_total"); n != 1 {
 		t.Errorf("%v payloads were made; want that of the new secret alone", n)
 	}
 	for _, q := range p.mirror.Requests()[requests:] {
@@ -169,7 +199,7 @@ func testRestart(p *place) {
 
 // R9: a pull secret that is missing, malformed or out of date is named; the new one
 // counts at once.
-func testPullSecret(p *place) {
+func testPullSecret(p *location) {
 	secret := p.secret("pull-secret")
 	p.delete(secret)
 	r := p.run()
@@ -211,7 +241,7 @@ func testPullSecret(p *place) {
 
 // A new server makes the payload of a token Secret whose pull secret and CA bundle were replaced
 // in place after it was made: what it was made for never comes back.
-func testReplacedInPlace(p *place) {
+func testReplacedInPlace(p *location) {
 	const old = "an authority of before"
 	bundle := &corev1.ConfigMap{ObjectMeta: p.meta("user-ca-bundle"), Data: map[string]string{"ca-bundle.crt": old}}
 	p.create(bundle)
@@ -246,7 +276,7 @@ func testReplacedInPlace(p *place) {
 
 // R12: not one packet to a source that policy forbids: not where a mirror lacks what is
 // asked for, not for tags, not while mirrors are down.
-func testNeverContactSource(p *place) {
+func testNeverContactSource(p *location) {
 	r := p.run()
 	packets := p.source.Main()
 	before := packets.Stats()
@@ -270,7 +300,7 @@ func testNeverContactSource(p *place) {
 }
 
 // Other rules let what failed be tried again, and leave what is served.
-func testRulesChange(p *place) {
+func testRulesChange(p *location) {
 	wrong := strings.ReplaceAll(p.mirrored(), machineconfig.MirroredComponents, "wrong/repository")
 	file := p.file("policies.yaml", p.mirrored())
 	r := p.run(func(proc *controller.Process) { proc.Options.OverridesFile = file })
@@ -319,7 +349,7 @@ func testRulesChange(p *place) {
 }
 
 // Several payloads are made at once: while the downloads of one hang, others are done.
-func testSeveral(p *place) {
+func testSeveral(p *location) {
 	r := p.run(func(proc *controller.Process) { proc.Options.Parallel = 2 })
 	other := machineconfig.Release{Version: "4.16.1", Source: p.source.Host(), Program: program}
 	images, err := other.Images()
@@ -345,7 +375,7 @@ func testSeveral(p *place) {
 
 // A server takes over once the Secrets that were there had their turn, or patience is
 // over. Booting nodes are served by the one before it until then.
-func testReady(p *place) {
+func testReady(p *location) {
 	t := p.t
 	ready := func(r *running) error {
 		status, err := r.status("/healthz")
@@ -380,16 +410,16 @@ func testReady(p *place) {
 	r.stop()
 	// One that fails, and one that is gone, had their turn; and with none there is none to wait for.
 	change(p, new(corev1.Secret), "token-a", func(s *corev1.Secret) { s.Data[tokens.KeyConfig] = []byte("broken") })
-	again := p.run()
-	cluster.Await(t, "the server to be ready in spite of a failure", func(context.Context) error { return ready(again) })
-	again.stop()
+	second := p.run()
+	cluster.Await(t, "the server to be ready in spite of a failure", func(context.Context) error { return ready(second) })
+	second.stop()
 	p.delete(secret)
 	alone := p.run()
 	cluster.Await(t, "the server to be ready without a Secret", func(context.Context) error { return ready(alone) })
 }
 
 // Payloads that take their time, and those that wait for them, hold nothing else up.
-func testSlowPayloads(p *place) {
+func testSlowPayloads(p *location) {
 	hung := testregistry.Match{Repository: machineconfig.MirroredRelease}
 	remove := p.mirror.Fail(hung, testregistry.Hang())
 	r := p.run(func(proc *controller.Process) { proc.Options.Parallel = 1 })
@@ -416,7 +446,7 @@ func testSlowPayloads(p *place) {
 }
 
 // What an earlier process said is missing is not missing for ever.
-func testConditionOfBefore(p *place) {
+func testConditionOfBefore(p *location) {
 	r := p.run()
 	p.token("token-broken")
 	p.token("token-kept")
@@ -448,9 +478,9 @@ func testConditionOfBefore(p *place) {
 	}
 	say()
 	p.delete(p.secret("token-broken"))
-	again := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
+	second := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
 	recovers("with what is stored")
-	again.stop()
+	second.stop()
 	say()
 	p.delete(p.secret("token-kept"))
 	p.run()
@@ -458,7 +488,7 @@ func testConditionOfBefore(p *place) {
 }
 
 // Rules in HyperShift's own variable and flag do too, and the flag's reach nodes.
-func testEnvironment(p *place) {
+func testEnvironment(p *location) {
 	pair := func(source, mirror string) string {
 		return p.source.Host() + "/" + source + "=" + p.mirror.Host() + "/" + mirror
 	}
@@ -487,7 +517,7 @@ func testEnvironment(p *place) {
 // is back.
 func TestR8APIServerAway(t *testing.T) {
 	s := newSite(t)
-	p := s.place(t)
+	p := s.location(t)
 	r := p.run()
 	kept := string(p.token("token-kept").Data[tokens.KeyToken])
 	p.awaitReport("token-kept", payload.ReasonAsExpected, "")
@@ -500,8 +530,8 @@ func TestR8APIServerAway(t *testing.T) {
 	// Away when it starts.
 	r.lossy = true // nobody is there to be told that the token was used
 	r.stop()
-	again := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
-	again.await(kept)
+	second := p.run(func(proc *controller.Process) { proc.Options.WorkDir = r.workDir })
+	second.await(kept)
 	s.cluster.StartAPI(t)
 	p.token("token-new")
 	p.awaitReport("token-new", payload.ReasonAsExpected, "")
@@ -511,14 +541,14 @@ func TestR8APIServerAway(t *testing.T) {
 		}
 		return nil
 	})
-	if n := again.value("ign_server_payload_cache_miss_total"); n != 1 {
+	if n := second.value("ign_server_payload_cache_miss_total"); n != 1 {
 		t.Errorf("%v payloads were made; want 1", n)
 	}
 	s.cluster.StopAPI(t)
 	s.cluster.StartAPI(t)
 	p.token("token-newer")
 	p.awaitReport("token-newer", payload.ReasonAsExpected, "")
-	again.stop()
+	second.stop()
 	p.untouched()
 }
 

@@ -85,9 +85,9 @@ func admin(t *testing.T, conn *rest.Config) client.Client {
 	return c
 }
 
-// place is the namespace of a control plane, with registries and a release of its own:
+// location is the namespace of a control plane, with registries and a release of its own:
 // a source that is never to be asked, and a mirror with authentication.
-type place struct {
+type location struct {
 	*site
 	t              *testing.T
 	namespace      string
@@ -98,9 +98,9 @@ type place struct {
 	roots          *x509.CertPool
 }
 
-func (s *site) place(t *testing.T) *place {
+func (s *site) location(t *testing.T) *location {
 	t.Helper()
-	p := &place{site: s, t: t, namespace: "clusters-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))}
+	p := &location{site: s, t: t, namespace: "clusters-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))}
 	ca, err := testregistry.NewCA()
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func basic(password string) testregistry.Auth {
 	return testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: user, Password: password}}}
 }
 
-func (p *place) certificate() {
+func (p *location) certificate() {
 	p.t.Helper()
 	made, err := pki.Ensure(pki.Config{Authority: "ca", Name: "ignition-server", Hosts: []string{"127.0.0.1"}}, pki.Pair{}, pki.Pair{}, time.Now())
 	if err != nil {
@@ -157,7 +157,7 @@ func (p *place) certificate() {
 	p.roots.AppendCertsFromPEM(made.Authority.Data()[corev1.TLSCertKey])
 }
 
-func (p *place) file(name, content string) string {
+func (p *location) file(name, content string) string {
 	p.t.Helper()
 	path := filepath.Join(p.t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -166,29 +166,29 @@ func (p *place) file(name, content string) string {
 	return path
 }
 
-func (p *place) meta(name string) metav1.ObjectMeta {
+func (p *location) meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: p.namespace}
 }
 
-func (p *place) create(obj client.Object) {
+func (p *location) create(obj client.Object) {
 	p.t.Helper()
 	if err := p.client.Create(p.t.Context(), obj); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-func (p *place) delete(obj client.Object) {
+func (p *location) delete(obj client.Object) {
 	p.t.Helper()
 	if err := p.client.Delete(p.t.Context(), obj); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-func (p *place) get(name string, into client.Object) error {
+func (p *location) get(name string, into client.Object) error {
 	return p.client.Get(context.Background(), types.NamespacedName{Namespace: p.namespace, Name: name}, into)
 }
 
-func (p *place) secret(name string) *corev1.Secret {
+func (p *location) secret(name string) *corev1.Secret {
 	p.t.Helper()
 	s := new(corev1.Secret)
 	if err := p.get(name, s); err != nil {
@@ -198,7 +198,7 @@ func (p *place) secret(name string) *corev1.Secret {
 }
 
 // change changes a Secret or ConfigMap as its owner would.
-func change[T client.Object](p *place, obj T, name string, f func(T)) {
+func change[T client.Object](p *location, obj T, name string, f func(T)) {
 	p.t.Helper()
 	if err := p.get(name, obj); err != nil {
 		p.t.Fatal(err)
@@ -211,7 +211,7 @@ func change[T client.Object](p *place, obj T, name string, f func(T)) {
 }
 
 // token makes a token Secret as node pools' controller does, changed by f.
-func (p *place) token(name string, f ...func(*corev1.Secret)) *corev1.Secret {
+func (p *location) token(name string, f ...func(*corev1.Secret)) *corev1.Secret {
 	p.t.Helper()
 	no := false
 	s := &corev1.Secret{ObjectMeta: p.meta(name), Immutable: &no}
@@ -268,7 +268,7 @@ func hcp(namespace string) *hyperv1.HostedControlPlane {
 
 // user connects as the ServiceAccount that has the server's Role, and counts the
 // requests that write.
-func (p *place) user(count *counts) *rest.Config {
+func (p *location) user(count *counts) *rest.Config {
 	conn := p.cluster.User("system:serviceaccount:" + p.namespace + ":ignition-server")
 	conn.WarningHandler = rest.NoWarnings{}
 	conn.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -313,7 +313,7 @@ func (c *counts) of(method, suffix string) (n int) {
 
 // running is a server that runs.
 type running struct {
-	*place
+	*location
 	counts  counts
 	addr    string
 	metrics *prometheus.Registry
@@ -324,7 +324,7 @@ type running struct {
 }
 
 // mirrored is the document that forbids the source and names the mirror.
-func (p *place) mirrored() string {
+func (p *location) mirrored() string {
 	entry := func(source, mirror string) string {
 		return fmt.Sprintf(`- source: %s/%s
     mirrors: [%s/%s]
@@ -337,9 +337,9 @@ func (p *place) mirrored() string {
 }
 
 // run starts a server that reads its rules from a file.
-func (p *place) run(change ...func(*controller.Process)) *running {
+func (p *location) run(change ...func(*controller.Process)) *running {
 	p.t.Helper()
-	r := &running{place: p, metrics: prometheus.NewRegistry(), workDir: p.t.TempDir()}
+	r := &running{location: p, metrics: prometheus.NewRegistry(), workDir: p.t.TempDir()}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		p.t.Fatal(err)
@@ -381,7 +381,7 @@ func (p *place) run(change ...func(*controller.Process)) *running {
 	return r
 }
 
-func (p *place) log() *zap.Logger {
+func (p *location) log() *zap.Logger {
 	if os.Getenv("VERBOSE") == "" {
 		return nil
 	}
@@ -445,7 +445,7 @@ func (r *running) await(token string) (files machineconfig.Files) {
 }
 
 // awaitReport waits until a token Secret says so.
-func (p *place) awaitReport(name, reason, message string) *corev1.Secret {
+func (p *location) awaitReport(name, reason, message string) *corev1.Secret {
 	p.t.Helper()
 	s := new(corev1.Secret)
 	cluster.Await(p.t, "the report "+reason+" "+message, func(context.Context) error {
@@ -461,7 +461,7 @@ func (p *place) awaitReport(name, reason, message string) *corev1.Secret {
 }
 
 // untouched checks that nobody asked the source.
-func (p *place) untouched() {
+func (p *location) untouched() {
 	p.t.Helper()
 	if n := p.source.Count(); n != 0 {
 		p.t.Errorf("the source got %d requests, such as %+v", n, p.source.Requests()[0])

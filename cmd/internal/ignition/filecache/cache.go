@@ -141,11 +141,11 @@ func (c *Cache) load() error {
 	if err != nil {
 		return err
 	}
-	type left struct {
+	type remnant struct {
 		*entry
 		info fs.FileInfo
 	}
-	var found []left
+	var found []remnant
 	for _, d := range dirs {
 		name := d.Name()
 		_, _, _, ours := parseName(name)
@@ -155,7 +155,7 @@ func (c *Cache) load() error {
 		info, err := d.Info()
 		if err == nil && ours {
 			if e, err := c.read(name); err == nil {
-				found = append(found, left{e, info})
+				found = append(found, remnant{e, info})
 				continue
 			}
 		}
@@ -163,7 +163,7 @@ func (c *Cache) load() error {
 			return err
 		}
 	}
-	slices.SortFunc(found, func(a, b left) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	slices.SortFunc(found, func(a, b remnant) int { return a.info.ModTime().Compare(b.info.ModTime()) })
 	var doomed []*entry
 	for _, f := range found {
 		doomed = append(doomed, c.add(f.entry)...)

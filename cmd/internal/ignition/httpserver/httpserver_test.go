@@ -34,7 +34,7 @@ const config = `{"ignition":{"version":"3.2.0"}}`
 
 // rig is a running endpoint.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	url    string
 	addr   string
 	ca     *testregistry.CA
@@ -45,15 +45,15 @@ type rig struct {
 	stop   func() error // ends it; the error of Start
 	logs   *observer.ObservedLogs
 
-	mu   sync.Mutex
-	told []string
-	more chan struct{}
+	mu       sync.Mutex
+	notified []string
+	more     chan struct{}
 }
 
 func (r *rig) note(what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told = append(r.told, what)
+	r.notified = append(r.notified, what)
 	close(r.more)
 	r.more = make(chan struct{})
 }
@@ -65,7 +65,7 @@ func (r *rig) wait(what string, n int) {
 	for {
 		r.mu.Lock()
 		got, more := 0, r.more
-		for _, w := range r.told {
+		for _, w := range r.notified {
 			if w == what {
 				got++
 			}
@@ -85,7 +85,7 @@ func (r *rig) wait(what string, n int) {
 func (r *rig) all() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]string(nil), r.told...)
+	return append([]string(nil), r.notified...)
 }
 
 // Get is the metric.
@@ -105,7 +105,7 @@ func (r *rig) writeCert() {
 	}
 }
 
-func start(t *testing.T, change ...func(*httpserver.Config)) *rig {
+func start(t testing.TB, change ...func(*httpserver.Config)) *rig {
 	t.Helper()
 	ca, err := testregistry.NewCA()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/policy/registriesconf"
 )
 
 // Some programs of a release ask registries themselves: with the feature gate OSStreams
@@ -51,7 +52,7 @@ func ProxyEnv(env []string) []string {
 
 // writeClientConfig writes what the programs' own registry client reads.
 func (w *work) writeClientConfig(rules *policy.Rules) error {
-	conf, err := registriesConf(rules)
+	conf, err := registriesconf.Encode(rules)
 	if err != nil {
 		return err
 	}

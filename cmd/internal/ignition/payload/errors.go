@@ -127,7 +127,7 @@ func lastingCause(err error) string {
 		return ""
 	}
 	switch e.Class {
-	case provider.ClassLimit, provider.ClassMalformed, provider.ClassTLS:
+	case provider.ClassLimit, provider.ClassMalformed, provider.ClassTLS, provider.ClassSignature:
 		return e.Err.Error()
 	}
 	return ""

@@ -228,9 +228,9 @@ func TestFailures(t *testing.T) {
 			if reason != payload.ReasonInvalidConfig || !strings.Contains(message, c.want) {
 				t.Errorf("%s: %q\nwant %q\nerror %v", reason, message, c.want, err)
 			}
-			if _, again := w.pipeline.Generate(t.Context(), w.in); again == nil {
+			if _, second := w.pipeline.Generate(t.Context(), w.in); second == nil {
 				t.Error("no error the second time")
-			} else if _, m := payload.Report(again); m != message {
+			} else if _, m := payload.Report(second); m != message {
 				t.Errorf("the same failure is told in two ways:\n%s\n%s", message, m)
 			}
 			w.clean()
@@ -417,9 +417,9 @@ func TestBound(t *testing.T) {
 		failed <- err
 	}()
 	first, second := l.Come(), l.Come()
-	left, leave := context.WithCancel(t.Context())
+	abandoned, leave := context.WithCancel(t.Context())
 	leave()
-	if _, err := w.pipeline.Generate(left, w.in); !errors.Is(err, context.Canceled) {
+	if _, err := w.pipeline.Generate(abandoned, w.in); !errors.Is(err, context.Canceled) {
 		t.Errorf("who waits got %v", err)
 	}
 	cancel()
@@ -439,9 +439,9 @@ func TestLeftovers(t *testing.T) {
 			}
 		}
 	}})
-	left, err := os.ReadDir(w.workDir)
-	if err != nil || len(left) != 1 || left[0].Name() != "cache" {
-		t.Errorf("left: %v, %v", left, err)
+	remaining, err := os.ReadDir(w.workDir)
+	if err != nil || len(remaining) != 1 || remaining[0].Name() != "cache" {
+		t.Errorf("left: %v, %v", remaining, err)
 	}
 }
 

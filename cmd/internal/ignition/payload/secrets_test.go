@@ -46,25 +46,25 @@ func TestOutputIsCutBetweenSecrets(t *testing.T) {
 			if len(output) > kept { // as the process does it
 				output = process.Cut + output[len(output)-kept:]
 			}
-			told := w.publicOutput(output)
+			shown := w.publicOutput(output)
 			for n := shortest; n <= len(mirrorPassword); n++ {
 				for from := 0; from+n <= len(mirrorPassword); from++ {
-					if part := mirrorPassword[from : from+n]; strings.Contains(told, part) {
+					if part := mirrorPassword[from : from+n]; strings.Contains(shown, part) {
 						t.Fatalf("%d before %d: %q is told", shift, at, part)
 					}
 				}
 			}
-			if want := strings.Repeat("y", keep-4*len(mirrorPassword)); !strings.HasSuffix(told, want) {
-				t.Fatalf("%d before %d: %d bytes are left", shift, at, len(told))
+			if want := strings.Repeat("y", keep-4*len(mirrorPassword)); !strings.HasSuffix(shown, want) {
+				t.Fatalf("%d before %d: %d bytes are left", shift, at, len(shown))
 			}
 		}
 	}
 	for n := shortest; n < len(mirrorPassword); n++ {
-		if told := w.publicOutput("it printed " + mirrorPassword[:n]); told != "it printed REDACTED" {
-			t.Errorf("a beginning: %q", told)
+		if shown := w.publicOutput("it printed " + mirrorPassword[:n]); shown != "it printed REDACTED" {
+			t.Errorf("a beginning: %q", shown)
 		}
 	}
-	if told := w.publicOutput("nothing of note"); told != "nothing of note" {
-		t.Errorf("got %q", told)
+	if shown := w.publicOutput("nothing of note"); shown != "nothing of note" {
+		t.Errorf("got %q", shown)
 	}
 }

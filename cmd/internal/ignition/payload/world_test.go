@@ -232,8 +232,8 @@ func (w *world) generate() (payload.Result, machineconfig.Files) {
 // clean checks that nothing is left, and that nobody asked the source.
 func (w *world) clean() {
 	w.t.Helper()
-	if left, err := os.ReadDir(w.workDir); err != nil || len(left) != 0 {
-		w.t.Errorf("left in the work directory: %v, %v", left, err)
+	if remaining, err := os.ReadDir(w.workDir); err != nil || len(remaining) != 0 {
+		w.t.Errorf("left in the work directory: %v, %v", remaining, err)
 	}
 	if n := w.source.Count(); n != 0 {
 		w.t.Errorf("the source got %d requests, such as %+v", n, w.source.Requests()[0])

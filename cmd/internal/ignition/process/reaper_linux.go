@@ -60,16 +60,16 @@ func (r *Reaper) ended(pid int) {
 	delete(r.running, pid)
 	const tries = 200 // of 5 ms; a process that the kernel cannot end is given up
 	for range tries {
-		left := 0
+		remaining := 0
 		for _, child := range children() {
 			if r.running[child] {
 				continue
 			}
-			left++
+			remaining++
 			_ = syscall.Kill(child, syscall.SIGKILL)
 			_, _ = syscall.Wait4(child, nil, syscall.WNOHANG, nil)
 		}
-		if left == 0 {
+		if remaining == 0 {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -19,11 +19,11 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.total += int64(len(p))
-	if over := len(t.buf) + len(p) - t.max; over > 0 {
-		if over >= len(t.buf) {
+	if excess := len(t.buf) + len(p) - t.max; excess > 0 {
+		if excess >= len(t.buf) {
 			t.buf = t.buf[:0]
 		} else {
-			t.buf = append(t.buf[:0], t.buf[over:]...)
+			t.buf = append(t.buf[:0], t.buf[excess:]...)
 		}
 	}
 	t.buf = append(t.buf, p[max(0, len(p)-t.max):]...)

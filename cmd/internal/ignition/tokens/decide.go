@@ -93,16 +93,16 @@ func Decide(s State, cached func(token string) (cloudConfigHash string, ok bool)
 	if s.Deleted {
 		return Plan{Forget: true}
 	}
-	left := time.Duration(-1) // until the secret expires; less than 0 is never
+	remaining := time.Duration(-1) // until the secret expires; less than 0 is never
 	if s.Expires != "" {
 		expires, err := time.Parse(time.RFC3339, s.Expires)
 		if err != nil || !now.Before(expires) {
 			return Plan{Forget: true, Delete: true}
 		}
-		left = expires.Sub(now)
+		remaining = expires.Sub(now)
 	}
 	if s.Token == "" {
-		return Plan{RequeueAfter: sooner(0, left)}
+		return Plan{RequeueAfter: sooner(0, remaining)}
 	}
 	age, known := s.age(now)
 	fits := func(token string) bool {
@@ -123,7 +123,7 @@ func Decide(s State, cached func(token string) (cloudConfigHash string, ok bool)
 	if !known && !p.Rotate || next <= 0 {
 		next = soon // it is rotated as soon as there is something to serve
 	}
-	p.RequeueAfter = sooner(next, left)
+	p.RequeueAfter = sooner(next, remaining)
 	return p
 }
 

@@ -79,8 +79,8 @@ func TestTTL(t *testing.T) {
 		time.Sleep(tokens.TTL)
 		expect(t, s, "b", "")
 		synctest.Wait()
-		if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
-			t.Errorf("files are left: %v, %v", left, err)
+		if remaining, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(remaining) > 0 {
+			t.Errorf("files are left: %v, %v", remaining, err)
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -203,8 +203,8 @@ func TestRestartAfterTTL(t *testing.T) {
 		time.Sleep(tokens.TTL)
 		s = open(t, dir)
 		expect(t, s, "a", "")
-		if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-			t.Errorf("%v, %v", left, err)
+		if remaining, err := os.ReadDir(dir); err != nil || len(remaining) != 0 {
+			t.Errorf("%v, %v", remaining, err)
 		}
 	})
 }
@@ -344,10 +344,10 @@ func TestValid(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := tokens.OpenStore(tokens.StoreConfig{Dir: dir})
+	second, err := tokens.OpenStore(tokens.StoreConfig{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.Close()
-	check("read from disk", again)
+	defer second.Close()
+	check("read from disk", second)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -128,6 +129,19 @@ func NewProbe(at provider.Attempt, digest string) *Probe {
 
 // Attempt returns what the probe was made of.
 func (p *Probe) Attempt() provider.Attempt { return p.attempt }
+
+// remark says what a table has no column for: what a tag names, and that nobody verified
+// who answered.
+func (p *Probe) remark(l table.Look, c policy.Candidate) string {
+	var remarks []string
+	if c.Ref.Digest() == "" {
+		remarks = append(remarks, l.Digest(p.Digest))
+	}
+	if c.Insecure {
+		remarks = append(remarks, "insecure")
+	}
+	return strings.Join(remarks, ", ")
+}
 
 func (p *Probe) words() string {
 	took := output.Duration(p.attempt.Took)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -25,7 +26,7 @@ func TestForeignTextIsOneLine(t *testing.T) {
 	}
 	e := New(x, Config{Text: "quay.io/a/b", Warnings: rules.Warnings(), Notices: notices.New(rules.Warnings(), nil)})
 	var out bytes.Buffer
-	e.Text(&out)
+	e.Text(&out, table.Look{})
 	if strings.Contains(out.String(), "\n"+forged) || strings.Contains(out.String(), "\u202e") || !strings.Contains(out.String(), `idms/x\n`+forged+`\u202e#1`) {
 		t.Error(out.String())
 	}

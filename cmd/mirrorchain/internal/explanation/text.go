@@ -6,18 +6,25 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/endpoints"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 )
 
 // Text writes the explanation in sentences. Nothing that policies or registries say
 // makes a line of its own.
-func (e *Explanation) Text(w io.Writer) {
+// The endpoints are a table on a terminal.
+func (e *Explanation) Text(w io.Writer, l table.Look) {
 	say := func(format string, args ...any) { fmt.Fprint(w, output.Line(format, args...)) }
 
-	say("%s", e.Image)
-	if e.Normalized != e.Image {
-		say("means %s.", e.Normalized)
+	if l.Terminal {
+		endpoints.Head(w, l, e.Image, e.x.Normalized)
+	} else {
+		say("%s", e.Image)
+		if e.Normalized != e.Image {
+			say("means %s.", e.Normalized)
+		}
 	}
 	say("")
 	e.ruleText(say)
@@ -38,6 +45,44 @@ func (e *Explanation) Text(w io.Writer) {
 	default:
 		say("\nWould be tried, in this order, until one answers:")
 	}
+	if l.Terminal {
+		e.table(w, l)
+	} else {
+		e.endpointsText(say)
+	}
+	if len(e.warnings) > 0 {
+		say("\nWarnings about these policies:")
+	}
+	for _, x := range e.warnings {
+		say("  - %s", x.Message)
+		say("    %s", strings.Join(x.Origins, ", "))
+	}
+}
+
+// table writes the endpoints for a terminal.
+func (e *Explanation) table(w io.Writer, l table.Look) {
+	t := endpoints.Planned(l)
+	if e.asked {
+		t = endpoints.Asked(l)
+	}
+	for i, c := range e.x.Candidates {
+		switch p := e.Candidates[i].Probe; {
+		case p == nil:
+			t.Candidate(c.Ref, c.Mirror, c.Insecure, e.Candidates[i].Origin)
+		case p.OK:
+			t.Answered(c.Ref, p.attempt.Took, p.remark(l, c))
+		default:
+			t.Failed(p.attempt, 1)
+		}
+	}
+	for _, r := range e.x.Refused {
+		t.Refused(r)
+	}
+	t.Write(w)
+}
+
+// endpointsText writes the endpoints for other programs.
+func (e *Explanation) endpointsText(say func(string, ...any)) {
 	for i, c := range e.Candidates {
 		say("  %d. %s %s%s", i+1, output.Kind(c.Mirror), c.Image, insecureWord(c))
 		switch {
@@ -60,13 +105,6 @@ func (e *Explanation) Text(w io.Writer) {
 				say("    blocked by %s", r.By)
 			}
 		}
-	}
-	if len(e.warnings) > 0 {
-		say("\nWarnings about these policies:")
-	}
-	for _, x := range e.warnings {
-		say("  - %s", x.Message)
-		say("    %s", strings.Join(x.Origins, ", "))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources"
@@ -66,7 +67,7 @@ func classCode(c provider.Class) int {
 		return ExitUnreachable
 	case provider.ClassTLS:
 		return ExitTLS
-	case provider.ClassDigest:
+	case provider.ClassDigest, provider.ClassSignature:
 		return ExitDigest
 	case provider.ClassForbidden:
 		return ExitForbidden
@@ -85,6 +86,9 @@ func Code(err error) int {
 		return ExitUsage
 	}
 	if _, ok := errors.AsType[*sources.SpecError](err); ok {
+		return ExitUsage
+	}
+	if _, ok := errors.AsType[*signatures.UsageError](err); ok {
 		return ExitUsage
 	}
 	if f, ok := errors.AsType[*Lookup](err); ok {

@@ -61,11 +61,7 @@ func Attempts(attempts []provider.Attempt) string {
 	var b strings.Builder
 	n := 0
 	for i := 0; i < len(attempts); {
-		at := attempts[i]
-		same := 1
-		for i+same < len(attempts) && sameFailure(at, attempts[i+same]) {
-			same++
-		}
+		at, same := attempts[i], Same(attempts[i:])
 		i += same
 		if at.Err == nil {
 			continue
@@ -83,6 +79,16 @@ func Attempts(attempts []provider.Attempt) string {
 		}
 	}
 	return b.String()
+}
+
+// Same returns how many attempts from the first one on failed in the same way at the same
+// endpoint; attempts must not be empty.
+func Same(attempts []provider.Attempt) int {
+	n := 1
+	for n < len(attempts) && sameFailure(attempts[0], attempts[n]) {
+		n++
+	}
+	return n
 }
 
 func sameFailure(a, b provider.Attempt) bool {
@@ -199,6 +205,8 @@ func Class(c provider.Class) string {
 		return "over a limit"
 	case provider.ClassMalformed:
 		return "malformed content"
+	case provider.ClassSignature:
+		return "signature refused"
 	}
 	return ""
 }
@@ -223,22 +231,4 @@ func Status(err error) int {
 		return e.Status
 	}
 	return 0
-}
-
-// Record is an attempt in JSON.
-type Record struct {
-	Image      string `json:"image"`
-	Error      string `json:"error"` // "" for the one that answered
-	DurationMS int64  `json:"durationMs"`
-	Class      string `json:"class"`  // what kind of failure, "" for the one that answered
-	Status     int    `json:"status"` // the HTTP status of a failure, 0 where there was none
-}
-
-// RecordOf returns at for JSON.
-func RecordOf(at provider.Attempt) Record {
-	e := Record{Image: at.Ref.String(), DurationMS: at.Took.Milliseconds()}
-	if at.Err != nil {
-		e.Error, e.Class, e.Status = at.Err.Error(), provider.ClassOf(at.Err).String(), Status(at.Err)
-	}
-	return e
 }

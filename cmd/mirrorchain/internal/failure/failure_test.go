@@ -23,7 +23,7 @@ func TestExitCodes(t *testing.T) {
 	byClass := map[provider.Class]int{
 		provider.ClassUnknown: 1, provider.ClassNotFound: 3, provider.ClassUnauthorized: 4, provider.ClassThrottled: 5,
 		provider.ClassServer: 5, provider.ClassUnreachable: 5, provider.ClassTimeout: 5, provider.ClassTLS: 6,
-		provider.ClassDigest: 7, provider.ClassForbidden: 8, provider.ClassLimit: 1, provider.ClassMalformed: 1, provider.ClassCanceled: 1,
+		provider.ClassDigest: 7, provider.ClassForbidden: 8, provider.ClassLimit: 1, provider.ClassMalformed: 1, provider.ClassSignature: 7, provider.ClassCanceled: 1,
 	}
 	for class, want := range byClass {
 		if got := Code(classError(class)); got != want {

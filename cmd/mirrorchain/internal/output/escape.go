@@ -3,6 +3,7 @@ package output
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 )
@@ -30,6 +31,24 @@ func Line(format string, args ...any) string {
 		}
 	}
 	return fmt.Sprintf(format, args...) + "\n"
+}
+
+// textWriter escapes what is written to it, except what [Raw] writes.
+type textWriter struct{ b bytes.Buffer }
+
+func (t *textWriter) Write(p []byte) (int, error) {
+	t.b.Write(escape(p, `\u%04x`))
+	return len(p), nil
+}
+
+// Raw writes text to w. If w escapes, as the writer of [Write] does, text is written as it
+// is: the caller has made sure that nothing foreign in it drives a terminal.
+func Raw(w io.Writer, text string) {
+	if t, ok := w.(*textWriter); ok {
+		t.b.WriteString(text)
+		return
+	}
+	_, _ = io.WriteString(w, text)
 }
 
 // escape replaces what a terminal would act on by the format's escapes.

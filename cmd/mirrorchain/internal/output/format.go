@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -13,14 +15,26 @@ import (
 // Format is the value of --output; "" is [Text].
 type Format string
 
-// The formats.
+// The formats. Every result has the first three, and templates, see [JSONPath]. What else a
+// command offers is a [Formatter]'s.
 const (
-	Text Format = "text"
-	JSON Format = "json"
-	YAML Format = "yaml"
-	// JUnit is for results that are a [JUnitReport].
-	JUnit Format = "junit"
+	Text     Format = "text"
+	JSON     Format = "json"
+	YAML     Format = "yaml"
+	JUnit    Format = "junit"
+	Markdown Format = "markdown"
+	HTML     Format = "html"
+	// MirrorList is what 'oc image mirror -f' reads.
+	MirrorList Format = "mirror-list"
+	// ImageSet is what oc-mirror reads.
+	ImageSet Format = "image-set"
 )
+
+// Formatter is a result with formats of its own.
+type Formatter interface {
+	// Format returns the result in a format that the command offers.
+	Format(f Format) ([]byte, error)
+}
 
 // JUnitReport is a result that can be written as a JUnit report.
 type JUnitReport interface {
@@ -36,14 +50,10 @@ func (f *Format) String() string {
 	return string(*f)
 }
 
-// Set parses a format's name.
+// Set takes any name: which formats there are depends on the command, see [Format.Check].
 func (f *Format) Set(s string) error {
-	switch v := Format(s); v {
-	case Text, JSON, YAML, JUnit:
-		*f = v
-		return nil
-	}
-	return errors.New("want text, json or yaml, or junit for release check and release verify")
+	*f = Format(s)
+	return nil
 }
 
 // Type names the flag's value in help texts.
@@ -51,6 +61,27 @@ func (*Format) Type() string { return "FORMAT" }
 
 // IsText reports whether a person reads the result.
 func (f *Format) IsText() bool { return *f == "" || *f == Text }
+
+// Check returns an error if f is neither text, json, yaml or a template, nor one of more.
+func (f *Format) Check(more ...Format) error {
+	offered := append([]Format{Text, JSON, YAML}, more...)
+	offered = append(offered, JSONPath, GoTemplate)
+	if *f == "" || slices.Contains(offered[:len(offered)-2], *f) {
+		return nil
+	}
+	if fill, err := f.template(); fill != nil || err != nil {
+		return err
+	}
+	var names []string
+	for _, o := range offered {
+		if strings.HasSuffix(string(o), "=") {
+			o += "..."
+		}
+		names = append(names, string(o))
+	}
+	last := len(names) - 1
+	return fmt.Errorf("want %s or %s", strings.Join(names[:last], ", "), names[last])
+}
 
 // Write writes v to w, as text by the function text. It writes in one piece: who
 // reads w gets all of the result or nothing.
@@ -70,9 +101,20 @@ func Write(w io.Writer, f Format, v any, text func(io.Writer)) error {
 		out, err = report.JUnit()
 		out = escape(out, "&#x%x;")
 	default:
-		var b bytes.Buffer
-		text(&b)
-		out = escape(b.Bytes(), `\u%04x`)
+		if fill, badTemplate := f.template(); fill != nil || badTemplate != nil {
+			if err = badTemplate; err == nil {
+				out, err = fillIn(fill, v)
+			}
+			break
+		}
+		if own, ok := v.(Formatter); ok && !f.IsText() {
+			out, err = own.Format(f)
+			out = escape(out, `\u%04x`)
+			break
+		}
+		var t textWriter
+		text(&t)
+		out = t.b.Bytes()
 	}
 	if err != nil {
 		return fmt.Errorf("encoding the result: %w", err)

@@ -11,12 +11,12 @@ import (
 
 // basicOf returns cred's user name and password for a registry that asks for them. Some
 // clients write an identity token and an empty password, which is none.
-func basicOf(cred provider.Credential) (user, pass string, ok bool) {
-	user, pass, ok = cred.Basic()
-	if pass == "" && hasToken(cred) {
+func basicOf(cred provider.Credential) (user, password string, ok bool) {
+	user, password, ok = cred.Basic()
+	if password == "" && hasToken(cred) {
 		return "", "", false
 	}
-	return user, pass, ok
+	return user, password, ok
 }
 
 // hasToken reports whether cred has something better than a password.
@@ -24,10 +24,10 @@ func hasToken(cred provider.Credential) bool {
 	return cred.IdentityToken() != "" || cred.RegistryToken() != ""
 }
 
-func basicHeader(user, pass string) string { return "Basic " + encoded(user, pass) }
+func basicHeader(user, password string) string { return "Basic " + encoded(user, password) }
 
-func encoded(user, pass string) string {
-	return base64.StdEncoding.EncodeToString([]byte(user + ":" + pass))
+func encoded(user, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
 func unauthorized(why string) error {

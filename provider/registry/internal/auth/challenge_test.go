@@ -75,9 +75,9 @@ func FuzzChallenge(f *testing.F) {
 			}
 			lines = append(lines, b.String())
 		}
-		again := ParseChallenges(http.Header{"Www-Authenticate": {strings.Join(lines, ", ")}})
-		if len(s) < maxHeader/4 && !slices.EqualFunc(again, got, equal) {
-			t.Errorf("%q: %v, then %v", s, got, again)
+		second := ParseChallenges(http.Header{"Www-Authenticate": {strings.Join(lines, ", ")}})
+		if len(s) < maxHeader/4 && !slices.EqualFunc(second, got, equal) {
+			t.Errorf("%q: %v, then %v", s, got, second)
 		}
 	})
 }

@@ -86,9 +86,9 @@ func (m *Memory) Authorize(ctx context.Context, who Caller) (Grant, error) {
 	if !known.is("basic") && (quiet || hasToken(cred)) {
 		return Grant{}, nil
 	}
-	if user, pass, ok := basicOf(cred); ok {
+	if user, password, ok := basicOf(cred); ok {
 		return Grant{
-			Header: basicHeader(user, pass), Plain: known.is("basic") && known.plain, Unasked: !known.is("basic") && !settled,
+			Header: basicHeader(user, password), Plain: known.is("basic") && known.plain, Unasked: !known.is("basic") && !settled,
 		}, nil
 	}
 	return Grant{}, nil
@@ -217,11 +217,11 @@ func Challenges(resp *wire.Response) bool {
 }
 
 func answerBasic(cred provider.Credential, tried string, sent, plain bool) (Grant, error) {
-	user, pass, ok := basicOf(cred)
+	user, password, ok := basicOf(cred)
 	if !ok {
 		return Grant{}, unauthorized(wanting(cred))
 	}
-	g := Grant{Header: basicHeader(user, pass), Plain: plain}
+	g := Grant{Header: basicHeader(user, password), Plain: plain}
 	if sent && g.Header == tried {
 		return Grant{}, unauthorized("the pull secret's user name or password for it is refused")
 	}
@@ -231,8 +231,8 @@ func answerBasic(cred provider.Credential, tried string, sent, plain bool) (Gran
 // Secrets returns the strings that must not show anywhere: cred's own and those of g.
 func Secrets(cred provider.Credential, g Grant) []string {
 	s := []string{cred.IdentityToken(), cred.RegistryToken(), g.token}
-	if user, pass, ok := cred.Basic(); ok {
-		s = append(s, pass, encoded(user, pass))
+	if user, password, ok := cred.Basic(); ok {
+		s = append(s, password, encoded(user, password))
 	}
 	return s
 }

@@ -53,9 +53,9 @@ func (m *Memory) fetch(ctx context.Context, x exchange) (bearer, error) {
 	}
 	// Realms without OAuth 2's POST have GET, which takes a password.
 	if req.Form != "" && (resp.Status == http.StatusNotFound || resp.Status == http.StatusMethodNotAllowed) {
-		if user, pass, ok := x.cred.Basic(); ok && pass != "" {
+		if user, password, ok := x.cred.Basic(); ok && password != "" {
 			resp.Close()
-			x.cred = provider.NewCredential(user, pass)
+			x.cred = provider.NewCredential(user, password)
 			return m.fetch(ctx, x)
 		}
 	}
@@ -133,9 +133,9 @@ func (m *Memory) prepare(x exchange) (*wire.Host, wire.Request, error) {
 		q.Set("service", x.service)
 	}
 	q["scope"] = strings.Fields(x.scope)
-	if user, pass, ok := x.cred.Basic(); ok {
+	if user, password, ok := x.cred.Basic(); ok {
 		q.Set("account", user)
-		req.Authorization, req.PlainAuthorization = basicHeader(user, pass), x.plain
+		req.Authorization, req.PlainAuthorization = basicHeader(user, password), x.plain
 	}
 	req.Query = q.Encode()
 	return host, req, nil
