@@ -55,8 +55,8 @@ type Settings struct {
 }
 
 // passedOn returns the variables of the environment that HyperShift's operator passes on to
-// its control-plane-operator: switches where they are on, and others where they are set
-// (v2/controlplaneoperator/deployment.go there).
+// its control-plane-operator: switches where they are on, and others where they are set,
+// as it writes that Deployment.
 func passedOn(lookup func(string) (string, bool)) (vars []corev1.EnvVar) {
 	for _, v := range []struct {
 		name  string
