@@ -58,7 +58,7 @@ test: ## run all tests, with the race detector where there is a C compiler
 
 .PHONY: peers
 peers: ## ask the nodes' own code about PEERSETS random policy sets, and as many worlds of signatures (default 5000)
-	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) -count=1 -v -run 'TestPeers|TestSigstore' ./... -sets $(PEERSETS) -worlds $(PEERSETS)
+	cd test/peers && CGO_ENABLED=0 $(GO) test -tags $(PEERTAGS) -count=1 -v -run 'TestPeers|TestSigstore|TestNodeFiles|TestPull' ./... -sets $(PEERSETS) -worlds $(PEERSETS)
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for FUZZTIME each (default 15s)
@@ -71,6 +71,10 @@ soak: ## look up releases for SOAK at full speed while faults come and go (defau
 .PHONY: bench
 bench: servers ## our figures against the peers', into docs/benchmarks.md (BENCHFLAGS=-quick: only see that all run)
 	$(GO) run ./test/bench -go "$(GO)" $(BENCHFLAGS)
+
+.PHONY: fleet
+fleet: servers ## benchmark fleets of up to 5,000 HostedClusters, into docs/benchmarks.md; for a quiet machine
+	$(GO) run ./test/bench -go "$(GO)" -only BenchmarkFleet -large-fleets
 
 .PHONY: lint
 lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
@@ -86,8 +90,15 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	cd test/render && $(GO) mod tidy -diff
 	cd test/peers && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet -tags $(PEERTAGS) ./...
 
+.PHONY: vulncheck
+vulncheck: $(BIN)/govulncheck ## known vulnerabilities in what is called; asks https://vuln.go.dev (VULNFLAGS=-db=URL for a copy)
+	$(BIN)/govulncheck $(VULNFLAGS) ./...
+
 $(BIN)/staticcheck: test/lint/go.mod test/lint/go.sum
 	cd test/lint && $(GO) build -o ../../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+$(BIN)/govulncheck: test/lint/go.mod test/lint/go.sum
+	cd test/lint && $(GO) build -o ../../$(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
 
 .PHONY: clean
 clean: ## remove what make built, except the servers in .cache

@@ -203,6 +203,9 @@ func (w Warning) IsGeneral() bool {
 type InvalidPolicyError struct {
 	Origin string // file, object and entry
 	Err    error  // what is wrong and what to do
+	// RefusedByAPI says that the API server takes no such object either. It is false where
+	// nobody knows.
+	RefusedByAPI bool
 }
 
 func (e *InvalidPolicyError) Error() string {

@@ -127,7 +127,7 @@ func TestOperatorEnvironment(t *testing.T) {
 	literal := regexp.MustCompile(`"([A-Z][A-Z0-9]*(?:_[A-Za-z0-9]+)+)"`)
 	code := map[string]bool{}
 	for _, root := range []string{"../cmd/hypershift-operator", "../cmd/control-plane-operator", "../cmd/ignition-server",
-		"../cmd/internal/hostedcluster", "../cmd/internal/hostedcontrolplane", "../cmd/internal/ignition", "../sources/env", "../sources/handover"} {
+		"../cmd/internal/hostedcluster", "../cmd/internal/hostedcontrolplane", "../cmd/internal/ignition", "../cmd/internal/operator", "../sources/env", "../sources/handover"} {
 		err := filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
 			if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

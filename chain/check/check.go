@@ -125,21 +125,26 @@ func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 			}
 		}
 	}
-	// Each registry has a queue of its own, so that a slow one does not delay others, and
-	// as many goroutines as it may get requests.
+	work(queues, g.size, ask)
+	return results, ctx.Err()
+}
+
+// work calls do for everything in queues, which are by registry. Each registry has a queue
+// of its own, so that a slow one does not delay others, and as many goroutines as it may
+// get requests.
+func work[T any](queues map[string][]T, size int, do func(T)) {
 	var wg sync.WaitGroup
 	for _, queue := range queues {
 		var next atomic.Int64
-		for range min(g.size, len(queue)) {
+		for range min(size, len(queue)) {
 			wg.Go(func() {
 				for i := next.Add(1) - 1; i < int64(len(queue)); i = next.Add(1) - 1 {
-					ask(queue[i])
+					do(queue[i])
 				}
 			})
 		}
 	}
 	wg.Wait()
-	return results, ctx.Err()
 }
 
 // firstOf returns the registry that is asked first for ref; "" for none.

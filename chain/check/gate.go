@@ -9,10 +9,11 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/internal/sleep"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// gates is a HeadProvider that sends each registry a bounded number of requests at a
-// time, and repeats those that fail because the registry is busy.
+// gates send each registry a bounded number of requests at a time, and repeat those that
+// fail because the registry is busy.
 type gates struct {
 	next    provider.HeadProvider
 	size    int
@@ -44,33 +45,43 @@ const (
 
 // Head asks when the gate of the registry lets the request in. It asks again where that
 // may help.
-func (g *gates) Head(ctx context.Context, req provider.Request) (string, error) {
-	t := g.of(req.Image.Registry())
+func (g *gates) Head(ctx context.Context, req provider.Request) (digest string, err error) {
+	err = g.do(ctx, req.Image, func(ctx context.Context) (err error) {
+		digest, err = g.next.Head(ctx, req)
+		return err
+	})
+	return digest, err
+}
+
+// do calls ask, which asks the registry of image, when the gate lets it in. It calls it
+// again where that may help. One call has the time of one request.
+func (g *gates) do(ctx context.Context, image imageref.Ref, ask func(context.Context) error) error {
+	t := g.of(image.Registry())
 	for try := 1; ; try++ {
 		pause, err := t.enter(ctx)
 		if err != nil {
-			return "", err
+			return err
 		}
-		digest, err := g.ask(ctx, req)
+		err = g.limited(ctx, image, ask)
 		if retry := t.leave(pause, err) && try < tries; !retry {
-			return digest, err
+			return err
 		}
 		if provider.ClassOf(err) == provider.ClassServer {
 			if ended := sleep.For(ctx, backoff<<(try-1)); ended != nil {
-				return "", ended
+				return ended
 			}
 		}
 	}
 }
 
-func (g *gates) ask(ctx context.Context, req provider.Request) (string, error) {
+func (g *gates) limited(ctx context.Context, image imageref.Ref, ask func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, g.request)
 	defer cancel()
-	digest, err := g.next.Head(limited, req)
+	err := ask(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		err = &provider.Error{Ref: req.Image, Class: provider.ClassTimeout, Err: fmt.Errorf("no answer within %s", g.request)}
+		err = &provider.Error{Ref: image, Class: provider.ClassTimeout, Err: fmt.Errorf("no answer within %s", g.request)}
 	}
-	return digest, err
+	return err
 }
 
 // errBusy is the error of a registry that asks for more time again and again.

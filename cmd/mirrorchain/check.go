@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -15,34 +16,82 @@ import (
 // defaultPerRegistry bounds the requests that one registry gets at once.
 const defaultPerRegistry = 16
 
-// checkOptions are the flags of release check.
+// checkOptions are the flags of check and release check.
 type checkOptions struct {
 	archs       []string
+	files       []string // lists of images; check alone
 	sources     bool
+	allMirrors  bool
 	perRegistry int
+}
+
+func (a *app) checkFlags(cmd *cobra.Command, o *checkOptions, archs string) *cobra.Command {
+	f := cmd.Flags()
+	f.StringSliceVar(&o.archs, "arch", nil, archs)
+	f.StringSliceVar(&o.archs, "platform", nil, "the same as --arch `PLATFORMS`")
+	f.BoolVar(&o.allMirrors, "all-mirrors", false, "ask every mirror for every image, and fail for what one of them lacks")
+	f.BoolVar(&o.sources, "sources", false, "ask the source too for what no mirror has")
+	f.IntVar(&o.perRegistry, "per-registry", defaultPerRegistry, "`N` requests at most that one registry gets at once")
+	complete(cmd, "per-registry", cobra.NoFileCompletions)
+	a.fromFlag(cmd)
+	return offering(cmd, output.JUnit, output.HTML, output.MirrorList, output.ImageSet)
 }
 
 func (a *app) releaseCheckCmd() *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
-		Use:   "check REF",
+		Use:   "check REF...",
 		Short: "Find out whether every image of a release is on the mirrors",
-		Long: `release check looks a release up, as release info does, and asks the mirrors for
-every image of it: the release itself, all components, and the KubeVirt boot images,
-which mirroring tools do not find by themselves. It asks for manifests, one small
-request each, and reads no content: it does not see that a registry has lost a layer.
-An image with several names counts once.
+		Long: `release check looks releases up, as release info does, and asks the mirrors for
+every image of them: the release itself, all components, and the KubeVirt boot images,
+which mirroring tools do not find by themselves. Several releases, such as those on the
+way of an update, are one check: an image counts once, however many names it has.
 
-The answer is the one that a node would get. A node chooses a mirror by what the
-reference names, and takes everything from that one. So if the release is an index,
-its mirror, and that of each component, is asked for the entry of each architecture as
-well. An image of which that mirror lacks an entry is missing, even if the next mirror
-has it; the report says so.
+` + checkHelp,
+		Example: `  # can the cluster be updated from the mirrors that the policies name?
+  mirrorchain release check -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
+
+  # what does each mirror lack?
+  mirrorchain release check -s idms.yaml --all-mirrors REF
+
+  # is the archive complete, before the disk leaves?
+  mirrorchain release check --from /mnt/usb/mirror REF
+
+  # for a change ticket, and for the tool that closes the gap
+  mirrorchain release check -s idms.yaml -o html REF > check.html
+  mirrorchain release check -s idms.yaml -o mirror-list REF > list && oc image mirror -f list
+
+  # both architectures of a release that has several
+  mirrorchain release check -s cluster: --arch amd64,arm64 REF
+
+  # for a CI system
+  mirrorchain release check -s idms.yaml -o junit REF > mirrors.xml`,
+		Args: someRefs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.releaseCheck(cmd.Context(), args, o)
+		},
+	}
+	return a.checkFlags(cmd, &o, "`PLATFORMS` to check of an index: ARCH or OS/ARCH[/VARIANT],... (default linux on this program's own)")
+}
+
+// checkHelp is what check and release check have in common.
+const checkHelp = `It asks for manifests, one small request each, and reads no content: it does not see
+that a registry has lost a layer. With --from it reads everything.
+
+The answer is the one that a node would get. A node asks the mirrors in order, and takes
+everything from the first one that has what the reference names. So if that is an index,
+its mirror is asked for the entry of each architecture as well. An image of which that
+mirror lacks an entry is missing, even if the next mirror has it; the report says so.
+--all-mirrors asks every mirror for every image. The report then says what each of them
+lacks, and something that one mirror lacks is a failure.
 
 Mirrors are what policy names. The source is not asked for what they lack, because the
 question is whether a cluster that cannot reach the source could be installed. With
 --sources it is asked, as nodes would. An image that no policy names a mirror for is
 asked for at its source in any case, and stderr says how many these are.
+
+--from PATH asks no registry. It reads a folder or an archive, and hashes the manifest,
+the config and every layer of each image. See 'mirrorchain help disk' for the formats.
 
 Images that are not available are listed in groups that failed alike, with every
 endpoint that was asked and why it failed. Some proxy caches deny to a HEAD request
@@ -50,58 +99,54 @@ what they serve: they are asked by GET as well. A registry that answers 429 gets
 time it asks for. If --timeout runs out, or after Ctrl-C, what is known is printed.
 
 An image is missing if every endpoint asked says that it does not have it; if one of
-them could not be asked, nobody knows. -o junit makes a test case of each image: a
+them could not be asked, nobody knows. -o html is one file to read in a browser or to
+attach to a ticket. -o mirror-list prints a line SOURCE=MIRROR for each image and mirror
+that lacks it, for 'oc image mirror -f'; -o image-set the same images as additionalImages
+of an ImageSetConfiguration, for oc-mirror. -o junit makes a test case of each image: a
 failure if it is missing, an error if it could not be asked for. Exit code 3 says that
 images are missing; if none is and some could not be asked for, the code says why, as
-for a lookup.`,
-		Example: `  # can the cluster be updated from the mirrors that the policies name?
-  mirrorchain release check -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
+for a lookup.`
 
-  # both architectures of a release that has several
-  mirrorchain release check -s cluster: --arch amd64,arm64 REF
-
-  # the names of what is missing
-  mirrorchain release check -s idms.yaml -o json REF | jq -r '.images[] | select(.status != "found").image'
-
-  # for a CI system
-  mirrorchain release check -s idms.yaml -o junit REF > mirrors.xml`,
-		Args: oneRef,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.releaseCheck(cmd.Context(), args[0], o)
-		},
-	}
-	f := cmd.Flags()
-	f.StringSliceVar(&o.archs, "arch", nil, "`PLATFORMS` to check of an index: ARCH or OS/ARCH[/VARIANT],... (default linux on this program's own)")
-	f.StringSliceVar(&o.archs, "platform", nil, "the same as --arch `PLATFORMS`")
-	f.BoolVar(&o.sources, "sources", false, "ask the source too for what no mirror has")
-	f.IntVar(&o.perRegistry, "per-registry", defaultPerRegistry, "`N` requests at most that one registry gets at once")
-	complete(cmd, "per-registry", cobra.NoFileCompletions)
-	return offering(cmd, output.JUnit)
-}
-
-func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) error {
-	ref, err := parseRef(arg)
+func (a *app) releaseCheck(ctx context.Context, args []string, o checkOptions) error {
+	platforms, err := o.platforms()
 	if err != nil {
 		return err
 	}
-	platforms, err := parseArchs(o.archs)
-	if err != nil {
-		return err
+	if len(platforms) == 0 {
+		platforms = []provider.Platform{{}} // the program's own
 	}
-	if o.perRegistry < 1 {
-		return failure.Usagef("--per-registry %d: want 1 or more", o.perRegistry)
+	var refs []refArg
+	for _, arg := range args {
+		ref, err := a.releaseArg(ctx, []string{arg}, platforms[0])
+		if err != nil {
+			return err
+		}
+		refs = append(refs, ref)
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
-	l, err := a.lookups(ctx, ref, nil) // no cache: the question is what is there now
+	first, err := a.lookups(ctx, refs[0], nil) // no cache: the question is what is there now
 	if err != nil {
 		return err
 	}
-	defer l.close()
-	list, err := l.releaseImages(ctx, ref, platforms)
-	if err != nil {
-		return err
+	defer first.close()
+	list := newImageList()
+	for i, ref := range refs {
+		l := first
+		if i > 0 {
+			if l, err = first.alsoFor(ctx, ref); err != nil {
+				return err
+			}
+		}
+		if err := l.releaseImages(ctx, ref, platforms, list, len(refs) > 1); err != nil {
+			return err
+		}
 	}
+	return first.check(ctx, list, o)
+}
+
+// check asks for the images of list, and prints the report.
+func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) error {
 	c, err := l.newCheck(ctx, list, o)
 	if err != nil {
 		return err
@@ -110,23 +155,24 @@ func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) erro
 	if err != nil {
 		return err
 	}
-	report := checkreport.New(results)
-	report.Image, report.Digest, report.Version = ref.Text, list.digest, list.version
-	for _, p := range list.platforms {
-		report.Platforms = append(report.Platforms, p.String())
-	}
+	report := checkreport.New(checkreport.Config{
+		Releases: list.releases, Disk: l.place(), AllMirrors: o.allMirrors, Delivery: l.policies.delivery,
+	}, results)
 	report.Notices = l.policies.notices()
-	if err := a.print(report, report.Text); err != nil {
+	if err := l.print(report, func(w io.Writer) { report.Text(w, l.look()) }); err != nil {
 		return err
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return context.Cause(ctx)
 	}
 	if !report.Complete {
-		a.warnf("--timeout %s ran out: %s of %d not asked for yet", a.opts.timeout, output.Plural(report.Summary.NotAsked, "image"), report.Summary.Images)
+		l.warnf("--timeout %s ran out: %s of %d not asked for yet", l.opts.timeout, output.Plural(report.Summary.NotAsked, "image"), report.Summary.Images)
 	}
 	for _, h := range c.hints(ctx, results) {
-		a.hint(h)
+		l.hint(h)
+	}
+	if n := report.Nowhere(); n > 0 && (l.opts.output == output.MirrorList || l.opts.output == output.ImageSet) {
+		l.warnf("no mirror in these policies for %s that is missing; left out of the list", output.Plural(n, "image"))
 	}
 	if code := report.Code(results); code != failure.ExitOK {
 		return &failure.Reported{Code: code}
@@ -134,13 +180,13 @@ func (a *app) releaseCheck(ctx context.Context, arg string, o checkOptions) erro
 	return nil
 }
 
-// parseArchs returns one platform, the program's own, where none is asked for.
-func parseArchs(archs []string) ([]provider.Platform, error) {
-	if len(archs) == 0 {
-		return []provider.Platform{{}}, nil
+// platforms checks the flags and returns those of --arch.
+func (o *checkOptions) platforms() ([]provider.Platform, error) {
+	if o.perRegistry < 1 {
+		return nil, failure.Usagef("--per-registry %d: want 1 or more", o.perRegistry)
 	}
 	var ps []provider.Platform
-	for _, arch := range archs {
+	for _, arch := range o.archs {
 		if arch == "" {
 			return nil, failure.Usagef("--arch has an empty entry; want ARCH or OS/ARCH[/VARIANT],...")
 		}

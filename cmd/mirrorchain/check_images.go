@@ -4,22 +4,20 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"runtime"
 	"slices"
-	"time"
 
-	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// releaseList is what a release consists of: each image once, under all its names.
-type releaseList struct {
-	version   string
-	digest    string // of what the reference names
-	platforms []provider.Platform
+// imageList is what a check asks for: each image once, under all its names.
+type imageList struct {
+	releases  []checkreport.Release
+	platforms []provider.Platform // of all images
 	images    []*listed
 	at        map[imageref.Ref]*listed
 	names     map[string]bool
@@ -33,49 +31,60 @@ type listed struct {
 	platforms []provider.Platform
 }
 
-// releaseImages looks the release up for each platform and lists its images: the
-// release, its components, its KubeVirt boot images.
-func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []provider.Platform) (*releaseList, error) {
-	list := &releaseList{at: make(map[imageref.Ref]*listed), names: make(map[string]bool)}
-	var err error
-	if list.digest, err = l.digestOf(ctx, ref); err != nil {
-		return nil, err
+func newImageList() *imageList {
+	return &imageList{at: make(map[imageref.Ref]*listed), names: make(map[string]bool)}
+}
+
+// releaseImages looks the release up for each platform and adds its images to list: the
+// release, its components, its KubeVirt boot images. With several releases the names say
+// which one they are of.
+func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []provider.Platform, list *imageList, several bool) error {
+	digest, err := l.digestOf(ctx, ref)
+	if err != nil {
+		return err
 	}
 	repo := ref.Normalize()
 	if ref.Digest() == "" {
 		// From here on by digest, as clusters pull it. The tag might move, or another
 		// mirror have another release under it, and then parts of two were checked.
-		if ref.Ref, err = repo.WithDigest(list.digest); err != nil {
-			return nil, err
+		if ref.Ref, err = repo.WithDigest(digest); err != nil {
+			return err
 		}
 		if err := l.continueWith(ctx, ref); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	top, err := repo.WithDigest(list.digest)
+	top, err := repo.WithDigest(digest)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	release := checkreport.Release{Image: ref.Text, Digest: digest, Platforms: []string{}}
 	var rels []*provider.Release
 	for _, p := range platforms {
 		rel, err := l.lookup(ctx, ref, p)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		rels = append(rels, rel)
-		list.version = cmp.Or(list.version, rel.Version())
-		list.add("release", top, rel.Platform())
+		release.Version = cmp.Or(release.Version, rel.Version())
 		if rel.Platform().IsZero() {
 			if !p.IsZero() {
 				l.notef("--arch %s chose nothing: %s is a plain image, not an index of several", p, ref.Text)
 			}
 			continue
 		}
-		list.platforms = append(list.platforms, rel.Platform())
+		release.Platforms = append(release.Platforms, rel.Platform().String())
+	}
+	of := ""
+	if several {
+		of = release.Version + " "
+	}
+	for _, rel := range rels {
+		list.add(of+"release", top, rel.Platform())
 	}
 	for _, rel := range rels {
 		for c := range rel.Components() {
-			name := c.Name
+			name := of + c.Name
 			if len(rels) > 1 && list.names[name] && !list.has(name, c.Canonical) {
 				name += " " + rel.Platform().String()
 			}
@@ -83,11 +92,12 @@ func (l *lookups) releaseImages(ctx context.Context, ref refArg, platforms []pro
 		}
 	}
 	for i, rel := range rels {
-		if err := list.addBootImages(rel, cmp.Or(rel.Platform().Architecture, platforms[i].Architecture, runtime.GOARCH)); err != nil {
+		if err := list.addBootImages(of, rel, cmp.Or(rel.Platform().Architecture, platforms[i].Architecture, runtime.GOARCH)); err != nil {
 			l.warnf("the boot images of release %s cannot be read, and are not checked: %v", rel.Version(), err)
 		}
 	}
-	return list, nil
+	list.releases = append(list.releases, release)
+	return nil
 }
 
 // continueWith goes on with another reference.
@@ -104,28 +114,25 @@ func (l *lookups) digestOf(ctx context.Context, ref refArg) (string, error) {
 	if d := ref.Digest(); d != "" {
 		return d, nil
 	}
-	finder, err := chain.NewFinder(l.base, func() *policy.Rules { return l.policies.rules }, chain.FinderConfig{
-		MirrorsConfig: chain.MirrorsConfig{Observer: l.observer()},
-	})
-	if err != nil {
-		return "", err
-	}
-	start := time.Now()
-	found, err := finder.Find(l.traced(ctx), provider.Request{Image: ref.Ref, Credentials: l.found.Credentials})
-	if err != nil {
-		return "", l.failed(ctx, ref, err, time.Since(start))
-	}
-	return found.Digest, nil
+	found, err := l.find(ctx, ref)
+	return found.Digest, err
 }
 
 // has reports whether an image is in the list under that name.
-func (r *releaseList) has(name string, image imageref.Ref) bool {
+func (r *imageList) has(name string, image imageref.Ref) bool {
 	at := r.at[image.Normalize()]
 	return at != nil && slices.Contains(at.names, name)
 }
 
-// add adds an image, or another name or platform to one that is in the list.
-func (r *releaseList) add(name string, image imageref.Ref, platform provider.Platform) {
+// add adds an image, or another name or platforms to one that is in the list. An image
+// without a name is called what its reference says.
+func (r *imageList) add(name string, image imageref.Ref, platforms ...provider.Platform) {
+	if name == "" {
+		name = path.Base(image.Repository())
+		if tag := image.Tag(); tag != "" {
+			name += ":" + tag
+		}
+	}
 	image = image.Normalize()
 	at := r.at[image]
 	if at == nil {
@@ -136,16 +143,27 @@ func (r *releaseList) add(name string, image imageref.Ref, platform provider.Pla
 	if r.names[name] = true; !slices.Contains(at.names, name) {
 		at.names = append(at.names, name)
 	}
-	if !platform.IsZero() && !slices.Contains(at.platforms, platform) {
-		at.platforms = append(at.platforms, platform)
+	for _, p := range platforms {
+		if p.IsZero() {
+			continue
+		}
+		if !slices.Contains(at.platforms, p) {
+			at.platforms = append(at.platforms, p)
+		}
+		if !slices.Contains(r.platforms, p) {
+			r.platforms = append(r.platforms, p)
+		}
 	}
 }
 
 // coreOS maps Go's names of architectures to those of streams, where they differ.
 var coreOS = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
+// bootImageName begins the names of boot images.
+const bootImageName = "kubevirt boot image"
+
 // addBootImages adds the boot images of one architecture that are container images.
-func (r *releaseList) addBootImages(rel *provider.Release, arch string) error {
+func (r *imageList) addBootImages(of string, rel *provider.Release, arch string) error {
 	if len(rel.BootImages()) == 0 {
 		return nil
 	}
@@ -158,11 +176,11 @@ func (r *releaseList) addBootImages(rel *provider.Release, arch string) error {
 			continue
 		}
 		for _, stream := range k.Streams {
-			name := "kubevirt boot image"
+			name := of + bootImageName
 			if stream != "" {
 				name += " " + stream
 			}
-			r.add(fmt.Sprintf("%s %s", name, k.Architecture), k.Ref, provider.Platform{})
+			r.add(fmt.Sprintf("%s %s", name, k.Architecture), k.Ref)
 		}
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 
 // An image counts once, however many names it has and however it is written.
 func TestEqualReferencesCountOnce(t *testing.T) {
-	list := &releaseList{at: make(map[imageref.Ref]*listed), names: make(map[string]bool)}
+	list := newImageList()
 	amd, arm := provider.Platform{OS: "linux", Architecture: "amd64"}, provider.Platform{OS: "linux", Architecture: "arm64"}
 	one := imageref.MustParse("docker.io/library/a@" + someDigest)
 	list.add("cli", one, amd)

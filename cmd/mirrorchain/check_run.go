@@ -10,26 +10,30 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/check"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/progress"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/authfile"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// checker asks for the images of a release.
+// checker asks for images.
 type checker struct {
 	*lookups
 	options checkOptions
-	list    *releaseList
-	found   authfile.Found // for all endpoints of all images
+	list    *imageList
+	found   authfile.Found        // for all endpoints of all images
+	head    provider.HeadProvider // asks for one
 
 	done, bad atomic.Int64 // for the progress
 }
 
 // newCheck finds the credentials for all images of list.
-func (l *lookups) newCheck(ctx context.Context, list *releaseList, o checkOptions) (*checker, error) {
-	c := &checker{lookups: l, options: o, list: list}
+func (l *lookups) newCheck(ctx context.Context, list *imageList, o checkOptions) (*checker, error) {
+	c := &checker{lookups: l, options: o, list: list, head: l.base}
+	if d, ok := l.base.(onDisk); ok {
+		c.head = d.Complete()
+		return c, nil
+	}
 	var all []policy.Candidate
 	unmirrored := 0
 	for _, item := range list.images {
@@ -61,15 +65,8 @@ func (c *checker) run(ctx context.Context) ([]checkreport.Result, error) {
 		items = append(items, check.Item{Name: image.names[0], Image: image.ref})
 		total += len(image.platforms)
 	}
-	stop := c.progressOf(func() string {
-		s := "checking " + progress.Bar(int(c.done.Load()), total)
-		if n := c.bad.Load(); n > 0 {
-			s += fmt.Sprintf(", %d not available", n)
-		}
-		return s
-	})
-	defer stop()
-	checked, err := c.ask(ctx, c.base, c.policies.rules, c.options.sources, items)
+	defer c.countdown(total, &c.done, &c.bad)()
+	checked, err := c.ask(ctx, c.head, c.policies.rules, c.options.sources, items)
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
@@ -94,7 +91,7 @@ func unfinished(ctx context.Context, err error) bool {
 func (c *checker) ask(ctx context.Context, base provider.HeadProvider, rules *policy.Rules, sources bool, items []check.Item) ([]check.Result, error) {
 	return check.Run(c.traced(ctx), check.Config{
 		Head: base, Rules: rules, Credentials: c.found.Credentials, Sources: sources,
-		PerRegistry: c.options.perRegistry, Observer: c.observer(),
+		All: c.options.allMirrors, PerRegistry: c.options.perRegistry, Request: c.requestLimit(), Observer: c.observer(),
 		Done: func(r check.Result) {
 			c.done.Add(1)
 			if r.Err != nil {
@@ -104,21 +101,27 @@ func (c *checker) ask(ctx context.Context, base provider.HeadProvider, rules *po
 	}, items)
 }
 
-// entries asks the endpoint that has an image for its entry for p, for each of results
+// entries asks the endpoints that have an image for its entry for p, for each of results
 // that was found and may be an index. A node chooses an endpoint by the index and asks
 // no other one for the entry (containers/image, copy.Image).
 func (c *checker) entries(ctx context.Context, p provider.Platform, results []checkreport.Result) error {
 	var items []check.Item
-	var of []int
+	var of []*check.Endpoint
+	var in []*checkreport.Result
 	insecure := make(map[imageref.Ref]bool)
-	for i, r := range results {
-		if r.Err != nil || r.Lack != nil || !slices.Contains(c.list.images[i].platforms, p) {
+	for i := range results {
+		r := &results[i]
+		if r.Err != nil || !slices.Contains(c.list.images[i].platforms, p) {
 			continue
 		}
-		at := r.Found.From
-		insecure[at] = c.insecureAt(r.Image, at)
-		items = append(items, check.Item{Name: r.Names[0], Image: at})
-		of = append(of, i)
+		for j := range r.At {
+			at := &r.At[j]
+			if at.State() == check.Has {
+				insecure[at.Ref] = c.insecureAt(r.Image, at.Ref)
+				items = append(items, check.Item{Name: r.Names[0], Image: at.Ref})
+				of, in = append(of, at), append(in, r)
+			}
+		}
 	}
 	// No rules: the endpoint is given, and no other one counts.
 	entry := provider.HeadFunc(func(ctx context.Context, req provider.Request) (string, error) {
@@ -134,19 +137,22 @@ func (c *checker) entries(ctx context.Context, p provider.Platform, results []ch
 		return err
 	}
 	for j, got := range checked {
-		res := &results[of[j]]
+		at, res := of[j], in[j]
 		if got.Err == nil {
 			continue
 		}
-		if res.Unfinished = unfinished(ctx, got.Err); res.Unfinished {
+		if unfinished(ctx, got.Err) {
+			at.Asked = false
+			res.Unfinished = res.Unfinished || at.Ref == res.Found.From
 			continue
 		}
-		lack := &checkreport.Lack{Platform: p, At: res.Found.From, Err: got.Err}
+		at.Err = got.Err
 		if attempts := checkreport.AttemptsOf(got); len(attempts) > 0 {
-			lack.Err = attempts[len(attempts)-1].Err
+			at.Err = attempts[len(attempts)-1].Err
 		}
-		lack.Elsewhere = c.elsewhere(ctx, res.Image, p, res.Found.From)
-		res.Lack = lack
+		if at.Ref == res.Found.From {
+			res.Lack = &checkreport.Lack{Platform: p, At: at.Ref, Err: at.Err, Elsewhere: c.elsewhere(ctx, res.Image, p, at.Ref)}
+		}
 	}
 	return nil
 }
@@ -199,9 +205,12 @@ func (c *checker) hints(ctx context.Context, results []checkreport.Result) []str
 		if r.Missing() && !c.options.sources && c.hasSource(r.Image) {
 			unasked = true
 		}
-		if r.Missing() && !missing {
+		if r.Missing() && !missing && c.place() == "" {
 			missing = true
 			hints = append(hints, fmt.Sprintf("to see where %s is looked for, and why: %s", r.Names[0], c.commandLine("explain", name)))
+		}
+		if c.place() != "" {
+			continue // the report says what to do
 		}
 		attempts := checkreport.AttemptsOf(r.Result)
 		if r.Lack != nil {
@@ -221,7 +230,7 @@ func (c *checker) hints(ctx context.Context, results []checkreport.Result) []str
 		}
 		hints = append(hints, c.advice(name, c.found).Hints(attempts, x.Resolution)...)
 	}
-	if unasked {
+	if unasked && c.place() == "" {
 		hints = append(hints, "sources were not asked for what mirrors lack; --sources asks them too")
 	}
 	return hints

@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 )
 
 var shells = []string{"bash", "zsh", "fish", "powershell"}
@@ -30,18 +32,33 @@ func plainUsages(cmd *cobra.Command) {
 // contexts completes the contexts of the kubeconfig that --kubeconfig or the
 // environment names.
 func (a *app) contexts(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	if rules.ExplicitPath = a.opts.kubeconfig; rules.ExplicitPath == "" {
-		rules.Precedence = filepath.SplitList(a.sys.getenv(clientcmd.RecommendedConfigPathEnvVar))
-		if len(rules.Precedence) == 0 {
-			rules.Precedence = []string{filepath.Join(a.sys.getenv("HOME"), ".kube", "config")}
-		}
-	}
-	config, err := rules.Load()
+	config, err := a.loadingRules().Load()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return slices.Sorted(maps.Keys(config.Contexts)), cobra.ShellCompDirectiveNoFileComp
+}
+
+// sourceNames completes what -s names: schemes, and files that may hold policies.
+func (a *app) sourceNames(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, f := range append(assembly.Mirrorchain(a.deps()).Sources, wholeCluster(a.deps())) {
+		if name := f.Scheme + ":"; strings.HasPrefix(name, typed) {
+			names = append(names, name)
+		}
+	}
+	if typed != "" {
+		return names, cobra.ShellCompDirectiveDefault // files, where no scheme begins like this
+	}
+	entries, _ := os.ReadDir(".")
+	for _, e := range entries {
+		if name := e.Name(); e.IsDir() && !strings.HasPrefix(name, ".") {
+			names = append(names, name+"/")
+		} else if slices.Contains([]string{".yaml", ".yml", ".json", ".conf"}, filepath.Ext(name)) {
+			names = append(names, name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveDefault
 }
 
 func (a *app) completionCmd() *cobra.Command {

@@ -25,12 +25,13 @@ type diffOptions struct {
 func (a *app) releaseDiffCmd() *cobra.Command {
 	var o diffOptions
 	cmd := &cobra.Command{
-		Use:   "diff FROM TO",
+		Use:   "diff [FROM] TO",
 		Short: "Print what differs between two releases, and what to mirror for the second",
 		Long: `release diff looks two releases up through their mirrors, and prints which components
 were added, removed, changed and rebuilt, which versions differ, and which operating
 system machines start from. A component is rebuilt if its image is another one of the
-same commit.
+same commit. Without FROM it is the release of the cluster that kubectl would ask; releases
+are named as for release info.
 
 With --commits it prints the commits in place of the images, as a link that shows what
 is between the two, where the repository is on github.com.
@@ -45,42 +46,47 @@ sides.`,
   mirrorchain release diff --check -s idms.yaml -a pull-secret.json FROM TO
 
   # for a change ticket
-  mirrorchain release diff --commits -o markdown FROM TO > changes.md
+  mirrorchain release diff --commits -o markdown FROM TO > ticket
+
+  # from the release that the cluster runs
+  mirrorchain release diff --check 4.17.4
 
   # the names of the components that changed
   mirrorchain release diff -o json FROM TO | jq -r '.components.changed[].name'`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return failure.Usagef("'%s' takes two releases, got %d", cmd.CommandPath(), len(args))
+			if len(args) != 1 && len(args) != 2 {
+				return failure.Usagef("'%s' takes two releases, or one to compare that of the cluster with, got %d", cmd.CommandPath(), len(args))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.releaseDiff(cmd.Context(), args[0], args[1], o)
+			return a.releaseDiff(cmd.Context(), args, o)
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.commits, "commits", false, "print commits, with links, in place of images")
 	f.BoolVar(&o.check, "check", false, "ask the mirrors for every image of TO, and list what they lack")
 	return offering(cmd, output.Markdown)
 }
 
-func (a *app) releaseDiff(ctx context.Context, fromArg, toArg string, o diffOptions) error {
-	fromRef, err := parseRef(fromArg)
-	if err != nil {
-		return err
-	}
-	toRef, err := parseRef(toArg)
-	if err != nil {
-		return err
-	}
+func (a *app) releaseDiff(ctx context.Context, args []string, o diffOptions) error {
 	platform, err := parseArch(o.arch)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
+	last := len(args) - 1
+	fromRef, err := a.releaseArg(ctx, args[:last], platform)
+	if err != nil {
+		return err
+	}
+	toRef, err := a.releaseArg(ctx, args[last:], platform)
+	if err != nil {
+		return err
+	}
 	l, err := a.lookups(ctx, fromRef, nil)
 	if err != nil {
 		return err
@@ -98,7 +104,7 @@ func (a *app) releaseDiff(ctx context.Context, fromArg, toArg string, o diffOpti
 	if err != nil {
 		return err
 	}
-	report := diffreport.New(diffreport.NewRelease(fromArg, from), diffreport.NewRelease(toArg, to), releasediff.Compare(from, to),
+	report := diffreport.New(diffreport.NewRelease(fromRef.Text, from), diffreport.NewRelease(toRef.Text, to), releasediff.Compare(from, to),
 		releasediff.CompareBootImages(a.bootImages(from), a.bootImages(to)), o.commits)
 	report.Notices = l.policies.notices()
 	code := failure.ExitOK
@@ -135,8 +141,8 @@ func (a *app) bootImages(rel *provider.Release) *bootimages.BootImages {
 // checkInto asks for all images of ref, notes in report what is not there, and returns
 // the exit code.
 func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref refArg, platform provider.Platform) (int, error) {
-	list, err := l.releaseImages(ctx, ref, []provider.Platform{platform})
-	if err != nil {
+	list := newImageList()
+	if err := l.releaseImages(ctx, ref, []provider.Platform{platform}, list, false); err != nil {
 		return 0, err
 	}
 	c, err := l.newCheck(ctx, list, checkOptions{perRegistry: defaultPerRegistry})
@@ -147,7 +153,7 @@ func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref 
 	if err != nil {
 		return 0, err
 	}
-	checked := checkreport.New(results)
+	checked := checkreport.New(checkreport.Config{Disk: l.place(), Delivery: l.policies.delivery}, results)
 	report.Mirrors = diffreport.NewMirrors(checked)
 	for _, h := range c.hints(ctx, results) {
 		l.hint(h)

@@ -8,15 +8,16 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 )
 
-// cacheDirVariable names the directory if --cache-dir does not.
-const cacheDirVariable = "MIRRORCHAIN_CACHE_DIR"
-
-// disk opens the cache in dir, or in the directory that the environment names. It returns
-// nil if there is neither. Close it.
+// disk opens the cache in dir, or if that is not given in the one of the settings. It
+// returns nil if there is neither. Close it.
 func (a *app) disk(dir string, given bool) (*diskcache.Cache, error) {
 	from := "--cache-dir"
 	if !given {
-		dir, from = a.sys.getenv(cacheDirVariable), "$"+cacheDirVariable
+		s, err := a.settings()
+		if err != nil {
+			return nil, err
+		}
+		dir, from = s.CacheDir.Value, s.CacheDir.From
 	}
 	if dir == "" {
 		return nil, nil

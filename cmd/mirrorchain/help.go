@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 )
 
 // flagGroup is some of the common flags.
@@ -25,7 +27,7 @@ const (
 func commonFlags() []flagGroup {
 	return []flagGroup{
 		{policyFlags, []string{"source", "kubeconfig", "context", "registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "strict", "tags-follow-digest-rules"}},
-		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "tls-verify", "timeout", "endpoint-timeout"}},
+		{registryFlags, []string{"authfile", "registry-config", "cert-dir", "certificate-authority", "tls-verify", "timeout", "endpoint-timeout"}},
 		{outputFlags, []string{"output", "full", "verbose"}},
 	}
 }
@@ -141,6 +143,11 @@ or understood is an error, because an answer without it would be wrong. The erro
 the file, the object and the entry.`,
 		},
 		{
+			Use:   "disk",
+			Short: "What --from can read",
+			Long:  diskTopic,
+		},
+		{
 			Use:   "credentials",
 			Short: "Where credentials and certificates are looked for",
 			Long: `Credentials are looked for in these files, in this order:
@@ -162,9 +169,67 @@ what it holds.
 Certificates are read from REGISTRY[:PORT] in the directories that --cert-dir names,
 or else in ~/.config/containers/certs.d, /etc/containers/certs.d and
 /etc/docker/certs.d: *.crt are CAs, NAME.cert with NAME.key a client certificate.
-Beside them the system's CAs are trusted, or those in $SSL_CERT_FILE.
+Beside them the system's CAs are trusted, or those in $SSL_CERT_FILE, and those in the
+file of --certificate-authority.
 
 $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are honoured.`,
+		},
+		{
+			Use:   "output",
+			Short: "Formats, colours, and what scripts can rely on",
+			Long: `Results go to stdout, everything else goes to stderr. -o chooses the format:
+
+  text         for people, the default
+  json, yaml   for programs; both have the same fields
+  jsonpath=TEMPLATE, go-template=TEMPLATE
+               as for kubectl, filled in with the fields of json; a field that the result
+               does not have is an error
+  name, pullspec, digest
+               of 'release info': a line for each image
+  markdown     of 'release diff'
+  junit        of 'release check' and 'release verify'
+
+On a terminal, text has tables that fit its width, short digests (--full has them whole),
+and three colours: green for what is good, red for what is not, yellow for what was not
+asked. NO_COLOR and TERM=dumb turn colours off. Marks are ASCII unless LC_ALL, LC_CTYPE or
+LANG names UTF-8. Where stdout is no terminal, nothing is cut or coloured, and digests are
+whole.
+
+The JSON has a version, now ` + outputVersion + `, which 'mirrorchain version -o json' states as "output". Each
+result has a schema in docs/schema/` + outputVersion + ` of the source code. Within a version fields are
+added, and none is taken away, renamed, or given another type or meaning. A list that is
+empty is [], and never null. Texts for people, such as "error" and "why", may change.
+
+A command that fails writes no result. With -o json and yaml it writes an object with
+"error", "exitCode", "attempts" and "hints" instead, except where the command line is wrong.
+Text on stderr may change at any time; exit codes do not, see 'mirrorchain help exit-codes'.`,
+		},
+		{
+			Use:   "exit-codes",
+			Short: "What each exit code means",
+			Long:  failure.ExitCodeHelp,
+		},
+		{
+			Use:   "environment",
+			Short: "The variables that are read",
+			Long: `'mirrorchain config' prints what comes from which of the first four.
+
+  MIRRORCHAIN_CONFIG      a file in place of ~/.config/mirrorchain/config.yaml
+  MIRRORCHAIN_SOURCE      policies for every run, as -s takes them, separated by commas
+  MIRRORCHAIN_CACHE_DIR   where 'release info' keeps what it read
+  REGISTRY_AUTH_FILE      a pull secret
+
+  XDG_CONFIG_HOME, XDG_RUNTIME_DIR, DOCKER_CONFIG, HOME
+                          where config.yaml, credentials and certificates are looked for,
+                          see 'mirrorchain help credentials'
+  SSL_CERT_FILE, SSL_CERT_DIR
+                          CAs in place of those of the system
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+                          proxies, and what is reached without
+  KUBECONFIG              the cluster of -s cluster: and of 'release info' without a release
+  NO_COLOR, TERM          NO_COLOR with any value, or TERM=dumb: no colours
+  LC_ALL, LC_CTYPE, LANG  whether the terminal shows more than ASCII
+  and any that -s env:NAME names`,
 		},
 	}
 }

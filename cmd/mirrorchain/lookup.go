@@ -60,6 +60,29 @@ func (a *app) lookups(ctx context.Context, ref refArg, disk *diskcache.Cache) (*
 	return l, nil
 }
 
+// naming returns the image that a command is about. The platform is that of --arch.
+type naming func(ctx context.Context, platform provider.Platform) (refArg, error)
+
+// asking runs do with lookups of one image, within --timeout.
+func (a *app) asking(ctx context.Context, arch string, image naming, do func(ctx context.Context, l *lookups, ref refArg, platform provider.Platform) error) error {
+	platform, err := parseArch(arch)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
+	ref, err := image(ctx, platform)
+	if err != nil {
+		return err
+	}
+	l, err := a.lookups(ctx, ref, nil)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return do(ctx, l, ref, platform)
+}
+
 // alsoFor returns lookups of another reference under the same policies. What it reads
 // with is l's, and closed with l.
 func (l *lookups) alsoFor(ctx context.Context, ref refArg) (*lookups, error) {
@@ -81,7 +104,9 @@ func (l *lookups) about(ctx context.Context, ref refArg) (err error) {
 			Hints: []string{l.advice(ref.Text, authfile.Found{}).Blocked(l.x.Resolution)},
 		}
 	}
-	l.warnUnmirrored(p, ref, l.x)
+	if l.place() == "" {
+		l.warnUnmirrored(p, ref, l.x)
+	}
 	l.hintName(ref, l.x)
 	l.found, err = l.credentials(ctx, l.x.Candidates)
 	return err
@@ -107,6 +132,9 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 	e, ok := errors.AsType[*chain.Error](err)
 	if !ok {
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
+	}
+	if l.place() != "" && ctx.Err() == nil && len(e.Attempts) > 0 {
+		return fmt.Errorf("%s: %w", ref.Text, e.Attempts[0].Err)
 	}
 	f := &failure.Lookup{Attempts: e.Attempts, Code: failure.Code(err)}
 	// ended adds the endpoints that were being asked when the time was over.
@@ -155,6 +183,9 @@ func (a *app) proxy() string {
 
 // credentials returns those for the given endpoints and for no other.
 func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (authfile.Found, error) {
+	if a.place() != "" {
+		return authfile.Found{}, nil
+	}
 	refs := make([]imageref.Ref, 0, len(cands))
 	for _, c := range cands {
 		refs = append(refs, c.Ref)

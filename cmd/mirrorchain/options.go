@@ -20,16 +20,20 @@ type options struct {
 	sources           []string
 	kubeconfig        string
 	kubeContext       string
+	usesCluster       bool // whatever the sources are
 	registryOverrides []string
 	insecure, blocked []string
 	hostedCluster     string
 	strict            bool
 	tagsFollowDigest  bool
+	from              []string
 
-	authfile  string
-	certDirs  []string
-	tlsVerify bool
-	timeout   time.Duration
+	authfile string
+	certDirs []string
+	// authorities is a file.
+	authorities string
+	tlsVerify   bool
+	timeout     time.Duration
 
 	endpointTimeout time.Duration
 
@@ -53,11 +57,12 @@ func (o *options) register(root *cobra.Command) {
 	f.StringVarP(&o.authfile, "authfile", "a", "", "pull secret `FILE` to ask before the usual places; see 'mirrorchain help credentials'")
 	f.StringVar(&o.authfile, "registry-config", "", "the same as --authfile `FILE`")
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
+	f.StringVar(&o.authorities, "certificate-authority", "", "`FILE` of CAs in PEM to trust for every registry, beside those of the system and of --cert-dir")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none")
 	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
-	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json or yaml, and what else a command offers")
+	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json, yaml, jsonpath=TEMPLATE, go-template=TEMPLATE, and what else a command offers; see 'mirrorchain help output'")
 	f.BoolVar(&o.full, "full", false, "show digests in full on a terminal, as elsewhere")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr who is asked for what, and who answers; and every warning")
 
@@ -68,11 +73,9 @@ func (o *options) register(root *cobra.Command) {
 		for _, f := range offered(cmd) {
 			names = append(names, string(f))
 		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return append(names, string(output.JSONPath), string(output.GoTemplate)), cobra.ShellCompDirectiveNoFileComp
 	})
-	complete(root, "cert-dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return nil, cobra.ShellCompDirectiveFilterDirs
-	})
+	complete(root, "cert-dir", dirs)
 	for _, none := range []string{"registry-overrides", "insecure-registry", "blocked-registry", "hosted-cluster", "timeout", "endpoint-timeout"} {
 		complete(root, none, cobra.NoFileCompletions)
 	}
@@ -89,8 +92,7 @@ func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 // formatsKey annotates a command with the formats that it has beside the common ones.
 const formatsKey = "formats"
 
-// offering lets a command write more formats than text, json and yaml. One that ends with
-// "=" stands for all that start with it.
+// offering lets a command write more formats than those that all commands have.
 func offering(cmd *cobra.Command, formats ...output.Format) *cobra.Command {
 	var names []string
 	for _, f := range formats {
@@ -143,7 +145,7 @@ func (o *options) check() error {
 	if slices.Contains(o.sources, "") {
 		return failure.Usagef("--source is empty; want file:PATH, env:NAME, cluster: or a path")
 	}
-	if (o.kubeconfig != "" || o.kubeContext != "") && !slices.ContainsFunc(o.sources, ofCluster) {
+	if (o.kubeconfig != "" || o.kubeContext != "") && !o.usesCluster && !slices.ContainsFunc(o.sources, ofCluster) {
 		return failure.Usagef("--kubeconfig and --context mean nothing without a source on a cluster: -s cluster:, icsp:, idms:, itms: or imageconfig:")
 	}
 	return nil

@@ -24,12 +24,15 @@ type policies struct {
 	loaded []policy.Policy
 	// insecureAll is --tls-verify=false: every endpoint may be asked insecurely.
 	insecureAll bool
+	// delivery are the rules that say where images have to go: rules, unless --from is
+	// given.
+	delivery *policy.Rules
 }
 
 // loadPolicies reads every source once and merges them. It tells on stderr what a person
 // should know, except for warnings, which are the caller's to tell.
 func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
-	if err := a.opts.check(); err != nil {
+	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
 	srcs, err := a.openSources(ctx)
@@ -51,7 +54,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 		}
 		p.loaded = append(p.loaded, policy)
 	}
-	if len(a.opts.sources) == 0 && len(a.opts.registryOverrides) == 0 {
+	if len(a.opts.sources) == 0 && len(a.opts.registryOverrides) == 0 && a.place() == "" {
 		a.notef("no policies: no --source was given, so images are looked for at their own registry only")
 	}
 	p.rules, err = policy.NewRules(policy.RulesConfig{
@@ -63,6 +66,12 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 			return nil, &failure.Usage{Err: err} // a flag's own value
 		}
 		return nil, fmt.Errorf("%s%w", unlessNamed("merging the policies: ", err), err)
+	}
+	p.delivery = p.rules
+	if a.place() != "" {
+		if err := p.onDisk(); err != nil {
+			return nil, err
+		}
 	}
 	return p, context.Cause(ctx)
 }

@@ -11,6 +11,6 @@ func (a *app) policyCmd() *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 	}
-	cmd.AddCommand(a.policyDiffCmd())
+	cmd.AddCommand(a.policyDiffCmd(), a.policyLintCmd(), a.policyConvertCmd(), a.policyRenderCmd())
 	return showing(cmd)
 }

@@ -202,7 +202,7 @@ func imagesOf(ctx context.Context, arg string, platform provider.Platform, sides
 	if err != nil {
 		return nil, err
 	}
-	var list *releaseList
+	var list *imageList
 	for _, side := range sides {
 		if list, err = side.listRelease(ctx, ref, platform); err == nil || ctx.Err() != nil {
 			break
@@ -218,11 +218,12 @@ func imagesOf(ctx context.Context, arg string, platform provider.Platform, sides
 	return images, nil
 }
 
-func (a *app) listRelease(ctx context.Context, ref refArg, platform provider.Platform) (*releaseList, error) {
+func (a *app) listRelease(ctx context.Context, ref refArg, platform provider.Platform) (*imageList, error) {
 	l, err := a.lookups(ctx, ref, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
-	return l.releaseImages(ctx, ref, []provider.Platform{platform})
+	list := newImageList()
+	return list, l.releaseImages(ctx, ref, []provider.Platform{platform}, list, false)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -38,6 +39,11 @@ func parseRef(s string) (refArg, error) {
 		err = errors.New(err.Error() + "; that is a file: policies are given with -s " + quoted(s))
 	}
 	return refArg{Text: s}, &failure.Usage{Err: err}
+}
+
+// imageOf is parseRef for [app.asking].
+func imageOf(s string) naming {
+	return func(context.Context, provider.Platform) (refArg, error) { return parseRef(s) }
 }
 
 func oneRef(cmd *cobra.Command, args []string) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/settings"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 )
 
@@ -61,36 +62,44 @@ func Run(ctx context.Context, sys System, args []string) int {
 	return a.finish(ctx, cmd, err)
 }
 
-// finish tells the person what went wrong, and returns the exit code.
+// finish tells the person what went wrong, and returns the exit code. With -o json or yaml
+// a program is told too, in place of the result.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
-	lookup, isLookup := errors.AsType[*failure.Lookup](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return failure.ExitOK
+	}
+	code := failure.Code(err)
+	switch r, reported := errors.AsType[*failure.Reported](err); {
 	case ctx.Err() != nil:
-		if isLookup {
-			a.tell("mirrorchain: %s", lookup) // what is known so far
-		}
-		a.tell("mirrorchain: interrupted")
-		return failure.ExitInterrupted
+		code = failure.ExitInterrupted
 	case errors.Is(err, syscall.EPIPE):
 		return failure.ExitBrokenPipe // silent, like the other programs of a pipeline
-	}
-	if r, ok := errors.AsType[*failure.Reported](err); ok {
+	case reported:
 		return r.Code
 	}
+	lookup, isLookup := errors.AsType[*failure.Lookup](err)
 	if isLookup {
-		a.tell("mirrorchain: %s", lookup) // in lines of its own
+		a.tell("mirrorchain: %s", lookup) // in lines of its own: what is known, or was when somebody interrupted
+	}
+	switch {
+	case code == failure.ExitInterrupted:
+		a.tell("mirrorchain: interrupted")
+	case isLookup:
 		for _, h := range lookup.Hints {
 			a.hint(h)
 		}
-	} else {
+	default:
 		// Each of several errors on a line that shows that it is this program's.
 		a.tell("mirrorchain: %s", strings.ReplaceAll(err.Error(), "\n", "\nmirrorchain: "))
 	}
-	code := failure.Code(err)
 	if code == failure.ExitUsage {
 		a.tell("Run '%s --help' for usage and examples.", cmd.CommandPath())
+		return code
+	}
+	if f := a.opts.output; !a.printed && (f == output.JSON || f == output.YAML) {
+		if err := output.Write(a.sys.Stdout, f, failure.DocumentOf(err, code), nil); err != nil {
+			a.tell("mirrorchain: %v", err)
+		}
 	}
 	return code
 }
@@ -101,7 +110,10 @@ type app struct {
 	opts options
 	err  *lockedWriter // for people
 
-	told []string // by once
+	told    []string // by once
+	printed bool     // by print
+
+	saved *settings.Settings // by settings
 }
 
 // tell writes to stderr what a person should read.
@@ -151,7 +163,9 @@ func (a *app) look() table.Look {
 
 // print writes the result v to stdout, as text by its function.
 func (a *app) print(v any, text func(io.Writer)) error {
-	return output.Write(a.sys.Stdout, a.opts.output, v, text)
+	err := output.Write(a.sys.Stdout, a.opts.output, v, text)
+	a.printed = a.printed || err == nil
+	return err
 }
 
 func (a *app) root() *cobra.Command {
@@ -166,8 +180,8 @@ ImageContentSourcePolicy, install-config and registries.conf, from files (-s FIL
 and the first three, with insecure and blocked registries, from a cluster
 (-s cluster:). Credentials are found where oc, podman and docker keep them.
 
-Results go to stdout, everything else goes to stderr. A command that cannot look an
-image up prints nothing on stdout.
+Results go to stdout, everything else goes to stderr. What every run starts from can be
+set, see 'mirrorchain config --help'.
 
 ` + failure.ExitCodeHelp,
 		Example: `  # everything at once, on a registry of its own
@@ -193,10 +207,12 @@ image up prints nothing on stdout.
 		RunE:                       group,
 		PersistentPreRunE:          a.opts.checkOutput,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return failure.Usagef("%w", err) })
+	root.SetFlagErrorFunc(badFlag)
 	a.opts.register(root)
 	complete(root, "context", a.contexts)
-	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.releaseCmd(), a.policyCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+	complete(root, "source", a.sourceNames)
+	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.checkCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(),
+		a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(showing(helpCmd()))
 	root.SetVersionTemplate(currentVersion().line())

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/internal/editdistance"
@@ -25,6 +27,24 @@ func group(cmd *cobra.Command, args []string) error {
 		return failure.Usagef("unknown command %q for '%s'; did you mean %s?", args[0], cmd.CommandPath(), strings.Join(s, " or "))
 	}
 	return failure.Usagef("unknown command %q for '%s'", args[0], cmd.CommandPath())
+}
+
+// badFlag puts an error of reading flags into words.
+func badFlag(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || len(unknown.GetSpecifiedName()) < 2 { // of one letter every other is near
+		return failure.Usagef("%w", err)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && editdistance.Levenshtein(unknown.GetSpecifiedName(), f.Name) <= 2 {
+			names = append(names, f.Name)
+		}
+	})
+	if near := nearest(unknown.GetSpecifiedName(), names); len(near) > 0 {
+		return failure.Usagef("%w; did you mean --%s?", err, strings.Join(near, " or --"))
+	}
+	return failure.Usagef("%w", err)
 }
 
 // nearest returns those of names with the least distance to name. A name that starts with

@@ -47,6 +47,8 @@ the update names, of the list where that is one, and are looked for in the place
   - ConfigMaps in YAML or JSON, as oc adm release mirror and oc-mirror write them, in a
     file or a folder
   - a URL with sha256=HEX/signature-1 below it; nothing is asked unless it is named
+  - cluster: for the ConfigMaps in openshift-config-managed, and the stores that the
+    ClusterVersion names
 Every keyring has to sign, any key of it will do. Without --keyring it is the one with
 Red Hat's two release keys, which are built in; their fingerprints are shown. A file is a
 keyring, and so are each file of a folder and each verifier-public-key-* of a ConfigMap.
@@ -82,14 +84,14 @@ found out, the code says why, as for a lookup.`,
 		},
 	}
 	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
-	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, or an http(s) URL; repeatable")
-	f.StringArrayVar(&o.imagePolicies, "image-policy", nil, "`FILE` with ClusterImagePolicies, or openshift-4.21, openshift-4.22 for what that release brings along; repeatable (default openshift-4.21)")
+	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
+	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21")
 	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
 	f.BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
 	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
-	complete(cmd, "image-policy", cobra.FixedCompletions([]string{"openshift-4.21", "openshift-4.22"}, cobra.ShellCompDirectiveDefault))
 	return offering(cmd, output.JUnit)
 }
 
@@ -105,16 +107,20 @@ type verification struct {
 }
 
 func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) error {
-	ref, err := parseRef(arg)
+	platform, err := parseArch(o.arch)
 	if err != nil {
 		return err
 	}
-	v, err := a.newVerification(ref, o)
+	ref, err := a.releaseArg(ctx, []string{arg}, platform)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
+	v, err := a.newVerification(ctx, ref, o)
+	if err != nil {
+		return err
+	}
 	if err := v.run(ctx, ref); err != nil {
 		return err
 	}
@@ -132,8 +138,9 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 }
 
 // newVerification reads what the flags name, before anybody is asked.
-func (a *app) newVerification(ref refArg, o verifyOptions) (*verification, error) {
-	if err := a.opts.check(); err != nil {
+func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) (*verification, error) {
+	a.opts.usesCluster = slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
+	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
 	v := &verification{app: a, verifyOptions: o}
@@ -147,24 +154,14 @@ func (a *app) newVerification(ref refArg, o verifyOptions) (*verification, error
 	if v.trust, err = signatures.Keyrings(o.keyrings); err != nil {
 		return nil, err
 	}
-	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository(), nil); err != nil {
+	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository(), a.cluster); err != nil {
 		return nil, err
 	}
-	named, err := signatures.ImagePolicies(o.imagePolicies)
-	if err != nil {
-		return nil, err
-	}
-	if named.Cluster {
-		return nil, failure.Usagef("--image-policy cluster: is not supported; write the policies to a file and name that: oc get clusterimagepolicy -o yaml > policies.yaml")
-	}
-	if v.policies, err = named.Policies(); err != nil {
+	if v.policies, err = a.imagePolicies(ctx, o.imagePolicies); err != nil {
 		return nil, err
 	}
 	for _, w := range v.stores.Warnings {
 		a.warnf("%s", w)
-	}
-	for _, n := range v.policies.Notes {
-		a.notef("%s", n)
 	}
 	_, required := v.policies.For(ref.Ref)
 	gpg, covered := len(v.stores.All) > 0, len(required) > 0 || ref.Digest() == ""

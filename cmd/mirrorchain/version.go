@@ -10,16 +10,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// outputVersion is the version of the JSON of all commands. It changes if a field is
+// taken away, or means something else.
+const outputVersion = "v1"
+
+// versionInfo is what this program is.
 type versionInfo struct {
 	Version  string `json:"version"`
-	Commit   string `json:"commit"`
+	Commit   string `json:"commit"` // "" if not known
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+	// Output is the version of the JSON that commands write.
+	Output string `json:"output"`
 }
 
 // currentVersion returns what the linker was told, or else what the Go tool noted.
 func currentVersion() versionInfo {
-	v := versionInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Output: outputVersion}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}

@@ -96,15 +96,20 @@ func (r *Report) addSource(c comparison, source string, was, is []policy.Rule) {
 	r.Sources = append(r.Sources, s)
 }
 
-// below returns where an image in a repository, or below it, is pulled from.
+// below returns where an image below a repository is pulled from, and where one in it is if
+// only that differs: a mirror that is a bare host makes no reference of it.
 func (c comparison) below(repository, suffix string) Endpoints {
+	e := Endpoints{Before: []Endpoint{}, After: []Endpoint{}} // where no image can lie in it
 	for _, name := range []string{repository, repository + "/image"} {
 		ref, err := imageref.Parse(name + suffix)
-		if err == nil && strings.HasPrefix(ref.Name(), repository) {
-			return c.endpoints(ref)
+		if err != nil || !strings.HasPrefix(ref.Name(), repository) {
+			continue
+		}
+		if at := c.endpoints(ref); changeOf(e) == Unchanged || changeOf(at) == Changed {
+			e = at
 		}
 	}
-	return Endpoints{Before: []Endpoint{}, After: []Endpoint{}} // no image can lie in it
+	return e
 }
 
 // comparison asks both sides.

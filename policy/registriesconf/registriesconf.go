@@ -5,6 +5,7 @@ package registriesconf
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 
@@ -85,7 +86,7 @@ func tables(rules *policy.Rules) []*table {
 		t := byPrefix[rule.Source]
 		if t == nil {
 			t = &table{Prefix: rule.Source, dropIn: rule.DropIn}
-			if rule.Source != "" && rule.Source[0] != '*' {
+			if !strings.HasPrefix(rule.Source, "*.") {
 				t.Location = rule.Source
 			}
 			byPrefix[rule.Source] = t

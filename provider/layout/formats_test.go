@@ -121,6 +121,11 @@ func TestFormats(t *testing.T) {
 			if err != nil || len(names) != 2 || names[1].Tag != "4.17.3-multi" || names[1].Digest != index.Digest || !strings.HasSuffix(names[0].Repository, repository) {
 				t.Errorf("names %v, %v", names, err)
 			}
+			if tags, err := s.Tags(t.Context(), provider.Request{Image: imageref.MustParse("docker.io/" + repository)}); err != nil || !slices.Equal(tags, []string{"4.17.3-etcd", "4.17.3-multi"}) {
+				t.Errorf("tags %v, %v", tags, err)
+			}
+			_, err = s.Tags(t.Context(), provider.Request{Image: imageref.MustParse("quay.io/a/b")})
+			wantClass(t, err, provider.ClassNotFound, "quay.io/a/b")
 			_, err = s.Lookup(t.Context(), provider.Request{Image: imageref.MustParse("quay.io/a/b:4.18.0")})
 			wantClass(t, err, provider.ClassNotFound, "4.18.0", s.Paths()[0])
 			_, err = s.Lookup(t.Context(), provider.Request{Image: byDigest(testpayload.Digest([]byte("another")))})

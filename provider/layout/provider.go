@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -75,6 +77,29 @@ func (s *Store) Head(ctx context.Context, req provider.Request) (string, error) 
 		return "", err
 	}
 	return c.Digest(), nil
+}
+
+// Tags lists the tags of the repository that req.Image names, sorted. An unknown repository
+// is an error of [provider.ClassNotFound].
+func (s *Store) Tags(_ context.Context, req provider.Request) ([]string, error) {
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	all, broken := s.Names()
+	var tags []string
+	for _, n := range all {
+		if n.Tag != "" && (n.Repository == req.Image.Name() || n.Repository == req.Image.Repository()) {
+			tags = append(tags, n.Tag)
+		}
+	}
+	switch {
+	case broken != nil:
+		return nil, located(req.Image, "listing tags", fail(provider.ClassMalformed, broken))
+	case len(tags) == 0:
+		return nil, located(req.Image, "listing tags", fail(provider.ClassNotFound, fmt.Errorf("no tag of %s is in %s", req.Image.Name(), strings.Join(s.Paths(), ", "))))
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags), nil
 }
 
 // Content reads one manifest or index as it is.

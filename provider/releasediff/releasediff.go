@@ -17,6 +17,7 @@ import (
 
 // Diff is what differs. Its lists are sorted by name.
 type Diff struct {
+	// Added components are in the second release alone, Removed ones in the first alone.
 	Added, Removed []provider.Component
 	// Changed components have another image, of another commit or of one that is not
 	// stated. Rebuilt ones have another image of the same commit.
@@ -28,15 +29,22 @@ type Diff struct {
 }
 
 // Change is a component that both releases have, with another image.
-type Change struct{ From, To provider.Component }
+type Change struct {
+	// From and To are the component in the first release and in the second.
+	From, To provider.Component
+}
 
 // CompareURL returns where a browser shows the commits between the two, "" if that is not
 // known.
 func (c Change) CompareURL() string { return provider.CompareURL(c.From.Source(), c.To.Source()) }
 
-// Version is a version that differs. From or To is "" where one of the releases states
-// none.
-type Version struct{ Name, From, To string }
+// Version is a version that differs.
+type Version struct {
+	// Name says what it is the version of: "kubernetes".
+	Name string
+	// From or To is "" where one of the releases states none.
+	From, To string
+}
 
 // Compare returns what differs from one release to another. Images are compared as the
 // releases state them, by digest where they have one: the same image in another
@@ -84,8 +92,8 @@ func (c Change) sameCommit() bool {
 // BootImage is a platform whose machines start from something else. From or To is "" where
 // one of the releases has nothing for it.
 type BootImage struct {
-	// Stream, Architecture and Platform are as in [bootimages.Platform].
-	Stream, Architecture, Platform string
+	// Stream, Architecture and Name are as in [bootimages.Platform].
+	Stream, Architecture, Name string
 	// From and To are versions of the operating system. They are the same where only the
 	// images differ.
 	From, To string
@@ -114,7 +122,7 @@ func CompareBootImages(from, to *bootimages.BootImages) []BootImage {
 		}
 	}
 	slices.SortFunc(out, func(a, b BootImage) int {
-		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Platform, b.Platform))
+		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Name, b.Name))
 	})
 	return out
 }

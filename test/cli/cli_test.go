@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"handover": handOver,
 			"json":     jsonCmd,
 			"proxy":    proxyCmd,
+			"layout":   layoutCmd,
 			"registry": registryCmd,
 			"sign":     signCmd,
 		},

@@ -24,11 +24,15 @@ func TestClusterScripts(t *testing.T) {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("KUBECONFIG", admin)
 			e.Setenv("NOBODY", nobody)
+			s := newSite(e.WorkDir)
+			e.Values[siteKey{}] = s
+			e.Defer(s.close)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 			"json":  jsonCmd,
+			"sign":  signCmd,
 			// crds installs the definitions of all kinds of policy.
 			"crds": func(ts *testscript.TestScript, _ bool, _ []string) {
 				for _, path := range []string{
@@ -36,6 +40,9 @@ func TestClusterScripts(t *testing.T) {
 					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagedigestmirrorsets.crd.yaml",
 					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagetagmirrorsets.crd.yaml",
 					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_images.crd.yaml",
+					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_clusterimagepolicies.crd.yaml",
+					"config/v1/zz_generated.crd-manifests/0000_10_config-operator_01_imagepolicies.crd.yaml",
+					"config/v1/zz_generated.crd-manifests/0000_00_cluster-version-operator_01_clusterversions-Default.crd.yaml",
 				} {
 					c.Install(t, cluster.OpenShiftCRD(t, path))
 				}

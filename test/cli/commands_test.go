@@ -29,6 +29,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+	if args[1] == "mirrorchain" {
+		if err := checkSchema(args[2:], got, ts.ReadFile("stdout")); err != nil {
+			ts.Fatalf("not as in its schema: %v", err)
+		}
+	}
 }
 
 // expand writes FILE.in with its environment variables filled in to FILE.

@@ -118,6 +118,29 @@ func TestInterruptCheck(t *testing.T) {
 	}
 }
 
+// Ctrl-C while files are being written leaves none of them, and nothing else, behind.
+func TestInterruptExtract(t *testing.T) {
+	reg, err := testregistry.Start(testregistry.Config{PlainHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reg.Close()
+	reg.Push("a/release", "1", testpayload.Must(testpayload.Release{Components: 12}.Image()))
+	asked := make(chan struct{})
+	once := sync.OnceFunc(func() { close(asked) })
+	reg.Fail(testregistry.Match{Kind: testregistry.Blob, If: func(testregistry.Request) bool { once(); return true }}, testregistry.Hang())
+	cmd, stderr := command(t, "image", "files", "--insecure-registry", reg.Host(), "--to", "out", reg.ByTag("a/release", "1").String(), "release-manifests/**")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	wantExit(t, cmd, os.Interrupt, 130)
+	left, err := os.ReadDir(filepath.Join(cmd.Dir, "out"))
+	if err != nil || len(left) > 0 || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("left behind %v, %v, stderr %q", left, err, stderr)
+	}
+}
+
 // A check that runs out of time tells what is known so far, and that it is not all.
 func TestTimeoutCheck(t *testing.T) {
 	reg, err := testregistry.Start(testregistry.Config{PlainHTTP: true})

@@ -46,7 +46,7 @@ func (s *site) close() {
 // variable that holds the registry's host and port.
 //
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named] [realm] [storage]
-//	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real] [next]   sets $DIGEST
+//	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real] [next] [programs]   sets $DIGEST
 //	registry images NAME REPO COUNT [but COMPONENT...]   what a release of that many components lists
 //	registry remove NAME REPO@DIGEST
 //	registry latency NAME DURATION
@@ -219,6 +219,17 @@ func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args 
 	}
 	if slices.Contains(kinds, "next") {
 		release = nextRelease(release)
+	}
+	if slices.Contains(kinds, "programs") {
+		program := testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{{Entries: []testpayload.Entry{
+			{Name: "usr/bin/oc", Body: []byte("#!/bin/sh\necho this is oc\n"), Mode: 0o755},
+			{Name: "usr/bin/openshift-install", Body: []byte("#!/bin/sh\n"), Mode: 0o755},
+		}}}}.Image())
+		reg.Push("ocp/art", "", program)
+		text := strings.ReplaceAll(string(release.ImageReferences()), release.ComponentDigest("cli"), program.Digest)
+		text = strings.Replace(text, `"name": "etcd"`, `"name": "installer"`, 1)
+		text = strings.ReplaceAll(text, release.ComponentDigest("etcd"), program.Digest)
+		release.Files = map[string][]byte{testpayload.ImageReferencesFile: []byte(text)}
 	}
 	list := slices.Contains(kinds, "list")
 	release.Docker = list || slices.Contains(kinds, "docker")

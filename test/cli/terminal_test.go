@@ -117,6 +117,29 @@ func TestTerminalWidths(t *testing.T) {
 	}
 }
 
+// What is only looked at fits every terminal too.
+func TestTerminalTables(t *testing.T) {
+	d := newDesk(t)
+	next := "quay.io/openshift-release-dev/ocp-release@" + d.good.Push("ocp/release", "4.17.4-x86_64", testpayload.Must(nextRelease(d.release).Image()))
+	for _, columns := range []int{40, 80, 120, 200} {
+		for _, args := range [][]string{{"release", "diff", d.image, next}, {"release", "info", "--digests", d.image}} {
+			out := colour.ReplaceAllString(d.shown(t, columns, utf8Locale, args...), "")
+			for line := range strings.Lines(out) {
+				n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n"))
+				wraps := strings.HasPrefix(line, "Updates from ") || strings.Contains(line, "quay.io/") || strings.Contains(line, "https://")
+				if n > columns && !wraps { // what is there to be copied, or all of a list, is never cut
+					t.Errorf("%v: %d columns, there are %d: %s", args, n, columns, line)
+				}
+			}
+			for _, want := range map[string][]string{"diff": {"4.17.3 → 4.17.4", "etcd", "newcomer"}, "info": {"hypershift"}}[args[1]] {
+				if !strings.Contains(out, want) {
+					t.Errorf("%v, %d columns: no %q in\n%s", args, columns, want, out)
+				}
+			}
+		}
+	}
+}
+
 // The environment decides about colours and marks; --full about digests.
 func TestTerminalLook(t *testing.T) {
 	d := newDesk(t)

@@ -12,6 +12,7 @@ package nodefiles
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -25,6 +26,9 @@ const (
 	RegistriesConf     = "registries.conf"
 	PolicyJSON         = "policy.json"
 	SigstoreRegistries = "registries.d/sigstore-registries.yaml"
+
+	// DropIns is the pattern of the names of drop-ins, one for each file.
+	DropIns = "registries.conf.d/drop-in-*.conf"
 )
 
 // File is one file.
@@ -56,7 +60,7 @@ func Render(rules *policy.Rules, policies ...sigstore.ImagePolicy) ([]File, erro
 	}
 	files := []File{{RegistriesConf, append([]byte(search), conf...)}}
 	for i, data := range dropIns {
-		files = append(files, File{fmt.Sprintf(dropIn, i+1), data})
+		files = append(files, File{strings.Replace(DropIns, "*", strconv.Itoa(i+1), 1), data})
 	}
 	files = append(files, File{PolicyJSON, signed})
 	if len(policies) == 0 {
@@ -68,9 +72,6 @@ func Render(rules *policy.Rules, policies ...sigstore.ImagePolicy) ([]File, erro
 	}
 	return append(files, File{SigstoreRegistries, attachments}), nil
 }
-
-// dropIn is the name of a file with tables that came from drop-ins.
-const dropIn = "registries.conf.d/drop-in-%d.conf"
 
 // search is what the template of every node says of names without a registry.
 const search = "unqualified-search-registries = [\"registry.access.redhat.com\", \"docker.io\"]\n\n"

@@ -56,7 +56,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.Register(s)
 	f.signatures.Register(s, true)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
-	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there")
+	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
 	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
 	s.StringVar(&f.options.OperatorImage, "operator-image", "", "`PULLSPEC` of the operator's own image")
 	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "", "replace registries in lookups and results, and hand that on: `SOURCE=TARGET,...`")
@@ -113,6 +113,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		return err
 	}
 	o.Process, o.MetricsAddr, o.HealthAddr = p, f.MetricsAddr, f.HealthAddr
+	o.Namespace = f.namespace
 	if f.leaderElect {
 		o.LeaseNamespace = f.namespace
 	}
@@ -121,6 +122,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
 	}
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
+	o.RefuseNetworks = f.RefuseNetworks()
 	o.PassedOn = append(passedOn(os.LookupEnv), hypershift.ProxyEnv(os.LookupEnv)...)
 	return Run(cmd.Context(), o)
 }

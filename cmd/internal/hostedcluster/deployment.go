@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -62,6 +63,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: hypershift.ControlPlaneOperator,
 		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
+		PriorityClassName:  w.PriorityClass,
 		NodeSelector:       maps.Clone(w.NodeSelector),
 		Tolerations:        slices.Clone(w.Tolerations),
 		SecurityContext: &corev1.PodSecurityContext{
@@ -143,6 +145,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 			vars = append(vars, v)
 		}
 	}
+	vars = append(vars, operator.HandOnNetworks(w.RefuseNetworks)...)
 	return append(vars, w.PassedOn...), nil
 }
 

@@ -26,6 +26,7 @@ type inputs struct {
 	NodeSelector   map[string]string   `json:"nodeSelector,omitempty"`
 	Tolerations    []corev1.Toleration `json:"tolerations,omitempty"`
 	RestartDate    string              `json:"restartDate,omitempty"` // another one restarts it
+	PriorityClass  string              `json:"priorityClass,omitempty"`
 	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
 	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
 	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
@@ -60,6 +61,7 @@ func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 		NodeSelector:   hc.Spec.NodeSelector,
 		Tolerations:    hc.Spec.Tolerations,
 		RestartDate:    hc.Annotations[hyperv1.RestartDateAnnotation],
+		PriorityClass:  hc.Annotations[hyperv1.ControlPlanePriorityClass],
 		TrustBundle:    hc.Spec.AdditionalTrustBundle != nil,
 		SCC:            scc,
 

@@ -52,6 +52,8 @@ type Settings struct {
 	// PassedOn are variables of this process that control-plane-operators get, in their order:
 	// HTTP_PROXY and the like, and those that HyperShift's expects.
 	PassedOn []corev1.EnvVar
+	// RefuseNetworks is --refuse-networks of this process, passed on; "" is none.
+	RefuseNetworks string
 }
 
 // passedOn returns the variables of the environment that HyperShift's operator passes on to

@@ -72,6 +72,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	if err != nil {
 		return err
 	}
+	f.options.RefuseNetworks = f.RefuseNetworks()
 	lease := ""
 	if f.leaderElect {
 		lease = f.options.Namespace

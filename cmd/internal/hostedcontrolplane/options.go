@@ -10,6 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -27,6 +28,8 @@ type Options struct {
 	// Images are images by the names of the variables that go before them: the values of
 	// --socks5-proxy-image and the like.
 	Images map[string]*string
+	// RefuseNetworks is the value of --refuse-networks, which the ignition server gets too.
+	RefuseNetworks string
 	// LookupEnv is os.LookupEnv or a stand-in.
 	LookupEnv func(string) (string, bool)
 }
@@ -107,6 +110,7 @@ func (o Options) Read() (Inputs, error) {
 		s.UID = &uid
 	}
 	s.Env = hypershift.ProxyEnv(func(name string) (string, bool) { return o.env(name), true })
+	s.Env = append(s.Env, operator.HandOnNetworks(o.RefuseNetworks)...)
 	return in, nil
 }
 

@@ -21,7 +21,7 @@ func TestOptions(t *testing.T) {
 		"DEFAULT_SECURITY_CONTEXT_UID": "1001", "OPERATE_ON_RELEASE_IMAGE": "quay.io/r/r:1", "HTTPS_PROXY": "http://p:1", "NO_PROXY": "a",
 	}, hcpkg.Options{Namespace: "n", Images: map[string]*string{
 		"TOKEN_MINTER_IMAGE": new("quay.io/h/flag:1"), "AVAILABILITY_PROBER_IMAGE": new("quay.io/h/prober:1"), "SOCKS5_PROXY_IMAGE": new(""),
-	}, RegistryOverrides: "=", ImageOverrides: "etcd=quay.io/h/etcd:1,odd,token-minter=quay.io/h/minter:1", OverridesFile: "/f"})
+	}, RegistryOverrides: "=", ImageOverrides: "etcd=quay.io/h/etcd:1,odd,token-minter=quay.io/h/minter:1", OverridesFile: "/f", RefuseNetworks: "10.0.0.0/8"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestOptions(t *testing.T) {
 	if !slices.Equal(s.Overridden, []string{"etcd"}) {
 		t.Errorf("overridden components of the release are %q", s.Overridden)
 	}
-	if len(s.Env) != 2 || s.Env[0].Name != "HTTPS_PROXY" || s.Env[1].Value != "a,kube-apiserver" || len(in.Warnings) != 1 {
+	if len(s.Env) != 3 || s.Env[0].Name != "HTTPS_PROXY" || s.Env[1].Value != "a,kube-apiserver" || s.Env[2].Value != "10.0.0.0/8" || len(in.Warnings) != 1 {
 		t.Errorf("env %v, warnings %q", s.Env, in.Warnings)
 	}
 	for name, want := range map[string]string{"etcd": "quay.io/h/etcd:1", "token-minter": "quay.io/h/minter:1", "socks5-proxy": operatorImage, "availability-prober": "quay.io/h/prober:1"} {

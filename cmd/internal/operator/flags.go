@@ -3,16 +3,21 @@ package operator
 import (
 	"fmt"
 	"maps"
+	"net/netip"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/trust"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
@@ -31,6 +36,7 @@ type Flags struct {
 
 	kubeconfig, logLevel string
 	certDirs, bundles    []string
+	refuse               string
 	endpointTimeout      time.Duration
 	noEffect             map[string]string // flags of [Flags.NoEffect], and what asks for nothing
 }
@@ -44,6 +50,7 @@ func (f *Flags) Register(s *pflag.FlagSet) {
 	s.StringVar(&f.logLevel, "log-level", "info", "log from this `LEVEL` on: debug, info, warn or error")
 	s.StringArrayVar(&f.certDirs, "registry-cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with certificates of registries, REGISTRY[:PORT]/*.crt, *.cert and *.key; repeatable")
 	s.StringArrayVar(&f.bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
+	s.StringVar(&f.refuse, "refuse-networks", os.Getenv(EnvRefuseNetworks), "dial nothing in these networks for registries that no mirror policy names: `CIDR,...`; loopback and link-local are then among them; $"+EnvRefuseNetworks+" if not set")
 	s.DurationVar(&f.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 }
 
@@ -104,6 +111,10 @@ func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error)
 	}
 	SetProcessLogger(log)
 	f.warnNoEffect(cmd.Flags(), log)
+	refuse, err := parseNetworks(f.refuse)
+	if err != nil {
+		return Process{}, fmt.Errorf("--refuse-networks: %w", err)
+	}
 	agent := name + "/" + version
 	rest, err := RESTConfig(f.kubeconfig, agent)
 	if err != nil {
@@ -111,7 +122,51 @@ func (f *Flags) Start(cmd *cobra.Command, name, version string) (Process, error)
 	}
 	return Process{Log: log, REST: rest, Registry: registry.Config{
 		TLS: trust.Registries(f.bundles, f.certDirs, log), Timeouts: registry.Silent(f.endpointTimeout), UserAgent: agent,
+		RefuseNetworks: refuse, HideElsewhere: true, Observe: elsewhereLogger(log),
 	}}, nil
+}
+
+// elsewhereLogger returns an observer that logs how hosts could not be reached that a
+// registry leads to. Errors, which tenants see in conditions, do not say it.
+func elsewhereLogger(log *zap.Logger) func(registry.Exchange) {
+	return func(x registry.Exchange) {
+		if x.Path == "" && x.Class != provider.ClassUnknown {
+			log.Info("a host that a registry leads to could not be asked", zap.String("host", x.Host), zap.Stringer("class", x.Class))
+		}
+	}
+}
+
+// EnvRefuseNetworks is the variable that hands --refuse-networks on to control planes. Who
+// does not know it is not disturbed, unlike by a flag.
+const EnvRefuseNetworks = "MIRRORCHAIN_REFUSE_NETWORKS"
+
+// HandOnNetworks returns the variable that hands the networks refused on, none if none are.
+func HandOnNetworks(refuse string) []corev1.EnvVar {
+	if refuse == "" {
+		return nil
+	}
+	return []corev1.EnvVar{{Name: EnvRefuseNetworks, Value: refuse}}
+}
+
+// RefuseNetworks returns the value of --refuse-networks.
+func (f *Flags) RefuseNetworks() string { return f.refuse }
+
+// parseNetworks parses CIDR,... "" is none.
+func parseNetworks(list string) (out []netip.Prefix, err error) {
+	if list == "" {
+		return nil, nil
+	}
+	for text := range strings.SplitSeq(list, ",") {
+		network, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("%q is no network; write it as in 10.128.0.0/14", text)
+		}
+		if addr := network.Addr(); addr.Is4In6() && network.Bits() >= 96 {
+			network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
+		}
+		out = append(out, network.Masked())
+	}
+	return out, nil
 }
 
 // TrustFiles returns the values of --trust-bundle and --registry-cert-dir.

@@ -13,6 +13,8 @@ import (
 // Policies are the image policies of nodes.
 type Policies struct {
 	sigstore.Policies
+	// All are the objects of which these are.
+	All []sigstore.ImagePolicy
 	// Nodes are those that have these policies, for a person.
 	Nodes string
 	// Notes say what was left out.
@@ -80,12 +82,13 @@ func (f *ImagePolicyFlags) add(spec string) error {
 
 // Policies returns the policies, those of the cluster among them.
 func (f *ImagePolicyFlags) Policies(ofCluster ...sigstore.ImagePolicy) (*Policies, error) {
-	p := &Policies{Nodes: "nodes with these image policies", Notes: f.notes}
+	p := &Policies{Nodes: "nodes with these image policies", Notes: slices.Clone(f.notes)}
 	if !f.own {
 		p.Nodes = fmt.Sprintf("nodes of 4.%d and later", f.since)
 	}
+	p.All = slices.Concat(f.all, ofCluster)
 	var err error
-	if p.Policies, err = sigstore.NewPolicies(slices.Concat(f.all, ofCluster)...); err != nil {
+	if p.Policies, err = sigstore.NewPolicies(p.All...); err != nil {
 		return nil, fmt.Errorf("--image-policy: %w", err)
 	}
 	return p, nil

@@ -58,7 +58,7 @@ func OpenStores(specs []string, repository string, inCluster func() (*cluster.Cl
 func (s *Stores) addCluster(open func() (*cluster.Cluster, error)) error {
 	c, err := open()
 	if err != nil {
-		return fmt.Errorf("--signatures: %w", err)
+		return fmt.Errorf("--signatures %s %w", clusterSpec, err)
 	}
 	store := c.Signatures()
 	s.remote[store.Name()] = true

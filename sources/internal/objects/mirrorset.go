@@ -1,6 +1,8 @@
 package objects
 
 import (
+	"fmt"
+
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -37,15 +39,20 @@ const (
 // policy.NewRules.
 func (s MirrorSet) AddTo(p *policy.Policy) error {
 	object := s.stated()
+	// The API server judges the names and the policy of these kinds (openshift/api config/v1).
+	judged := s.Kind == IDMS().Name || s.Kind == ITMS().Name
+	refused := func(origin, format string, args ...any) error {
+		return &policy.InvalidPolicyError{Origin: origin, Err: fmt.Errorf(format, args...), RefusedByAPI: judged}
+	}
 	for i, e := range s.Entries {
 		origin := s.Entry(e.Line, i+1)
 		rule := policy.Rule{Source: e.Source, Pull: s.Pull, Origin: origin, Object: object}
 		if e.Source == "" {
-			return invalid(origin, "the entry has no source; name the registry, namespace or repository that is mirrored")
+			return refused(origin, "the entry has no source; name the registry, namespace or repository that is mirrored")
 		}
 		for n, m := range e.Mirrors {
 			if m == "" {
-				return invalid(origin, "mirror %d of source %q is empty; remove it or name a mirror", n+1, e.Source)
+				return refused(origin, "mirror %d of source %q is empty; remove it or name a mirror", n+1, e.Source)
 			}
 			rule.Mirrors = append(rule.Mirrors, policy.Mirror{Location: m})
 		}
@@ -54,7 +61,7 @@ func (s MirrorSet) AddTo(p *policy.Policy) error {
 		case neverContactSource:
 			rule.NeverContactSource = true
 		default:
-			return invalid(origin, "unknown %s %q for source %q; want %s or %s",
+			return refused(origin, "unknown %s %q for source %q; want %s or %s",
 				s.PolicyField, e.SourcePolicy, e.Source, neverContactSource, allowContactingSource)
 		}
 		p.Rules = append(p.Rules, rule)

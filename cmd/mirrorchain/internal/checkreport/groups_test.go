@@ -10,6 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/check"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -40,10 +41,9 @@ func TestGroups(t *testing.T) {
 		result("away-2", 1002, attempt("mirror.corp/art", 1002, provider.ClassUnreachable, "connection refused")),
 		result("odd", 1003, attempt("mirror.corp/odd", 1003, provider.ClassNotFound, "manifest unknown")),
 	)
-	r := New(results)
-	r.Version = "4.17.3"
+	r := New(Config{Releases: []Release{{Version: "4.17.3"}}}, results)
 	var out bytes.Buffer
-	r.Text(&out)
+	r.Text(&out, table.Look{})
 	text := out.String()
 	if n := strings.Count(text, "\n"); n > len(results)+20 {
 		t.Errorf("%d lines for %d images", n, len(results))
@@ -81,7 +81,7 @@ func TestCode(t *testing.T) {
 		{[]Result{there, late}, failure.ExitUnreachable},
 		{[]Result{late, missing}, failure.ExitNotFound},
 	} {
-		r := New(c.results)
+		r := New(Config{}, c.results)
 		if got := r.Code(c.results); got != c.want {
 			t.Errorf("%d: %d, want %d", i, got, c.want)
 		}

@@ -10,7 +10,7 @@ import (
 // JUnit returns a failure for each image that is missing, an error for each that could
 // not be asked for, and marks as skipped what the command had no time for.
 func (r *Report) JUnit() ([]byte, error) {
-	name := "release " + r.Version
+	name := r.subject()
 	var cases []junit.Case
 	for _, c := range r.Images {
 		one := junit.Case{Class: name, Name: c.names()}
@@ -21,6 +21,10 @@ func (r *Report) JUnit() ([]byte, error) {
 			one.Error = reason
 		case NotAsked:
 			one.Skipped = reason
+		case Found:
+			if r.allMirrors && c.partial {
+				one.Failure = &junit.Reason{Message: c.where(), Type: "partial", Text: c.Image + "\n  " + c.where()}
+			}
 		}
 		cases = append(cases, one)
 	}

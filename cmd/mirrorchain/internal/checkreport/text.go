@@ -3,26 +3,145 @@ package checkreport
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Text writes the report for a person: counts, and what is not available, in groups
-// that failed alike.
-func (r *Report) Text(w io.Writer) {
-	fmt.Fprint(w, output.Line("Release %s: %s", r.Version, r.Summary.words()))
-	rows := [][]string{}
-	for _, host := range slices.Sorted(maps.Keys(r.Summary.From)) {
-		rows = append(rows, []string{"on " + host, fmt.Sprint(r.Summary.From[host])})
+// Text writes the report for a person: counts, what each mirror has, and what is not
+// available, in groups that failed alike.
+func (r *Report) Text(w io.Writer, l table.Look) {
+	fmt.Fprint(w, output.Line("%s", r.Headline()))
+	r.matrix(w, l)
+	if r.From != "" {
+		r.faults(w, "Missing or not complete", Missing)
+		r.faults(w, "Damaged or not readable", Failed)
+		return
 	}
-	output.Table(w, "  ", rows)
 	r.list(w, "Missing", Missing)
 	r.list(w, "Could not be asked for", Failed)
+	r.partial(w)
+}
+
+// Headline says in one line what came of it.
+func (r *Report) Headline() string {
+	text := r.Summary.words(r.From != "")
+	if r.Summary.Partial > 0 {
+		text += fmt.Sprintf("; %d not on every mirror", r.Summary.Partial)
+	}
+	if len(r.Releases) == 0 && r.From == "" {
+		return strings.ToUpper(text[:1]) + text[1:]
+	}
+	subject := r.subject()
+	return strings.ToUpper(subject[:1]) + subject[1:] + ": " + text
+}
+
+// subject names what was checked: "release 4.17.3".
+func (r *Report) subject() string {
+	var versions []string
+	for _, rel := range r.Releases {
+		versions = append(versions, rel.Version)
+	}
+	text := "images"
+	switch len(versions) {
+	case 0:
+	case 1:
+		text = "release " + versions[0]
+	default:
+		text = "releases " + strings.Join(versions, ", ")
+	}
+	if r.From != "" {
+		text += " in " + r.From
+	}
+	return text
+}
+
+// matrix writes how many images each mirror has.
+func (r *Report) matrix(w io.Writer, l table.Look) {
+	t := table.Table{Indent: "  ", Columns: []table.Column{
+		{Title: "REGISTRY", Cut: table.Address}, {Title: "FOUND", Right: true, Cut: table.Never}, {Title: "MISSING", Right: true, Cut: table.Never},
+		{Title: "FAILED", Right: true, Cut: table.Never}, {Title: "NOT ASKED", Right: true, Cut: table.Never},
+	}}
+	for _, m := range r.Mirrors {
+		cell := func(n int, s table.State) table.Cell {
+			if n == 0 {
+				return table.Cell{}
+			}
+			if !l.Terminal {
+				s = table.None // a mark before a number is for eyes
+			}
+			return table.Cell{Text: fmt.Sprint(n), State: s}
+		}
+		t.Add(table.Plain(m.label()), plainly(cell(m.Found, table.Good)), cell(m.Missing, table.Bad), cell(m.Failed, table.Bad), plainly(cell(m.NotAsked, table.NotAsked)))
+	}
+	if t.Len() > 0 {
+		t.Write(w, l)
+	}
+}
+
+// plainly takes the state away: what needs no attention has no mark.
+func plainly(c table.Cell) table.Cell {
+	c.State = table.None
+	return c
+}
+
+func (m *Mirror) label() string {
+	if m.Source {
+		return m.Name + " (source)"
+	}
+	return m.Name
+}
+
+// faults lists images on disk with what is wrong with each.
+func (r *Report) faults(w io.Writer, title, status string) {
+	for _, c := range r.Images {
+		if c.Status != status {
+			continue
+		}
+		if title != "" {
+			fmt.Fprintf(w, "\n%s:\n", title)
+			title = ""
+		}
+		fmt.Fprint(w, output.Line("  %s  %s", c.names(), c.Image), output.Line("    %s", c.Error))
+	}
+}
+
+// partial lists images that some mirrors have and others do not, in groups that are alike.
+func (r *Report) partial(w io.Writer) {
+	var images []Image
+	for _, c := range r.Images {
+		if r.allMirrors && c.Status == Found && c.partial {
+			images = append(images, c)
+		}
+	}
+	if len(images) > 0 {
+		fmt.Fprintln(w, "\nNot on every mirror:")
+	}
+	for i, group := range grouped(images, (*Image).where) {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprint(w, output.Line("  %s", group[0].where()))
+		writeNames(w, group)
+	}
+}
+
+// where says which mirrors have the image, and which do not.
+func (c *Image) where() string {
+	by := make(map[string][]string)
+	for _, cell := range c.Mirrors {
+		by[cell.Status] = append(by[cell.Status], cell.Mirror)
+	}
+	var parts []string
+	for _, p := range []struct{ status, words string }{{Missing, "missing on "}, {Failed, "could not be asked for on "}, {Found, "found on "}} {
+		if names := by[p.status]; len(names) > 0 {
+			parts = append(parts, p.words+strings.Join(names, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (r *Report) list(w io.Writer, title, status string) {
@@ -43,21 +162,28 @@ func (r *Report) list(w io.Writer, title, status string) {
 		for _, line := range group[0].cause() {
 			fmt.Fprintln(w, "  "+line)
 		}
-		var rows [][]string
-		for _, c := range group {
-			rows = append(rows, []string{c.names(), c.Image})
-		}
-		output.Table(w, "    ", rows)
+		writeNames(w, group)
 	}
+}
+
+func writeNames(w io.Writer, images []Image) {
+	var rows [][]string
+	for _, c := range images {
+		rows = append(rows, []string{c.names(), c.Image})
+	}
+	output.Table(w, "    ", rows)
 }
 
 // alike puts images together that failed alike: a mirror that is away, or that was
 // never filled, fails for all of them.
-func alike(images []Image) [][]Image {
+func alike(images []Image) [][]Image { return grouped(images, (*Image).key) }
+
+// grouped puts images together that have the same key, in the order of the first of each.
+func grouped(images []Image, keyOf func(*Image) string) [][]Image {
 	var groups [][]Image
 	at := make(map[string]int)
 	for _, c := range images {
-		key := c.key()
+		key := keyOf(&c)
 		i, ok := at[key]
 		if !ok {
 			i = len(groups)
@@ -115,16 +241,24 @@ func (c *Image) names() string {
 	return strings.Join(append([]string{c.Name}, c.Aliases...), ", ")
 }
 
-func (s *Summary) words() string {
-	if s.Found == s.Images {
-		return fmt.Sprintf("all %d images are available", s.Images)
+// words says what was found, of images on disk that they are complete.
+func (s *Summary) words(disk bool) string {
+	good, failed := "available", "could not be asked for"
+	if disk {
+		good, failed = "complete", "damaged or not readable"
 	}
-	text := fmt.Sprintf("%d of %d images are available", s.Found, s.Images)
+	switch {
+	case s.Found == 1 && s.Images == 1:
+		return "the image is " + good
+	case s.Found == s.Images:
+		return fmt.Sprintf("all %d images are %s", s.Images, good)
+	}
+	text := fmt.Sprintf("%d of %s are %s", s.Found, output.Plural(s.Images, "image"), good)
 	if s.Missing > 0 {
 		text += fmt.Sprintf(", %d missing", s.Missing)
 	}
 	if s.Failed > 0 {
-		text += fmt.Sprintf(", %d could not be asked for", s.Failed)
+		text += fmt.Sprintf(", %d %s", s.Failed, failed)
 	}
 	if s.NotAsked > 0 {
 		text += fmt.Sprintf(", %d not asked for yet", s.NotAsked)

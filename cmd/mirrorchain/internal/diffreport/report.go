@@ -79,7 +79,7 @@ type Version struct {
 type BootImage struct {
 	Stream       string `json:"stream"` // "" is the default one
 	Architecture string `json:"architecture"`
-	Platform     string `json:"platform"`
+	Name         string `json:"name"` // the platform: "aws"
 	From         string `json:"from"`
 	To           string `json:"to"`
 }

@@ -1,6 +1,7 @@
 package diffreport
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -46,17 +47,17 @@ type section struct {
 func (r *Report) sections() []section {
 	name := table.Column{Title: "NAME", Cut: table.Address}
 	pair := []table.Column{name, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}}
-	versions := section{title: "Versions", columns: pair}
+	versions := section{title: "Versions", columns: []table.Column{name, {Title: "FROM", Cut: table.Address}, {Title: "TO", Cut: table.Address}}}
 	for _, v := range r.Versions {
-		versions.rows = append(versions.rows, []string{v.Name, dash(v.From), dash(v.To)})
+		versions.rows = append(versions.rows, []string{v.Name, output.Dash(v.From), output.Dash(v.To)})
 	}
 	one := func(title string, cs []Component) section {
 		s := section{title: title, columns: []table.Column{name, {Title: "IMAGE", Cut: table.Never}}}
 		for _, c := range cs {
-			image := digestOf(c.Image)
+			image := output.DigestOf(c.Image)
 			if r.commits {
 				s.columns[1].Title = "COMMIT"
-				image = dash(c.Commit)
+				image = output.Dash(c.Commit)
 			}
 			s.rows = append(s.rows, []string{c.Name, image})
 		}
@@ -65,7 +66,7 @@ func (r *Report) sections() []section {
 	two := func(title string, cs []Change) section {
 		s := section{title: title, columns: pair}
 		for _, c := range cs {
-			s.rows = append(s.rows, []string{c.Name, digestOf(c.From.Image), digestOf(c.To.Image)})
+			s.rows = append(s.rows, []string{c.Name, output.DigestOf(c.From.Image), output.DigestOf(c.To.Image)})
 		}
 		return s
 	}
@@ -87,24 +88,22 @@ func (c *Change) commits() string {
 	if c.CompareURL != "" {
 		return c.CompareURL
 	}
-	return dash(c.From.Commit) + "..." + dash(c.To.Commit)
+	return output.Dash(c.From.Commit) + "..." + output.Dash(c.To.Commit)
 }
 
 // bootSection has the platforms that change alike in one row.
 func (r *Report) bootSection() section {
-	s := section{title: "Boot images", columns: []table.Column{{Title: "STREAM", Cut: table.Never}, {Title: "ARCH", Cut: table.Never}, {Title: "FROM", Cut: table.Never}, {Title: "TO", Cut: table.Never}, {Title: "PLATFORMS"}}}
-	for i, b := range r.BootImages {
-		stream := b.Stream
-		if stream == "" {
-			stream = "default"
+	s := section{title: "Boot images", columns: []table.Column{{Title: "STREAM", Cut: table.Never}, {Title: "ARCH", Cut: table.Never}, {Title: "FROM", Cut: table.Address}, {Title: "TO", Cut: table.Address}, {Title: "PLATFORMS"}}}
+	at := make(map[BootImage]int) // of the first with the same changes; the name is left out
+	for _, b := range r.BootImages {
+		key := b
+		key.Name = ""
+		if i, ok := at[key]; ok {
+			s.rows[i][4] += ", " + b.Name
+			continue
 		}
-		if last := len(s.rows) - 1; last >= 0 {
-			if p := r.BootImages[i-1]; p.Stream == b.Stream && p.Architecture == b.Architecture && p.From == b.From && p.To == b.To {
-				s.rows[last][4] += ", " + b.Platform
-				continue
-			}
-		}
-		s.rows = append(s.rows, []string{stream, b.Architecture, dash(b.From), dash(b.To), b.Platform})
+		at[key] = len(s.rows)
+		s.rows = append(s.rows, []string{cmp.Or(b.Stream, "default"), b.Architecture, output.Dash(b.From), output.Dash(b.To), b.Name})
 	}
 	return s
 }
@@ -158,19 +157,4 @@ func (i *Lacking) remark() string {
 		return ""
 	}
 	return "(" + i.Error + ")"
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-// digestOf returns the digest of an image, or all of it if it has none.
-func digestOf(image string) string {
-	if _, digest, ok := strings.Cut(image, "@"); ok {
-		return digest
-	}
-	return image
 }

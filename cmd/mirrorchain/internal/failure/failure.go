@@ -232,21 +232,3 @@ func Status(err error) int {
 	}
 	return 0
 }
-
-// Record is an attempt in JSON.
-type Record struct {
-	Image      string `json:"image"`
-	Error      string `json:"error"` // "" for the one that answered
-	DurationMS int64  `json:"durationMs"`
-	Class      string `json:"class"`  // what kind of failure, "" for the one that answered
-	Status     int    `json:"status"` // the HTTP status of a failure, 0 where there was none
-}
-
-// RecordOf returns at for JSON.
-func RecordOf(at provider.Attempt) Record {
-	e := Record{Image: at.Ref.String(), DurationMS: at.Took.Milliseconds()}
-	if at.Err != nil {
-		e.Error, e.Class, e.Status = at.Err.Error(), provider.ClassOf(at.Err).String(), Status(at.Err)
-	}
-	return e
-}

@@ -108,7 +108,7 @@ func (a Advice) tls(host string, err error) string {
 	if len(a.CertDirs) > 0 {
 		where = "looked in " + strings.Join(a.CertDirs, ", ")
 	}
-	return fmt.Sprintf("to trust the CA of %s put it into DIR/%s/ca.crt and give --cert-dir DIR (%s), or name it in SSL_CERT_FILE; to do without, --insecure-registry %s", host, host, where, host)
+	return fmt.Sprintf("to trust the CA of %s put it into DIR/%s/ca.crt and give --cert-dir DIR (%s), or name it with --certificate-authority or in SSL_CERT_FILE; to do without, --insecure-registry %s", host, host, where, host)
 }
 
 // askedHost returns the host that failed: the registry, or the one that it led to.

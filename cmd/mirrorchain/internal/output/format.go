@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -14,14 +15,19 @@ import (
 // Format is the value of --output; "" is [Text].
 type Format string
 
-// The formats. Every result has the first three. What else a command offers is a
-// [Formatter]'s.
+// The formats. Every result has the first three, and templates, see [JSONPath]. What else a
+// command offers is a [Formatter]'s.
 const (
 	Text     Format = "text"
 	JSON     Format = "json"
 	YAML     Format = "yaml"
 	JUnit    Format = "junit"
 	Markdown Format = "markdown"
+	HTML     Format = "html"
+	// MirrorList is what 'oc image mirror -f' reads.
+	MirrorList Format = "mirror-list"
+	// ImageSet is what oc-mirror reads.
+	ImageSet Format = "image-set"
 )
 
 // Formatter is a result with formats of its own.
@@ -56,14 +62,15 @@ func (*Format) Type() string { return "FORMAT" }
 // IsText reports whether a person reads the result.
 func (f *Format) IsText() bool { return *f == "" || *f == Text }
 
-// Check returns an error if f is neither text, json nor yaml, nor one of more. One of more
-// that ends with "=" stands for what starts with it.
+// Check returns an error if f is neither text, json, yaml or a template, nor one of more.
 func (f *Format) Check(more ...Format) error {
 	offered := append([]Format{Text, JSON, YAML}, more...)
-	for _, o := range offered {
-		if *f == o || *f == "" || strings.HasSuffix(string(o), "=") && strings.HasPrefix(string(*f), string(o)) {
-			return nil
-		}
+	offered = append(offered, JSONPath, GoTemplate)
+	if *f == "" || slices.Contains(offered[:len(offered)-2], *f) {
+		return nil
+	}
+	if fill, err := f.template(); fill != nil || err != nil {
+		return err
 	}
 	var names []string
 	for _, o := range offered {
@@ -94,6 +101,12 @@ func Write(w io.Writer, f Format, v any, text func(io.Writer)) error {
 		out, err = report.JUnit()
 		out = escape(out, "&#x%x;")
 	default:
+		if fill, badTemplate := f.template(); fill != nil || badTemplate != nil {
+			if err = badTemplate; err == nil {
+				out, err = fillIn(fill, v)
+			}
+			break
+		}
 		if own, ok := v.(Formatter); ok && !f.IsText() {
 			out, err = own.Format(f)
 			out = escape(out, `\u%04x`)

@@ -82,3 +82,31 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// Templates see what JSON has. A name that is not there is an error.
+func TestTemplates(t *testing.T) {
+	v := map[string]any{"name": "a\u202eb", "size": 12345678901, "list": []map[string]any{{"n": 1, "size": 10}, {"n": 2, "size": 20}}}
+	for f, want := range map[Format]string{
+		"jsonpath={.name}":                      "a\\u202eb\n",
+		"jsonpath=.size":                        "12345678901\n",
+		"jsonpath={.list[?(@.size>15)].n}":      "2\n",
+		"go-template={{len .list}}":             "2\n",
+		"go-template={{.size}}":                 "12345678901\n",
+		"go-template={{gt .size 3}}{{\"\\n\"}}": "true\n",
+	} {
+		var out bytes.Buffer
+		if err := errors.Join(f.Check(), Write(&out, f, v, nil)); err != nil || out.String() != want {
+			t.Errorf("%s: %q, %v, want %q", f, out.String(), err, want)
+		}
+	}
+	for _, f := range []Format{"jsonpath={.nothing}", "go-template={{.nothing}}"} {
+		if err := Write(io.Discard, f, v, nil); err == nil || f.Check() != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+	for _, f := range []Format{"jsonpath={.name", "go-template={{.name", "jsonpath", "xml"} {
+		if err := f.Check(); err == nil {
+			t.Errorf("%s: no error", f)
+		}
+	}
+}

@@ -71,3 +71,19 @@ func Kind(mirror bool) string {
 	}
 	return "source"
 }
+
+// Dash returns s, and "-" in place of nothing.
+func Dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// DigestOf returns the digest of an image, and all of an image that has none.
+func DigestOf(image string) string {
+	if _, digest, ok := strings.Cut(image, "@"); ok {
+		return digest
+	}
+	return image
+}

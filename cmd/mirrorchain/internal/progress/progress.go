@@ -86,3 +86,47 @@ func Bar(done, of int) string {
 	}
 	return fmt.Sprintf("[%-*s] %d/%d", barWidth, full, done, of)
 }
+
+// between is the time between two lines of a log.
+const between = 5 * time.Second
+
+// Lines writes what as a line of its own every five seconds until stop is called, for what
+// is no terminal.
+func Lines(w io.Writer, what func() string) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(between)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				fmt.Fprintln(w, what())
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(done)
+		<-ended
+	})
+}
+
+// Pace says how fast it goes and how long the rest takes, at the rate until now: ", 7.5/s,
+// 14s left". It is "" until there is something to go by.
+func Pace(done, of int, took time.Duration) string {
+	if done == 0 || took < time.Second {
+		return ""
+	}
+	rate := float64(done) / took.Seconds()
+	text := fmt.Sprintf(", %.0f/s", rate)
+	if rate < 10 {
+		text = fmt.Sprintf(", %.1f/s", rate)
+	}
+	if done < of {
+		left := time.Duration(float64(of-done) / rate * float64(time.Second))
+		text += fmt.Sprintf(", %s left", max(left.Round(time.Second), time.Second))
+	}
+	return text
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -35,6 +36,10 @@ type Info struct {
 	Attempts          []failure.Record  `json:"attempts"`
 	ComponentVersions map[string]string `json:"componentVersions"`
 	Components        []Component       `json:"components"`
+	BootImages        []BootImage       `json:"bootImages"`
+	// Size is what all images take, a layer that several of them have counted once. It is
+	// left out without --size.
+	Size *int64 `json:"size,omitempty"`
 	notices.Notices
 }
 
@@ -47,9 +52,15 @@ type Metadata struct {
 
 // Component is one image of the release.
 type Component struct {
-	Name      string `json:"name"`
-	Image     string `json:"image"`
-	Canonical string `json:"canonical"`
+	Name       string `json:"name"`
+	Image      string `json:"image"`
+	Canonical  string `json:"canonical"`
+	Repository string `json:"repository"` // what it was built from; "" if not stated
+	Commit     string `json:"commit"`     // "" if not stated
+	CommitURL  string `json:"commitUrl"`  // "" if not known
+	// Size is config and layers as they are transferred, in bytes. It is left out without
+	// --size, and where it is not known.
+	Size *int64 `json:"size,omitempty"`
 }
 
 // Chosen is the JSON of the components that were asked for alone.
@@ -60,7 +71,11 @@ type Chosen struct {
 
 // ComponentOf returns c for JSON.
 func ComponentOf(c provider.Component) Component {
-	return Component{c.Name, c.Image.String(), c.Canonical.String()}
+	source := c.Source()
+	return Component{
+		Name: c.Name, Image: c.Image.String(), Canonical: c.Canonical.String(),
+		Repository: source.Repository, Commit: source.Commit, CommitURL: source.URL(),
+	}
 }
 
 // New makes the result of looking up ref, which the user wrote as text.
@@ -68,7 +83,7 @@ func New(text string, ref imageref.Ref, rel *provider.Release, n notices.Notices
 	r := Info{
 		Image: text, Digest: digest(ref, rel), InstanceDigest: rel.Digest(), PulledFrom: rel.PulledFrom().String(),
 		Version: rel.Version(), Stale: rel.Stale(), Platform: rel.Platform().String(), IndexPlatforms: []string{},
-		Attempts: []failure.Record{}, ComponentVersions: rel.ComponentVersions(), Components: []Component{}, Notices: n,
+		Attempts: []failure.Record{}, ComponentVersions: rel.ComponentVersions(), Components: []Component{}, BootImages: []BootImage{}, Notices: n,
 	}
 	for _, p := range rel.IndexPlatforms() {
 		r.IndexPlatforms = append(r.IndexPlatforms, p.String())
@@ -95,7 +110,7 @@ func digest(ref imageref.Ref, rel *provider.Release) string {
 
 // Text writes the release in the order and words of `oc adm release info`, with who
 // served it.
-func Text(w io.Writer, ref imageref.Ref, rel *provider.Release) {
+func Text(w io.Writer, show Show, ref imageref.Ref, rel *provider.Release) {
 	rows := [][]string{
 		{"Name:", rel.Version()},
 		{"Digest:", digest(ref, rel)},
@@ -139,11 +154,10 @@ func Text(w io.Writer, ref imageref.Ref, rel *provider.Release) {
 	}
 
 	fmt.Fprintln(w, "\nImages:")
-	images := [][]string{{"NAME", "PULL SPEC"}}
-	for c := range rel.Components() {
-		images = append(images, []string{c.Name, c.Image.String()})
+	if show.none() {
+		show.PullSpecs = true
 	}
-	output.Table(w, "  ", images)
+	show.write(w, table.Look{Full: true}, slices.Collect(rel.Components()))
 }
 
 // versions returns the versions of components, sorted by what they are of.

@@ -46,7 +46,7 @@ var none = notices.New(nil, nil)
 
 func TestReleaseText(t *testing.T) {
 	var out bytes.Buffer
-	Text(&out, imageref.MustParse("quay.io/ocp/release@"+someDigest), someRelease(t))
+	Text(&out, Show{}, imageref.MustParse("quay.io/ocp/release@"+someDigest), someRelease(t))
 	want := strings.ReplaceAll(`Name:       4.17.3
 Digest:     SHA
 Created:    2024-10-28T09:15:42Z
@@ -123,14 +123,21 @@ func TestReleaseJSON(t *testing.T) {
     {
       "name": "cli",
       "image": "over.corp/art@D",
-      "canonical": "quay.io/ocp/art@D"
+      "canonical": "quay.io/ocp/art@D",
+      "repository": "",
+      "commit": "",
+      "commitUrl": ""
     },
     {
       "name": "etcd",
       "image": "quay.io/ocp/art@D",
-      "canonical": "quay.io/ocp/art@D"
+      "canonical": "quay.io/ocp/art@D",
+      "repository": "",
+      "commit": "",
+      "commitUrl": ""
     }
   ],
+  "bootImages": [],
   "warnings": [],
   "skipped": []
 }

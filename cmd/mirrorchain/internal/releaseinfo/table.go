@@ -16,18 +16,20 @@ import (
 
 // Table writes the release for a terminal: what does not differ from line to line stands
 // above the lines.
-func Table(w io.Writer, l table.Look, text string, ref imageref.Ref, rel *provider.Release) {
+func Table(w io.Writer, l table.Look, show Show, text string, ref imageref.Ref, rel *provider.Release) {
+	endpoints.Head(w, l, text, ref)
 	if ref.Digest() == "" {
-		endpoints.Head(w, l, text, ref)
 		l.Line(w, table.Plain("is "+l.Digest(digest(ref, rel))))
-	} else {
-		endpoints.Head(w, l, text, ref)
 	}
 	t := endpoints.Asked(l)
-	t.Attempts(slices.Collect(rel.Attempts()))
+	attempts := slices.Collect(rel.Attempts())
+	t.Attempts(attempts)
 	t.Write(w)
-	if rel.Stale() {
-		l.Line(w, table.Cell{Text: "no endpoint answers now; this is from an earlier run", State: table.NotAsked})
+	switch from := rel.PulledFrom().Name(); {
+	case rel.Stale():
+		l.Line(w, table.Cell{Text: "no endpoint answers now; an earlier run had this from " + from, State: table.NotAsked})
+	case len(attempts) == 0:
+		l.Line(w, table.Plain("an earlier run had this from "+from))
 	}
 
 	fmt.Fprintln(w)
@@ -57,21 +59,18 @@ func Table(w io.Writer, l table.Look, text string, ref imageref.Ref, rel *provid
 	if len(images) == 0 {
 		return
 	}
-	place := sharedName(images)
 	heading := "\n" + output.Plural(len(images), "image")
-	if place != "" {
+	if place := sharedName(images); place != "" && !show.PullSpecs {
 		heading += " in " + output.OneLine(place)
+		if show.none() {
+			show.Digests = true
+		}
 	}
 	fmt.Fprintln(w, heading)
-	list := &table.Table{Indent: "  ", Columns: []table.Column{{Cut: table.Address}, {Cut: table.Never}}}
-	for _, c := range images {
-		image := l.Digest(c.Image.Digest())
-		if place == "" || image == "" {
-			image = strings.TrimSuffix(c.Image.String(), c.Image.Digest()) + image
-		}
-		list.Add(table.Plain(c.Name), table.Plain(image))
+	if show.none() {
+		show.PullSpecs = true
 	}
-	list.Write(w, l)
+	show.write(w, l, images)
 }
 
 // sharedName returns the repository in which all images are, "" if there are several.

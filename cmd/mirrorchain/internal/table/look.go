@@ -80,6 +80,9 @@ func (l Look) Mark(s State) string {
 // shortDigits is how many digits of a digest tell it apart from others at a glance.
 const shortDigits = 12
 
+// narrow is the width below which the algorithm of a digest is left out.
+const narrow = 60
+
 // Digest returns a digest as it is shown where nobody copies it: short at a terminal, in
 // full elsewhere. What is no digest is returned as it is.
 func (l Look) Digest(digest string) string {
@@ -87,7 +90,11 @@ func (l Look) Digest(digest string) string {
 	if l.Full || !l.Terminal || !ok || len(hex) <= shortDigits {
 		return digest
 	}
-	return algorithm + ":" + hex[:shortDigits] + l.ellipsis()
+	short := hex[:shortDigits] + l.ellipsis()
+	if l.Width < narrow {
+		return short
+	}
+	return algorithm + ":" + short
 }
 
 func (l Look) ellipsis() string {

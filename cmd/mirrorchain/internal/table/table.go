@@ -143,11 +143,19 @@ func (t *Table) fit(rows []textRow, l Look) []int {
 		}
 		return sum - room
 	}
+	// The widest column gives first, so that of two addresses none loses everything.
 	shrink := func(kind Cut, to int) {
-		for i := len(widths) - 1; i >= 0; i-- {
-			if more := excess(); more > 0 && t.Columns[i].Cut == kind && widths[i] > to {
-				widths[i] = max(to, widths[i]-more)
+		for excess() > 0 {
+			widest := -1
+			for i, c := range t.Columns {
+				if c.Cut == kind && widths[i] > to && (widest < 0 || widths[i] >= widths[widest]) {
+					widest = i
+				}
 			}
+			if widest < 0 {
+				return
+			}
+			widths[widest]--
 		}
 	}
 	shrink(Text, least)

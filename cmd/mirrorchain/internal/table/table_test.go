@@ -133,8 +133,9 @@ func TestDigest(t *testing.T) {
 		want   string
 	}{
 		{Look{}, someDigest, someDigest},
-		{Look{Terminal: true}, someDigest, "sha256:e3b0c44298fc…"},
-		{Look{Terminal: true, ASCII: true}, someDigest, "sha256:e3b0c44298fc..."},
+		{Look{Terminal: true, Width: 60}, someDigest, "sha256:e3b0c44298fc…"},
+		{Look{Terminal: true, Width: 59}, someDigest, "e3b0c44298fc…"},
+		{Look{Terminal: true, Width: 60, ASCII: true}, someDigest, "sha256:e3b0c44298fc..."},
 		{Look{Terminal: true, Full: true}, someDigest, someDigest},
 		{Look{Terminal: true}, "4.17.3", "4.17.3"},
 		{Look{Terminal: true}, "", ""},

@@ -124,7 +124,11 @@ func (r *Report) AddGPG(v verify.Verdict, err error, remote func(store string) b
 				c.Status, c.code = Failed, failure.Worse(c.code, failure.ExitFailed)
 			}
 			if remote(s.Store) {
-				c.Status, c.code = Failed, failure.ExitUnreachable
+				code := failure.Code(s.Err)
+				if code == failure.ExitFailed {
+					code = failure.ExitUnreachable // of no class: it may change
+				}
+				c.Status, c.code = Failed, failure.Worse(c.code, code)
 			}
 		}
 		if len(e.Rejected) > 0 {
@@ -141,7 +145,7 @@ func gpgWords(e *verify.Error) string {
 		why = append(why, fmt.Sprintf("%s: %v", x.Origin, x.Err))
 	}
 	for _, s := range e.Stores {
-		why = append(why, fmt.Sprintf("%s: %v", s.Store, s.Err))
+		why = append(why, fmt.Sprintf("%s: %v", strings.TrimSuffix(s.Store, ":"), s.Err))
 	}
 	if len(e.Rejected) == 0 {
 		why = append([]string{verify.ErrNoSignature.Error()}, why...)

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/imagelist"
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/layout"
+)
+
+func (a *app) checkCmd() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use:   "check [-f FILE|-] IMAGE...",
+		Short: "Find out whether images are on the mirrors",
+		Long: `check asks the mirrors for any images: those that are named, and those in files. For the
+images of a release see 'mirrorchain release check'.
+
+-f FILE, or -f - for standard input, reads one of these; the content decides:
+  - a list of pull specs, one a line; empty lines and lines that begin with # are left out
+  - mapping.txt of oc-mirror, or what 'oc image mirror -f' reads; the sources are checked
+  - objects of Kubernetes in YAML or JSON: the image of every container, also of templates,
+    of image volumes, catalog sources and image streams, and variables RELATED_IMAGE_*
+  - an operator catalog, file-based, in YAML or JSON: bundles and their relatedImages
+
+With --from and nothing else every image in PATH that has a name there is checked.
+
+` + checkHelp,
+		Example: `  # is all that the operators need on the mirrors?
+  mirrorchain check -s cluster: -f catalog.json
+
+  # what does a namespace run, and could it be pulled again?
+  oc get deployments -n my-app -o yaml | mirrorchain check -s cluster: -f -
+
+  # did oc-mirror copy everything that it was told to?
+  mirrorchain check -s cluster-resources/ --all-mirrors -f working-dir/dry-run/mapping.txt
+
+  # is the archive as it was written?
+  mirrorchain check --from /mnt/usb/mirror`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args)+len(o.files) == 0 && a.place() == "" {
+				return failure.Usagef("'%s' needs an image reference, or -f FILE", cmd.CommandPath())
+			}
+			return a.checkImages(cmd.Context(), args, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.files, "filename", "f", nil, "`FILE` that names images, - for standard input; repeatable")
+	return a.checkFlags(cmd, &o, "`PLATFORMS` whose entries an index has to have: ARCH or OS/ARCH[/VARIANT],... (default: entries are not asked for)")
+}
+
+func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) error {
+	platforms, err := o.platforms()
+	if err != nil {
+		return err
+	}
+	var images []imagelist.Image
+	for _, arg := range args {
+		ref, err := parseRef(arg)
+		if err != nil {
+			if isFile(arg) {
+				err = failure.Usagef("%s is a file: a list of images is given with -f %s", arg, quoted(arg))
+			}
+			return err
+		}
+		images = append(images, imagelist.Image{Ref: ref.Ref})
+	}
+	for _, name := range o.files {
+		found, err := a.readImages(name)
+		if err != nil {
+			return err
+		}
+		images = append(images, found...)
+	}
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
+	p, err := a.loadPolicies(ctx)
+	if err != nil {
+		return err
+	}
+	a.warn(p.warnings())
+	l := &lookups{app: a, policies: p}
+	if l.base, err = a.reader(nil); err != nil {
+		return err
+	}
+	defer l.close()
+	if l.chain, err = chain.New(l.base, func() *policy.Rules { return p.rules }); err != nil {
+		return err
+	}
+	if store, ok := l.base.(onDisk); ok && len(args)+len(o.files) == 0 {
+		if images, err = a.named(store); err != nil {
+			return err
+		}
+	}
+	list := newImageList()
+	for _, image := range images {
+		list.add(image.Name, image.Ref)
+		for _, p := range platforms {
+			list.add(image.Name, image.Ref, p)
+		}
+	}
+	return l.check(ctx, list, o)
+}
+
+// readImages returns the images that a file names.
+func (a *app) readImages(name string) ([]imagelist.Image, error) {
+	in := a.sys.Stdin
+	shown := "standard input"
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("-f: %w", err)
+		}
+		defer f.Close()
+		in, shown = f, name
+	}
+	images, warnings, err := imagelist.Read(shown, in)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		a.warnf("%s", w)
+	}
+	if len(images) == 0 {
+		return nil, fmt.Errorf("%s names no image", shown)
+	}
+	return images, nil
+}
+
+// named returns the images that have a name on disk. They are asked for by digest, and an
+// image without a host of its own gets one that says where it is.
+func (a *app) named(store onDisk) ([]imagelist.Image, error) {
+	names, err := store.Names()
+	if err != nil {
+		a.warnf("%v; left out", err)
+	}
+	var images []imagelist.Image
+	for _, n := range names {
+		ref, err := refOf(n)
+		if err != nil {
+			a.warnf("%s:%s: %v; left out", n.Repository, n.Tag, err)
+			continue
+		}
+		images = append(images, imagelist.Image{Name: nameOf(n), Ref: ref})
+	}
+	if len(images) == 0 {
+		return nil, fmt.Errorf("no image has a name in %s; name one by digest", a.place())
+	}
+	return images, nil
+}
+
+func nameOf(n layout.Name) string {
+	switch {
+	case n.Repository == "":
+		return n.Tag
+	case n.Tag == "":
+		return n.Repository
+	}
+	return n.Repository + ":" + n.Tag
+}
+
+// localHost is the registry of images that have none on disk (RFC 2606: nobody has it).
+const localHost = "disk.invalid"
+
+func refOf(n layout.Name) (imageref.Ref, error) {
+	repository := n.Repository
+	if repository == "" {
+		repository = "image"
+	}
+	if ref, err := imageref.Parse(repository + "@" + n.Digest); err == nil && ref.Name() == repository {
+		return ref, nil
+	}
+	return imageref.Parse(localHost + "/" + repository + "@" + n.Digest)
+}

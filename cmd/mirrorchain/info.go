@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/releaseinfo"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/settings"
+	"github.com/mirrorchain/mirrorchain/provider"
+)
+
+// infoOptions are the flags of release info.
+type infoOptions struct {
+	arch     string
+	cacheDir string
+	// cacheGiven says that --cache-dir was given; "" is no cache then.
+	cacheGiven bool
+	imageFor   []string
+	contents   []string
+	bootImage  string
+	size       bool
+	show       releaseinfo.Show
+}
+
+func (a *app) releaseInfoCmd() *cobra.Command {
+	var o infoOptions
+	cmd := &cobra.Command{
+		Use:   "info [REF]",
+		Short: "Print what is in a release, and who served it",
+		Long: `release info finds a release image through its mirrors, reads it, and prints what
+is in it, which endpoint served it, and which ones failed before.
+
+REF is a pull spec. A version alone, such as 4.17.3, stands for the release of that
+version and --arch on quay.io, and stderr says which pull spec that is. Without REF it is
+the release of the cluster that kubectl would ask, and if no source is named, the policies
+are those of this cluster too.
+
+Every byte is verified by digest before it is used. Where the image is an index,
+the entry for --arch is read, by default linux on this program's own architecture.
+
+"Digest" is what was asked for, or what the tag names; "Instance" is the entry that
+was read of an index.
+
+The flags --pullspecs, --digests, --commits, --commit-urls and --size choose what is
+printed of each image. --size reads the manifest of every image, through the mirrors too;
+layers that images share count in each of them, and once in the total.
+
+-o name, -o pullspec and -o digest print one line for each image. With -o json only the
+result is printed on stdout. If no endpoint answers, the result is an error with every
+attempt, and the exit code says what kind of failure it was. For every endpoint's status as
+data, see explain --probe. With --image-for "components" of the result holds those that are
+named, in order, and "warnings" and "skipped" what was noticed about the policies.
+
+With --cache-dir the next run does not read a layer again. For ten minutes it asks
+nobody about a digest that was read; after that it makes one small request. While no
+endpoint answers, it prints what the last run was told with the same policies and
+credentials, and says so. What is kept is verified by its digest whenever it is used.
+It is bounded to 2 GiB, and any number of commands may share it. By default nothing
+is kept: who asks where a release comes from usually means now.`,
+		Example: `  mirrorchain release info -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
+
+  # the pull specs of two components
+  mirrorchain release info -s idms.yaml --image-for cli --image-for etcd REF
+
+  # which mirror served it
+  mirrorchain release info -s idms.yaml -o jsonpath={.pulledFrom} REF
+
+  # the AMIs that machines on AWS start from
+  mirrorchain release info --boot-image aws/x86_64 4.17.3
+
+  # a manifest of the release that the cluster runs
+  mirrorchain release info --contents 0000_50_installer_coreos-bootimages.yaml`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return nil
+			case 2:
+				return failure.Usagef("'%s' takes one release; to compare two: mirrorchain release diff %s %s", cmd.CommandPath(), quoted(args[0]), quoted(args[1]))
+			}
+			return oneRef(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.cacheGiven = cmd.Flags().Changed("cache-dir")
+			if err := o.check(); err != nil {
+				return err
+			}
+			return a.releaseInfo(cmd.Context(), args, o)
+		},
+	}
+	archFlag(cmd, &o.arch)
+	a.fromFlag(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.imageFor, "image-for", nil, "print only the pull spec of the component with this `NAME`; repeatable")
+	f.StringArrayVar(&o.contents, "contents", nil, "print a `FILE` of the release image as it is: a name in release-manifests, a path, or a pattern with *; repeatable")
+	f.StringVar(&o.bootImage, "boot-image", "", "print what machines of `PLATFORM/ARCH[/STREAM]` start from, such as aws/x86_64 or kubevirt/amd64/rhel-10")
+	f.BoolVar(&o.show.PullSpecs, "pullspecs", false, "print the pull spec of each image")
+	f.BoolVar(&o.show.Digests, "digests", false, "print the digest of each image")
+	f.BoolVar(&o.show.Commits, "commits", false, "print the repository and commit that each image was built from")
+	f.BoolVar(&o.show.CommitURLs, "commit-urls", false, "print a link to that commit, where it is on github.com")
+	f.BoolVar(&o.size, "size", false, "print the size of each image as it is transferred")
+	f.StringVar(&o.cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+settings.CacheDirVariable+" and of config.yaml; by default nothing is kept")
+	complete(cmd, "image-for", a.componentNames)
+	complete(cmd, "contents", cobra.NoFileCompletions)
+	complete(cmd, "boot-image", cobra.NoFileCompletions)
+	complete(cmd, "cache-dir", dirs)
+	return offering(cmd, releaseinfo.Name, releaseinfo.PullSpec, releaseinfo.Digest)
+}
+
+// dirs completes directories.
+func dirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// check refuses flags that do not go together.
+func (o *infoOptions) check() error {
+	var parts []string
+	for _, f := range []struct {
+		flag   string
+		values []string
+	}{{"--image-for", o.imageFor}, {"--contents", o.contents}} {
+		if slices.Contains(f.values, "") {
+			what := map[string]string{"--image-for": "the name of a component", "--contents": "the name of a file"}[f.flag]
+			return failure.Usagef("%s is empty; want %s", f.flag, what)
+		}
+		if len(f.values) > 0 {
+			parts = append(parts, f.flag)
+		}
+	}
+	if o.bootImage != "" {
+		parts = append(parts, "--boot-image")
+	}
+	if o.size || o.show != (releaseinfo.Show{}) {
+		parts = append(parts, "--pullspecs, --digests, --commits, --commit-urls and --size")
+	}
+	if len(parts) > 1 {
+		return failure.Usagef("%s print different things; give one of them", strings.Join(parts, " and "))
+	}
+	return nil
+}
+
+func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) error {
+	platform, err := parseArch(o.arch)
+	if err != nil {
+		return err
+	}
+	if len(o.contents) > 0 && !a.opts.output.IsText() {
+		return failure.Usagef("--contents prints files as they are; -o %s means nothing to it", a.opts.output)
+	}
+	boot, err := parseBootImage(o.bootImage)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
+	ref, err := a.releaseArg(ctx, args, platform)
+	if err != nil {
+		return err
+	}
+	disk, err := a.disk(o.cacheDir, o.cacheGiven)
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	l, err := a.lookups(ctx, ref, disk)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if len(o.contents) > 0 {
+		return l.printContents(ctx, ref, platform, o.contents)
+	}
+	rel, err := l.lookup(ctx, ref, platform)
+	if err != nil {
+		return err
+	}
+	for _, h := range notices.Hints(l.x) {
+		a.hint(h)
+	}
+	if rel.Stale() {
+		a.warnf("no endpoint answers now; this is what an earlier run was told, with the same policies and credentials")
+	}
+	if o.arch != "" && rel.Platform().IsZero() {
+		a.notef("--arch %s chose nothing: %s is a plain image, not an index of several", o.arch, ref.Text)
+	}
+	switch {
+	case len(o.imageFor) > 0:
+		return a.printImages(rel, o.imageFor, l.policies.notices())
+	case o.bootImage != "":
+		return a.printBootImage(rel, boot, l.policies.notices())
+	}
+	info := releaseinfo.New(ref.Text, ref.Ref, rel, l.policies.notices())
+	info.BootImages = releaseinfo.BootImagesOf(a.bootImages(rel))
+	var incomplete error
+	if o.size {
+		sizes, err := l.sizes(ctx, rel, platform)
+		if sizes == nil {
+			return err
+		}
+		incomplete = err
+		info.SetSizes(sizes)
+		o.show.Sizes = sizes
+	}
+	err = a.print(info, func(w io.Writer) {
+		if look := a.look(); look.Terminal {
+			releaseinfo.Table(w, look, o.show, ref.Text, ref.Ref, rel)
+		} else {
+			releaseinfo.Text(w, o.show, ref.Ref, rel)
+		}
+	})
+	return errors.Join(err, incomplete)
+}
+
+// printImages prints the named components, one after another. Where mirrors failed
+// before one answered, stderr says so: the output has no room for it.
+func (a *app) printImages(rel *provider.Release, names []string, n notices.Notices) error {
+	var all []string
+	for c := range rel.Components() {
+		all = append(all, c.Name)
+	}
+	chosen := releaseinfo.Chosen{Components: []releaseinfo.Component{}, Notices: n}
+	for _, name := range names {
+		c, ok := rel.Component(name)
+		if !ok {
+			return notFound(fmt.Sprintf("release %s has no component %q", rel.Version(), name), name, all)
+		}
+		chosen.Components = append(chosen.Components, releaseinfo.ComponentOf(c))
+	}
+	for at := range rel.Attempts() {
+		if at.Err != nil {
+			a.warnf("%s failed: %s", at.Ref, failure.Attempt(at.Ref, at.Err))
+		}
+	}
+	return a.print(chosen, func(w io.Writer) {
+		for _, c := range chosen.Components {
+			fmt.Fprint(w, output.Line("%s", c.Image))
+		}
+	})
+}
+
+// notFound is the error of something that a release or an image does not have, with what
+// may have been meant of names.
+func notFound(what, name string, names []string) error {
+	if near := closest(name, names); len(near) > 0 {
+		what += "; did you mean " + strings.Join(near, ", ") + "?"
+	}
+	return &provider.Error{Class: provider.ClassNotFound, Err: errors.New(output.OneLine(what))}
+}

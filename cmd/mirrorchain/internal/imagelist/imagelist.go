@@ -1,0 +1,132 @@
+// Package imagelist reads which images a file names: a list of pull specs, a mapping of
+// oc-mirror or for 'oc image mirror', Kubernetes manifests, or an operator catalog.
+package imagelist
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+)
+
+// Image is an image that a file names.
+type Image struct {
+	// Name says what the image is to the file, such as the names of its object and of its
+	// container; "" in a list of pull specs.
+	Name string
+	Ref  imageref.Ref
+}
+
+// maxSize bounds a file, in bytes. The largest operator catalogs have some 200 MB.
+const maxSize = 1 << 30
+
+// Read returns the images in r, in the order of the file, and each as often as it is there.
+// An entry that is no image reference is left out, and among the warnings. The error names
+// where the file cannot be read; file is its name, for messages.
+func Read(file string, r io.Reader) (images []Image, warnings []string, err error) {
+	in := bufio.NewReaderSize(&limited{r, maxSize}, 64<<10)
+	l := &list{file: file}
+	if err := l.read(in); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return l.images, l.warnings, nil
+}
+
+// list collects images.
+type list struct {
+	file     string
+	images   []Image
+	warnings []string
+}
+
+func (l *list) read(in *bufio.Reader) error {
+	head, err := in.Peek(in.Size())
+	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
+		return err
+	}
+	switch {
+	case startsJSON(head):
+		return l.json(in)
+	case isLines(head):
+		return l.lines(in)
+	}
+	return l.yaml(in)
+}
+
+func startsJSON(head []byte) bool {
+	head = bytes.TrimLeft(head, " \t\r\n\ufeff")
+	return len(head) > 0 && (head[0] == '{' || head[0] == '[')
+}
+
+// isLines reports whether the first line that says something is a pull spec, or two of
+// them. A line of YAML has ": " or ends with ":", or begins with "-" or "%".
+func isLines(head []byte) bool {
+	for line := range strings.Lines(string(head)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		return !strings.HasSuffix(line, ":") && !strings.Contains(line, ": ") && !strings.HasPrefix(line, "-") && !strings.HasPrefix(line, "%")
+	}
+	return true
+}
+
+// lines reads a pull spec in each line, or what 'oc image mirror -f' reads: SOURCE=TARGET
+// or "SOURCE TARGET". oc-mirror puts "docker://" before each.
+func (l *list) lines(in io.Reader) error {
+	s := bufio.NewScanner(in)
+	for n := 1; s.Scan(); n++ {
+		line := strings.TrimSpace(s.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		source, _, _ := strings.Cut(line, "=")
+		if fields := strings.Fields(source); len(fields) > 1 && !slices.ContainsFunc(fields, isWord) {
+			source = fields[0]
+		}
+		l.add(fmt.Sprintf("line %d", n), "", source)
+	}
+	if err := s.Err(); err != nil {
+		return fmt.Errorf("not a list of images, a line is too long: %w", err)
+	}
+	return nil
+}
+
+// isWord reports whether a text is no pull spec that anybody would write beside another.
+func isWord(s string) bool { return !strings.Contains(s, "/") }
+
+// maxWarnings is how many entries are named; the rest is counted.
+const maxWarnings = 20
+
+func (l *list) add(where, name, text string) {
+	ref, err := imageref.Parse(strings.TrimPrefix(text, "docker://"))
+	if err != nil {
+		if len(l.warnings) < maxWarnings {
+			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s: %v; left out", l.file, where, err))
+		} else if len(l.warnings) == maxWarnings {
+			l.warnings = append(l.warnings, l.file+": more entries are no image references; left out")
+		}
+		return
+	}
+	l.images = append(l.images, Image{name, ref})
+}
+
+// limited is a reader that fails when there is more.
+type limited struct {
+	r    io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, fmt.Errorf("more than %d bytes", maxSize)
+	}
+	n, err := l.r.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mirrorchain/mirrorchain/chain/node/nodefiles"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/outdir"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+)
+
+// policyRenderOptions are the flags of policy render.
+type policyRenderOptions struct {
+	dir           string
+	imagePolicies []string
+	overwrite     bool
+}
+
+// rendered is the result of policy render.
+type rendered struct {
+	Directory string         `json:"directory"`
+	Files     []renderedFile `json:"files"`
+	notices.Notices
+}
+
+type renderedFile struct {
+	Name   string `json:"name"` // below Directory
+	Status string `json:"status"`
+	Bytes  int    `json:"bytes"`
+}
+
+func (a *app) policyRenderCmd() *cobra.Command {
+	var o policyRenderOptions
+	cmd := &cobra.Command{
+		Use:   "render -d DIR",
+		Short: "Write the files that nodes would have for these policies",
+		Long: `policy render writes what the machine-config operator would put below /etc/containers of
+a node:
+  - registries.conf, by which it mirrors
+  - policy.json, by which it asks for signatures
+  - registries.d/sigstore-registries.yaml, by which it looks for them: for each scope of
+    an image policy, and each mirror of it
+podman, skopeo and other programs can be tried with them. The files say the same as the
+machine-config operator's, in other bytes. Tables of drop-ins stay drop-ins, in
+registries.conf.d. The last file is left out if there is no image policy, as on a node.
+
+Image policies are those of --image-policy. Without it there are none. Policies for
+which the machine-config operator would write nothing are refused, and so are
+replacements of --registry-overrides, which nodes do not have. Left out is what depends
+on more than policies: allowedRegistries, the cluster's own search registries, and files
+that somebody else put beside these.
+
+A file that is there with another content is not replaced without --overwrite. Either all
+files are written or none.`,
+		Example: `  # what nodes of 4.21 would have
+  mirrorchain policy render -s idms.yaml --image-policy openshift-4.21 -d containers/
+
+  # what the nodes of this cluster should have
+  mirrorchain policy render -s cluster: --image-policy cluster: -d containers/`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.policyRender(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.dir, "dir", "d", "", "write into the folder `DIR`; it is made if it is not there")
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace files that are there")
+	imagePolicyFlag(cmd, &o.imagePolicies, "default none")
+	complete(cmd, "dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
+	return showing(cmd, policyFlags, outputFlags)
+}
+
+func (a *app) policyRender(ctx context.Context, o policyRenderOptions) error {
+	if o.dir == "" {
+		return failure.Usagef("policy render needs a folder to write into: -d DIR")
+	}
+	ctx, cancel := a.withTimeout(ctx)
+	defer cancel()
+	a.opts.usesCluster = slices.Contains(o.imagePolicies, clusterScheme+":")
+	p, err := a.loadPolicies(ctx)
+	if err != nil {
+		return err
+	}
+	a.warn(p.warnings())
+	var images signatures.Policies
+	if len(o.imagePolicies) > 0 {
+		read, err := a.imagePolicies(ctx, o.imagePolicies)
+		if err != nil {
+			return err
+		}
+		images = *read
+	} else {
+		a.notef("no image policies: no --image-policy was given; nodes of 4.21 and later have openshift-4.21 or a later one")
+	}
+	files, err := nodefiles.Render(p.rules, images.All...)
+	if err != nil {
+		return err
+	}
+	var write []outdir.File
+	for _, f := range files {
+		write = append(write, outdir.File(f))
+	}
+	status, err := outdir.Write(o.dir, write, o.overwrite)
+	if err != nil {
+		return err
+	}
+	out := rendered{Directory: o.dir, Notices: p.notices()}
+	for i, f := range files {
+		out.Files = append(out.Files, renderedFile{f.Name, status[i], len(f.Data)})
+	}
+	a.warnLeftOver(o.dir, files)
+	return a.print(out, func(w io.Writer) {
+		var rows [][]string
+		for _, f := range out.Files {
+			rows = append(rows, []string{filepath.Join(out.Directory, f.Name), f.Status, fmt.Sprintf("%d bytes", f.Bytes)})
+		}
+		output.Table(w, "", rows)
+	})
+}
+
+// warnLeftOver names files that are in dir, and that a node would not have.
+func (a *app) warnLeftOver(dir string, files []nodefiles.File) {
+	old, err := filepath.Glob(filepath.Join(dir, nodefiles.DropIns))
+	if err != nil {
+		return
+	}
+	for _, path := range append(old, filepath.Join(dir, nodefiles.SigstoreRegistries)) {
+		isNew := slices.ContainsFunc(files, func(f nodefiles.File) bool { return filepath.Join(dir, f.Name) == path })
+		if _, err := os.Lstat(path); err == nil && !isNew {
+			a.warnf("%s was there before, and nodes would not have it with these policies; remove it", path)
+		}
+	}
+}
