@@ -28,7 +28,8 @@ demo: ## find a release through mirrors, one of which fails, on registries of it
 	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/ ./cmd/mirrorchain
 	@$(BIN)/mirrorchain demo
 
-# Real servers for the tests: an API server with etcd, a registry. From cold they take minutes to build, once.
+# Real servers for the tests: an API server with etcd, a registry, the programs that make the configuration of
+# nodes. From cold they take minutes to build, once.
 export MIRRORCHAIN_TEST_SERVERS ?= $(CURDIR)/.cache/servers
 
 .PHONY: servers
@@ -71,6 +72,10 @@ soak: ## look up releases for SOAK at full speed while faults come and go (defau
 bench: servers ## our figures against the peers', into docs/benchmarks.md (BENCHFLAGS=-quick: only see that all run)
 	$(GO) run ./test/bench -go "$(GO)" $(BENCHFLAGS)
 
+.PHONY: fleet
+fleet: servers ## benchmark fleets of up to 5,000 HostedClusters, into docs/benchmarks.md; for a quiet machine
+	$(GO) run ./test/bench -go "$(GO)" -only BenchmarkFleet -large-fleets
+
 .PHONY: lint
 lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
@@ -80,11 +85,20 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	cd chain/tracing && $(GO) mod tidy -diff && $(GO) vet ./...
 	cd test/controlplane && $(GO) mod tidy -diff
 	cd test/distribution && $(GO) mod tidy -diff
+	cd test/machineconfig && $(GO) mod tidy -diff
 	cd test/monitoring && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet ./...
+	cd test/render && $(GO) mod tidy -diff
 	cd test/peers && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet -tags $(PEERTAGS) ./...
+
+.PHONY: vulncheck
+vulncheck: $(BIN)/govulncheck ## known vulnerabilities in what is called; asks https://vuln.go.dev (VULNFLAGS=-db=URL for a copy)
+	$(BIN)/govulncheck $(VULNFLAGS) ./...
 
 $(BIN)/staticcheck: test/lint/go.mod test/lint/go.sum
 	cd test/lint && $(GO) build -o ../../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+$(BIN)/govulncheck: test/lint/go.mod test/lint/go.sum
+	cd test/lint && $(GO) build -o ../../$(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
 
 .PHONY: clean
 clean: ## remove what make built, except the servers in .cache

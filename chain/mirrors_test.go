@@ -24,6 +24,20 @@ func mirrorsOver(t *testing.T, base provider.ReleaseProvider, rules ...policy.Ru
 	return newChain(t, base, newRules(t, rules...), chain.Mirrors(chain.MirrorsConfig{}))
 }
 
+// What replaces the source is where a policy put it.
+func TestMirrorsByPolicy(t *testing.T) {
+	base := newFakes(t, map[string]endpoint{mirrorA: answers})
+	rewrite := policy.Rule{Kind: policy.KindRewrite, Source: source, Pull: policy.PullAny, Mirrors: []policy.Mirror{{Location: mirrorA}}}
+	if _, err := mirrorsOver(t, base, rewrite).Lookup(t.Context(), provider.Request{Image: image}); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range base.asked {
+		if got.Image.Name() != mirrorA || !got.ByPolicy {
+			t.Errorf("%s: by policy %t", got.Image, got.ByPolicy)
+		}
+	}
+}
+
 // R1 to R5: whatever goes wrong with one endpoint leads to the next.
 func TestMirrorsMovesOn(t *testing.T) {
 	for c := provider.ClassUnknown; c < provider.ClassCanceled; c++ {
@@ -50,13 +64,16 @@ func TestMirrorsPassesTheEndpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := provider.Request{Image: image, Credentials: creds, Platform: provider.Platform{Architecture: "arm64"}, Insecure: true}
+	req := provider.Request{Image: image, Credentials: creds, Platform: provider.Platform{Architecture: "arm64"}, Insecure: true, ByPolicy: true}
 	if _, err := mirrorsOver(t, base, rule).Lookup(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
 	wantList(t, "asked", base.names(), mirrorA, mirrorB, source)
 	for i, insecure := range []bool{false, true, false} {
 		got := base.asked[i]
+		if byPolicy := i < 2; got.ByPolicy != byPolicy {
+			t.Errorf("%s: by policy %t, want %t", got.Image, got.ByPolicy, byPolicy)
+		}
 		if got.Insecure != insecure || got.Credentials.ID() != creds.ID() || got.Platform != req.Platform || got.Image.Digest() != digest {
 			t.Errorf("request %d: %+v; want insecure %v and the rest as asked", i, got, insecure)
 		}

@@ -35,6 +35,10 @@ type Request struct {
 	// Verifier judges the signatures of what is served, nil for nobody. The layer Verify of
 	// package chain sets it; one already set wins.
 	Verifier Verifier
+	// ByPolicy says that a policy put Image where it is: at a mirror, or at a place that
+	// replaces the source. It is false where the caller named the place. Mirrors and Images
+	// of package chain set it, whatever the caller said.
+	ByPolicy bool
 }
 
 // Validate returns an error if r itself is wrong: an [*Error] of [ClassInvalid]

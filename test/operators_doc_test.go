@@ -22,8 +22,8 @@ func operatorsDoc(t *testing.T) string {
 }
 
 var (
-	flagRow = regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| (?:`([^`]*)` )?\\|")
-	helpRow = regexp.MustCompile(`(?m)^ +(?:-[a-z], |    )--([a-z-]+)(.*)$`)
+	flagRow = regexp.MustCompile("(?m)^\\| `--([a-z0-9-]+)` \\| (?:`([^`]*)` )?\\|")
+	helpRow = regexp.MustCompile(`(?m)^ +(?:-[a-z], |    )--([a-z0-9-]+)(.*)$`)
 	preset  = regexp.MustCompile(`\(default "?(.*?)"?\)$`)
 	subcmd  = regexp.MustCompile(`(?m)^  ([a-z-]+) `)
 )
@@ -124,10 +124,10 @@ func help(ctx context.Context, t *testing.T, bin, command string) string {
 // The environment variables that the operators' code names are those that the
 // documentation has.
 func TestOperatorEnvironment(t *testing.T) {
-	literal := regexp.MustCompile(`"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"`)
+	literal := regexp.MustCompile(`"([A-Z][A-Z0-9]*(?:_[A-Za-z0-9]+)+)"`)
 	code := map[string]bool{}
 	for _, root := range []string{"../cmd/hypershift-operator", "../cmd/control-plane-operator", "../cmd/ignition-server",
-		"../cmd/internal/hostedcluster", "../cmd/internal/hostedcontrolplane", "../cmd/internal/ignition", "../sources/env", "../sources/handover"} {
+		"../cmd/internal/hostedcluster", "../cmd/internal/hostedcontrolplane", "../cmd/internal/ignition", "../cmd/internal/operator", "../sources/env", "../sources/handover"} {
 		err := filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
 			if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -150,7 +150,7 @@ func TestOperatorEnvironment(t *testing.T) {
 	named := map[string]bool{}
 	for row := range strings.Lines(table) {
 		if first, _, ok := strings.Cut(strings.TrimPrefix(row, "|"), "|"); ok {
-			for _, m := range regexp.MustCompile("`([A-Z_0-9]+)`").FindAllStringSubmatch(first, -1) {
+			for _, m := range regexp.MustCompile("`([A-Z][A-Za-z0-9]*_[A-Za-z_0-9]+)`").FindAllStringSubmatch(first, -1) {
 				named[m[1]] = true
 			}
 		}

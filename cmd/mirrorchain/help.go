@@ -186,8 +186,10 @@ $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are honoured.`,
                does not have is an error
   name, pullspec, digest
                of 'release info': a line for each image
-  markdown     of 'release diff'
-  junit        of 'release check' and 'release verify'
+  markdown     of 'release diff' and 'policy diff'
+  junit        of 'check', 'release check' and 'release verify'
+  html, mirror-list, image-set
+               of 'check' and 'release check'
 
 On a terminal, text has tables that fit its width, short digests (--full has them whole),
 and three colours: green for what is good, red for what is not, yellow for what was not

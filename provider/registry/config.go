@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -31,6 +32,19 @@ type Config struct {
 	// Lookup finds the addresses of a name; nil is the system's resolver. It is not used
 	// with Dial. The addresses are tried one after another, 300 ms apart (RFC 8305).
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// RefuseNetworks, if there are any, are networks that nothing is dialled in where the
+	// caller named the registry and no policy did ([provider.Request].ByPolicy is false): not
+	// that registry, and no host that it leads to, such as a token realm or the target of a
+	// redirect. Loopback, link-local, multicast and unspecified addresses are refused then,
+	// too. The address that is dialled counts, whatever name it was found by. A proxy is
+	// dialled wherever it is, and then only registries that are named by an address can be
+	// judged. With Dial it is an error: nobody knows what that dials.
+	RefuseNetworks []netip.Prefix
+	// HideElsewhere has errors not say how another host, to which a registry led, could not
+	// be reached: whether it refused, was silent, failed in TLS or is in RefuseNetworks. It
+	// is for programs that show errors to those who choose the registries: who can tell these
+	// apart can look for open ports. Observe is told.
+	HideElsewhere bool
 	// Insecure calls every registry and every token realm insecure, whatever a request
 	// says, because the user did. A realm is https all the same.
 	Insecure bool
@@ -106,6 +120,14 @@ func (c Config) withDefaults() (Config, error) {
 	} {
 		if n < 0 {
 			return Config{}, fmt.Errorf("registry: Config.%s is negative", name)
+		}
+	}
+	if len(c.RefuseNetworks) > 0 && c.Dial != nil {
+		return Config{}, errors.New("registry: Config.RefuseNetworks cannot be judged with Config.Dial")
+	}
+	for _, p := range c.RefuseNetworks {
+		if !p.IsValid() {
+			return Config{}, errors.New("registry: Config.RefuseNetworks has a network that is none")
 		}
 	}
 	if c.Proxy == nil {

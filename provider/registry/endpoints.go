@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,9 +17,11 @@ import (
 )
 
 // endpoint is one host with its connections and what is known about how it
-// authenticates. An insecure one shares nothing with a secure one of its name.
+// authenticates. An insecure one shares nothing with a secure one of its name, nor does a
+// guarded one with one that is not.
 type endpoint struct {
 	registry string
+	guarded  bool
 	host     *wire.Host
 	auth     *auth.Memory
 	tls      TLS
@@ -33,6 +36,7 @@ type endpoint struct {
 type endpointKey struct {
 	registry string
 	insecure bool
+	guarded  bool   // [Config].RefuseNetworks holds
 	from     string // the registry whose roots are trusted too, "" for none
 }
 
@@ -52,16 +56,17 @@ const (
 	maxEndpoints = 512
 )
 
-// get returns the endpoint of a registry.
-func (es *endpoints) get(registry string, insecure bool) (*endpoint, error) {
-	return es.find(endpointKey{registry: registry, insecure: insecure})
+// get returns the endpoint of a registry. byPolicy is [provider.Request].ByPolicy.
+func (es *endpoints) get(registry string, insecure, byPolicy bool) (*endpoint, error) {
+	guarded := len(es.cfg.RefuseNetworks) > 0 && !byPolicy
+	return es.find(endpointKey{registry: registry, insecure: insecure, guarded: guarded})
 }
 
 // ledTo returns the endpoint of a host that a registry leads to: a token realm, or the store
 // of its blobs. Where nothing is said about that host itself, the roots of the registry
 // are trusted, as nodes do. Its client certificate stays where it belongs.
 func (es *endpoints) ledTo(host string, from *endpoint, insecure bool) (*endpoint, error) {
-	key := endpointKey{registry: host, insecure: insecure}
+	key := endpointKey{registry: host, insecure: insecure, guarded: from.guarded}
 	if from.tls.RootCAs != nil && !from.tls.Shared && host != from.registry {
 		key.from = from.registry
 	}
@@ -140,13 +145,17 @@ func (es *endpoints) make(key endpointKey, t TLS, now time.Time) *endpoint {
 	if c.Observe != nil {
 		observe = func(x wire.Exchange) { c.Observe(Exchange(x)) }
 	}
+	var refuse []netip.Prefix
+	if key.guarded {
+		refuse = c.RefuseNetworks
+	}
 	h := wire.NewHost(wire.Config{
 		Address: address(key.registry), Insecure: key.insecure,
 		TLS: t.config(c.RootCAs, key.insecure), Unread: t.Unread,
 		Proxy: c.Proxy, Dial: c.Dial, Lookup: c.Lookup, UserAgent: c.UserAgent, Timeouts: wire.Timeouts(c.Timeouts),
-		Observe: observe,
+		Observe: observe, Refuse: refuse, HideElsewhere: c.HideElsewhere,
 	})
-	e := &endpoint{registry: key.registry, host: h, tls: t, checked: now, used: now}
+	e := &endpoint{registry: key.registry, guarded: key.guarded, host: h, tls: t, checked: now, used: now}
 	e.auth = auth.NewMemory(auth.Config{
 		Host: h, Base: es.base, Running: es.running, Insecure: c.Insecure,
 		Realm: func(address string, insecure bool) (*wire.Host, error) {

@@ -30,7 +30,7 @@ func TestEndpointRenewal(t *testing.T) {
 		es := newEndpoints(t, func(string) (TLS, error) { asked++; return answer, failure })
 		get := func() *endpoint {
 			t.Helper()
-			e, err := es.get("registry.test", false)
+			e, err := es.get("registry.test", false, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func TestEndpointRenewal(t *testing.T) {
 		if get() != second {
 			t.Error("an equal answer made other connections")
 		}
-		if insecure, err := es.get("registry.test", true); err != nil || insecure == second || insecure.auth == second.auth {
+		if insecure, err := es.get("registry.test", true, false); err != nil || insecure == second || insecure.auth == second.auth {
 			t.Error("secure and insecure share something")
 		}
 	})
@@ -73,7 +73,7 @@ func TestEndpointsBounded(t *testing.T) {
 		for i := range maxEndpoints + 10 {
 			for _, name := range []string{"always.test", fmt.Sprintf("r%d.test", i)} {
 				<-time.After(time.Millisecond)
-				if _, err := es.get(name, false); err != nil {
+				if _, err := es.get(name, false, false); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -152,7 +152,8 @@ func TestHangs(t *testing.T) {
 				reg := start(t, cfg)
 				ref := reg.ByDigest(repo, reg.Push(repo, "", testpayload.Must(testpayload.Release{Components: 20, Manifests: -1, BaseLayers: []int64{}}.Image())))
 				reg.Fail(tt.match, tt.action)
-				_, err := open(t, reg, impatient).Lookup(t.Context(), request(ref))
+				connects := func(c *registry.Config) { c.Timeouts.Connect = time.Minute } // which a busy machine may take long for
+				_, err := open(t, reg, impatient, connects).Lookup(t.Context(), request(ref))
 				wantError(t, err, provider.ClassTimeout, tt.says)
 				if errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("a limit of ours passes for the caller's deadline: %v", err)

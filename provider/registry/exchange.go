@@ -21,6 +21,7 @@ type source struct {
 	cred     provider.Credential
 	insecure bool
 	last     bool // no other candidate is left
+	byPolicy bool // a policy named this place
 	rules    *policy.Rules
 	unusable string // what is wrong with the pull secret's entry, if anything
 
@@ -31,7 +32,7 @@ type source struct {
 func (p *Provider) sourceOf(req provider.Request) source {
 	cred, _ := req.Credentials.For(req.Image)
 	return source{
-		ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure || p.cfg.Insecure, last: req.Last, rules: req.Rules,
+		ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure || p.cfg.Insecure, last: req.Last, byPolicy: req.ByPolicy, rules: req.Rules,
 		unusable: req.Credentials.Unusable(req.Image),
 	}
 }
@@ -50,7 +51,7 @@ func (p *Provider) send(ctx context.Context, s source, req wire.Request) (*wire.
 	if err := wire.ContextError(ctx); err != nil {
 		return nil, err
 	}
-	ep, err := p.endpoints.get(s.ref.Registry(), s.insecure)
+	ep, err := p.endpoints.get(s.ref.Registry(), s.insecure, s.byPolicy)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (p *Provider) Head(ctx context.Context, req provider.Request) (digest strin
 	if err := knownDigest(s.ref.Digest()); err != nil {
 		return "", located(s.ref, "", fail(provider.ClassInvalid, err))
 	}
-	ep, err := p.endpoints.get(s.ref.Registry(), s.insecure)
+	ep, err := p.endpoints.get(s.ref.Registry(), s.insecure, s.byPolicy)
 	if err != nil {
 		return "", located(s.ref, "asking for the manifest", err)
 	}

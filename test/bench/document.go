@@ -22,8 +22,9 @@ const (
 	holdsHead   = "| id | what breaks | what holds | shown by |\n|---|---|---|---|\n"
 )
 
-// write writes the document of a run.
-func write(w io.Writer, m machine, rs results) error {
+// write writes the document of a run. kept are rows of an earlier one, by [line.key]: of
+// what this run did not measure.
+func write(w io.Writer, m machine, rs results, kept map[string]string) error {
 	var b strings.Builder
 	b.WriteString(intro)
 	b.WriteString("\n## Machine\n\n")
@@ -32,6 +33,10 @@ func write(w io.Writer, m machine, rs results) error {
 	}
 	b.WriteString("\n## Fast\n\n" + figuresHead)
 	for _, l := range lines() {
+		if row := kept[l.key()]; row != "" {
+			b.WriteString(row + "\n")
+			continue
+		}
 		ours, peer, ratio, met := l.cells(rs)
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", l.id, l.what, l.target, ours, peer, ratio, met, names(l.shown))
 	}

@@ -32,6 +32,7 @@ func TestEveryRow(t *testing.T) {
 	for i := range 12 {
 		want = append(want, "R"+strconv.Itoa(i+1))
 	}
+	want = append(want, "P14", "P17", "R13", "R15")
 	slices.Sort(got)
 	slices.Sort(want)
 	if got = slices.Compact(got); !slices.Equal(got, want) {
@@ -92,12 +93,12 @@ func TestCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	m := machine{{"Date", ""}, {"Run", ""}, {"Commit", ""}, {"CPU", ""}, {"Load before", ""}, {"OS", ""}, {"Go", ""}}
+	m := machine{{"Date", ""}, {"Run", ""}, {"Commit", ""}, {"CPU", ""}, {"Load before", ""}, {"OS", ""}, {"Go", ""}, {laterRows, ""}}
 	for _, p := range peers {
 		m = append(m, [2]string{"Peer " + p, ""})
 	}
 	m = append(m, [2]string{"Quoted peers, " + quotedOn, ""})
-	if err := write(&b, m, newResults()); err != nil {
+	if err := write(&b, m, newResults(), nil); err != nil {
 		t.Fatal(err)
 	}
 	got, want := shape(string(have)), shape(b.String())

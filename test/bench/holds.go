@@ -6,7 +6,7 @@ type hold struct {
 	shown             []string
 }
 
-// holds returns R1 to R12 of the targets. They have no figures: tests show them.
+// holds returns R1 to R13 and R15 of the targets. They have no figures: tests show them.
 func holds() []hold {
 	return []hold{
 		{"R1", "mirror: connection refused, reset, TLS unknown authority, expired certificate, DNS failure",
@@ -77,7 +77,22 @@ func holds() []hold {
 				"chain.TestForbiddenSource", "chain.TestMirrorFaults", "chain.TestUnhealthyMirrorsForbiddenSource", "provider/registry.TestLedToForbidden",
 				"cmd/internal/knownissues.TestD7NeverContactSource", "cmd/internal/hostedcontrolplane.TestOperator/NeverContactSource",
 				"cmd/internal/hostedcluster.TestR12NeverContactSource", "cmd/internal/ignition/controller.TestServer/R12NeverContactSource",
-				"test/cli.TestScripts/failures",
+				"test/cli.TestScripts/failures", "cmd/internal/ignition/payload.TestClients", "policy.TestForbids",
+			}},
+		{"R13", "a registry of a tenant that is slow, silent or hostile",
+			"it holds no worker, no memory and no connection that another tenant needs; nobody looks around in the management cluster through it",
+			[]string{
+				"cmd/internal/hostedcluster.TestLookupsOfOneTenantHoldUpNobody", "cmd/internal/hostedcluster.TestSilentRegistryHoldsUpNobody",
+				"cmd/internal/hostedcluster.TestRulesPassBusyWorkers", "cmd/internal/hostedcluster.TestRetryAfterHoldsNoWorker",
+				"cmd/internal/hostedcluster.TestArchitectureIsAskedOnce", "provider/registry.TestRealmOfAnotherTenant",
+				"provider/registry.TestPromisedBytesTakeNothing", "provider/registry.TestLargeManifestsTakeTurns",
+				"provider/registry.TestHideElsewhere", "provider/registry.TestRefuseNetworks", "provider/registry.TestRefuseNetworksElsewhere",
+			}},
+		{"R15", "one bad entry, certificate or annotation among good ones",
+			"it is left out and named; the rest works",
+			[]string{
+				"cmd/internal/trust.TestParseBundle", "cmd/internal/hostedcluster.TestOddEntryOfPullSecret", "cmd/internal/hostedcontrolplane.TestOptions",
+				"sources.TestResolverOneBadEdit", "cmd/internal/hostedcontrolplane.TestImageOverrides",
 			}},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -19,12 +20,16 @@ type job struct {
 	// logged, if not nil, finds figures in what a test logs: each group's name is
 	// where it belongs, with "_" for "/", see figuresOf.
 	logged *regexp.Regexp
+	// args are flags of the test itself.
+	args []string
+	// limit is how long it may take before it is given up; 0 is 4 minutes.
+	limit time.Duration
 	// servers says that it needs the servers of "make servers".
 	servers bool
 }
 
-// limit is how long a job may take before it is given up.
-const limit = 4 * time.Minute
+// usualLimit is how long a job may take that has no limit of its own.
+const usualLimit = 4 * time.Minute
 
 const (
 	pkgPolicy   = "policy"
@@ -33,6 +38,7 @@ const (
 	pkgCheck    = "chain/check"
 	pkgPeers    = "test/peers"
 	pkgHosted   = "cmd/internal/hostedcluster"
+	pkgIgnition = "cmd/internal/ignition/httpserver"
 )
 
 func jobs() []job {
@@ -52,6 +58,9 @@ func jobs() []job {
 		{pkg: pkgCheck, run: "BenchmarkComponents", count: 1, each: "15x"},
 		{pkg: pkgPeers, run: "BenchmarkCheck", count: 1, each: "1x"},
 		{pkg: pkgHosted, run: "TestP11Fleet", count: 1, servers: true, logged: regexp.MustCompile(`median (?P<median>[0-9.a-zµ]+), last (?P<last>[0-9.a-zµ]+) of 200 Deployments`)},
+		{pkg: pkgHosted, run: "BenchmarkFleet", count: 1, each: "1x", servers: true, limit: 20 * time.Minute},
+		{pkg: pkgHosted, run: "BenchmarkHostileTenant", count: 1, each: "1x", servers: true},
+		{pkg: pkgIgnition, run: "BenchmarkStampede", count: 1, each: "5x"},
 	}
 }
 
@@ -77,7 +86,7 @@ func (j job) arguments() (dir string, args, env []string) {
 		args = append(args, "-tags", "containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper")
 		env = []string{"CGO_ENABLED=0"}
 	}
-	args = append(args, "-count", strconv.Itoa(j.count), "-timeout", limit.String())
+	args = append(args, "-count", strconv.Itoa(j.count), "-timeout", cmp.Or(j.limit, usualLimit).String())
 	if j.logged != nil {
 		args = append(args, "-v", "-run", "^"+j.run+"$")
 	} else {
@@ -86,7 +95,7 @@ func (j job) arguments() (dir string, args, env []string) {
 	if len(j.procs) > 0 {
 		args = append(args, "-cpu", strings.Trim(strings.ReplaceAll(fmt.Sprint(j.procs), " ", ","), "[]"))
 	}
-	return dir, append(args, pkg), env
+	return dir, append(append(args, pkg), j.args...), env
 }
 
 // figuresOf adds what a test logged: each match of j.logged is of the test's name and

@@ -18,6 +18,9 @@ type machine [][2]string
 // peers are the modules that ours is held against.
 var peers = [...]string{"github.com/containers/image/v5", "go.podman.io/image/v5", "github.com/regclient/regclient"}
 
+// laterRows names rows that were measured later than the rest, and when, and of which commit.
+const laterRows = "Measured later"
+
 func (r runner) machine(ctx context.Context, quick bool) machine {
 	kind := "full"
 	if quick {
@@ -31,6 +34,7 @@ func (r runner) machine(ctx context.Context, quick bool) machine {
 		{"Load before", load()},
 		{"OS", system()},
 		{"Go", r.output(ctx, ".", r.goTool, "env", "GOVERSION")},
+		{laterRows, "none"},
 	}
 	for _, p := range peers {
 		m = append(m, [2]string{"Peer " + p, r.output(ctx, pkgPeers, r.goTool, "list", "-m", "-f", "{{.Version}}", p)})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func quoted(text string) string { return text + " (quoted, " + quotedOn + ")" }
 // answer is what each answer of a registry takes in the benchmarks.
 const answer = float64(20 * time.Millisecond)
 
-// lines returns those of P1 to P13 of the targets.
+// lines returns those of P1 to P14 and P17 of the targets.
 func lines() []line {
 	var all []line
 	all = append(all, candidates()...)
@@ -45,7 +46,7 @@ func lines() []line {
 	all = append(all, sick()...)
 	all = append(all, atOnce()...)
 	all = append(all, others()...)
-	return append(all, checks()...)
+	return slices.Concat(all, checks(), fleets())
 }
 
 // cpus are what P1, P2 and P7 are run with.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -52,7 +53,7 @@ func (r runner) one(ctx context.Context, rs results, j job) error {
 		}
 	}
 	dir, args, env := j.arguments()
-	ctx, cancel := context.WithTimeout(ctx, limit+time.Minute) // go test ends by itself before
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(j.limit, usualLimit)+time.Minute) // go test ends by itself before
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.goTool, args...)
 	cmd.Dir, cmd.Env = filepath.Join(r.root, dir), append(os.Environ(), env...)

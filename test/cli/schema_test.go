@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,7 @@ func checkSchema(args []string, code int, stdout string) error {
 	}
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "schema", "v1", name+".json"))
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: add the type of the result to results in cmd/mirrorchain/schema_test.go, and make its schema with -update", err)
 	}
 	s, err := jsonschema.Parse(text)
 	if err != nil {

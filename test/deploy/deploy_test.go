@@ -266,6 +266,8 @@ func TestReferences(t *testing.T) {
 			switch obj.GetKind() {
 			case "Deployment", "PodDisruptionBudget":
 				contains(t, obj.GetKind(), pod.Labels, labels(t, obj, "spec", "selector", "matchLabels"))
+			case "NetworkPolicy":
+				contains(t, "NetworkPolicy", pod.Labels, labels(t, obj, "spec", "podSelector", "matchLabels"))
 			case "Service":
 				contains(t, "Service", pod.Labels, labels(t, obj, "spec", "selector"))
 				var svc corev1.Service

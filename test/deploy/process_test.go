@@ -192,7 +192,7 @@ func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) 
 		args = append(args, arg)
 	}
 	p, err := process.Start(process.Config{
-		Path: bin, Args: append(args, "--cert-dir="+certs), Env: env, Log: filepath.Join(t.TempDir(), "log"),
+		Path: bin, Args: append(args, "--registry-cert-dir="+certs), Env: env, Log: filepath.Join(t.TempDir(), "log"),
 	})
 	if err != nil {
 		t.Fatal(err)

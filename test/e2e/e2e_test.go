@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -258,6 +259,27 @@ func TestKindsAbsentThenInstalled(t *testing.T) {
 	w.canonical(t, p, w.boots(t, p))
 	w.restarts(t, 1, 2, 2)
 	w.sourceUntouched(t)
+}
+
+// The authority of the mirrors is known to the management cluster alone, as after a plain
+// installation of a site without access to the internet.
+func TestAuthorityOfTheManagementCluster(t *testing.T) {
+	w := newWorld(t, site{crds: []string{idmsCRD}, auth: [2]registry.Auth{registry.Basic, registry.Token}, bare: true})
+	w.create(t, w.policy("ImageDigestMirrorSet", w.mirrors[0]))
+	w.rollOut(t, w.overrides(w.mirrors[0]), w.overrides(w.mirrors[0]))
+	p := w.nodePool(t, "one", w.releases[0])
+	w.canonical(t, p, w.boots(t, p))
+	w.pulled(t, 0, agentCPO, machineconfig.MirroredRelease, w.releases[0].Release)
+	w.pulledPayload(t, 0, w.releases[0])
+	w.restarts(t, 1, 1, 1)
+	w.sourceUntouched(t)
+	for _, file := range w.Logs() {
+		if text, err := os.ReadFile(file); err != nil {
+			t.Error(err)
+		} else if strings.Contains(string(text), "x509:") {
+			t.Errorf("%s tells of a certificate that is not trusted", file)
+		}
+	}
 }
 
 // A rotated password is used by all three, from the next time on.

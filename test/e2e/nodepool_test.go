@@ -70,6 +70,10 @@ func (w *world) nodePool(t *testing.T, name string, release machineconfig.Images
 			t.Fatal(err)
 		}
 	}
+	var bundleHash string // of no bundle
+	if !w.bare {
+		bundleHash = hash(string(w.mirrors[0].CA().PEM()))
+	}
 	key := p.secret()
 	w.create(t, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -85,7 +89,7 @@ func (w *world) nodePool(t *testing.T, name string, release machineconfig.Images
 		Data: map[string][]byte{
 			"token": []byte(p.token), "release": []byte(release.Pullspec), "release-version": []byte(release.Version),
 			"config": config.Bytes(), "pull-secret-hash": []byte(hash(w.pullSecret())),
-			"additional-trust-bundle-hash": []byte(hash(string(w.mirrors[0].CA().PEM()))),
+			"additional-trust-bundle-hash": []byte(bundleHash),
 			"hc-configuration-hash":        []byte(machineconfig.ConfigurationHash),
 		},
 	})

@@ -35,6 +35,12 @@ const (
 	controlPlane = "clusters-one"
 )
 
+// The files of authorities that the programs read by themselves.
+const (
+	managedBundle = "--trust-bundle=/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+	userBundle    = "--trust-bundle=/etc/pki/tls/certs/user-ca-bundle.pem"
+)
+
 // osRelease says what system an image is of.
 const osRelease = "/usr/lib/os-release"
 
@@ -49,6 +55,8 @@ type site struct {
 	crds []string // of policies
 	auth [2]registry.Auth
 	args func(*world) []string // further ones of the hypershift-operator, nil for none
+	// bare leaves the additional CA bundle out of the HostedCluster.
+	bare bool
 	// lacks keeps images from the first mirror: names of components.
 	lacks []string
 }
@@ -60,6 +68,7 @@ type world struct {
 	*cluster.Cluster
 	client.Client
 	*kubelet.Kubelet
+	bare     bool
 	source   *source
 	mirrors  [2]*registry.Registry
 	users    [2]registry.User
@@ -69,7 +78,7 @@ type world struct {
 
 func newWorld(t *testing.T, s site) *world {
 	t.Helper()
-	w := &world{Cluster: cluster.Start(t), source: newSource(t)}
+	w := &world{Cluster: cluster.Start(t), bare: s.bare, source: newSource(t)}
 	built := make(chan struct{}) // programs and images, beside what follows
 	go func() {
 		defer close(built)
@@ -99,8 +108,8 @@ func newWorld(t *testing.T, s site) *world {
 		Programs: bins,
 		Files:    map[string]string{osRelease: "NAME=\"Red Hat Enterprise Linux\"\nVERSION_ID=\"9.6\"\n"},
 		Defaults: map[string][]string{
-			"control-plane-operator": {"--health-addr=:6060"},
-			"ignition-server":        {"--addr=:9090", "--metrics-addr=:8080", "--work-dir=/payloads", "--os-release=" + osRelease},
+			"control-plane-operator": {"--health-addr=:6060", managedBundle, userBundle},
+			"ignition-server":        {managedBundle, userBundle, "--addr=:9090", "--metrics-addr=:8080", "--work-dir=/payloads", "--os-release=" + osRelease},
 		},
 	})
 	return w
@@ -233,14 +242,16 @@ func (w *world) host(t *testing.T) *hyperv1.HostedCluster {
 			Networking: hyperv1.ClusterNetworking{NetworkType: hyperv1.OVNKubernetes},
 		},
 	}
-	w.create(t,
-		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: "site-pull-secret"},
-			Type:       corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: w.pullSecret()},
-		},
-		w.authority(clusters, "site-ca"),
-		hc,
-	)
+	w.create(t, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: "site-pull-secret"},
+		Type:       corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: w.pullSecret()},
+	})
+	if w.bare {
+		hc.Spec.AdditionalTrustBundle = nil
+	} else {
+		w.create(t, w.authority(clusters, "site-ca"))
+	}
+	w.create(t, hc)
 	return hc
 }
 

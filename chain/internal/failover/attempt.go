@@ -126,7 +126,8 @@ func (s *search[T]) limitUnhealthy(a *attempt[T], remaining int) {
 func (s *search[T]) ask(a *attempt[T]) {
 	defer a.cancel()
 	req := s.Request
-	req.Image, req.Insecure, req.Last = a.candidate.Ref, a.candidate.Insecure, a.last
+	c := a.candidate
+	req.Image, req.Insecure, req.Last, req.ByPolicy = c.Ref, c.Insecure, a.last, c.Mirror || len(c.Origins) > 0
 	a.value, a.err = s.Ask(a.ctx, req)
 	a.took = a.age()
 	a.answered = a.err == nil

@@ -12,6 +12,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // errPayloadArch says that the release is there and its architecture is not known.
@@ -21,8 +22,26 @@ var errPayloadArch = errors.New("failed to determine the payload's architecture"
 // says all there is to say. Its zero value is ready, and safe for
 // concurrent use.
 type architectures struct {
-	mu    sync.Mutex // held over no request
-	known map[string]hyperv1.PayloadArchType
+	mu      sync.Mutex // held over no request
+	known   map[string]hyperv1.PayloadArchType
+	reading map[readingKey]*reading
+}
+
+// readingKey says who would ask whom for an architecture. Only who would ask the same
+// shares an answer: one tenant's registry must not keep another one waiting, nor one
+// tenant's pull secret fail another one's lookup.
+type readingKey struct {
+	images      provider.ImageProvider // of one chain
+	image       imageref.Ref           // by digest
+	credentials string                 // their ID
+}
+
+// reading is one request for an architecture.
+type reading struct {
+	done chan struct{}
+	arch hyperv1.PayloadArchType // with err once done is closed
+	err  error
+	left bool // the asker ended before there was an answer
 }
 
 // maxArchitectures bounds what is remembered, by far more than a fleet has releases.
@@ -65,12 +84,63 @@ func (a *architectures) of(ctx context.Context, images provider.ImageProvider, h
 	if isTrueFor(valid, hc) && hc.Status.PayloadArch != "" {
 		return hc.Status.PayloadArch, nil
 	}
-	arch, err := readArchitecture(ctx, images, req, release.Digest())
+	arch, err := a.read(ctx, images, req, release.Digest())
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errPayloadArch, err)
 	}
-	a.put(release.Digest(), arch)
 	return arch, nil
+}
+
+// read asks for an architecture, or waits for who asks for it already.
+func (a *architectures) read(ctx context.Context, images provider.ImageProvider, req provider.Request, digest string) (hyperv1.PayloadArchType, error) {
+	var err error
+	// The very manifest that the release was read from, whatever its tag says by now.
+	if req.Image, err = req.Image.WithDigest(digest); err != nil {
+		return "", err
+	}
+	key := readingKey{images, req.Image, req.Credentials.ID()}
+	for {
+		a.mu.Lock()
+		if arch := a.known[digest]; arch != "" {
+			a.mu.Unlock()
+			return arch, nil
+		}
+		r := a.reading[key]
+		if r == nil {
+			r = &reading{done: make(chan struct{}), left: true}
+			if a.reading == nil {
+				a.reading = map[readingKey]*reading{}
+			}
+			a.reading[key] = r
+			a.mu.Unlock()
+			a.ask(ctx, key, req, r)
+			return r.arch, r.err
+		}
+		a.mu.Unlock()
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		if !r.left {
+			return r.arch, r.err
+		}
+	}
+}
+
+// ask asks, on its caller's goroutine and for as long as its caller wants to know.
+func (a *architectures) ask(ctx context.Context, key readingKey, req provider.Request, r *reading) {
+	defer func() {
+		a.mu.Lock()
+		delete(a.reading, key)
+		a.mu.Unlock()
+		close(r.done)
+	}()
+	r.arch, r.err = readArchitecture(ctx, key.images, req)
+	if r.err == nil {
+		a.put(key.image.Digest(), r.arch)
+	}
+	r.left = r.err != nil && ctx.Err() != nil
 }
 
 // ofIndex returns the architecture of an index with these entries: Multi where several of
@@ -89,13 +159,8 @@ func ofIndex(entries []provider.Platform) (arch hyperv1.PayloadArchType) {
 	return arch
 }
 
-// readArchitecture asks for the very manifest that the release was read from, whatever
-// its tag says by now.
-func readArchitecture(ctx context.Context, images provider.ImageProvider, req provider.Request, digest string) (hyperv1.PayloadArchType, error) {
-	var err error
-	if req.Image, err = req.Image.WithDigest(digest); err != nil {
-		return "", err
-	}
+// readArchitecture returns what the config of an image says.
+func readArchitecture(ctx context.Context, images provider.ImageProvider, req provider.Request) (hyperv1.PayloadArchType, error) {
 	img, err := images.Image(ctx, req)
 	if err != nil {
 		return "", err

@@ -85,11 +85,11 @@ func usable(ns *corev1.Namespace, hc *hyperv1.HostedCluster) error {
 	return nil
 }
 
-// createNamespace creates the control plane namespace. It is no apply, so that of two
-// HostedClusters one gets it.
+// createNamespace creates the control plane namespace. Of two HostedClusters one gets it.
 func (r *Reconciler) createNamespace(ctx context.Context, hc *hyperv1.HostedCluster) error {
-	err := r.Client.Create(ctx, namespace(hc), client.FieldOwner(Owner))
-	if apierrors.IsAlreadyExists(err) {
+	a := r.applier()
+	err := a.Create(ctx, namespace(hc))
+	if apierrors.IsConflict(err) {
 		_, err = r.checkNamespace(ctx, hc)
 	}
 	if err != nil {

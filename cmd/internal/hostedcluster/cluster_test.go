@@ -41,7 +41,7 @@ const (
 // world is a management cluster, a mirror with one release, and the operator.
 type world struct {
 	*cluster.Cluster
-	client.Client
+	client.WithWatch
 	mirror *testregistry.Registry
 	image  string // the release, at its source
 }
@@ -52,7 +52,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Client, err = client.New(w.Config(), client.Options{Scheme: scheme}); err != nil {
+	if w.WithWatch, err = client.NewWithWatch(w.Config(), client.Options{Scheme: scheme}); err != nil {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"hostedclusters", "hostedcontrolplanes"} {
@@ -96,7 +96,7 @@ func (w *world) account() *rest.Config {
 }
 
 // operate runs the operator until it is stopped or the test has ended.
-func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
+func (w *world) operate(t testing.TB, change func(*Options)) (stop func()) {
 	t.Helper()
 	o := Options{
 		Settings: Settings{OperatorImage: ownImage},
@@ -104,8 +104,9 @@ func (w *world) operate(t *testing.T, change func(*Options)) (stop func()) {
 			REST: w.account(), Log: zaptest.NewLogger(t),
 			Registry: registry.Config{RootCAs: w.mirror.CA().Pool(), Dial: w.onlyMirror},
 		},
-		Metrics: prometheus.NewRegistry(),
-		Sources: idms.Config{AbsentPoll: 50 * time.Millisecond},
+		Namespace: operatorNamespace,
+		Metrics:   prometheus.NewRegistry(),
+		Sources:   idms.Config{AbsentPoll: 50 * time.Millisecond},
 	}
 	if change != nil {
 		change(&o)
@@ -171,7 +172,7 @@ func (w *world) create(t testing.TB, objects ...client.Object) {
 }
 
 // change edits obj as it is now.
-func change[T client.Object](t *testing.T, w *world, obj T, edit func(T)) {
+func change[T client.Object](t testing.TB, w *world, obj T, edit func(T)) {
 	t.Helper()
 	if err := w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
 		t.Fatal(err)

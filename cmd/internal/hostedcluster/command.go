@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +24,7 @@ func Command(version string) *cobra.Command {
 
 		Version: version,
 	}
-	root.AddCommand(runCommand(version))
+	root.AddCommand(runCommand(version), initCommand(managedAuthorities, writtenAuthorities))
 	return root
 }
 
@@ -55,7 +56,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.Register(s)
 	f.signatures.Register(s, true)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
-	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there")
+	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
 	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
 	s.StringVar(&f.options.OperatorImage, "operator-image", "", "`PULLSPEC` of the operator's own image")
 	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "", "replace registries in lookups and results, and hand that on: `SOURCE=TARGET,...`")
@@ -63,7 +64,33 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.StringVar(&f.handover, "override-handover", string(HandoverEnv), "how control planes get the mirror rules: env, or configmap, which restarts nothing")
 	s.StringVar(&f.supported, "supported-versions", DefaultVersions.String(), "minor versions of releases that are rolled out: `MIN-MAX`")
 	s.BoolVar(&f.options.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
-	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is 24h")
+	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is $"+envCertRotationScale+", or 24h")
+	// cert-dir is where HyperShift's webhook has its certificate.
+	f.NoEffect(s, []string{
+		"enable-dedicated-request-serving-isolation", "enable-ocp-cluster-monitoring", "enable-uwm-telemetry-remote-write", "enable-validating-webhook",
+	}, map[string]string{
+		"cert-dir": "", "deployment-name": "operator", "etcd-backup-max-count": "", "feature-gates": "", "gcp-oidc-storage-bucket-name": "",
+		"hcp-egress-block-cidrs": "", "oidc-storage-provider-s3-bucket-name": "", "oidc-storage-provider-s3-credentials": "",
+		"oidc-storage-provider-s3-region": "", "private-platform": "None", "scale-from-zero-creds": "", "scale-from-zero-provider": "",
+	})
+}
+
+const envCertRotationScale = "CERT_ROTATION_SCALE"
+
+// certRotationScale returns the scale that the flag gives, or else the environment.
+func certRotationScale(given time.Duration, lookup func(string) (string, bool)) (time.Duration, error) {
+	if given < 0 {
+		return 0, fmt.Errorf("--cert-rotation-scale: %v is negative; write it as in 24h", given)
+	}
+	value, _ := lookup(envCertRotationScale)
+	if given > 0 || value == "" {
+		return given, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%s: %q is no duration; write it as in 24h0m0s", envCertRotationScale, value)
+	}
+	return d, nil
 }
 
 func (f *flags) run(cmd *cobra.Command, version string) error {
@@ -75,6 +102,9 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	if o.Supported, err = ParseVersionRange(f.supported); err != nil {
 		return fmt.Errorf("--supported-versions: %w", err)
 	}
+	if o.CertRotationScale, err = certRotationScale(o.CertRotationScale, os.LookupEnv); err != nil {
+		return err
+	}
 	p, err := f.Start(cmd, Owner, version)
 	if err != nil {
 		return err
@@ -83,6 +113,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		return err
 	}
 	o.Process, o.MetricsAddr, o.HealthAddr = p, f.MetricsAddr, f.HealthAddr
+	o.Namespace = f.namespace
 	if f.leaderElect {
 		o.LeaseNamespace = f.namespace
 	}
@@ -91,7 +122,8 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		o.FindImage = func(ctx context.Context) (string, error) { return imageOfPod(ctx, o.REST, f.namespace, f.podName) }
 	}
 	o.FeatureSet, o.MetricsSet = os.Getenv("HYPERSHIFT_FEATURESET"), os.Getenv("METRICS_SET")
-	o.Proxy = hypershift.ProxyEnv(os.LookupEnv)
+	o.RefuseNetworks = f.RefuseNetworks()
+	o.PassedOn = append(passedOn(os.LookupEnv), hypershift.ProxyEnv(os.LookupEnv)...)
 	return Run(cmd.Context(), o)
 }
 

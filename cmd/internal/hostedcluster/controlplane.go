@@ -10,20 +10,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 )
 
-// handedDown are annotations of a HostedCluster that its control plane reads.
-var handedDown = [...]string{
-	hyperv1.ControlPlaneOperatorImageAnnotation,
-	hyperv1.ImageOverridesAnnotation,
-	hyperv1.SkipReleaseImageValidation,
-	hyperv1.RestartDateAnnotation,
-	hyperv1.OLMCatalogsISRegistryOverridesAnnotation,
-	hyperv1.CertifiedOperatorsCatalogImageAnnotation,
-	hyperv1.CommunityOperatorsCatalogImageAnnotation,
-	hyperv1.RedHatMarketplaceCatalogImageAnnotation,
-	hyperv1.RedHatOperatorsCatalogImageAnnotation,
-	"hypershift.openshift.io/disable-ignition-server",
-}
-
 // namespace returns the control plane namespace.
 func namespace(hc *hyperv1.HostedCluster) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: meta(hc, "")}
@@ -44,11 +30,7 @@ func namespace(hc *hyperv1.HostedCluster) *corev1.Namespace {
 // copies in the control plane namespace.
 func hostedControlPlane(hc *hyperv1.HostedCluster) *hyperv1.HostedControlPlane {
 	hcp := &hyperv1.HostedControlPlane{ObjectMeta: meta(hc, hc.Name)}
-	for _, name := range handedDown {
-		if v, ok := hc.Annotations[name]; ok {
-			hcp.Annotations[name] = v
-		}
-	}
+	handDown(hc.Annotations, hcp.Annotations)
 	s := hc.Spec.DeepCopy()
 	hcp.Spec = hyperv1.HostedControlPlaneSpec{
 		ReleaseImage: s.Release.Image,

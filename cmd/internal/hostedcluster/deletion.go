@@ -2,12 +2,16 @@ package hostedcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -22,20 +26,31 @@ const Finalizer = "hypershift.openshift.io/finalizer"
 // The HostedControlPlane goes first, since others may need what is in the namespace to
 // tear it down. Then goes the namespace with the rest, if it was written for hc: a
 // namespace with only the label may be somebody else's. waiting says that something is not
-// gone yet. Its deletion may cause no event here, so the caller must come back.
+// gone yet, and so does the condition [hypershift.HostedClusterDeleting]. Its deletion may
+// cause no event here, so the caller must come back.
 //
 // It reads from the API server, so that it misses nothing that was made just now.
 func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) (waiting bool, err error) {
 	if !controllerutil.ContainsFinalizer(hc, Finalizer) {
 		return false, nil
 	}
-	hcp, namespace := new(hyperv1.HostedControlPlane), new(corev1.Namespace)
-	ns := hypershift.ControlPlaneNamespace(hc)
-	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Namespace: ns, Name: hc.Name}, hcp, func() bool { return isOf(hcp, hc) }); err != nil || !gone {
+	if err := r.handPause(ctx, hc); err != nil {
 		return true, err
 	}
-	if gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Name: ns}, namespace, func() bool { return isOf(namespace, hc) }); err != nil || !gone {
-		return true, err
+	hcp, namespace := new(hyperv1.HostedControlPlane), new(corev1.Namespace)
+	ns := hypershift.ControlPlaneNamespace(hc)
+	gone, err := r.deleteOwn(ctx, r.Live, client.ObjectKey{Namespace: ns, Name: hc.Name}, hcp, func() bool { return isOf(hcp, hc) })
+	if err != nil || !gone {
+		return true, r.sayDeleting(ctx, hc, hypershift.WaitingForControlPlaneReason, waitsForControlPlane(hcp), err)
+	}
+	gone, err = r.deleteOwn(ctx, r.Live, client.ObjectKey{Name: ns}, namespace, func() bool { return isOf(namespace, hc) })
+	if err != nil || !gone {
+		return true, r.sayDeleting(ctx, hc, hypershift.WaitingForNamespaceReason, waitsForNamespace(namespace), err)
+	}
+	if len(hc.Finalizers) > 1 { // else nobody sees it
+		if err := r.sayDeleting(ctx, hc, hypershift.DeletionCompletedReason, waitsForOthers(hc), nil); err != nil {
+			return false, err
+		}
 	}
 	before := hc.DeepCopy()
 	controllerutil.RemoveFinalizer(hc, Finalizer)
@@ -44,6 +59,56 @@ func (r *Reconciler) tearDown(ctx context.Context, hc *hyperv1.HostedCluster) (w
 		return false, fmt.Errorf("removing the finalizer %s: %w", Finalizer, err)
 	}
 	return false, nil
+}
+
+// sayDeleting says in the condition of hc what its deletion waits for, or what failed, and
+// returns that failure.
+func (r *Reconciler) sayDeleting(ctx context.Context, hc *hyperv1.HostedCluster, reason, message string, failure error) error {
+	if failure != nil {
+		message = failure.Error()
+	}
+	o := outcome{version: hc.Status.Version, arch: hc.Status.PayloadArch}
+	err := r.report(ctx, hc, o.with(hypershift.Condition(hypershift.HostedClusterDeleting, metav1.ConditionTrue, reason, message)))
+	return errors.Join(failure, client.IgnoreNotFound(err))
+}
+
+// notDeleting says that a HostedCluster is not being deleted.
+func notDeleting() metav1.Condition {
+	return hypershift.Condition(hypershift.HostedClusterDeleting, metav1.ConditionFalse, hyperv1.AsExpectedReason, "The HostedCluster is not being deleted")
+}
+
+func waitsForControlPlane(hcp *hyperv1.HostedControlPlane) string {
+	text := fmt.Sprintf("Waiting for HostedControlPlane %s to be deleted", client.ObjectKeyFromObject(hcp))
+	if len(hcp.Finalizers) > 0 {
+		text += ", which waits for who has the finalizers " + strings.Join(hcp.Finalizers, ", ")
+	}
+	if hypershift.ReadPause(hcp.Spec.PausedUntil, time.Now()).Paused {
+		text += ". It is paused: who heeds that lets it go once spec.pausedUntil of the HostedCluster is removed"
+	}
+	return text
+}
+
+// remaining are the conditions by which a namespace says what keeps it.
+var remaining = [...]corev1.NamespaceConditionType{
+	corev1.NamespaceDeletionDiscoveryFailure, corev1.NamespaceDeletionGVParsingFailure, corev1.NamespaceDeletionContentFailure,
+	corev1.NamespaceContentRemaining, corev1.NamespaceFinalizersRemaining,
+}
+
+func waitsForNamespace(ns *corev1.Namespace) string {
+	text := fmt.Sprintf("Waiting for namespace %s to be deleted", ns.Name)
+	for _, typ := range remaining {
+		for _, c := range ns.Status.Conditions {
+			if c.Type == typ && c.Status == corev1.ConditionTrue {
+				text += "; " + c.Message
+			}
+		}
+	}
+	return text
+}
+
+func waitsForOthers(hc *hyperv1.HostedCluster) string {
+	others := slices.DeleteFunc(slices.Clone(hc.Finalizers), func(name string) bool { return name == Finalizer })
+	return "The control plane is gone; the HostedCluster waits for who has the finalizers " + strings.Join(others, ", ")
 }
 
 // tearDownPoll is how often tearDown is called again while it waits.

@@ -29,22 +29,25 @@ func TestDeletion(t *testing.T) {
 	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
 	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"))
 	stop := w.operate(t, nil)
+	const others = "example.com/others"
 	hc := w.hostedCluster("one")
+	hc.Finalizers = []string{others}
 	w.create(t, w.pullSecret(w.auth(password)), hc)
 	w.cpo(t, hc, anything)
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionFalse, hyperv1.AsExpectedReason, "")
 	if !slices.Contains(hc.Finalizers, Finalizer) {
 		t.Fatalf("finalizers are %q", hc.Finalizers)
 	}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-one"}}
 	hcp := &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters-one", Name: "one"}}
-	const others = "example.com/others"
 	change(t, w, hcp, func(hcp *hyperv1.HostedControlPlane) { hcp.Finalizers = []string{others} })
 
 	stop() // what is deleted while the operator is away is noticed when it is back
 	w.delete(t, hc)
 	w.operate(t, nil)
 	w.await(t, hcp, "deletion of the HostedControlPlane", func() error { return deleting(hcp) })
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionTrue, "WaitingForControlPlaneDeletion", "HostedControlPlane clusters-one/one to be deleted, which waits for who has the finalizers "+others)
 	if w.get(t, ns); !ns.DeletionTimestamp.IsZero() {
 		t.Error("the namespace is deleted before the HostedControlPlane is gone")
 	}
@@ -53,6 +56,66 @@ func TestDeletion(t *testing.T) {
 	if w.get(t, hc); !slices.Contains(hc.Finalizers, Finalizer) {
 		t.Error("the HostedCluster is let go before its namespace is gone")
 	}
+	// What keeps the namespace, its controller says in its conditions.
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionTrue, "WaitingForNamespaceDeletion", "namespace clusters-one to be deleted")
+	ns.Status.Conditions = []corev1.NamespaceCondition{
+		{Type: corev1.NamespaceContentRemaining, Status: corev1.ConditionTrue, Message: "Some resources are remaining: pods. has 2 resource instances"},
+		{Type: corev1.NamespaceDeletionContentFailure, Status: corev1.ConditionFalse, Message: "All content successfully deleted"},
+	}
+	if err := w.Status().Update(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionTrue, "WaitingForNamespaceDeletion", "to be deleted; Some resources are remaining: pods. has 2 resource instances")
+	if c := apimeta.FindStatusCondition(hc.Status.Conditions, string(hypershift.HostedClusterDeleting)); strings.Contains(c.Message, "All content") {
+		t.Errorf("it tells of what is well: %s", c.Message)
+	}
+	w.finalize(t, ns)
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionTrue, "DeletionCompleted", others)
+	if slices.Contains(hc.Finalizers, Finalizer) {
+		cluster.Await(t, "our finalizer to go", func(ctx context.Context) error {
+			if w.get(t, hc); slices.Contains(hc.Finalizers, Finalizer) {
+				return fmt.Errorf("finalizers %q", hc.Finalizers)
+			}
+			return nil
+		})
+	}
+	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Finalizers = nil })
+	w.gone(t, hc)
+}
+
+// The deletion of one that is paused goes on, and says what it waits for.
+func TestDeletionWhilePaused(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"))
+	w.operate(t, nil)
+	hc := w.hostedCluster("one")
+	w.create(t, w.pullSecret(w.auth(password)), hc)
+	w.cpo(t, hc, anything)
+	hcp := &hyperv1.HostedControlPlane{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters-one", Name: "one"}}
+	change(t, w, hcp, func(hcp *hyperv1.HostedControlPlane) { hcp.Finalizers = []string{"example.com/others"} })
+	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Spec.PausedUntil = new("true") })
+	w.says(t, hc, hyperv1.ReconciliationActive, metav1.ConditionFalse, hyperv1.ReconciliationPausedConditionReason, "")
+	w.await(t, hcp, "the pause of the HostedControlPlane", func() error {
+		if hcp.Spec.PausedUntil == nil {
+			return fmt.Errorf("it is not paused")
+		}
+		return nil
+	})
+	w.delete(t, hc)
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionTrue, "WaitingForControlPlaneDeletion", "example.com/others. It is paused: ")
+	change(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Spec.PausedUntil = nil })
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionTrue, "WaitingForControlPlaneDeletion", "")
+	w.await(t, hcp, "the end of the pause", func() error {
+		if hcp.Spec.PausedUntil != nil {
+			return fmt.Errorf("it is paused")
+		}
+		return nil
+	})
+	change(t, w, hcp, func(hcp *hyperv1.HostedControlPlane) { hcp.Finalizers = nil })
+	w.says(t, hc, hypershift.HostedClusterDeleting, metav1.ConditionTrue, "WaitingForNamespaceDeletion", "namespace clusters-one")
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "clusters-one"}}
+	w.get(t, ns)
 	w.finalize(t, ns)
 	w.gone(t, hc)
 }

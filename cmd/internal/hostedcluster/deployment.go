@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
@@ -62,6 +63,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: hypershift.ControlPlaneOperator,
 		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
+		PriorityClassName:  w.PriorityClass,
 		NodeSelector:       maps.Clone(w.NodeSelector),
 		Tolerations:        slices.Clone(w.Tolerations),
 		SecurityContext: &corev1.PodSecurityContext{
@@ -131,14 +133,20 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 	}
 	vars = append(vars, overrides...)
 	vars = append(vars,
-		corev1.EnvVar{Name: "CERT_ROTATION_SCALE", Value: cmp.Or(w.CertRotationScale, 24*time.Hour).String()},
+		corev1.EnvVar{Name: envCertRotationScale, Value: cmp.Or(w.CertRotationScale, 24*time.Hour).String()},
 		corev1.EnvVar{Name: "HYPERSHIFT_FEATURESET", Value: w.FeatureSet},
 	)
 	if !w.SCC {
 		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(defaultUID)})
 	}
 	vars = append(vars, corev1.EnvVar{Name: "METRICS_SET", Value: cmp.Or(w.MetricsSet, "Telemetry")})
-	return append(vars, w.Proxy...), nil
+	vars = append(vars, operator.HandOnNetworks(w.RefuseNetworks)...)
+	for _, v := range []corev1.EnvVar{{Name: "CERTIFICATE_VALIDITY", Value: w.CertificateValidity}, {Name: "CERTIFICATE_RENEWAL_PERCENTAGE", Value: w.CertificateRenewal}} {
+		if v.Value != "" {
+			vars = append(vars, v)
+		}
+	}
+	return append(vars, w.PassedOn...), nil
 }
 
 // overrides returns the variables that hand rules on. With a ConfigMap they are the same

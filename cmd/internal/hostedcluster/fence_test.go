@@ -124,7 +124,7 @@ func TestFrozenReplica(t *testing.T) {
 func TestLateApply(t *testing.T) {
 	w := newWorld(t)
 	late := new(lateReader)
-	a := operator.Applier{Client: readingFrom{w.Client, late}, Owner: Owner}
+	a := operator.Applier{Client: readingFrom{w.WithWatch, late}, Owner: Owner}
 	obj := func(value string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "one"}, Data: map[string]string{"of": value}}
 	}

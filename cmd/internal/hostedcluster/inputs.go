@@ -26,9 +26,19 @@ type inputs struct {
 	NodeSelector   map[string]string   `json:"nodeSelector,omitempty"`
 	Tolerations    []corev1.Toleration `json:"tolerations,omitempty"`
 	RestartDate    string              `json:"restartDate,omitempty"` // another one restarts it
+	PriorityClass  string              `json:"priorityClass,omitempty"`
 	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
 	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
+	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
+	CertificateValidity string `json:"certificateValidity,omitempty"`
+	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
 }
+
+// Annotations of a HostedCluster that become variables (support/certs of HyperShift).
+const (
+	annotationCertificateValidity = "hypershift.openshift.io/certificate-validity"
+	annotationCertificateRenewal  = "hypershift.openshift.io/certificate-renewal"
+)
 
 // inputsAnnotation has the inputs that a Deployment was made of, in JSON.
 const inputsAnnotation = "mirrorchain.io/deployment-inputs"
@@ -51,8 +61,12 @@ func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 		NodeSelector:   hc.Spec.NodeSelector,
 		Tolerations:    hc.Spec.Tolerations,
 		RestartDate:    hc.Annotations[hyperv1.RestartDateAnnotation],
+		PriorityClass:  hc.Annotations[hyperv1.ControlPlanePriorityClass],
 		TrustBundle:    hc.Spec.AdditionalTrustBundle != nil,
 		SCC:            scc,
+
+		CertificateValidity: hc.Annotations[annotationCertificateValidity],
+		CertificateRenewal:  hc.Annotations[annotationCertificateRenewal],
 	}
 }
 

@@ -2,7 +2,6 @@ package hostedcluster
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"maps"
 	"slices"
@@ -143,7 +142,7 @@ func (l *Lookups) For(bundle string) (use *lookups, done func(), err error) {
 		}
 		deps := l.deps
 		deps.MaxBytes = bundleBytes
-		made, err := l.make(l.trusting(certs), deps)
+		made, err := l.make(trusting(l.cfg, func() trust.Bundle { return certs }), deps)
 		if err != nil {
 			return nil, func() {}, err
 		}
@@ -221,30 +220,21 @@ func (l *Lookups) Close() error {
 	return err
 }
 
-// trusting returns l.cfg with the certificates of bundle trusted as well, for registries
-// with authorities of their own too.
-func (l *Lookups) trusting(bundle trust.Bundle) registry.Config {
-	with := func(pool *x509.CertPool) *x509.CertPool {
-		pool = pool.Clone()
-		bundle.AddTo(pool)
-		return pool
-	}
-	cfg := l.cfg
-	if cfg.RootCAs == nil {
-		var err error
-		if cfg.RootCAs, err = x509.SystemCertPool(); err != nil {
-			cfg.RootCAs = x509.NewCertPool()
-		}
-	}
-	cfg.RootCAs = with(cfg.RootCAs)
-	if ask := l.cfg.TLS; ask != nil {
-		cfg.TLS = func(name string) (registry.TLS, error) {
-			t, err := ask(name)
-			if t.RootCAs != nil {
-				t.RootCAs = with(t.RootCAs)
+// trusting returns cfg with the certificates of bundle, as it is when a registry is asked,
+// trusted as well, for registries with authorities of their own too.
+func trusting(cfg registry.Config, bundle func() trust.Bundle) registry.Config {
+	ask, base := cfg.TLS, cfg.RootCAs
+	cfg.TLS = func(name string) (t registry.TLS, err error) {
+		if ask != nil {
+			if t, err = ask(name); err != nil {
+				return t, err
 			}
-			return t, err
 		}
+		b := bundle()
+		if len(b.Certificates) == 0 {
+			return t, nil
+		}
+		return b.Beside(t, base)
 	}
 	return cfg
 }

@@ -13,28 +13,38 @@ import (
 
 // prune deletes copies in the control plane namespace that nothing refers to
 // any more: those of a reference that was taken out of hc, and the rules in a ConfigMap
-// where the environment has them now. Only what was written for hc is deleted, and
-// last, when nothing that was written before refers to it. One that the cache does not
-// know yet brings hc back here when it does.
+// where the environment has them now. It is called last, when nothing that was written before
+// refers to them.
 func (r *Reconciler) prune(ctx context.Context, hc *hyperv1.HostedCluster) error {
-	remove := func(kind, name string) error {
-		obj := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: kind}}
-		key := client.ObjectKey{Namespace: hypershift.ControlPlaneNamespace(hc), Name: name}
-		_, err := r.deleteOwn(ctx, r.Metadata, key, obj, func() bool { return isOf(obj, hc) && obj.Labels[managedBy] == Owner })
-		return err
-	}
 	if hc.Spec.SSHKey.Name == "" {
-		if err := remove("Secret", hypershift.SSHKey); err != nil {
+		if err := r.remove(ctx, hc, "Secret", hypershift.SSHKey); err != nil {
 			return err
 		}
 	}
 	if hc.Spec.AdditionalTrustBundle == nil {
-		if err := remove("ConfigMap", hypershift.UserCABundle); err != nil {
+		if err := r.remove(ctx, hc, "ConfigMap", hypershift.UserCABundle); err != nil {
 			return err
 		}
 	}
 	if r.Handover != HandoverConfigMap {
-		return remove("ConfigMap", handover.ConfigMap)
+		return r.remove(ctx, hc, "ConfigMap", handover.ConfigMap)
 	}
 	return nil
+}
+
+// remove deletes a Secret or ConfigMap in the control plane namespace if it was written for
+// hc. One that the cache does not know yet brings hc back here when it does.
+func (r *Reconciler) remove(ctx context.Context, hc *hyperv1.HostedCluster, kind, name string) error {
+	obj := copied(hc, kind, name)
+	_, err := r.deleteOwn(ctx, r.Metadata, client.ObjectKeyFromObject(obj), obj, func() bool { return isOf(obj, hc) && obj.Labels[managedBy] == Owner })
+	return err
+}
+
+// copied returns the metadata by which a Secret or ConfigMap in the control plane namespace
+// is read from the cache.
+func copied(hc *hyperv1.HostedCluster, kind, name string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: kind},
+		ObjectMeta: metav1.ObjectMeta{Namespace: hypershift.ControlPlaneNamespace(hc), Name: name},
+	}
 }

@@ -51,6 +51,7 @@ type Reconciler struct {
 	encoded       atomic.Pointer[encodedRules]
 	rollout       fastRollout
 	background    *background // made by SetupWithManager
+	managed       *managedCA
 }
 
 const (
@@ -62,7 +63,7 @@ const (
 
 // errUnfinished says that a reconciliation ended early and has nothing to say yet. What
 // ended it brings the HostedCluster back: other rules, which everybody is reconciled for
-// when they are in force and handed on. A timer beside that would do all of it twice.
+// when they are in force and handed on, or authorities that were not read yet. A timer beside that would do all of it twice.
 var errUnfinished = errors.New("the reconciliation is done again")
 
 // Reconcile makes the control plane of one HostedCluster what it should be, and says
@@ -71,6 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	hc := new(hyperv1.HostedCluster)
 	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
 		r.background.forget(req.NamespacedName)
+		r.managed.handed.Delete(req.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !hc.DeletionTimestamp.IsZero() {
@@ -95,7 +97,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	case apierrors.IsConflict(err):
 		return conflictToRequeue(err)
 	}
-	if statusErr := r.report(ctx, hc, o.with(succeeded(err))); statusErr != nil && err == nil {
+	if statusErr := r.report(ctx, hc, o.with(succeeded(err), notDeleting())); statusErr != nil && err == nil {
 		return conflictToRequeue(statusErr)
 	}
 	if wait, ok := operator.RetryAfter(err); ok {
@@ -133,13 +135,18 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err))), nil
 	}
-	if r.rollout.running() { // it tells everybody when it is done
+	if r.rollout.running() || r.managed.current.Load() == nil { // either tells everybody when it is done
 		return o, errUnfinished
 	}
 	encoded := r.encodedOnce(rules)
 	handed, err := r.handOverKnown(ctx, hc, encoded, false) // mostly it is done; see handOverToAll
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
+	}
+	if claimed.exists {
+		if err := r.handTrust(ctx, hc); err != nil {
+			return o, err
+		}
 	}
 	if err := r.Signatures.Waiting(); err != nil { // everybody is reconciled when there are some
 		o.requeue = requeueNoRules
@@ -212,6 +219,9 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 		if err := r.createNamespace(ctx, hc); err != nil {
 			return nil, err
 		}
+		if err := r.handTrust(ctx, hc); err != nil {
+			return nil, err
+		}
 	}
 	objects, err := r.desired(ctx, hc, f)
 	if err != nil {
@@ -258,11 +268,19 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 
 // applyAll applies objects in their order.
 func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
-	a := operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner}
 	for _, obj := range objects {
-		if _, err := a.Apply(ctx, obj); err != nil {
+		if _, err := r.apply(ctx, obj); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// apply applies one object, and reports whether that changed anything.
+func (r *Reconciler) apply(ctx context.Context, obj client.Object) (changed bool, err error) {
+	return r.applier().Apply(ctx, obj)
+}
+
+func (r *Reconciler) applier() *operator.Applier {
+	return &operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner}
 }

@@ -48,6 +48,11 @@ func TestP11Requests(t *testing.T) {
 	}
 	have(first)
 	w.quiet(t)
+	// Manifest and release layer, manifest and config for the architecture: all read the same
+	// with the same pull secret.
+	if n := w.mirror.Count(); n != 4 {
+		t.Errorf("%d requests to the registry for %d HostedClusters of one release, want 4", n, clusters)
+	}
 
 	traffic.refuse("GET secrets")
 	edit("z.example.com/r")

@@ -59,19 +59,20 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 	_ = group.Wait()
 }
 
-// fastRollout says that rules are being handed to all control planes. Its zero value is
-// ready, and safe for concurrent use.
-type fastRollout struct{ alone atomic.Pointer[time.Time] } // nil when nothing is going on
+// fastRollout says that rules are being handed to all control planes, or will be soon: who
+// becomes the active replica begins with that. Its zero value is ready, and safe for
+// concurrent use.
+type fastRollout struct{ alone atomic.Pointer[time.Time] } // nil before the first one
 
 func (f *fastRollout) begin(controlPlanes int) {
 	f.alone.Store(new(time.Now().Add(rolloutAlone + time.Duration(controlPlanes)*rolloutAloneEach)))
 }
 
-func (f *fastRollout) end() { f.alone.Store(nil) }
+func (f *fastRollout) end() { f.alone.Store(new(time.Time)) }
 
 // running reports whether a reconciliation is to be left for later, so that the rollout is
 // done the sooner: the processor is shared, and so is the API server.
 func (f *fastRollout) running() bool {
-	until := f.alone.Load()
-	return until != nil && time.Now().Before(*until)
+	f.alone.CompareAndSwap(nil, new(time.Now().Add(rolloutAlone)))
+	return time.Now().Before(*f.alone.Load())
 }

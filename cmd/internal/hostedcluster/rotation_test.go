@@ -34,7 +34,7 @@ func TestMountedBundleIsFollowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := l.trusting(bundle)
+	with := trusting(l.cfg, func() trust.Bundle { return bundle })
 	trusts := func(cfg registry.Config, ca *testregistry.CA) bool {
 		t.Helper()
 		got, err := cfg.TLS("mirror.example.com:5000")

@@ -27,6 +27,9 @@ type Options struct {
 	// Process has the connection to the management cluster, the log, nil for none, and how
 	// registries are read.
 	operator.Process
+	// Namespace is the operator's own; the ConfigMap trusted-ca there has authorities to
+	// trust. Empty: it is not read.
+	Namespace string
 	// LeaseNamespace, LeaseDuration, MetricsAddr, HealthAddr and Metrics are those of
 	// [operator.Config].
 	LeaseNamespace          string
@@ -71,7 +74,8 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 
-	lookups, err := NewLookups(o.Registry, operator.TagsFollow(resolver.Current), deps, o.Signatures)
+	managed := newManagedCA(o.Namespace, o.Log)
+	lookups, err := NewLookups(trusting(o.Registry, managed.trusted), operator.TagsFollow(resolver.Current), deps, o.Signatures)
 	if err != nil {
 		return err
 	}
@@ -98,6 +102,7 @@ func Run(ctx context.Context, o Options) error {
 		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Metadata: mgr.GetCache(), Lookups: lookups, Rules: resolver.Current, Changes: resolver.Changes,
 		Waiting: func() error { return operator.NotInForce(resolver) },
 		HasSCC:  HasSCC(mgr.GetRESTMapper()), Signatures: o.Signatures,
+		managed: managed,
 	}
 	if o.OperatorImage != "" {
 		if err := r.SetupWithManager(mgr, resolver); err != nil {

@@ -49,6 +49,34 @@ type Settings struct {
 	FeatureSet string
 	// MetricsSet is passed on; "" is Telemetry.
 	MetricsSet string
-	// Proxy are HTTP_PROXY and the like of this process, passed on. In their order.
-	Proxy []corev1.EnvVar
+	// RefuseNetworks is --refuse-networks of this process, passed on; "" is none.
+	RefuseNetworks string
+	// PassedOn are variables of this process that control-plane-operators get, in their order:
+	// HTTP_PROXY and the like, and those that HyperShift's expects.
+	PassedOn []corev1.EnvVar
+}
+
+// passedOn returns the variables of the environment that HyperShift's operator passes on to
+// its control-plane-operator: switches where they are on, and others where they are set
+// (v2/controlplaneoperator/deployment.go there).
+func passedOn(lookup func(string) (string, bool)) (vars []corev1.EnvVar) {
+	for _, v := range []struct {
+		name  string
+		isOne bool // only "1" counts
+	}{
+		{"RHOBS_MONITORING", true},
+		{"ENABLE_SIZE_TAGGING", true},
+		{"IMAGE_KONNECTIVITY", false},
+		{"ENABLE_CVO_MANAGEMENT_CLUSTER_METRICS_ACCESS", true},
+		{"CVO_PROMETHEUS_URL", false},
+		{"KUBE_FEATURE_WatchListClient", false},
+		{"MANAGED_SERVICE", false},
+		{"DEFAULT_INGRESS_DOMAIN", false},
+		{"ARO_HCP_KEY_VAULT_USER_CLIENT_ID", false},
+	} {
+		if value, _ := lookup(v.name); value == "1" || value != "" && !v.isOne {
+			vars = append(vars, corev1.EnvVar{Name: v.name, Value: value})
+		}
+	}
+	return vars
 }

@@ -82,7 +82,7 @@ func ClientOptions() client.Options {
 
 // SetupWithManager adds r to mgr. A HostedCluster is reconciled when it changes, when something
 // changes that was written for it or that it refers to, and when the rules of
-// resolver do.
+// resolver or the authorities of the management cluster do.
 func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Resolver) error {
 	rules, err := operator.OnRulesAfter(mgr, resolver, &hyperv1.HostedClusterList{}, r.handOverToAll)
 	if err != nil {
@@ -99,6 +99,13 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err != nil {
 		return err
 	}
+	wakeAll, all := operator.Everybody(mgr, &hyperv1.HostedClusterList{})
+	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		r.managed.follow(ctx, r.Live, wakeAll)
+		return nil
+	})); err != nil {
+		return err
+	}
 	lookups := ctrlsource.Channel(r.background.wake, &handler.EnqueueRequestForObject{})
 	written := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, obj client.Object) []reconcile.Request {
 		key, err := clusterOf(obj)
@@ -107,12 +114,12 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		}
 		return []reconcile.Request{{NamespacedName: key}}
 	})
-	used := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+	using := func(ctx context.Context, obj client.Object) []reconcile.Request {
 		if key, err := clusterOf(obj); err == nil {
 			return []reconcile.Request{{NamespacedName: key}}
 		}
 		return users(ctx, mgr.GetClient(), obj)
-	})
+	}
 	// Not for status, of which one's own would be an endless story and a Deployment's no
 	// news.
 	spec := builder.WithPredicates(predicate.Or[client.Object](
@@ -134,9 +141,13 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		Watches(&corev1.ServiceAccount{}, written).
 		Watches(&rbacv1.Role{}, written).
 		Watches(&rbacv1.RoleBinding{}, written).
-		WatchesMetadata(&corev1.Secret{}, used).
-		WatchesMetadata(&corev1.ConfigMap{}, used).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(using)).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+			r.managed.notice(obj)
+			return using(ctx, obj)
+		})).
 		WatchesRawSource(rules).
+		WatchesRawSource(all).
 		WatchesRawSource(lookups)
 	if signatures != nil {
 		b = b.WatchesRawSource(signatures)

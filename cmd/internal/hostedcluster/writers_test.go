@@ -32,6 +32,7 @@ func controlPlaneObjects(hc *hyperv1.HostedCluster) []client.Object {
 		&rbacv1.Role{ObjectMeta: of(hypershift.ControlPlaneOperator)},
 		&rbacv1.RoleBinding{ObjectMeta: of(hypershift.ControlPlaneOperator)},
 		&appsv1.Deployment{ObjectMeta: of(hypershift.ControlPlaneOperator)},
+		&corev1.ConfigMap{ObjectMeta: of(hypershift.ManagedCABundle)},
 	}
 }
 
@@ -57,7 +58,7 @@ func TestTakeOver(t *testing.T) {
 	if err := w.Create(t.Context(), d, client.FieldOwner(writers.HyperShiftOperator)); err != nil {
 		t.Fatal(err)
 	}
-	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc)
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc, w.trustedCA())
 	w.operate(t, nil)
 	w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
@@ -76,11 +77,12 @@ func TestOtherWriters(t *testing.T) {
 	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
 	hc := w.hostedCluster("one")
 	hc.Spec.Labels = map[string]string{"cost": "centre"}
-	w.create(t, policy, w.pullSecret(w.auth(password)), hc)
+	w.create(t, policy, w.pullSecret(w.auth(password)), hc, w.trustedCA())
 	w.operate(t, func(o *Options) { o.Log = nil })
 	first := source + "=" + w.mirror.Host() + "/mirror/release"
 	w.cpo(t, hc, overridesAre(first))
-	objects := controlPlaneObjects(hc)
+	objects := append(controlPlaneObjects(hc), hc)
+	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
 	writers.Peace(t, w, objects...)
 	image := objects[6].(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image
 	right := func(t *testing.T, image string) {
@@ -89,6 +91,9 @@ func TestOtherWriters(t *testing.T) {
 			for _, obj := range objects {
 				if err := w.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 					return err
+				}
+				if obj == hc {
+					continue
 				}
 				if obj.GetLabels()[managedBy] != Owner {
 					if _, ok := obj.(*hyperv1.HostedControlPlane); !ok || obj.GetLabels()[managedBy] != "" {
@@ -109,18 +114,21 @@ func TestOtherWriters(t *testing.T) {
 			if !slices.Contains(account.ImagePullSecrets, corev1.LocalObjectReference{Name: hypershift.PullSecret}) {
 				return fmt.Errorf("pull secrets are %v", account.ImagePullSecrets)
 			}
+			if ca := objects[7].(*corev1.ConfigMap).Data[hypershift.CABundleKey]; !strings.HasPrefix(ca, string(w.mirror.CA().PEM())) {
+				return fmt.Errorf("the CA bundle is %q", ca)
+			}
 			return overridesAre(first)(d)
 		})
 	}
+	documented := writers.Documented(t, "../../../docs/operators.md", Owner)
 	for _, other := range writers.All() {
 		t.Run(other.Name, func(t *testing.T) {
-			if other.Apply(t, w, objects...) == 0 {
-				t.Fatal("it writes nothing")
+			want, ok := documented[other.Name]
+			if wrote := other.Apply(t, w, objects...); (wrote > 0) != ok {
+				t.Fatalf("it writes %d objects, and the document says of it: %d", wrote, want)
 			}
-			n := writers.Peace(t, w, objects...)
-			t.Logf("%d versions after it", n)
-			if n > 2*len(objects) {
-				t.Errorf("%d versions for %d objects", n, len(objects))
+			if n := writers.Peace(t, w, objects...); n != want {
+				t.Errorf("%d versions after it, and the document says %d", n, want)
 			}
 			right(t, image)
 		})
@@ -135,10 +143,8 @@ func TestOtherWriters(t *testing.T) {
 			// It sees writes of others, and those of the operator that they cause.
 			writers.All()[1].Apply(t, w, objects...)
 			writers.All()[5].Apply(t, w, objects...)
-			n := writers.Peace(t, w, objects...)
-			t.Logf("%d versions after it", n)
-			if n > 2*len(objects) {
-				t.Errorf("%d versions for %d objects", n, len(objects))
+			if n, want := writers.Peace(t, w, objects...), documented["webhook: "+m.Name]; n != want {
+				t.Errorf("%d versions after it, and the document says %d", n, want)
 			}
 			got := objects[6].(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image
 			if !strings.Contains(got, image) {

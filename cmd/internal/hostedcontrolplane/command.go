@@ -40,8 +40,6 @@ type flags struct {
 	signatures  operator.SignatureFlags
 	options     Options
 	leaderElect bool
-	deployment  string
-	debug       bool
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -53,8 +51,11 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.StringVar(&f.options.Namespace, "namespace", os.Getenv("MY_NAMESPACE"), "`NAMESPACE` of the control plane; $MY_NAMESPACE if not set")
 	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "=", "replace registries in images of the control plane: `SOURCE=TARGET,...`")
 	s.StringVar(&f.options.ImageOverrides, "image-overrides", "=", "images to use whatever the release says: `COMPONENT=IMAGE,...`")
-	s.StringVar(&f.deployment, "deployment-name", Name, "`NAME` of the operator's Deployment; has no effect")
-	s.BoolVar(&f.debug, "enable-ci-debug-output", false, "has no effect")
+	f.options.Images = make(map[string]*string)
+	for _, variable := range []string{envConfigOperator, envSocks5Proxy, envAvailabilityProber, envTokenMinter} {
+		f.options.Images[variable] = s.String(imageFlag(variable), "", "`IMAGE` of that component, where $"+variable+" has none")
+	}
+	f.NoEffect(s, []string{"enable-ci-debug-output", "in-cluster"}, map[string]string{"deployment-name": Name})
 }
 
 func (f *flags) run(cmd *cobra.Command, version string) error {
@@ -71,6 +72,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	if err != nil {
 		return err
 	}
+	f.options.RefuseNetworks = f.RefuseNetworks()
 	lease := ""
 	if f.leaderElect {
 		lease = f.options.Namespace

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -70,6 +73,24 @@ func writes(n *int) interceptor.Funcs {
 			*n++
 			return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
 		},
+	}
+}
+
+// Who makes the certificates themselves says so in an annotation, and then none is made.
+func certificatesOfOthers(t *testing.T, p *location) {
+	hcp := p.hcp()
+	hcp.Annotations = map[string]string{hyperv1.DisablePKIReconciliationAnnotation: "true"}
+	p.create(t, hcp)
+	if _, err := p.reconcile(t, interceptor.Funcs{})(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.get(t.Context(), hypershift.IgnitionServer, &appsv1.Deployment{}); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{hypershift.IgnitionServer, hypershift.IgnitionAuthority} {
+		if err := p.get(t.Context(), name, &corev1.Secret{}); !apierrors.IsNotFound(err) {
+			t.Errorf("Secret %s: %v", name, err)
+		}
 	}
 }
 

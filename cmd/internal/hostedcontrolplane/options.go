@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -23,8 +25,27 @@ type Options struct {
 	// OverridesFile is the mounted document that rules are read from; --overrides-file.
 	// Empty: they are in the environment.
 	OverridesFile string
+	// RefuseNetworks is the value of --refuse-networks, which the ignition server gets too.
+	RefuseNetworks string
+	// Images are images by the names of the variables that go before them: the values of
+	// --socks5-proxy-image and the like.
+	Images map[string]*string
 	// LookupEnv is os.LookupEnv or a stand-in.
 	LookupEnv func(string) (string, bool)
+}
+
+// Variables with images that stand in for components of the release. Each has a flag of its
+// name, see [imageFlag].
+const (
+	envConfigOperator     = "HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE"
+	envSocks5Proxy        = "SOCKS5_PROXY_IMAGE"
+	envAvailabilityProber = "AVAILABILITY_PROBER_IMAGE"
+	envTokenMinter        = "TOKEN_MINTER_IMAGE"
+)
+
+// imageFlag returns the flag for a variable's value: "socks5-proxy-image" for SOCKS5_PROXY_IMAGE.
+func imageFlag(variable string) string {
+	return strings.ToLower(strings.ReplaceAll(variable, "_", "-"))
 }
 
 // Inputs are what [Options.Read] returns.
@@ -43,13 +64,16 @@ func (o Options) Read() (Inputs, error) {
 	}
 	images := OperatorImages{}
 	for name, into := range map[string]*imageref.Ref{
-		"CONTROL_PLANE_OPERATOR_IMAGE":         &images.Operator,
-		"HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE": &images.ConfigOperator,
-		"SOCKS5_PROXY_IMAGE":                   &images.Socks5Proxy,
-		"AVAILABILITY_PROBER_IMAGE":            &images.AvailabilityProber,
-		"TOKEN_MINTER_IMAGE":                   &images.TokenMinter,
+		"CONTROL_PLANE_OPERATOR_IMAGE": &images.Operator,
+		envConfigOperator:              &images.ConfigOperator,
+		envSocks5Proxy:                 &images.Socks5Proxy,
+		envAvailabilityProber:          &images.AvailabilityProber,
+		envTokenMinter:                 &images.TokenMinter,
 	} {
 		value := o.env(name)
+		if flag := o.Images[name]; value == "" && flag != nil {
+			name, value = "--"+imageFlag(name), *flag
+		}
 		if value == "" {
 			continue
 		}
@@ -86,6 +110,7 @@ func (o Options) Read() (Inputs, error) {
 		s.UID = &uid
 	}
 	s.Env = hypershift.ProxyEnv(func(name string) (string, bool) { return o.env(name), true })
+	s.Env = append(s.Env, operator.HandOnNetworks(o.RefuseNetworks)...)
 	return in, nil
 }
 

@@ -49,6 +49,7 @@ func TestOperator(t *testing.T) {
 		{"PauseEnds", pauseEnds},
 		{"TooLarge", tooLarge},
 		{"NothingToWrite", nothingToWrite},
+		{"CertificatesOfOthers", certificatesOfOthers},
 		{"StatusConflict", statusConflict},
 		{"PullSecretRotated", pullSecretRotated},
 		{"HandedOverFile", handedOverFile},

@@ -36,7 +36,7 @@ const operatorImage = "registry.example.com/hypershift/cpo:1"
 // site is a cluster, a source registry and a mirror, for one namespace at a time.
 type site struct {
 	cluster *cluster.Cluster
-	client  client.Client
+	client  client.WithWatch
 }
 
 func newSite(t *testing.T) *site {
@@ -46,7 +46,7 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin, err := client.New(c.Config(), client.Options{Scheme: scheme})
+	admin, err := client.NewWithWatch(c.Config(), client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}

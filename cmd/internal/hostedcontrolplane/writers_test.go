@@ -60,20 +60,20 @@ func otherWriters(t *testing.T, p *location) {
 			return nil
 		})
 	}
-	peace := func(t *testing.T) {
+	documented := writers.Documented(t, "../../../docs/operators.md", hcpkg.Name)
+	peace := func(t *testing.T, writer string) {
 		t.Helper()
-		n := writers.Peace(t, p.client, objects...)
-		t.Logf("%d versions after it", n)
-		if n > 2*len(objects) {
-			t.Errorf("%d versions for %d objects", n, len(objects))
+		if n, want := writers.Peace(t, p.client, objects...), documented[writer]; n != want {
+			t.Errorf("%d versions after it, and the document says %d", n, want)
 		}
 	}
 	for _, other := range writers.All() {
 		t.Run(other.Name, func(t *testing.T) {
-			if other.Apply(t, p.client, objects...) == 0 {
-				t.Fatal("it writes nothing")
+			want, ok := documented[other.Name]
+			if wrote := other.Apply(t, p.client, objects...); (wrote > 0) != ok {
+				t.Fatalf("it writes %d objects, and the document says of it: %d", wrote, want)
 			}
-			peace(t)
+			peace(t, other.Name)
 			right(t, operatorImage)
 		})
 	}
@@ -85,7 +85,7 @@ func otherWriters(t *testing.T, p *location) {
 			remove := writers.Webhook(t, p.cluster, m)
 			writers.All()[1].Apply(t, p.client, objects...)
 			writers.All()[5].Apply(t, p.client, objects...)
-			peace(t)
+			peace(t, "webhook: "+m.Name)
 			got := d.Spec.Template.Spec.Containers[0].Image
 			if !strings.Contains(got, operatorImage) {
 				t.Errorf("the image is %s, want %s", got, operatorImage)

@@ -33,6 +33,10 @@ const (
 	// It is True with AsExpected or [NoSignatureNeededReason], or False with
 	// [SignatureRefusedReason]. Where no signature is asked for there is no such condition.
 	ValidReleaseSignature hyperv1.ConditionType = "ValidReleaseSignature"
+	// HostedClusterDeleting is True while a HostedCluster is being deleted; the reason says what
+	// is waited for, [WaitingForControlPlaneReason] and those that follow. Else it is False,
+	// AsExpected. Name and reasons are HyperShift's (openshift/hypershift#8427).
+	HostedClusterDeleting hyperv1.ConditionType = "HostedClusterDeleting"
 )
 
 // Reasons of those conditions.
@@ -52,6 +56,12 @@ const (
 	SignatureRefusedReason = "SignatureRefused"
 	// NoSignatureNeededReason: signatures are asked for, and not of this release.
 	NoSignatureNeededReason = "NoSignatureNeeded"
+	// WaitingForControlPlaneReason: the HostedControlPlane is there.
+	WaitingForControlPlaneReason = "WaitingForControlPlaneDeletion"
+	// WaitingForNamespaceReason: the control plane namespace is there.
+	WaitingForNamespaceReason = "WaitingForNamespaceDeletion"
+	// DeletionCompletedReason: nothing of the HostedCluster is left but itself.
+	DeletionCompletedReason = "DeletionCompleted"
 )
 
 // SignatureRefused reports whether a lookup failed for want of a good signature.

@@ -60,24 +60,12 @@ type Applier struct {
 //
 // desired is not modified. Its status and creationTimestamp are not applied.
 func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed bool, err error) {
-	gvk, err := apiutil.GVKForObject(desired, a.Client.Scheme())
-	if err != nil {
-		return false, fmt.Errorf("applying %T %s: %w", desired, client.ObjectKeyFromObject(desired), err)
-	}
-	fail := func(err error) (bool, error) {
-		return false, fmt.Errorf("applying %s %s: %w", gvk.Kind, client.ObjectKeyFromObject(desired), err)
-	}
-	want, err := state(desired)
+	fail := func(err error) (bool, error) { return false, a.failed("applying", desired, err) }
+	want, err := a.wanted(desired)
 	if err != nil {
 		return fail(err)
 	}
-	want.SetGroupVersionKind(gvk)
-	version := want.GetResourceVersion()
-	want.SetResourceVersion("") // says nothing of the object
-	if err := stamp(want); err != nil {
-		return fail(err)
-	}
-
+	gvk := want.GroupVersionKind()
 	there, err := a.Client.Scheme().New(gvk)
 	if err != nil {
 		return fail(err)
@@ -101,13 +89,53 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 			return fail(err)
 		}
 	}
-	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion(), neverVersion))
+	want.SetResourceVersion(cmp.Or(desired.GetResourceVersion(), live.GetResourceVersion(), neverVersion))
 	want.SetUID(live.GetUID()) // or what was deleted meanwhile would be created again
-	err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
-	if err != nil {
+	if err := a.send(ctx, want); err != nil {
 		return fail(err)
 	}
 	return want.GetResourceVersion() != live.GetResourceVersion(), nil
+}
+
+// Create creates the object as Apply does, with nothing read before. It is a conflict where
+// it is there. desired is not modified.
+func (a *Applier) Create(ctx context.Context, desired client.Object) error {
+	want, err := a.wanted(desired)
+	if err == nil {
+		want.SetResourceVersion(neverVersion)
+		err = a.send(ctx, want)
+	}
+	if err != nil {
+		return a.failed("creating", desired, err)
+	}
+	return nil
+}
+
+func (a *Applier) failed(doing string, obj client.Object, err error) error {
+	kind := fmt.Sprintf("%T", obj)
+	if gvk, unknown := apiutil.GVKForObject(obj, a.Client.Scheme()); unknown == nil {
+		kind = gvk.Kind
+	}
+	return fmt.Errorf("%s %s %s: %w", doing, kind, client.ObjectKeyFromObject(obj), err)
+}
+
+func (a *Applier) send(ctx context.Context, want *unstructured.Unstructured) error {
+	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.Owner), client.ForceOwnership)
+}
+
+// wanted returns desired as what can be applied, with its hash, and of no version.
+func (a *Applier) wanted(desired client.Object) (*unstructured.Unstructured, error) {
+	gvk, err := apiutil.GVKForObject(desired, a.Client.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	want, err := state(desired)
+	if err != nil {
+		return nil, err
+	}
+	want.SetGroupVersionKind(gvk)
+	want.SetResourceVersion("") // says nothing of the object
+	return want, stamp(want)
 }
 
 // state returns obj as what can be applied.

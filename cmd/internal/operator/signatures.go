@@ -321,12 +321,12 @@ func OnSignatures(mgr manager.Manager, s *Signatures, list client.ObjectList, on
 	if s == nil || s.cluster == nil {
 		return nil, nil
 	}
-	return onChanges(mgr, list, func(ctx context.Context, each func()) {
+	return onChanges(mgr, list, func(ctx context.Context, each func(context.Context)) {
 		for {
 			s.mu.Lock()
 			changed := s.changed
 			s.mu.Unlock()
-			each()
+			each(ctx)
 			select {
 			case <-ctx.Done():
 				return

@@ -6,12 +6,15 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
 // Bundle is the content of a CA bundle.
@@ -61,6 +64,37 @@ func (b Bundle) AddTo(pool *x509.CertPool) {
 	for _, c := range b.Certificates {
 		pool.AddCert(c)
 	}
+}
+
+// Beside returns t with the certificates trusted beside its roots. Where it has no roots
+// those of base are taken, nil is the system's, and every registry has the result.
+func (b Bundle) Beside(t registry.TLS, base *x509.CertPool) (registry.TLS, error) {
+	pool := t.RootCAs
+	if pool == nil {
+		t.Shared, pool = true, base
+	}
+	if pool == nil {
+		var err error
+		if pool, err = x509.SystemCertPool(); err != nil {
+			return registry.TLS{}, fmt.Errorf("the system's authorities: %w", err)
+		}
+	}
+	t.RootCAs = pool.Clone()
+	b.AddTo(t.RootCAs)
+	return t, nil
+}
+
+// PEM returns the certificates in PEM, each once.
+func (b Bundle) PEM() []byte {
+	var text []byte
+	done := map[string]bool{}
+	for _, c := range b.Certificates {
+		if !done[string(c.Raw)] {
+			done[string(c.Raw)] = true
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+		}
+	}
+	return text
 }
 
 // ParseBundle reads a CA bundle block by block. It takes what p11-kit takes, which

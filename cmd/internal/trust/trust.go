@@ -11,7 +11,6 @@
 package trust
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +36,28 @@ func DefaultBundles() []string {
 	return []string{ManagedDir + "/" + ManagedFile, UserDir + "/" + UserFile}
 }
 
+// System returns the public authorities of this system: the file in $SSL_CERT_FILE, or the first that is
+// there of those in which crypto/x509 looks. It returns an empty bundle where there is none.
+func System() (Bundle, error) {
+	for _, name := range []string{
+		os.Getenv("SSL_CERT_FILE"), "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", ManagedDir + "/" + ManagedFile,
+	} {
+		data, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return Bundle{}, fmt.Errorf("the system's authorities: %w", err)
+		}
+		b, err := ParseBundle(data)
+		if err != nil {
+			return Bundle{}, fmt.Errorf("the system's authorities, %s: %w", name, err)
+		}
+		return b, nil
+	}
+	return Bundle{}, nil
+}
+
 // BundlesHelp is what the operators' --trust-bundle says.
 const BundlesHelp = "`FILE` of authorities to trust registries by, PEM, beside the system's; followed, and need not be there; repeatable"
 
@@ -60,18 +81,14 @@ func Registries(bundles, dirs []string, log *zap.Logger) func(registry string) (
 			if err != nil {
 				return registry.TLS{}, fmt.Errorf("trust bundle: %w", err)
 			}
-			if t.RootCAs == nil {
-				t.Shared = true
-				if t.RootCAs, err = x509.SystemCertPool(); err != nil {
-					return registry.TLS{}, fmt.Errorf("trust bundle: the system's authorities: %w", err)
-				}
-			}
 			bundle, err := ParseBundle(data)
 			if err != nil {
 				return registry.TLS{}, fmt.Errorf("trust bundle %s: %w", name, err)
 			}
 			w.warn(name, bundle.Warning())
-			bundle.AddTo(t.RootCAs)
+			if t, err = bundle.Beside(t, nil); err != nil {
+				return registry.TLS{}, fmt.Errorf("trust bundle %s: %w", name, err)
+			}
 		}
 		return t, nil
 	}

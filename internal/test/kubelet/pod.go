@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -135,11 +136,13 @@ func (p *pod) refresh(objects reader) error {
 	for _, v := range p.spec.Volumes {
 		volumes[v.Name] = v
 	}
-	at := map[string]string{} // mount points by volume
+	at := map[string]string{}      // mount points by volume
+	further := map[string]string{} // mount points, and the first one of the same volume
 	for _, c := range slices.Concat(p.spec.InitContainers, p.spec.Containers) {
 		for _, m := range c.VolumeMounts {
-			if before, ok := at[m.Name]; ok && before != m.MountPath {
-				return fmt.Errorf("volume %s: two mount points are not known here", m.Name)
+			if first, ok := at[m.Name]; ok && first != m.MountPath {
+				further[m.MountPath] = first
+				continue
 			}
 			if m.SubPath != "" || m.SubPathExpr != "" {
 				return fmt.Errorf("volume %s: parts of volumes are not known here", m.Name)
@@ -165,6 +168,15 @@ func (p *pod) refresh(objects reader) error {
 			return fmt.Errorf("volume %s: %w", name, err)
 		}
 		p.written[dir] = content
+	}
+	for dir, first := range further {
+		link := filepath.Join(p.root, dir)
+		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			return err
+		}
+		if err := os.Symlink(filepath.Join(p.root, first), link); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
 	return nil
 }

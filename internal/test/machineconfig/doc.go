@@ -10,5 +10,12 @@
 //	machineconfig.ConfigMap("") // is the data of ConfigMap machine-config-server
 //	files, err := machineconfig.Decode(body) // is what came out
 //
-// It is for tests.
+// It is for what can go wrong, and for what the programs are called with. [NewReal] has
+// the programs themselves:
+//
+//	real := machineconfig.NewReal(t)
+//	release, err := real.Release("quay.io").Images()
+//	machineconfig.RealConfigMap(authority, nil) // is the ConfigMap's data
+//
+// The package is for tests.
 package machineconfig

@@ -1,10 +1,13 @@
 package machineconfig
 
 import (
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"strings"
 )
 
@@ -24,7 +27,20 @@ func ConfigMap(mode string) map[string]string {
 }
 
 // BootstrapKubeconfig is what Secret bootstrap-kubeconfig holds as kubeconfig.
-const BootstrapKubeconfig = "kind: Config\nusers:\n- user:\n    token: bootstrap-token\n"
+const BootstrapKubeconfig = `apiVersion: v1
+kind: Config
+clusters:
+- name: cluster
+  cluster: {server: https://api.hosted.example.com:6443, certificate-authority-data: bm8gY2VydGlmaWNhdGU=}
+contexts:
+- name: kubelet
+  context: {cluster: cluster, user: kubelet}
+current-context: kubelet
+users:
+- name: kubelet
+  user:
+    token: bootstrap-token
+`
 
 // PullSecret returns a pull secret with the same user and password for each host.
 func PullSecret(user, password string, hosts ...string) []byte {
@@ -43,32 +59,71 @@ func PullSecret(user, password string, hosts ...string) []byte {
 // was given, and the arguments of each program.
 type Files map[string]string
 
-// Decode reads an Ignition config that the stand-in served. One of another version
-// than 3.2.0 is an error.
+// Ignition is an Ignition config.
+type Ignition struct {
+	Files Files             // by path, without the slash at its beginning
+	Units map[string]string // of systemd, by name; "" for one without content
+}
+
+// Decode returns the files of [Parse].
 func Decode(ignition []byte) (Files, error) {
+	config, err := Parse(ignition)
+	return config.Files, err
+}
+
+// Parse reads an Ignition config. One of another version than 3.2.0 is an error.
+func Parse(ignition []byte) (Ignition, error) {
 	var config struct {
 		Ignition struct{ Version string }
 		Storage  struct {
 			Files []struct {
 				Path     string
-				Contents struct{ Source string }
+				Contents struct{ Source, Compression string }
 			}
+		}
+		Systemd struct {
+			Units []struct{ Name, Contents string }
 		}
 	}
 	if err := json.Unmarshal(ignition, &config); err != nil {
-		return nil, err
+		return Ignition{}, err
 	}
 	if v := config.Ignition.Version; v != "3.2.0" {
-		return nil, fmt.Errorf("the Ignition config has version %q; want 3.2.0", v)
+		return Ignition{}, fmt.Errorf("the Ignition config has version %q; want 3.2.0", v)
 	}
-	files := Files{}
+	out := Ignition{Files: Files{}, Units: map[string]string{}}
 	for _, f := range config.Storage.Files {
-		_, encoded, ok := strings.Cut(f.Contents.Source, ",")
-		content, err := base64.StdEncoding.DecodeString(encoded)
-		if err != nil || !ok {
-			return nil, errors.Join(fmt.Errorf("the Ignition config's %s is no data URL", f.Path), err)
+		content, err := decodeURL(f.Contents.Source, f.Contents.Compression)
+		if err != nil {
+			return Ignition{}, fmt.Errorf("the Ignition config's %s: %w", f.Path, err)
 		}
-		files[strings.TrimPrefix(f.Path, "/")] = string(content)
+		out.Files[strings.TrimPrefix(f.Path, "/")] = content
 	}
-	return files, nil
+	for _, u := range config.Systemd.Units {
+		out.Units[u.Name] = u.Contents
+	}
+	return out, nil
+}
+
+// decodeURL reads a data URL (RFC 2397).
+func decodeURL(source, compression string) (string, error) {
+	kind, encoded, ok := strings.Cut(source, ",")
+	if !ok && source != "" {
+		return "", errors.New("it is no data URL")
+	}
+	content, err := url.PathUnescape(encoded)
+	if err == nil && strings.HasSuffix(kind, ";base64") {
+		var b []byte
+		b, err = base64.StdEncoding.DecodeString(content)
+		content = string(b)
+	}
+	if err == nil && compression == "gzip" {
+		var z *gzip.Reader
+		if z, err = gzip.NewReader(strings.NewReader(content)); err == nil {
+			var b []byte
+			b, err = io.ReadAll(z)
+			content = string(b)
+		}
+	}
+	return content, err
 }

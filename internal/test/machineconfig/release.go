@@ -29,7 +29,8 @@ type Release struct {
 	// Components replaces the files of components, or adds some; nil entries leave a
 	// component out.
 	Components map[string][]testpayload.Entry
-	// Nowhere are names of further components, which have no image.
+	// Nowhere are names of further components, which have no image unless they are among
+	// Components.
 	Nowhere []string
 }
 
@@ -77,7 +78,9 @@ func (r Release) Images() (Images, error) {
 		out.Components[name], out.Digests[name] = img, img.Digest
 	}
 	for _, name := range r.Nowhere {
-		out.Digests[name] = testpayload.Digest([]byte(name))
+		if _, ok := out.Digests[name]; !ok {
+			out.Digests[name] = testpayload.Digest([]byte(name))
+		}
 	}
 	var tags []tag
 	for name, digest := range out.Digests {

@@ -54,8 +54,7 @@ func Build(ctx context.Context, log io.Writer, module string) (dir string, err e
 	if err != nil {
 		return "", err
 	}
-	args := append([]string{"build", "-o", unfinished + string(filepath.Separator)}, options...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "./...")...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", unfinished + string(filepath.Separator)}, options...)...)
 	cmd.Dir = src
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	cmd.Stdout, cmd.Stderr = log, log
@@ -74,11 +73,21 @@ func Build(ctx context.Context, log io.Writer, module string) (dir string, err e
 	return dir, nil
 }
 
-// flags of go build. A module's file ldflags adds to what the linker is told.
+// flags returns the arguments of go build. A module's file ldflags adds to what the linker is
+// told, its file tags has build tags, and programs of other modules that its go.mod names as
+// tools are built beside its own.
 func flags(src string) ([]string, error) {
-	own, err := os.ReadFile(filepath.Join(src, "ldflags"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	own := make(map[string]string)
+	for _, name := range []string{"ldflags", "tags", "go.mod"} {
+		b, err := os.ReadFile(filepath.Join(src, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		own[name] = strings.TrimSpace(string(b))
 	}
-	return []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w " + strings.TrimSpace(string(own))}, nil
+	args := []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w " + own["ldflags"], "-tags", own["tags"], "./..."}
+	if strings.Contains(own["go.mod"], "\ntool ") {
+		args = append(args, "tool")
+	}
+	return args, nil
 }

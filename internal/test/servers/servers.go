@@ -1,6 +1,7 @@
 // Package servers builds the real servers that tests run against and finds them
-// again: a Kubernetes API server, etcd and kubectl (module test/controlplane), and
-// the distribution project's registry (module test/distribution). Each is a module
+// again: a Kubernetes API server, etcd and kubectl (module test/controlplane),
+// the distribution project's registry (module test/distribution), and the programs that
+// make the configuration of nodes (modules test/machineconfig and test/render). Each is a module
 // of its own, so that nothing they need enters the module that ships, and so that
 // no prebuilt binary is needed.
 //
@@ -30,7 +31,13 @@ const EnvDir = "MIRRORCHAIN_TEST_SERVERS"
 const (
 	ControlPlane = "controlplane" // kube-apiserver, etcd, kubectl
 	Distribution = "distribution" // registry
+	// machine-config-operator, -controller and -server, osstreams, ignition-validate
+	MachineConfig = "machineconfig"
+	Render        = "render" // of openshift/api, which needs other versions
 )
+
+// All returns the names of all modules.
+func All() []string { return []string{ControlPlane, Distribution, MachineConfig, Render} }
 
 // ErrNotBuilt says that servers were never built, or that their versions have
 // changed since.

@@ -167,9 +167,30 @@ func TestFolderOfTheEnvironment(t *testing.T) {
 	}
 }
 
+// Feature gates are rendered by the version of openshift/api that everything else has.
+func TestRenderVersion(t *testing.T) {
+	versions := map[string]bool{}
+	for _, name := range []string{"../../../go.mod", "../../../test/render/go.mod"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, ok := strings.Cut(string(b), "github.com/openshift/api v")
+		version, _, _ := strings.Cut(rest, "\n")
+		version, _, _ = strings.Cut(version, " ")
+		if !ok || version == "" {
+			t.Errorf("%s requires no version", name)
+		}
+		versions[version] = true
+	}
+	if len(versions) != 1 {
+		t.Errorf("the versions are %v", versions)
+	}
+}
+
 // The real servers, where they are built, at least start.
 func TestModules(t *testing.T) {
-	for _, m := range []string{servers.ControlPlane, servers.Distribution} {
+	for _, m := range servers.All() {
 		dir, err := servers.Find(m)
 		if errors.Is(err, servers.ErrNotBuilt) && os.Getenv(servers.EnvDir) == "" {
 			t.Skipf("%s: %v", m, err)
@@ -182,6 +203,10 @@ func TestModules(t *testing.T) {
 			{servers.ControlPlane, "kube-apiserver", "--version"},
 			{servers.ControlPlane, "kubectl", "version", "--client"},
 			{servers.Distribution, "registry", "--version"},
+			{servers.MachineConfig, "machine-config-operator", "bootstrap", "--help"},
+			{servers.MachineConfig, "machine-config-controller", "bootstrap", "--help"},
+			{servers.MachineConfig, "machine-config-server", "bootstrap", "--help"},
+			{servers.Render, "render", "--help"},
 		} {
 			if args[0] != m {
 				continue

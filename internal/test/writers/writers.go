@@ -4,13 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
@@ -34,13 +40,11 @@ type Writer struct {
 // All are writers of single writes. Webhooks are apart: see [Webhook].
 func All() []Writer {
 	anything := func(client.Object) bool { return true }
-	deployment := func(obj client.Object) bool { _, ok := obj.(*appsv1.Deployment); return ok }
-	account := func(obj client.Object) bool { _, ok := obj.(*corev1.ServiceAccount); return ok }
-	labelled := func(obj client.Object) bool { return len(obj.GetLabels()) > 0 }
+	deployment, account := is[*appsv1.Deployment], is[*corev1.ServiceAccount]
 	return []Writer{
 		{"kubectl label", anything, merge(`{"metadata":{"labels":{"team":"a"}}}`)},
 		{"kubectl annotate", anything, merge(`{"metadata":{"annotations":{"note":"a"}}}`)},
-		{"kubectl label, of one of the operator's", labelled, relabel},
+		{"kubectl label, of one of the operator's", func(obj client.Object) bool { return ours(obj) != "" }, relabel},
 		{"kubectl patch, label of pods", deployment, merge(`{"spec":{"template":{"metadata":{"labels":{"team":"a"}}}}}`)},
 		{"kubectl rollout restart", deployment, merge(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)},
 		{"kubectl scale", deployment, merge(`{"spec":{"replicas":3}}`)},
@@ -53,7 +57,28 @@ func All() []Writer {
 		{"OpenShift's pull secrets", account, dockercfg},
 		{"GitOps", anything, gitOps},
 		{"HyperShift's operator", deployment, hypershift},
+		{"kubectl edit, data of Secrets and ConfigMaps", func(obj client.Object) bool { return is[*corev1.Secret](obj) || is[*corev1.ConfigMap](obj) }, data},
+		{"kubectl edit, rules of Roles", is[*rbacv1.Role], merge(`{"rules":[]}`)},
+		{"kubectl edit, subjects of RoleBindings", is[*rbacv1.RoleBinding], merge(`{"subjects":[]}`)},
+		{"kubectl edit, selector of Services", is[*corev1.Service], merge(`{"spec":{"selector":{"app":"another"}}}`)},
 	}
+}
+
+func is[T client.Object](obj client.Object) bool { _, ok := obj.(T); return ok }
+
+// data replaces every value.
+func data(ctx context.Context, c client.Client, obj client.Object) error {
+	switch obj := obj.(type) {
+	case *corev1.Secret:
+		for key := range obj.Data {
+			obj.Data[key] = []byte("{}")
+		}
+	case *corev1.ConfigMap:
+		for key := range obj.Data {
+			obj.Data[key] = "{}"
+		}
+	}
+	return c.Update(ctx, obj, client.FieldOwner("kubectl-edit"))
 }
 
 type write = func(context.Context, client.Client, client.Object) error
@@ -76,11 +101,18 @@ func ofContainer(change func(map[string]any)) write {
 	}
 }
 
-func relabel(ctx context.Context, c client.Client, obj client.Object) error {
-	for name := range obj.GetLabels() {
-		return merge(fmt.Sprintf(`{"metadata":{"labels":{%q:"another"}}}`, name))(ctx, c, obj)
+// ours returns the label by which an operator marks what it writes, "" if there is none.
+func ours(obj client.Object) string {
+	for _, name := range []string{"app.kubernetes.io/managed-by", "hypershift.openshift.io/managed-by"} {
+		if obj.GetLabels()[name] != "" {
+			return name
+		}
 	}
-	return nil
+	return ""
+}
+
+func relabel(ctx context.Context, c client.Client, obj client.Object) error {
+	return merge(fmt.Sprintf(`{"metadata":{"labels":{%q:"another"}}}`, ours(obj)))(ctx, c, obj)
 }
 
 // dockercfg is OpenShift's controller manager, which adds a pull secret to each
@@ -164,32 +196,70 @@ const (
 	most  = time.Minute
 )
 
-// Peace waits until no version of objects has changed for two seconds, and returns how
-// many it saw since objects were read or written. It fails where they go on changing for
-// a minute.
-func Peace(t testing.TB, c client.Client, objects ...client.Object) (versions int) {
+// Peace waits until no version of objects has been written for two seconds, and returns how
+// many were written since objects were read or written. It fails where they go on changing
+// for a minute. objects are as they are then.
+func Peace(t testing.TB, c client.WithWatch, objects ...client.Object) (versions int) {
 	t.Helper()
-	last := map[int]string{}
-	for i, obj := range objects {
-		last[i] = obj.GetResourceVersion()
-	}
-	since, end := time.Now(), time.Now().Add(most)
-	for time.Since(since) < quiet {
-		for i, obj := range objects {
-			if err := c.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	written := make(chan string)
+	for _, obj := range objects {
+		if obj.GetResourceVersion() == "" {
+			if err := c.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 				t.Fatal(err)
 			}
-			if v := obj.GetResourceVersion(); last[i] != v {
-				if last[i] != "" {
-					versions++
+		}
+		w, err := follow(ctx, c, obj)
+		if err != nil {
+			t.Fatalf("watching %T %s: %v", obj, obj.GetName(), err)
+		}
+		watching.Go(func() {
+			defer w.Stop()
+			for e := range w.ResultChan() {
+				select {
+				case written <- fmt.Sprintf("%s of %T %s", e.Type, obj, obj.GetName()):
+				case <-ctx.Done():
+					return
 				}
-				last[i], since = v, time.Now()
+			}
+		})
+	}
+	end, peace := time.After(most), time.NewTimer(quiet)
+	for {
+		select {
+		case what := <-written:
+			if strings.HasPrefix(what, string(watch.Error)) {
+				t.Fatal(what)
+			}
+			versions++
+			peace.Reset(quiet)
+			continue
+		case <-end:
+			t.Fatalf("%d versions in a minute, and no end", versions)
+		case <-peace.C:
+		}
+		for _, obj := range objects {
+			if err := c.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+				t.Fatal(err)
 			}
 		}
-		if time.Now().After(end) {
-			t.Fatalf("%d versions in a minute, and no end", versions)
-		}
-		time.Sleep(20 * time.Millisecond)
+		return versions
 	}
-	return versions
+}
+
+// follow watches one object from the version on that it has.
+func follow(ctx context.Context, c client.WithWatch, obj client.Object) (watch.Interface, error) {
+	gvk, err := c.GroupVersionKindFor(obj)
+	if err != nil {
+		return nil, err
+	}
+	list := new(metav1.PartialObjectMetadataList)
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	return c.Watch(ctx, list, &client.ListOptions{
+		Namespace: obj.GetNamespace(), FieldSelector: fields.OneTermEqualSelector("metadata.name", obj.GetName()),
+		Raw: &metav1.ListOptions{ResourceVersion: obj.GetResourceVersion()},
+	})
 }

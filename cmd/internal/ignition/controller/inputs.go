@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -53,12 +55,18 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 		ConfigurationHash: text(tokens.KeyHCHash), CloudConfigHash: text(tokens.KeyCloudHash),
 	}
 	g := gatherer{c, s.Namespace}
-	if in.PullSecret, err = g.secret(ctx, hypershift.PullSecret, hypershift.PullSecretKey); err != nil {
+	pullSecret, err := g.secret(ctx, hypershift.PullSecret, hypershift.PullSecretKey)
+	if err != nil {
 		return payload.Inputs{}, err
 	}
-	if in.BootstrapKubeconfig, err = g.secret(ctx, secretKubeconfig, kubeconfigKey); err != nil {
+	if in.PullSecret = pullSecret.Data[hypershift.PullSecretKey]; replaced(pullSecret, s) {
+		in.PullSecretHash = ""
+	}
+	kubeconfig, err := g.secret(ctx, secretKubeconfig, kubeconfigKey)
+	if err != nil {
 		return payload.Inputs{}, err
 	}
+	in.BootstrapKubeconfig = kubeconfig.Data[kubeconfigKey]
 	server, err := g.configMap(ctx, configServer)
 	if err != nil {
 		return payload.Inputs{}, err
@@ -75,6 +83,9 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 		if in.UserCABundle, err = hypershift.CABundle(user); err != nil {
 			return payload.Inputs{}, err
 		}
+		if replaced(user, s) {
+			in.UserCABundleHash = ""
+		}
 	}
 	managed, err := g.configMap(ctx, configManagedCA)
 	if err != nil {
@@ -88,25 +99,37 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 	return in, err
 }
 
+// replaced reports whether who writes the data of a Secret or ConfigMap wrote it after the
+// token Secret was made, as when a pull secret is rotated in place. The token Secret then has the
+// hash of what will never come back: HyperShift's controller of node pools writes the hashes
+// of the pull secret and of the CA bundle once (reconcileTokenSecret). What is newer is what
+// nodes are to have. What is older may not be up to date yet.
+func replaced(obj client.Object, token *corev1.Secret) bool {
+	made := token.CreationTimestamp.Time
+	return obj.GetCreationTimestamp().After(made) || slices.ContainsFunc(obj.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
+		return m.Time != nil && m.Time.After(made) && m.FieldsV1 != nil && bytes.Contains(m.FieldsV1.Raw, []byte(`"f:data"`))
+	})
+}
+
 type gatherer struct {
 	client.Reader
 	namespace string
 }
 
-func (g gatherer) secret(ctx context.Context, name, key string) ([]byte, error) {
-	var s corev1.Secret
-	err := g.Get(ctx, types.NamespacedName{Namespace: g.namespace, Name: name}, &s)
+// secret reads a Secret, which has that key.
+func (g gatherer) secret(ctx context.Context, name, key string) (*corev1.Secret, error) {
+	s := new(corev1.Secret)
+	err := g.Get(ctx, types.NamespacedName{Namespace: g.namespace, Name: name}, s)
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("secret %s: it does not exist; waiting for it", name)
 	}
 	if err != nil {
 		return nil, &hypershift.ReadError{What: "secret " + name, Err: err}
 	}
-	value, ok := s.Data[key]
-	if !ok {
+	if _, ok := s.Data[key]; !ok {
 		return nil, fmt.Errorf("secret %s: it has no key %s", name, key)
 	}
-	return value, nil
+	return s, nil
 }
 
 // configMap reads a ConfigMap. It returns nil if there is none.

@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
@@ -34,7 +35,7 @@ import (
 func TestServer(t *testing.T) {
 	s := newSite(t)
 	for name, test := range map[string]func(*location){
-		"Serves": testServes, "Restart": testRestart, "R9PullSecret": testPullSecret,
+		"Serves": testServes, "Restart": testRestart, "R9PullSecret": testPullSecret, "ReplacedInPlace": testReplacedInPlace,
 		"R12NeverContactSource": testNeverContactSource, "Signed": testSigned, "RulesChange": testRulesChange, "Several": testSeveral,
 		"Environment": testEnvironment, "Ready": testReady, "SlowPayloads": testSlowPayloads, "ConditionOfBefore": testConditionOfBefore,
 	} {
@@ -235,6 +236,41 @@ func testPullSecret(p *location) {
 	p.token("token-c")
 	p.awaitReport("token-c", payload.ReasonInvalidConfig, "secret pull-secret is not the one")
 	r.await(string(s.Data[tokens.KeyToken]))
+	p.untouched()
+}
+
+// A new server makes the payload of a token Secret whose pull secret and CA bundle were replaced
+// in place after it was made: what it was made for never comes back.
+func testReplacedInPlace(p *location) {
+	const old = "an authority of before"
+	bundle := &corev1.ConfigMap{ObjectMeta: p.meta("user-ca-bundle"), Data: map[string]string{"ca-bundle.crt": old}}
+	p.create(bundle)
+	token := p.token("token-a", func(s *corev1.Secret) { s.Data[tokens.KeyTrustHash] = []byte(payload.Hash(old)) })
+	other := p.token("token-b", func(s *corev1.Secret) { s.Data[tokens.KeyPullHash] = []byte("00000000") })
+	cluster.Await(p.t, "a later second", func(context.Context) error { // in which the API counts
+		if !time.Now().Truncate(time.Second).After(other.CreationTimestamp.Time) {
+			return errors.New("it is the same")
+		}
+		return nil
+	})
+	// Labels of somebody else are not what it is made of.
+	label := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"team":"a"}}}`))
+	for _, obj := range []client.Object{p.secret("pull-secret"), bundle} {
+		if err := p.client.Patch(p.t.Context(), obj, label, client.FieldOwner("kubectl-label")); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	r := p.run()
+	r.await(string(token.Data[tokens.KeyToken]))
+	p.awaitReport(other.Name, payload.ReasonInvalidConfig, "secret pull-secret is not the one that the token secret was made for; waiting for it. If it was replaced before the token secret was made, delete the token secret")
+	r.stop()
+
+	p.mirror.SetAuth(basic("another-password"))
+	change(p, new(corev1.Secret), "pull-secret", func(s *corev1.Secret) {
+		s.Data[corev1.DockerConfigJsonKey] = machineconfig.PullSecret(user, "another-password", p.mirror.Host())
+	})
+	change(p, new(corev1.ConfigMap), "user-ca-bundle", func(c *corev1.ConfigMap) { c.Data["ca-bundle.crt"] = "another authority" })
+	p.run().await(string(token.Data[tokens.KeyToken]))
 	p.untouched()
 }
 

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -65,6 +66,7 @@ func (h *handler) ignition(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(p.Body)))
 	if _, err := w.Write(p.Body); err != nil {
 		h.log.Info("a node went away before it had its payload", zap.String("secret", p.Secret), zap.Error(err))
 		return

@@ -34,7 +34,7 @@ const config = `{"ignition":{"version":"3.2.0"}}`
 
 // rig is a running endpoint.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	url    string
 	addr   string
 	ca     *testregistry.CA
@@ -105,7 +105,7 @@ func (r *rig) writeCert() {
 	}
 }
 
-func start(t *testing.T, change ...func(*httpserver.Config)) *rig {
+func start(t testing.TB, change ...func(*httpserver.Config)) *rig {
 	t.Helper()
 	ca, err := testregistry.NewCA()
 	if err != nil {

@@ -100,13 +100,17 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) server() *http.Server {
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
+	config := pki.ServerConfig(s.certificate.GetCertificate)
+	// A payload is wanted as a whole: small records at its beginning, which are for who shows
+	// a page before it is complete, are two thirds of all writes.
+	config.DynamicRecordSizingDisabled = true
 	return &http.Server{
 		Handler:        s.handler,
 		Protocols:      &http1,
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		MaxHeaderBytes: headerBytes,
-		TLSConfig:      pki.ServerConfig(s.certificate.GetCertificate),
+		TLSConfig:      config,
 		// Scanners and probes cause handshakes that fail.
 		ErrorLog: debugLog(s.cfg.Log),
 	}

@@ -41,17 +41,18 @@ func renderArgs(v release, dir string) []string {
 }
 
 // An imageFlag is a flag of machine-config-operator before 4.13, which did not read
-// image-references.
-type imageFlag struct{ flag, component string }
+// image-references. alias is another name of the component, which counts if the release has it.
+type imageFlag struct{ flag, component, alias string }
 
 var imageFlags = []imageFlag{
-	{"--machine-config-operator-image", "machine-config-operator"},
-	{"--machine-config-oscontent-image", "machine-os-content"},
-	{"--infra-image", "pod"},
-	{"--keepalived-image", "keepalived-ipfailover"},
-	{"--coredns-image", "coredns"},
-	{"--haproxy-image", "haproxy-router"},
-	{"--baremetal-runtimecfg-image", "baremetal-runtimecfg"},
+	{flag: "--machine-config-operator-image", component: "machine-config-operator"},
+	{flag: "--machine-config-oscontent-image", component: "machine-os-content"},
+	{flag: "--infra-image", component: "pod"},
+	{flag: "--keepalived-image", component: "keepalived-ipfailover"},
+	{flag: "--coredns-image", component: "coredns"},
+	// HyperShift asks for haproxy; OpenShift's releases have haproxy-router.
+	{flag: "--haproxy-image", component: "haproxy-router", alias: "haproxy"},
+	{flag: "--baremetal-runtimecfg-image", component: "baremetal-runtimecfg"},
 }
 
 // operatorArgs asks image for the components it names.
@@ -77,7 +78,11 @@ func operatorArgs(v release, base, releaseImage string, image func(component str
 		args = append(args, "--image-references="+config(imageReferences), "--kube-ca="+config("signer-ca.crt"))
 	} else {
 		for _, f := range imageFlags {
-			args = append(args, f.flag+"="+image(f.component))
+			known, ok := optional(f.alias)
+			if !ok {
+				known = image(f.component)
+			}
+			args = append(args, f.flag+"="+known)
 		}
 		args = append(args, "--kube-ca="+config("root-ca.crt"))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -55,7 +56,7 @@ func TestArgs(t *testing.T) {
 			}
 			image := func(c string) string { return "i/" + c }
 			none := func(string) (string, bool) { return "", false }
-			some := func(c string) (string, bool) { return "i/" + c, true }
+			some := func(c string) (string, bool) { return "i/" + c, c == "mdns-publisher" }
 			component, _ := renderer(v)
 			same("component", []string{component}, want.component)
 			same("render", renderArgs(v, "/d"), want.render)
@@ -65,6 +66,28 @@ func TestArgs(t *testing.T) {
 			same("controller", controllerArgs(v, "/w"), want.controller)
 			same("server", serverArgs(v, "/w", 1, 2), want.server)
 		})
+	}
+}
+
+// A release before 4.13 may call its HAProxy by either name.
+func TestHAProxy(t *testing.T) {
+	for name, c := range map[string]struct {
+		has  []string
+		want string
+	}{
+		"both": {[]string{"haproxy", "haproxy-router"}, "i/haproxy"}, "HyperShift's": {[]string{"haproxy"}, "i/haproxy"},
+		"OpenShift's": {[]string{"haproxy-router"}, "i/haproxy-router"},
+	} {
+		optional := func(c2 string) (string, bool) { return "i/" + c2, slices.Contains(c.has, c2) }
+		image := func(c2 string) string {
+			if c2 == "haproxy-router" && !slices.Contains(c.has, c2) {
+				t.Errorf("%s: %s is said to be missing", name, c2)
+			}
+			return "i/" + c2
+		}
+		if args := operatorArgs(release{major: 4, minor: 12}, "/w", "R", image, optional, false); !slices.Contains(args, "--haproxy-image="+c.want) {
+			t.Errorf("%s: %q; want --haproxy-image=%s", name, args, c.want)
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func stableCause(e *Error) string {
 		s = strings.ReplaceAll(s, e.dir, "")
 	}
 	s = stable(s)
-	if last := lastLine(e.Output); last != "" {
+	if last := lastWord(e.Output); last != "" {
 		s += ": " + stable(last)
 	}
 	return s
@@ -154,9 +154,26 @@ func stable(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+// fatal matches the line with which a Go program begins to say why it ends, or why it
+// answers nothing; stack is where it has said so.
+var (
+	fatal = regexp.MustCompile(`(?m)^(?:F\d{4} \d\d:|panic: |fatal error: |.*http: panic serving )`)
+	stack = regexp.MustCompile(`(?m)^goroutine \d+ `)
+)
+
+// lastWord returns what of a program's output says why it failed: the last fatal message, or
+// else the last line.
+func lastWord(output string) string {
+	output = strings.TrimSpace(output)
+	at := strings.LastIndexByte(output, '\n') + 1
+	if all := fatal.FindAllStringIndex(output, -1); len(all) > 0 {
+		at = all[len(all)-1][0]
+	}
+	output = output[at:]
+	if end := stack.FindStringIndex(output); end != nil && end[0] > 0 {
+		output = output[:end[0]]
+	}
+	return strings.TrimSpace(output)
 }
 
 // at adds the step in which err happened.

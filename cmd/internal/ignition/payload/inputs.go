@@ -17,6 +17,9 @@ const (
 	userCABundleFile  = "user-ca-bundle-config.yaml"
 	caBundleKey       = "ca-bundle.crt"
 
+	// replace says what helps where what is waited for does not come.
+	replace = "If it was replaced before the token secret was made, delete the token secret: its node pool makes another"
+
 	maxConfig = 64 << 20 // bytes of a configuration, decoded
 )
 
@@ -41,9 +44,9 @@ func DecodeConfig(encoded []byte) ([]byte, error) {
 func (in *Inputs) check() error {
 	switch {
 	case in.PullSecretHash != "" && Hash(in.PullSecret) != in.PullSecretHash:
-		return errors.New("secret pull-secret is not the one that the token secret was made for; waiting for it")
+		return errors.New("secret pull-secret is not the one that the token secret was made for; waiting for it. " + replace)
 	case in.UserCABundleHash != "" && Hash(in.UserCABundle) != in.UserCABundleHash:
-		return errors.New("configmap user-ca-bundle is not the one that the token secret was made for; waiting for it")
+		return errors.New("configmap user-ca-bundle is not the one that the token secret was made for; waiting for it. " + replace)
 	case len(in.BootstrapKubeconfig) == 0:
 		return errors.New("secret bootstrap-kubeconfig has no kubeconfig")
 	case in.ConfigurationHash != "" && in.MachineConfigServer[configurationHash] != in.ConfigurationHash:

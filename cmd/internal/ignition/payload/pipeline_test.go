@@ -61,6 +61,7 @@ func TestVersions(t *testing.T) {
 func TestInputs(t *testing.T) {
 	w := newWorld(t, options{})
 	w.in.OSStream = "rhel-10"
+	delete(w.in.MachineConfigServer, "user-ca-bundle-config.yaml") // most clusters have none
 	r, files := w.generate()
 	if len(r.Missing) != 0 {
 		t.Errorf("missing %v", r.Missing)
@@ -470,6 +471,19 @@ func TestReportIsStable(t *testing.T) {
 	} {
 		if _, got := payload.Report(errors.New(text)); got != want {
 			t.Errorf("%q is told as %q; want %q", text, got, want)
+		}
+	}
+	const stack = "\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:5 +0x18\nexit status 2\n"
+	for output, want := range map[string]string{
+		"I1130 01:52:37.5 7 a.go:1] begin\nF1130 01:52:37.5 7 a.go:2] cannot read x:\n  not found\n":        "cannot read x: not found",
+		"F1130 01:52:37.5 7 a.go:2] cannot read x" + stack:                                                  "cannot read x",
+		"begin\npanic: of the program" + stack:                                                              "panic: of the program",
+		"I1130 01:52:37.5 7 log.go:2] http: panic serving 127.0.0.1:41234: out of range" + stack + "more\n": "http: panic serving 127.0.0.1:PORT: out of range",
+		"begin\nit failed\n":  "it failed",
+		"goroutine 1 is dead": "goroutine 1 is dead",
+	} {
+		if _, got := payload.Report(&payload.Error{Err: errors.New("exit status 2"), Output: output}); got != "exit status 2: "+want {
+			t.Errorf("%q is told as %q; want %q", output, got, want)
 		}
 	}
 	long := errors.New(strings.Repeat("ö", 5000))

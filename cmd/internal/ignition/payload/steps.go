@@ -133,10 +133,11 @@ func (w *work) operator(ctx context.Context, r *components) error {
 			}
 		}
 	}
-	for _, name := range []string{"cluster-apiserver-config.yaml", "image-config.yaml"} {
-		if err := w.copyIfThere(path.Join("config", name), path.Join("mcc", name)); err != nil {
-			return at(step, err)
-		}
+	if err := w.copyIfThere("config/cluster-apiserver-config.yaml", "mcc/cluster-apiserver-config.yaml"); err != nil {
+		return at(step, err)
+	}
+	if config, ok := w.in.MachineConfigServer[imageConfig]; ok {
+		return at(step, w.write(path.Join("mcc", imageConfig), w.openPayload(r, []byte(config))))
 	}
 	return nil
 }

@@ -2,7 +2,9 @@ package payload_test
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +28,9 @@ import (
 var program []byte
 
 func TestMain(m *testing.M) {
+	if os.Getenv(coldPayload) != "" { // that runs other programs
+		os.Exit(m.Run())
+	}
 	b, err := machineconfig.Build(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -49,6 +54,7 @@ type world struct {
 	t             *testing.T
 	source        *testregistry.Registry
 	mirrors       [2]*testregistry.Registry
+	places        places
 	release       testpayload.Image
 	digests       map[string]string // of component images
 	rules         *policy.Rules
@@ -60,6 +66,14 @@ type world struct {
 	releaseInfo   []string
 }
 
+// places are what a pipeline is told of registries.
+type places struct {
+	Source  string    // host
+	Mirrors [2]string // hosts
+	Release string    // pullspec, at the source
+	CA      []byte    // of the registries, PEM
+}
+
 // options say what is special.
 type options struct {
 	version    string                         // "" is 4.17.3
@@ -69,7 +83,8 @@ type options struct {
 	only       int // mirror that has the component images: 0 both, 1 or 2
 	rewrite    bool
 	cfg        func(*payload.Config)
-	osRelease  string // of this process; "" is RHEL 9
+	osRelease  string              // of this process; "" is RHEL 9
+	real       *machineconfig.Real // programs; nil is the stand-in
 	limits     registry.Limits
 }
 
@@ -117,13 +132,23 @@ func (w *world) startRegistries() {
 }
 
 func (w *world) pushRelease(o options) {
-	images, err := machineconfig.Release{
-		Version: o.version, Source: w.source.Host(), Program: program, Components: o.components, Nowhere: o.nowhere,
-	}.Images()
+	release := machineconfig.Release{Version: o.version, Source: w.source.Host(), Program: program, Components: o.components, Nowhere: o.nowhere}
+	if o.real != nil {
+		release = o.real.Release(w.source.Host())
+		maps.Copy(release.Components, o.components)
+		if o.nowhere != nil {
+			release.Nowhere = o.nowhere
+		}
+	}
+	images, err := release.Images()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.release, w.digests = images.Release, images.Digests
+	w.places = places{
+		Source: w.source.Host(), Mirrors: [2]string{w.mirrors[0].Host(), w.mirrors[1].Host()},
+		Release: images.Pullspec, CA: w.source.CA().PEM(),
+	}
 	for i, m := range w.mirrors {
 		m.Push(mirroredRelease, o.version, w.release)
 		if o.only == 0 || o.only == i+1 {
@@ -134,16 +159,16 @@ func (w *world) pushRelease(o options) {
 
 func (w *world) makeRules(rewrite bool) {
 	mirrors := func(repository string) []policy.Mirror {
-		return []policy.Mirror{{Location: w.mirrors[0].Host() + "/" + repository}, {Location: w.mirrors[1].Host() + "/" + repository}}
+		return []policy.Mirror{{Location: w.places.Mirrors[0] + "/" + repository}, {Location: w.places.Mirrors[1] + "/" + repository}}
 	}
 	p := policy.Policy{Rules: []policy.Rule{
-		{Kind: policy.KindMirror, Source: w.source.Host() + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease), Pull: policy.PullDigest, NeverContactSource: true},
-		{Kind: policy.KindMirror, Source: w.source.Host() + "/" + componentRepository, Mirrors: mirrors(mirroredComponents), Pull: policy.PullDigest, NeverContactSource: true},
+		{Kind: policy.KindMirror, Source: w.places.Source + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease), Pull: policy.PullDigest, NeverContactSource: true},
+		{Kind: policy.KindMirror, Source: w.places.Source + "/" + componentRepository, Mirrors: mirrors(mirroredComponents), Pull: policy.PullDigest, NeverContactSource: true},
 	}}
 	if rewrite {
 		p.Rules = []policy.Rule{
-			{Kind: policy.KindRewrite, Source: w.source.Host() + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease)[:1]},
-			{Kind: policy.KindRewrite, Source: w.source.Host() + "/" + componentRepository, Mirrors: mirrors(mirroredComponents)[:1]},
+			{Kind: policy.KindRewrite, Source: w.places.Source + "/" + releaseRepository, Mirrors: mirrors(mirroredRelease)[:1]},
+			{Kind: policy.KindRewrite, Source: w.places.Source + "/" + componentRepository, Mirrors: mirrors(mirroredComponents)[:1]},
 		}
 	}
 	rules, err := policy.NewRules(policy.RulesConfig{}, p)
@@ -154,9 +179,9 @@ func (w *world) makeRules(rewrite bool) {
 }
 
 func (w *world) makeInputs(mode string) {
-	secret := machineconfig.PullSecret(user, password, w.mirrors[0].Host(), w.mirrors[1].Host())
+	secret := machineconfig.PullSecret(user, password, w.places.Mirrors[0], w.places.Mirrors[1])
 	w.in = payload.Inputs{
-		Name: "token-np-1", Release: w.source.ByDigest(releaseRepository, w.release.Digest).String(),
+		Name: "token-np-1", Release: w.places.Release,
 		Config: []byte("custom: $(touch /tmp/injected) EOF"), PullSecret: secret, PullSecretHash: payload.Hash(secret),
 		BootstrapKubeconfig: []byte(machineconfig.BootstrapKubeconfig),
 		ConfigurationHash:   machineconfig.ConfigurationHash,
@@ -165,7 +190,9 @@ func (w *world) makeInputs(mode string) {
 }
 
 func (w *world) makePipeline(o options) {
-	base, err := registry.New(registry.Config{RootCAs: w.source.CA().Pool(), Limits: o.limits})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(w.places.CA)
+	base, err := registry.New(registry.Config{RootCAs: roots, Limits: o.limits})
 	if err != nil {
 		w.t.Fatal(err)
 	}

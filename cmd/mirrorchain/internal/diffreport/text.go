@@ -72,7 +72,7 @@ func (r *Report) sections() []section {
 	}
 	changed := two("Changed", r.Components.Changed)
 	if r.commits {
-		changed.columns, changed.rows = []table.Column{name, {Title: "COMMITS", Cut: table.Never}}, nil
+		changed.columns, changed.rows = []table.Column{{Title: "NAME", Cut: table.Never}, {Title: "COMMITS", Cut: table.Never}}, nil
 		for _, c := range r.Components.Changed {
 			changed.rows = append(changed.rows, []string{c.Name, c.commits()})
 		}

@@ -37,7 +37,11 @@ func (i *Info) SetSizes(s *Sizes) {
 
 // write writes a table with a row for each image, and the total of the sizes.
 func (s Show) write(w io.Writer, l table.Look, images []provider.Component) {
-	t := table.Table{Indent: "  ", Columns: []table.Column{{Title: "NAME", Cut: table.Address}}}
+	name := table.Column{Title: "NAME", Cut: table.Address}
+	if s.Commits || s.CommitURLs || s.PullSpecs {
+		name.Cut = table.Never // the line is for copying, and wider than most terminals
+	}
+	t := table.Table{Indent: "  ", Columns: []table.Column{name}}
 	add := func(show bool, c table.Column) {
 		if show {
 			t.Columns = append(t.Columns, c)

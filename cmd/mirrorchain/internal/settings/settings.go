@@ -183,7 +183,7 @@ func (s *Settings) take(c config, from func(name string) string, home string) er
 		spec := string(source)
 		switch scheme, rest, ok := strings.Cut(spec, ":"); {
 		case spec == "" || spec == "-" || spec == "file:-":
-			return fmt.Errorf("%s: sources: %q is no source for every run; want a path or SCHEME:...", from("sources"), spec)
+			return fmt.Errorf("%s: sources: %q is no source for every run; want a path, or what -s takes with a colon", from("sources"), spec)
 		case !ok:
 			spec = full(spec)
 		case scheme == "file":

@@ -54,8 +54,8 @@ const gap = "  "
 // least is the width at which a column that can be cut still says something.
 const least = 8
 
-// Write writes the table. No line is wider than the look allows, as far as the columns
-// that are never cut leave room. A column in which no row has a text is left out.
+// Write writes the table. No line is wider than the look allows, unless the columns that
+// are never cut leave no room for some letters of the addresses. A column in which no row has a text is left out.
 func (t *Table) Write(w io.Writer, l Look) {
 	rows := t.texts(l)
 	widths := t.fit(rows, l)
@@ -166,6 +166,5 @@ func (t *Table) fit(rows []textRow, l Look) []int {
 		}
 	}
 	shrink(Address, least)
-	shrink(Address, 1)
 	return widths
 }

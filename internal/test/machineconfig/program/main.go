@@ -167,9 +167,9 @@ func render(flags map[string]string) error {
 
 func operator(flags map[string]string) error {
 	for _, f := range []string{"--root-ca", "--infra-config-file", "--network-config-file", "--proxy-config-file",
-		"--config-file", "--dns-config-file", "--pull-secret", "--additional-trust-bundle-config-file", "--kube-ca", "--image-references", "--cloud-config-file"} {
+		"--config-file", "--dns-config-file", "--pull-secret", "--kube-ca", "--image-references"} { // further files need not exist
 		path, given := flags[f]
-		if !given && (f == "--image-references" || f == "--cloud-config-file") {
+		if !given && f == "--image-references" {
 			continue
 		}
 		if _, err := os.Stat(path); err != nil {

@@ -17,7 +17,7 @@ func main() {
 	defer stop()
 	modules := os.Args[1:]
 	if len(modules) == 0 {
-		modules = []string{servers.ControlPlane, servers.Distribution}
+		modules = servers.All()
 	}
 	for _, m := range modules {
 		if _, err := servers.Build(ctx, os.Stderr, m); err != nil {

@@ -41,7 +41,9 @@ func ContextError(ctx context.Context) error {
 // Classify sorts an error of the network or of TLS.
 func Classify(err error) *provider.Error {
 	e := &provider.Error{Class: provider.ClassUnreachable, Err: Clean(err)}
-	switch {
+	switch refused, ok := errors.AsType[*refusedNetwork](err); {
+	case ok:
+		e.Class, e.Err = provider.ClassForbidden, refused
 	case isPlain(err):
 		e.Class = provider.ClassTLS
 		e.Err = &text{"it speaks plain HTTP where https is wanted; a policy must call it insecure first", err}
@@ -110,6 +112,21 @@ func forWantOf(unread string, err error) error {
 	c.Err = &text{e.Err.Error() + " (not read: " + unread + ")", e.Err}
 	return &c
 }
+
+// hidden returns err without how the host could not be reached.
+func hidden(err error) error {
+	e, ok := errors.AsType[*provider.Error](err)
+	if !ok {
+		return err
+	}
+	switch e.Class {
+	case provider.ClassUnreachable, provider.ClassTimeout, provider.ClassTLS, provider.ClassForbidden:
+		return &provider.Error{Class: provider.ClassUnreachable, Elsewhere: true, Err: errHidden}
+	}
+	return err
+}
+
+var errHidden = errors.New("the registry leads to this host, and it cannot be reached from here")
 
 // elsewhere returns err as that of another host than the registry.
 func elsewhere(err error) error {

@@ -17,8 +17,11 @@ const staggered = 300 * time.Millisecond
 // share of its time that is longer than an attempt here may take.
 type racer struct {
 	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	dial   dialFunc
+	guard  guard
 }
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // DialContext connects to the first address of a name that answers.
 func (r *racer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
@@ -26,8 +29,9 @@ func (r *racer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
+	dial := r.guard.around(r.dial, host)
 	if _, err := netip.ParseAddr(host); err == nil {
-		return r.dial(ctx, network, address)
+		return dial(ctx, network, address)
 	}
 	addrs, err := r.lookup(ctx, host)
 	if err != nil {
@@ -37,12 +41,12 @@ func (r *racer) DialContext(ctx context.Context, network, address string) (net.C
 	if len(addrs) == 0 {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}}
 	}
-	return r.race(ctx, network, addrs, port)
+	return race(ctx, dial, network, addrs, port)
 }
 
 // race tries the addresses one after another, each a while after the one before or as
 // soon as that has failed. The error is that of the first address.
-func (r *racer) race(ctx context.Context, network string, addrs []netip.Addr, port string) (net.Conn, error) {
+func race(ctx context.Context, dial dialFunc, network string, addrs []netip.Addr, port string) (net.Conn, error) {
 	type result struct {
 		n    int
 		conn net.Conn
@@ -57,7 +61,7 @@ func (r *racer) race(ctx context.Context, network string, addrs []netip.Addr, po
 		started++
 		running++
 		go func() {
-			conn, err := r.dial(ctx, network, net.JoinHostPort(addrs[n].String(), port))
+			conn, err := dial(ctx, network, net.JoinHostPort(addrs[n].String(), port))
 			select {
 			case results <- result{n, conn, err}:
 			case <-ctx.Done():

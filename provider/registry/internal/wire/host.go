@@ -51,6 +51,9 @@ type Config struct {
 	Unread string
 	// Observe, if not nil, is told of every exchange when it is over.
 	Observe func(Exchange)
+	// Refuse and HideElsewhere are RefuseNetworks and HideElsewhere of package registry.
+	Refuse        []netip.Prefix
+	HideElsewhere bool
 }
 
 // Host is one server, with connections of its own. It is safe for concurrent use.
@@ -61,6 +64,7 @@ type Host struct {
 	limits    Timeouts
 	unread    string
 	observe   func(Exchange)
+	hide      bool
 	transport *http.Transport
 
 	// plain is set once an insecure host has answered over http and not https.
@@ -81,14 +85,16 @@ func NewHost(c Config) *Host {
 	// this; who does wait has the watchdog's limit, or none where there is no other
 	// candidate.
 	background := 20 * c.Timeouts.Connect
+	guarded := guard{c.Refuse, hostname(c.Address)}
 	dial := c.Dial
 	if dial == nil {
 		dial = (&racer{
 			lookup: lookup(c.Lookup),
 			dial:   (&net.Dialer{Timeout: background, KeepAlive: 15 * time.Second}).DialContext,
+			guard:  guarded,
 		}).DialContext
 	}
-	h := &Host{address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts, unread: c.Unread, observe: c.Observe}
+	h := &Host{address: c.Address, insecure: c.Insecure, agent: c.UserAgent, limits: c.Timeouts, unread: c.Unread, observe: c.Observe, hide: c.HideElsewhere}
 	config := c.TLS.Clone()
 	if len(config.Certificates) == 0 {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -97,7 +103,7 @@ func NewHost(c Config) *Host {
 		}
 	}
 	h.transport = &http.Transport{
-		Proxy:               quietProxy(c.Proxy),
+		Proxy:               guarded.proxy(quietProxy(c.Proxy)),
 		DialContext:         dial,
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: background,

@@ -18,6 +18,14 @@ var ErrPlainRefused = errors.New("refusing plain HTTP: no policy calls the host 
 // asked over https first, then over http if no connection comes about that way;
 // what worked is remembered. Errors are [*provider.Error]s without Op and Ref.
 func (h *Host) Do(ctx context.Context, r Request) (*Response, error) {
+	resp, err := h.do(ctx, r)
+	if err != nil && r.Elsewhere && h.hide {
+		err = hidden(err)
+	}
+	return resp, err
+}
+
+func (h *Host) do(ctx context.Context, r Request) (*Response, error) {
 	switch {
 	case r.Scheme == "http" && !h.insecure:
 		return nil, &provider.Error{Class: provider.ClassTLS, Err: ErrPlainRefused}
