@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -32,6 +33,7 @@ func (l *lookups) newCheck(ctx context.Context, list *imageList, o checkOptions)
 	c := &checker{lookups: l, options: o, list: list, head: l.base}
 	if d, ok := l.base.(onDisk); ok {
 		c.head = d.Complete()
+		c.options.perRegistry = min(o.perRegistry, runtime.GOMAXPROCS(0)) // more readers than that only make a disk seek
 		return c, nil
 	}
 	var all []policy.Candidate

@@ -205,7 +205,7 @@ set, see 'mirrorchain config --help'.
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
-		PersistentPreRunE:          a.opts.checkOutput,
+		PersistentPreRunE:          a.opts.settle,
 	}
 	root.SetFlagErrorFunc(badFlag)
 	a.opts.register(root)

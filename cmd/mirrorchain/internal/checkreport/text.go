@@ -248,12 +248,18 @@ func (s *Summary) words(disk bool) string {
 		good, failed = "complete", "damaged or not readable"
 	}
 	switch {
-	case s.Found == 1 && s.Images == 1:
+	case s.Images == 1 && s.Found == 1:
 		return "the image is " + good
+	case s.Images == 1 && s.Missing == 1:
+		return "the image is missing"
+	case s.Images == 1 && s.Failed == 1 && disk:
+		return "the image is " + failed
+	case s.Images == 1 && s.Failed == 1:
+		return "the image " + failed
 	case s.Found == s.Images:
 		return fmt.Sprintf("all %d images are %s", s.Images, good)
 	}
-	text := fmt.Sprintf("%d of %s are %s", s.Found, output.Plural(s.Images, "image"), good)
+	text := fmt.Sprintf("%d of %d images are %s", s.Found, s.Images, good)
 	if s.Missing > 0 {
 		text += fmt.Sprintf(", %d missing", s.Missing)
 	}
