@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
+	"github.com/mirrorchain/mirrorchain/internal/test/heap"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
@@ -62,9 +62,9 @@ func BenchmarkFleet(b *testing.B) {
 		b.Run(fmt.Sprintf("clusters=%d", n), func(b *testing.B) {
 			for b.Loop() {
 				f := startFleet(b, n)
-				idle := heap()
+				idle := heap.InUse()
 				f.begin(b)
-				b.ReportMetric(float64(heap()-idle)/float64(n), "heap-bytes/cluster")
+				b.ReportMetric(float64(heap.InUse()-idle)/float64(n), "heap-bytes/cluster")
 				f.edit(b)
 				f.update(b)
 				f.restart(b)
@@ -75,14 +75,6 @@ func BenchmarkFleet(b *testing.B) {
 			}
 		})
 	}
-}
-
-// heap returns how many bytes of it are in use.
-func heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // testFleet is a management cluster with many HostedClusters. What a method does is a phase:
