@@ -12,7 +12,9 @@ import (
 // Mirrors returns the layer "mirrors". It asks the candidates that the rules name for
 // the image of the request, in their order, until one of them answers with a complete
 // and verified release. When one fails, for whatever reason, the next one is asked, and
-// the failure is recorded in the Attempts of the release.
+// the failure is recorded in the Attempts of the release. An error that is
+// [provider.Error].Final ends the lookup instead. Where the request has a
+// [provider.Verifier], an answer that it refuses is such a failure.
 //
 // # Hedges
 //

@@ -91,8 +91,21 @@ func (s *site) provider(t testing.TB, limits registry.Timeouts) *registry.Provid
 	return p
 }
 
-// shortTimeouts is for endpoints that hang; others answer in time even on a busy machine.
-var shortTimeouts = registry.Timeouts{Connect: time.Second, FirstByte: time.Second, Silence: time.Second}
+// shortTimeouts is for endpoints that hang. longTimeouts is for those that answer, however
+// busy the machine is.
+var (
+	shortTimeouts = registry.Timeouts{Connect: time.Second, FirstByte: time.Second, Silence: time.Second}
+	longTimeouts  = registry.Timeouts{Connect: time.Minute, FirstByte: time.Minute, Silence: time.Minute}
+)
+
+// timeoutsFor returns the limits with which an endpoint is found to fail with class, and
+// with no other.
+func timeoutsFor(class provider.Class) registry.Timeouts {
+	if class == provider.ClassTimeout {
+		return shortTimeouts
+	}
+	return longTimeouts
+}
 
 // dialer knows no names: what is not on loopback does not resolve.
 func dialer(t testing.TB) func(context.Context, string, string) (net.Conn, error) {
@@ -179,8 +192,8 @@ func TestMirrorFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, smallRelease(3))
-			s.registry = s.provider(t, shortTimeouts)
 			fault := faultsOf(s)[name]
+			s.registry = s.provider(t, timeoutsFor(fault.class))
 			fault.cause()
 			r, err := s.chain(t, s.rules).Lookup(t.Context(), s.request(s.digest))
 			if err != nil {
@@ -194,8 +207,8 @@ func TestMirrorFaults(t *testing.T) {
 
 			// R12 beside it: the same without the source.
 			s = newSite(t, smallRelease(3), func(_ *testregistry.Config, r *policy.Rule) { r.NeverContactSource = true })
-			s.registry = s.provider(t, shortTimeouts)
 			fault = faultsOf(s)[name]
+			s.registry = s.provider(t, timeoutsFor(fault.class))
 			fault.cause()
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // cuts retries short
 			defer cancel()

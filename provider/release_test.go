@@ -265,6 +265,17 @@ func TestServe(t *testing.T) {
 	if o.Version() != r.Version() || r.Image() == o.Image() {
 		t.Error("the content is not shared, or the request's part is")
 	}
+	signed := &provider.Signatures{Verifier: "one"}
+	s.Signatures = signed
+	o = r.WithAnswer(s)
+	for what, same := range map[string]*provider.Release{
+		"With":   o.With(func(d *provider.ReleaseData) { d.Version = "4.17.4" }),
+		"Derive": o.Derive("key", func(d *provider.ReleaseData) { d.Version = "4.17.5" }),
+	} {
+		if same.Signatures() != signed {
+			t.Errorf("%s loses the signatures", what)
+		}
+	}
 	if got := o.Answer(); got.Image != s.Image || cap(got.Attempts) != 1 {
 		t.Errorf("served %+v with room for %d attempts", got, cap(got.Attempts))
 	}

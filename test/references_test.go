@@ -190,7 +190,7 @@ func TestSemanticsNamesTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	there := map[string]bool{}
-	for _, folder := range []string{"policy", "provider/imageref", "sources/file", "test/peers"} {
+	for _, folder := range []string{"policy", "provider/imageref", "provider/verify/sigstore", "sources/file", "test/peers"} {
 		files, err := named.Parse("..", folder)
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -23,6 +24,11 @@ type checkOptions struct {
 	sources     bool
 	allMirrors  bool
 	perRegistry int
+
+	// Of release check.
+	signatures    bool
+	imagePolicies []string
+	policies      *signatures.Policies // of imagePolicies, nil without any
 }
 
 func (a *app) checkFlags(cmd *cobra.Command, o *checkOptions, archs string) *cobra.Command {
@@ -47,6 +53,15 @@ every image of them: the release itself, all components, and the KubeVirt boot i
 which mirroring tools do not find by themselves. Several releases, such as those on the
 way of an update, are one check: an image counts once, however many names it has.
 
+--signatures also asks whether nodes would run the images. Every mirror is asked, in
+order: for each image that an image policy covers, whether the signature that a node
+would read is there, behind the tag sha256-HEX.sig, and good. The policy is the one that
+the release brings along: from 4.21 on the release image has to be signed, from 4.22 on
+every component. --image-policy names others. The last line answers in one sentence
+whether nodes would accept the release from these mirrors. Exit code 7 says that a
+signature was refused, 3 that one is missing. See 'mirrorchain release verify' for GPG
+signatures, which the cluster-version operator asks for.
+
 ` + checkHelp,
 		Example: `  # can the cluster be updated from the mirrors that the policies name?
   mirrorchain release check -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
@@ -61,6 +76,9 @@ way of an update, are one check: an image counts once, however many names it has
   mirrorchain release check -s idms.yaml -o html REF > check.html
   mirrorchain release check -s idms.yaml -o mirror-list REF > list && oc image mirror -f list
 
+  # will nodes of the release accept it from each of the mirrors?
+  mirrorchain release check -s cluster: --signatures REF
+
   # both architectures of a release that has several
   mirrorchain release check -s cluster: --arch amd64,arm64 REF
 
@@ -71,6 +89,8 @@ way of an update, are one check: an image counts once, however many names it has
 			return a.releaseCheck(cmd.Context(), args, o)
 		},
 	}
+	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for")
+	imagePolicyFlag(cmd, &o.imagePolicies, "default what the release brings along, and openshift-4.21 for earlier ones")
 	return a.checkFlags(cmd, &o, "`PLATFORMS` to check of an index: ARCH or OS/ARCH[/VARIANT],... (default linux on this program's own)")
 }
 
@@ -125,6 +145,9 @@ func (a *app) releaseCheck(ctx context.Context, args []string, o checkOptions) e
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
+	if err := a.signatureFlags(ctx, &o); err != nil {
+		return err
+	}
 	first, err := a.lookups(ctx, refs[0], nil) // no cache: the question is what is there now
 	if err != nil {
 		return err
@@ -159,6 +182,11 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 		Releases: list.releases, Disk: l.place(), AllMirrors: o.allMirrors, Delivery: l.policies.delivery,
 	}, results)
 	report.Notices = l.policies.notices()
+	if o.signatures {
+		if report.Signatures, err = c.signatures(ctx, results); err != nil {
+			return err
+		}
+	}
 	if err := l.print(report, func(w io.Writer) { report.Text(w, l.look()) }); err != nil {
 		return err
 	}

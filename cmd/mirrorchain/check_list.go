@@ -64,10 +64,10 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 	var images []imagelist.Image
 	for _, arg := range args {
 		ref, err := parseRef(arg)
+		if isFile(arg) {
+			err = failure.Usagef("%s is a file: what names images is given with -f %s", arg, quoted(arg))
+		}
 		if err != nil {
-			if isFile(arg) {
-				err = failure.Usagef("%s is a file: a list of images is given with -f %s", arg, quoted(arg))
-			}
 			return err
 		}
 		images = append(images, imagelist.Image{Ref: ref.Ref})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -32,6 +33,7 @@ func (l *lookups) newCheck(ctx context.Context, list *imageList, o checkOptions)
 	c := &checker{lookups: l, options: o, list: list, head: l.base}
 	if d, ok := l.base.(onDisk); ok {
 		c.head = d.Complete()
+		c.options.perRegistry = min(o.perRegistry, runtime.GOMAXPROCS(0)) // more readers than that only make a disk seek
 		return c, nil
 	}
 	var all []policy.Candidate
@@ -91,7 +93,7 @@ func unfinished(ctx context.Context, err error) bool {
 func (c *checker) ask(ctx context.Context, base provider.HeadProvider, rules *policy.Rules, sources bool, items []check.Item) ([]check.Result, error) {
 	return check.Run(c.traced(ctx), check.Config{
 		Head: base, Rules: rules, Credentials: c.found.Credentials, Sources: sources,
-		All: c.options.allMirrors, PerRegistry: c.options.perRegistry, Request: c.requestLimit(), Observer: c.observer(),
+		All: c.options.allMirrors || c.options.signatures, PerRegistry: c.options.perRegistry, Request: c.requestLimit(), Observer: c.observer(),
 		Done: func(r check.Result) {
 			c.done.Add(1)
 			if r.Err != nil {

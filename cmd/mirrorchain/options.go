@@ -59,7 +59,7 @@ func (o *options) register(root *cobra.Command) {
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
 	f.StringVar(&o.authorities, "certificate-authority", "", "`FILE` of CAs in PEM to trust for every registry, beside those of the system and of --cert-dir")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
-	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none, as with --from unless given")
 	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
 	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json, yaml, jsonpath=TEMPLATE, go-template=TEMPLATE, and what else a command offers; see 'mirrorchain help output'")
@@ -116,10 +116,14 @@ func offered(cmd *cobra.Command) []output.Format {
 	return formats
 }
 
-// checkOutput refuses a format that cmd does not have.
-func (o *options) checkOutput(cmd *cobra.Command, _ []string) error {
+// settle refuses a format that cmd does not have. A disk takes the time that it takes:
+// with --from there is no limit unless one is named.
+func (o *options) settle(cmd *cobra.Command, _ []string) error {
 	if err := o.output.Check(offered(cmd)...); err != nil {
 		return failure.Usagef("-o %s for '%s': %w", o.output, cmd.CommandPath(), err)
+	}
+	if len(o.from) > 0 && !cmd.Flags().Changed("timeout") {
+		o.timeout = 0
 	}
 	return nil
 }

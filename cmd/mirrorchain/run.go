@@ -212,7 +212,7 @@ set, see 'mirrorchain config --help'.
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
-		PersistentPreRunE:          a.opts.checkOutput,
+		PersistentPreRunE:          a.opts.settle,
 		Annotations:                map[string]string{cobra.CommandDisplayNameAnnotation: a.name()},
 	}
 	root.SetFlagErrorFunc(badFlag)

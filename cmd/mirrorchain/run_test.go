@@ -109,3 +109,22 @@ func TestProgress(t *testing.T) {
 		}
 	}
 }
+
+// Reading a disk may take hours; only a limit that is named ends it.
+func TestDiskHasNoTimeLimit(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want time.Duration
+	}{
+		{[]string{"check", "--from", "/missing"}, 0},
+		{[]string{"check", "--from", "/missing", "--timeout", "2m"}, 2 * time.Minute},
+		{[]string{"check", "/missing"}, defaultTimeout},
+	} {
+		a := &app{sys: System{Stdout: io.Discard, Stderr: io.Discard, LookupEnv: func(string) (string, bool) { return "", false }}, err: &lockedWriter{w: io.Discard}}
+		root := a.root()
+		root.SetArgs(c.args)
+		if err := root.Execute(); err == nil || a.opts.timeout != c.want {
+			t.Errorf("%v: %s, %v; want %s", c.args, a.opts.timeout, err, c.want)
+		}
+	}
+}

@@ -17,8 +17,9 @@ type Conf struct {
 	Registries []Registry
 }
 
-// Registry is a [[registry]] table. Prefix is as in the file: a table without one is that
-// of its Location.
+// Registry is a [[registry]] table. Its fields are named as in the file: Prefix, Location,
+// Insecure, Blocked, MirrorByDigestOnly and Mirrors. A table without a Prefix is that of its
+// Location.
 type Registry struct {
 	Prefix, Location   string
 	Insecure, Blocked  bool
@@ -26,7 +27,7 @@ type Registry struct {
 	Mirrors            []Mirror
 }
 
-// Mirror is a [[registry.mirror]] table.
+// Mirror is a [[registry.mirror]] table, with Location and Insecure as in the file.
 type Mirror struct {
 	Location       string
 	Insecure       bool

@@ -26,7 +26,7 @@ func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 // Disruption returns what nodes do when their registries.conf changes from old to updated,
 // and why. The reason is "" for Nothing; for Drain it is the first change that is not safe.
 //
-// It is the rule of the machine-config daemon (machine-config-operator, pkg/daemon/drain.go,
+// It is the rule of the machine-config daemon (machine-config-operator, package daemon,
 // isSafeContainerRegistryConfChanges). Where several changes are not safe, the daemon names
 // one by chance, and this function the first by scope.
 func Disruption(old, updated Conf) (Action, string) {

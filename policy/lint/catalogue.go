@@ -33,10 +33,10 @@ const notTaken = "The API server refuses the object, and nothing of it comes int
 
 // Kind describes all findings of one code.
 type Kind struct {
-	Code     string
-	Severity Severity
-	Effect   string
-	Fix      string
+	Code     string   // stable, for programs
+	Severity Severity // of most of them
+	Effect   string   // what happens
+	Fix      string   // what to do
 	// RefusedByAPI says that the API server takes no object with such a finding. A finding
 	// of another kind may say so itself.
 	RefusedByAPI bool

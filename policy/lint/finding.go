@@ -31,7 +31,7 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"` // what is wrong, with the names in question
 	Effect   string   `json:"effect"`  // what happens then, on a node or in the API
-	Fix      string   `json:"fix"`
+	Fix      string   `json:"fix"`     // what to do
 	// RefusedByAPI says that the API server does not take the object.
 	RefusedByAPI bool `json:"refusedByAPI"`
 	// Origins are the entries concerned, as in policy.Rule; empty for what no entry states.

@@ -19,9 +19,9 @@ type Config struct {
 
 // Image is an image of a release.
 type Image struct {
-	Name string
-	Ref  imageref.Ref
-	Boot bool // a boot image of KubeVirt, which few sites need
+	Name string       // of the component, for messages
+	Ref  imageref.Ref // canonical
+	Boot bool         // a boot image of KubeVirt, which few sites need
 }
 
 // maxLeftOut bounds how many entries are left out because nothing loads them.

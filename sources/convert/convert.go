@@ -46,7 +46,7 @@ func Formats() []Format {
 
 // Config says what to write.
 type Config struct {
-	To Format
+	To Format // what to write
 	// Name is of objects that come from none, such as those made of a registries.conf.
 	// Default "mirrors". For HostedCluster it is NAMESPACE/NAME, default "clusters/example".
 	Name string
@@ -65,13 +65,13 @@ type Result struct {
 // File is one file.
 type File struct {
 	Name string // a path with slashes: "imagedigestmirrorset-release.yaml", "quay.io/hosts.toml"
-	Data []byte
+	Data []byte // the content
 }
 
 // Loss is something that a form cannot say.
 type Loss struct {
 	Origin string `json:"origin"` // the entry, "" where it is about none
-	What   string `json:"what"`
+	What   string `json:"what"`   // what is lost
 }
 
 func (l Loss) String() string {
@@ -83,8 +83,8 @@ func (l Loss) String() string {
 
 // LossError says what a conversion would lose.
 type LossError struct {
-	To     Format
-	Losses []Loss
+	To     Format // what was to be written
+	Losses []Loss // all of them
 }
 
 func (e *LossError) Error() string {

@@ -30,7 +30,7 @@ func (w *writer) loseScopes() {
 	}
 }
 
-// containerd's hosts.toml (docs/hosts.md of containerd).
+// containerd's hosts.toml, as containerd documents it.
 type hostsFile struct {
 	server       string
 	overridePath bool

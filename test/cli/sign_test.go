@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
@@ -42,6 +43,7 @@ type signers struct {
 //	sign configmap DIGEST SIGNATURE FILE   writes it as oc adm release mirror does
 //	sign policy KEY SCOPE FILE             writes a ClusterImagePolicy
 //	sign image KEY NAME REPO DIGEST IDENTITY [SIGNED]   pushes the sigstore signature of SIGNED, else of DIGEST, for DIGEST
+//	sign images KEY NAME REPO COUNT[@VERSION] IDENTITY [but COMPONENT...]   does that for the components of a release
 //	sign serve NAME DIR                    serves a folder to user "user" with password "s3cr3t"; NAME is the host
 func signCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -83,6 +85,9 @@ func signCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		s.registries[args[1]].Push(args[2], sigstore.Tag(args[3]), img)
 		return
+	case "images":
+		ts.Check(s.signImages(args))
+		return
 	case "serve":
 		s.serve(ts, args[0], last)
 		return
@@ -91,6 +96,24 @@ func signCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(err)
 	ts.Check(errors.Join(os.MkdirAll(filepath.Dir(last), 0o755), os.WriteFile(last, out, 0o600)))
+}
+
+func (s *site) signImages(args []string) error {
+	r, err := releaseOf(args[3])
+	if err != nil {
+		return err
+	}
+	for _, name := range r.ComponentNames() {
+		if slices.Contains(args[5:], name) {
+			continue
+		}
+		img, err := s.signers.signImage(args[0], r.ComponentDigest(name), args[4])
+		if err != nil {
+			return err
+		}
+		s.registries[args[1]].Push(args[2], sigstore.Tag(r.ComponentDigest(name)), img)
+	}
+	return nil
 }
 
 func (s *site) serve(ts *testscript.TestScript, name, dir string) {

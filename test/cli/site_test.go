@@ -47,7 +47,7 @@ func (s *site) close() {
 //
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named] [realm] [storage]
 //	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real] [next] [programs]   sets $DIGEST
-//	registry images NAME REPO COUNT [but COMPONENT...]   what a release of that many components lists
+//	registry images NAME REPO COUNT[@VERSION] [but COMPONENT...]   what a release of that many components lists
 //	registry remove NAME REPO@DIGEST
 //	registry latency NAME DURATION
 //	registry down|up|mute NAME
@@ -203,6 +203,11 @@ func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args 
 		}
 		release.Components = n
 	}
+	for _, k := range kinds {
+		if version, ok := strings.CutPrefix(k, "version="); ok {
+			release.Version = version
+		}
+	}
 	if slices.Contains(kinds, "big") {
 		release = testpayload.Release{} // of real size
 	}
@@ -257,11 +262,10 @@ func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args 
 
 // images pushes what a release lists, but the components named.
 func (s *site) images(reg *testregistry.Registry, args []string) error {
-	n, err := strconv.Atoi(args[1])
+	r, err := releaseOf(args[1])
 	if err != nil {
 		return err
 	}
-	r := testpayload.Release{Components: n}
 	for _, name := range r.ComponentNames() {
 		if !slices.Contains(args[2:], name) {
 			reg.Push(args[0], "", r.ComponentImage(name))
@@ -271,6 +275,13 @@ func (s *site) images(reg *testregistry.Registry, args []string) error {
 		reg.Push(args[0], "", r.KubeVirtImage(""))
 	}
 	return nil
+}
+
+// releaseOf returns a release by the number of its components, and its version: COUNT[@VERSION].
+func releaseOf(text string) (testpayload.Release, error) {
+	count, version, _ := strings.Cut(text, "@")
+	n, err := strconv.Atoi(count)
+	return testpayload.Release{Components: n, Version: version}, err
 }
 
 func fail(reg *testregistry.Registry, args []string) error {

@@ -80,7 +80,7 @@ const (
 	noManifest  = "no manifest" // at any endpoint
 	noInstance  = "no instance"
 	unreadable  = "unreadable" // signatures, for another reason than that there are none
-	noSignature = "unsigned"
+	noSignature = "no signature"
 	rejected    = "rejected"
 )
 

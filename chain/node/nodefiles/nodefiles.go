@@ -34,7 +34,7 @@ const (
 // File is one file.
 type File struct {
 	Name string // below /etc/containers, with slashes
-	Data []byte
+	Data []byte // its whole content
 }
 
 // Render returns the files for rules and cluster-wide image policies, in the order of

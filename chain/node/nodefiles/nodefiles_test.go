@@ -102,7 +102,7 @@ func TestRender(t *testing.T) {
 func TestRefused(t *testing.T) {
 	good := openShift(t, 21)
 	namespaced, broken := good, good
-	namespaced.Kind = "ImagePolicy"
+	namespaced.Kind, namespaced.Metadata.Namespace = "ImagePolicy", "some"
 	broken.Spec.Policy.RootOfTrust.PolicyType = "PKI"
 	for name, c := range map[string]struct {
 		policy policy.Policy

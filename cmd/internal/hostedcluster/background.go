@@ -3,7 +3,6 @@ package hostedcluster
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -203,17 +202,10 @@ func (b *bounds) enter(ctx context.Context, name string) (leave func(), err erro
 }
 
 // lookupLimiter is a rate limiter that does not take a lookup which has begun for a
-// success: the waits after failures go on growing. To each it adds up to a fifth, so that
-// those who failed together do not come back together.
+// success: the waits after failures go on growing.
 type lookupLimiter struct {
 	workqueue.TypedRateLimiter[reconcile.Request]
 	pending func(client.ObjectKey) bool
-}
-
-// When returns how long item waits after a failure.
-func (l lookupLimiter) When(item reconcile.Request) time.Duration {
-	wait := l.TypedRateLimiter.When(item)
-	return wait + rand.N(wait/5+1)
 }
 
 // Forget says that item was a success.

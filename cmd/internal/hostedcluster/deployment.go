@@ -140,12 +140,12 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(defaultUID)})
 	}
 	vars = append(vars, corev1.EnvVar{Name: "METRICS_SET", Value: cmp.Or(w.MetricsSet, "Telemetry")})
-	vars = append(vars, operator.HandOnNetworks(w.RefuseNetworks)...)
 	for _, v := range []corev1.EnvVar{{Name: "CERTIFICATE_VALIDITY", Value: w.CertificateValidity}, {Name: "CERTIFICATE_RENEWAL_PERCENTAGE", Value: w.CertificateRenewal}} {
 		if v.Value != "" {
 			vars = append(vars, v)
 		}
 	}
+	vars = append(vars, operator.HandOnNetworks(w.RefuseNetworks)...)
 	return append(vars, w.PassedOn...), nil
 }
 

@@ -58,7 +58,20 @@ func TestP11Fleet(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("after one change of the policies: first %v, median %v, last %v of %d Deployments",
 		took[0].Round(time.Millisecond), took[fleet/2].Round(time.Millisecond), took[fleet-1].Round(time.Millisecond), fleet)
+	// Then each is reconciled once: its pull secret and the copy are read. A second time would
+	// be two more.
+	cluster.Await(t, "the rest", func(context.Context) error {
+		if n := traffic.counts()["GET secrets"]; n < 2*fleet {
+			return fmt.Errorf("%d requests for Secrets", n)
+		}
+		return nil
+	})
 	w.quiet(t)
+	if n := traffic.counts()["GET secrets"]; n > 3*fleet {
+		t.Errorf("%d requests for Secrets of %d HostedClusters", n, fleet)
+	} else {
+		t.Logf("%d requests for Secrets", n)
+	}
 	w.generationsAre(t, 2)
 
 	// What says the same in other words is no change, for nobody.

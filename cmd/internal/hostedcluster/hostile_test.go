@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,9 +56,18 @@ func BenchmarkHostileTenant(b *testing.B) {
 			hc.Spec.Release.Image = fmt.Sprintf("%s/x/y%d@sha256:%064x", slow.Host(), i, i+1)
 			return w.Create(b.Context(), hc)
 		})
-		cluster.Await(b, "lookups at the slow registry", func(context.Context) error {
+		cluster.Await(b, "all to have been looked at", func(ctx context.Context) error {
+			list := new(hyperv1.HostedClusterList)
+			if err := w.List(ctx, list, client.InNamespace("bad")); err != nil {
+				return err
+			}
+			for i := range list.Items {
+				if len(list.Items[i].Finalizers) == 0 {
+					return errors.New("there are new ones")
+				}
+			}
 			if n := slow.Count(); n < lookupsPerHost {
-				return fmt.Errorf("%d of %d", n, lookupsPerHost)
+				return fmt.Errorf("%d of %d lookups at once", n, lookupsPerHost)
 			}
 			return nil
 		})

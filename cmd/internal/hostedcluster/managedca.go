@@ -95,7 +95,7 @@ func (m *managedCA) key() client.ObjectKey {
 
 // follow reads from live until ctx ends, and calls changed after the first attempt and after
 // each change.
-func (m *managedCA) follow(ctx context.Context, live client.Reader, changed func(context.Context)) {
+func (m *managedCA) follow(ctx context.Context, live client.Reader, changed func()) {
 	var told string
 	for {
 		was := m.current.Load()
@@ -109,7 +109,7 @@ func (m *managedCA) follow(ctx context.Context, live client.Reader, changed func
 		told = warning
 		if was == nil || was.known != now.known || was.version != now.version {
 			m.current.Store(now)
-			changed(ctx)
+			changed()
 		}
 		select {
 		case <-ctx.Done():
@@ -244,7 +244,7 @@ func (r *Reconciler) handTrust(ctx context.Context, hc *hyperv1.HostedCluster) e
 	if was, ok := r.managed.handed.Load(key); ok && was == has {
 		return nil
 	}
-	changed, err := r.apply(ctx, configMap(hc, hypershift.ManagedCABundle, map[string]string{hypershift.CABundleKey: b.text}))
+	changed, err := r.applier().Apply(ctx, configMap(hc, hypershift.ManagedCABundle, map[string]string{hypershift.CABundleKey: b.text}))
 	if err == nil && !changed { // at this version, or one that is to be noticed yet
 		r.managed.handed.Store(key, has)
 	}

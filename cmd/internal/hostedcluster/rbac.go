@@ -29,10 +29,10 @@ func OperatorRules() []rbacv1.PolicyRule {
 		{APIGroups: []string{operatorv1alpha1.GroupName}, Resources: []string{"imagecontentsourcepolicies"}, Verbs: follow},
 		{APIGroups: []string{configv1.GroupName}, Resources: []string{"imagedigestmirrorsets", "imagetagmirrorsets"}, Verbs: follow},
 		{APIGroups: []string{configv1.GroupName}, Resources: []string{"images"}, ResourceNames: []string{"cluster"}, Verbs: follow},
-		// With --verify-signatures: what has to be signed, and where signatures are. They are
-		// in ConfigMaps too.
+		// With --verify-signatures: what has to be signed.
 		{APIGroups: []string{configv1.GroupName}, Resources: []string{"clusterimagepolicies", "imagepolicies"}, Verbs: follow},
-		// Which release this cluster runs: what is blocked may not keep it from that.
+		// Which release this cluster runs: what is blocked may not keep it from that. And its
+		// signature stores.
 		{APIGroups: []string{configv1.GroupName}, Resources: []string{"clusterversions"}, ResourceNames: []string{"version"}, Verbs: []string{"get", "list"}},
 
 		// HostedClusters: the patch adds the finalizer, an infraID and a clusterID.

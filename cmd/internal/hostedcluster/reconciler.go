@@ -83,6 +83,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return conflictToRequeue(err)
 	}
+	if r.Rules() != nil && r.rollout.running() { // it tells everybody when it is done
+		return reconcile.Result{}, nil
+	}
 	if !hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused { // of which nothing is written
 		if err := r.prepare(ctx, hc); err != nil {
 			return conflictToRequeue(err)
@@ -135,13 +138,13 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err))), nil
 	}
-	if r.rollout.running() || r.managed.current.Load() == nil { // either tells everybody when it is done
-		return o, errUnfinished
-	}
 	encoded := r.encodedOnce(rules)
 	handed, err := r.handOverKnown(ctx, hc, encoded, false) // mostly it is done; see handOverToAll
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
+	}
+	if r.managed.current.Load() == nil { // everybody is reconciled when it was read
+		return o, errUnfinished
 	}
 	if claimed.exists {
 		if err := r.handTrust(ctx, hc); err != nil {
@@ -268,17 +271,13 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 
 // applyAll applies objects in their order.
 func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) error {
+	a := r.applier()
 	for _, obj := range objects {
-		if _, err := r.apply(ctx, obj); err != nil {
+		if _, err := a.Apply(ctx, obj); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// apply applies one object, and reports whether that changed anything.
-func (r *Reconciler) apply(ctx context.Context, obj client.Object) (changed bool, err error) {
-	return r.applier().Apply(ctx, obj)
 }
 
 func (r *Reconciler) applier() *operator.Applier {

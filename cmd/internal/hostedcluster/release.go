@@ -56,7 +56,7 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 		}
 	}
 	of := hc.DeepCopy()
-	id := lookupID(hc, secret, bundle, rules, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)), r.managed.current.Load().version)
+	id := lookupID(hc, secret, bundle, rules.Version(), r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
 	return r.background.get(ctx, client.ObjectKeyFromObject(hc), id, hostOf(hc), func(ctx context.Context) (found, error) {
 		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
 		defer leave()
@@ -70,12 +70,11 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 }
 
 // lookupID tells apart lookups of one HostedCluster: by all that a lookup depends on.
-func lookupID(hc *hyperv1.HostedCluster, secret *corev1.Secret, bundle string, rules *policy.Rules, verifier, managed string) string {
+func lookupID(hc *hyperv1.HostedCluster, secret *corev1.Secret, versions ...string) string {
 	h := sha256.New()
-	for _, part := range []string{
-		string(hc.UID), hc.Spec.Release.Image, hypershift.ControlPlaneRelease(hc),
-		string(secret.Data[hypershift.PullSecretKey]), bundle, rules.Version(), verifier, managed,
-	} {
+	for _, part := range append([]string{
+		string(hc.UID), hc.Spec.Release.Image, hypershift.ControlPlaneRelease(hc), string(secret.Data[hypershift.PullSecretKey]),
+	}, versions...) {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return string(h.Sum(nil))

@@ -22,10 +22,11 @@ const (
 	rolloutAtOnce = 20
 	// rolloutEach bounds one, whose admission may hang: it is then left to its reconciler.
 	rolloutEach = 10 * time.Second
-	// rolloutAlone and rolloutAloneEach are how long reconcilers hold back meanwhile, at
-	// most, and how much longer for each control plane.
+	// rolloutStall is how long reconcilers hold back while nothing is handed on, and rolloutAlone
+	// with rolloutAloneEach, for each control plane, how long at most.
+	rolloutStall     = 2 * time.Second
 	rolloutAlone     = 5 * time.Second
-	rolloutAloneEach = 5 * time.Millisecond
+	rolloutAloneEach = 20 * time.Millisecond
 )
 
 // handOverToAll hands rules to the known control planes of clusters, before these are
@@ -50,6 +51,7 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 			}
 			limited, cancel := context.WithTimeout(ctx, rolloutEach)
 			defer cancel()
+			defer r.rollout.progress()
 			if _, err := r.handOverKnown(limited, hc, encoded, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
 				log.FromContext(ctx).Error(err, "handing rules on failed; trying again", "HostedCluster", client.ObjectKeyFromObject(hc))
 			}
@@ -62,17 +64,27 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 // fastRollout says that rules are being handed to all control planes, or will be soon: who
 // becomes the active replica begins with that. Its zero value is ready, and safe for
 // concurrent use.
-type fastRollout struct{ alone atomic.Pointer[time.Time] } // nil before the first one
+type fastRollout struct {
+	alone atomic.Pointer[time.Time] // until when at most; nil before the first one
+	last  atomic.Pointer[time.Time] // when a control plane was done; nil before the first one
+}
 
 func (f *fastRollout) begin(controlPlanes int) {
+	f.progress()
 	f.alone.Store(new(time.Now().Add(rolloutAlone + time.Duration(controlPlanes)*rolloutAloneEach)))
 }
+
+func (f *fastRollout) progress() { f.last.Store(new(time.Now())) }
 
 func (f *fastRollout) end() { f.alone.Store(new(time.Time)) }
 
 // running reports whether a reconciliation is to be left for later, so that the rollout is
-// done the sooner: the processor is shared, and so is the API server.
+// done the sooner: the processor is shared, and so is the API server. It is not where the
+// rollout makes no progress: an admission may hang.
 func (f *fastRollout) running() bool {
 	f.alone.CompareAndSwap(nil, new(time.Now().Add(rolloutAlone)))
+	if last := f.last.Load(); last != nil && time.Since(*last) >= rolloutStall {
+		return false
+	}
 	return time.Now().Before(*f.alone.Load())
 }

@@ -49,16 +49,16 @@ type Settings struct {
 	FeatureSet string
 	// MetricsSet is passed on; "" is Telemetry.
 	MetricsSet string
-	// RefuseNetworks is --refuse-networks of this process, passed on; "" is none.
-	RefuseNetworks string
 	// PassedOn are variables of this process that control-plane-operators get, in their order:
 	// HTTP_PROXY and the like, and those that HyperShift's expects.
 	PassedOn []corev1.EnvVar
+	// RefuseNetworks is --refuse-networks of this process, passed on; "" is none.
+	RefuseNetworks string
 }
 
 // passedOn returns the variables of the environment that HyperShift's operator passes on to
-// its control-plane-operator: switches where they are on, and others where they are set
-// (v2/controlplaneoperator/deployment.go there).
+// its control-plane-operator: switches where they are on, and others where they are set,
+// as it writes that Deployment.
 func passedOn(lookup func(string) (string, bool)) (vars []corev1.EnvVar) {
 	for _, v := range []struct {
 		name  string

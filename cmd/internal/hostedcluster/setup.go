@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -95,15 +94,14 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err := mgr.Add(manager.RunnableFunc(r.background.Start)); err != nil {
 		return err
 	}
-	signatures, err := operator.OnSignatures(mgr, r.Signatures, &hyperv1.HostedClusterList{})
+	authorities, err := operator.OnChanges(mgr, &hyperv1.HostedClusterList{}, func(ctx context.Context, each func()) {
+		r.managed.follow(ctx, r.Live, each)
+	})
 	if err != nil {
 		return err
 	}
-	wakeAll, all := operator.Everybody(mgr, &hyperv1.HostedClusterList{})
-	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		r.managed.follow(ctx, r.Live, wakeAll)
-		return nil
-	})); err != nil {
+	signatures, err := operator.OnSignatures(mgr, r.Signatures, &hyperv1.HostedClusterList{})
+	if err != nil {
 		return err
 	}
 	lookups := ctrlsource.Channel(r.background.wake, &handler.EnqueueRequestForObject{})
@@ -129,10 +127,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
-			RateLimiter: lookupLimiter{
-				workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-				r.background.has,
-			},
+			RateLimiter:             lookupLimiter{operator.Backoff(firstRetry, lastRetry), r.background.has},
 		}).
 		For(&hyperv1.HostedCluster{}, spec).
 		Watches(&hyperv1.HostedControlPlane{}, written). // its status is shown on the HostedCluster
@@ -147,7 +142,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 			return using(ctx, obj)
 		})).
 		WatchesRawSource(rules).
-		WatchesRawSource(all).
+		WatchesRawSource(authorities).
 		WatchesRawSource(lookups)
 	if signatures != nil {
 		b = b.WatchesRawSource(signatures)

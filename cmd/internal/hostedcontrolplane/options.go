@@ -25,11 +25,11 @@ type Options struct {
 	// OverridesFile is the mounted document that rules are read from; --overrides-file.
 	// Empty: they are in the environment.
 	OverridesFile string
-	// RefuseNetworks is the value of --refuse-networks, which the ignition server gets too.
-	RefuseNetworks string
 	// Images are images by the names of the variables that go before them: the values of
 	// --socks5-proxy-image and the like.
 	Images map[string]*string
+	// RefuseNetworks is the value of --refuse-networks, which the ignition server gets too.
+	RefuseNetworks string
 	// LookupEnv is os.LookupEnv or a stand-in.
 	LookupEnv func(string) (string, bool)
 }

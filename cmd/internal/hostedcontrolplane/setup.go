@@ -10,7 +10,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -77,7 +76,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		WatchesMetadata(&corev1.Secret{}, concerned).
 		WatchesRawSource(rules).
 		WithOptions(controller.Options{
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, longestRetry),
+			RateLimiter: operator.Backoff(firstRetry, longestRetry),
 		}).
 		Complete(r)
 	if err != nil {

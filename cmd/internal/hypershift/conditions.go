@@ -29,14 +29,14 @@ const (
 	// [EntriesSkippedReason]. Else there is no such condition. A pull secret that cannot be
 	// used at all is told by the condition of the release.
 	ValidPullSecret hyperv1.ConditionType = "ValidPullSecret"
-	// ValidReleaseSignature says who signed the release, or why its signature is refused.
-	// It is True with AsExpected or [NoSignatureNeededReason], or False with
-	// [SignatureRefusedReason]. Where no signature is asked for there is no such condition.
-	ValidReleaseSignature hyperv1.ConditionType = "ValidReleaseSignature"
 	// HostedClusterDeleting is True while a HostedCluster is being deleted; the reason says what
 	// is waited for, [WaitingForControlPlaneReason] and those that follow. Else it is False,
 	// AsExpected. Name and reasons are HyperShift's (openshift/hypershift#8427).
 	HostedClusterDeleting hyperv1.ConditionType = "HostedClusterDeleting"
+	// ValidReleaseSignature says who signed the release, or why its signature is refused.
+	// It is True with AsExpected or [NoSignatureNeededReason], or False with
+	// [SignatureRefusedReason]. Where no signature is asked for there is no such condition.
+	ValidReleaseSignature hyperv1.ConditionType = "ValidReleaseSignature"
 )
 
 // Reasons of those conditions.
@@ -52,16 +52,16 @@ const (
 	// EntriesSkippedReason: entries of the pull secret cannot be used. The message names
 	// them, and holds nothing secret.
 	EntriesSkippedReason = "EntriesSkipped"
-	// SignatureRefusedReason: a signature that is asked for is missing, or is refused.
-	SignatureRefusedReason = "SignatureRefused"
-	// NoSignatureNeededReason: signatures are asked for, and not of this release.
-	NoSignatureNeededReason = "NoSignatureNeeded"
 	// WaitingForControlPlaneReason: the HostedControlPlane is there.
 	WaitingForControlPlaneReason = "WaitingForControlPlaneDeletion"
 	// WaitingForNamespaceReason: the control plane namespace is there.
 	WaitingForNamespaceReason = "WaitingForNamespaceDeletion"
 	// DeletionCompletedReason: nothing of the HostedCluster is left but itself.
 	DeletionCompletedReason = "DeletionCompleted"
+	// SignatureRefusedReason: a signature that is asked for is missing, or is refused.
+	SignatureRefusedReason = "SignatureRefused"
+	// NoSignatureNeededReason: signatures are asked for, and not of this release.
+	NoSignatureNeededReason = "NoSignatureNeeded"
 )
 
 // SignatureRefused reports whether a lookup failed for want of a good signature.

@@ -63,53 +63,46 @@ func OnRules(mgr manager.Manager, resolver *sources.Resolver, list client.Object
 // reconciled for these rules before it returns. It is called on a goroutine of its own,
 // so that it waits for no reconciler. Nil is nothing.
 func OnRulesAfter(mgr manager.Manager, resolver *sources.Resolver, list client.ObjectList, first func(context.Context, *policy.Rules, client.ObjectList), only ...predicate.Predicate) (source.Source, error) {
-	return onChanges(mgr, list, func(ctx context.Context, each func(context.Context)) {
+	return OnChanges(mgr, list, func(ctx context.Context, each func()) {
 		for rules := range resolver.Changes(ctx) {
 			if first != nil {
 				if all := listAll(ctx, mgr, list); all != nil {
 					first(ctx, rules, all)
 				}
 			}
-			each(ctx)
+			each()
 		}
-	}, only)
+	}, only...)
 }
 
-// onChanges returns a source that has every object of list's kind reconciled when follow
-// calls each. follow returns when ctx ends.
-func onChanges(mgr manager.Manager, list client.ObjectList, follow func(ctx context.Context, each func(context.Context)), only []predicate.Predicate) (source.Source, error) {
-	wake, all := Everybody(mgr, list, only...)
+// OnChanges returns a source that has every object of list's kind reconciled when follow
+// calls each; where there are predicates, only those that they let through. follow is called
+// once this replica is the active one, and returns when ctx ends.
+func OnChanges(mgr manager.Manager, list client.ObjectList, follow func(ctx context.Context, each func()), only ...predicate.Predicate) (source.Source, error) {
+	events := make(chan event.GenericEvent)
 	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		follow(ctx, wake)
+		follow(ctx, func() {
+			if all := listAll(ctx, mgr, list); all != nil {
+				_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
+			}
+		})
 		return nil
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("following what lookups depend on: %w", err)
 	}
-	return all, nil
-}
-
-// Everybody returns a source, and a function by which it has every object of list's kind
-// reconciled; where there are predicates, only those that they let through. wake lists with
-// the manager's client. It returns when all are queued, or ctx has ended.
-func Everybody(mgr manager.Manager, list client.ObjectList, only ...predicate.Predicate) (wake func(ctx context.Context), all source.Source) {
-	events := make(chan event.GenericEvent)
-	wake = func(ctx context.Context) {
-		if all := listAll(ctx, mgr, list); all != nil {
-			_ = meta.EachListItem(all, sender(ctx, events)) // ends early with ctx
-		}
-	}
-	return wake, source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...))
+	return source.Channel(events, &handler.EnqueueRequestForObject{}, source.WithPredicates[client.Object, reconcile.Request](only...)), nil
 }
 
 // relist is how long a failed list waits to be tried again.
 const relist = time.Second
 
-// listAll lists until that goes well. It is nil when ctx has ended.
+// listAll lists until that goes well. It is nil when ctx has ended. What is listed may be
+// what a cache holds, and is not to be modified.
 func listAll(ctx context.Context, mgr manager.Manager, list client.ObjectList) client.ObjectList {
 	for {
 		now := list.DeepCopyObject().(client.ObjectList)
-		err := mgr.GetClient().List(ctx, now)
+		err := mgr.GetClient().List(ctx, now, client.UnsafeDisableDeepCopy)
 		if err == nil {
 			return now
 		}

@@ -321,17 +321,17 @@ func OnSignatures(mgr manager.Manager, s *Signatures, list client.ObjectList, on
 	if s == nil || s.cluster == nil {
 		return nil, nil
 	}
-	return onChanges(mgr, list, func(ctx context.Context, each func(context.Context)) {
+	return OnChanges(mgr, list, func(ctx context.Context, each func()) {
 		for {
 			s.mu.Lock()
 			changed := s.changed
 			s.mu.Unlock()
-			each(ctx)
+			each()
 			select {
 			case <-ctx.Done():
 				return
 			case <-changed:
 			}
 		}
-	}, only)
+	}, only...)
 }

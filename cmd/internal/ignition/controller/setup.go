@@ -8,7 +8,6 @@ import (
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -113,7 +112,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		WithOptions(controller.Options{
 			// Some workers are left for short work while payloads are made.
 			MaxConcurrentReconciles: parallel + 4,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, longestRetry),
+			RateLimiter:             operator.Backoff(firstRetry, longestRetry),
 		}).
 		Complete(g)
 	if err != nil {

@@ -28,6 +28,9 @@ func (r *Report) JUnit() ([]byte, error) {
 		}
 		cases = append(cases, one)
 	}
+	if r.Signatures != nil {
+		cases = append(cases, r.Signatures.Cases()...)
+	}
 	return junit.Encode(name, cases)
 }
 

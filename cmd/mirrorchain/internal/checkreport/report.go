@@ -23,6 +23,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signedreport"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -43,6 +44,9 @@ type Report struct {
 	Summary  Summary  `json:"summary"`
 	Mirrors  []Mirror `json:"mirrors"`
 	Images   []Image  `json:"images"`
+	// Signatures are what the mirrors have of them; null where nobody asked. The caller of
+	// New fills it in.
+	Signatures *signedreport.Signatures `json:"signatures"`
 	notices.Notices
 
 	allMirrors bool
@@ -329,6 +333,14 @@ func (r *Report) Nowhere() int {
 // have it from one of them, else that of the worst
 // failure, and unreachable where the time was too short to ask for all.
 func (r *Report) Code(results []Result) int {
+	code := r.imagesCode(results)
+	if r.Signatures != nil {
+		code = failure.Worse(code, r.Signatures.Code())
+	}
+	return code
+}
+
+func (r *Report) imagesCode(results []Result) int {
 	if r.Summary.Missing > 0 || r.lacking() {
 		return failure.ExitNotFound
 	}

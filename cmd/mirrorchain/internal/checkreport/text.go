@@ -24,6 +24,9 @@ func (r *Report) Text(w io.Writer, l table.Look) {
 	r.list(w, "Missing", Missing)
 	r.list(w, "Could not be asked for", Failed)
 	r.partial(w)
+	if r.Signatures != nil {
+		r.Signatures.Text(w)
+	}
 }
 
 // Headline says in one line what came of it.
@@ -248,12 +251,18 @@ func (s *Summary) words(disk bool) string {
 		good, failed = "complete", "damaged or not readable"
 	}
 	switch {
-	case s.Found == 1 && s.Images == 1:
+	case s.Images == 1 && s.Found == 1:
 		return "the image is " + good
+	case s.Images == 1 && s.Missing == 1:
+		return "the image is missing"
+	case s.Images == 1 && s.Failed == 1 && disk:
+		return "the image is " + failed
+	case s.Images == 1 && s.Failed == 1:
+		return "the image " + failed
 	case s.Found == s.Images:
 		return fmt.Sprintf("all %d images are %s", s.Images, good)
 	}
-	text := fmt.Sprintf("%d of %s are %s", s.Found, output.Plural(s.Images, "image"), good)
+	text := fmt.Sprintf("%d of %d images are %s", s.Found, s.Images, good)
 	if s.Missing > 0 {
 		text += fmt.Sprintf(", %d missing", s.Missing)
 	}

@@ -13,32 +13,19 @@ import (
 )
 
 // json reads one or more values, as catalogs have them one after another.
-func (l *list) json(in io.Reader) error {
-	d := json.NewDecoder(in)
-	for n := 1; ; n++ {
-		var v any
-		err := d.Decode(&v)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("value %d: %w", n, err)
-		}
-		l.object(v)
-	}
-}
+func (l *list) json(in io.Reader) error { return l.values("value", json.NewDecoder(in)) }
 
 // yaml reads one or more documents.
-func (l *list) yaml(in io.Reader) error {
-	d := yaml.NewDecoder(in)
+func (l *list) yaml(in io.Reader) error { return l.values("document", yaml.NewDecoder(in)) }
+
+func (l *list) values(what string, d interface{ Decode(any) error }) error {
 	for n := 1; ; n++ {
 		var v any
-		err := d.Decode(&v)
-		if err == io.EOF {
+		switch err := d.Decode(&v); {
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("document %d: %w", n, err)
+		case err != nil:
+			return fmt.Errorf("%s %d: %w", what, n, err)
 		}
 		if _, text := v.(string); text {
 			return errors.New("neither a list of images nor YAML or JSON with objects")

@@ -65,3 +65,41 @@ func TestBar(t *testing.T) {
 		}
 	}
 }
+
+// What is no terminal gets whole lines, some seconds apart, and nothing for a short run.
+func TestLines(t *testing.T) {
+	for _, c := range []struct {
+		busy time.Duration
+		want string
+	}{{between - time.Second, ""}, {3*between + time.Second, "x\nx\nx\n"}} {
+		var out bytes.Buffer
+		synctest.Test(t, func(*testing.T) {
+			stop := Lines(&out, func() string { return "x" })
+			<-time.After(c.busy)
+			stop()
+			stop()
+		})
+		if out.String() != c.want {
+			t.Errorf("after %s: %q, want %q", c.busy, out.String(), c.want)
+		}
+	}
+}
+
+func TestPace(t *testing.T) {
+	for _, c := range []struct {
+		done, of int
+		took     time.Duration
+		want     string
+	}{
+		{0, 190, time.Minute, ""},
+		{20, 190, 900 * time.Millisecond, ""},
+		{20, 190, 2 * time.Second, ", 10/s, 17s left"},
+		{3, 190, 2 * time.Second, ", 1.5/s, 2m5s left"},
+		{189, 190, 10 * time.Second, ", 19/s, 1s left"},
+		{190, 190, 10 * time.Second, ", 19/s"},
+	} {
+		if got := Pace(c.done, c.of, c.took); got != c.want {
+			t.Errorf("%d of %d in %s: %q, want %q", c.done, c.of, c.took, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/chain/node"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signedreport"
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
+)
+
+// signatureCheck is what release check --signatures asks beside whether images are there.
+type signatureCheck struct {
+	*checker
+	policies *signatures.Policies
+	done     atomic.Int64
+	bad      atomic.Int64
+}
+
+// signatureFlags checks the flags that go with --signatures, and reads what they name.
+func (a *app) signatureFlags(ctx context.Context, o *checkOptions) (err error) {
+	switch {
+	case !o.signatures && len(o.imagePolicies) > 0:
+		return failure.Usagef("--image-policy means nothing without --signatures")
+	case o.signatures && a.place() != "":
+		return failure.Usagef("--signatures asks mirrors, and not what --from names: nodes look for signatures beside the image that a mirror serves")
+	}
+	a.opts.usesCluster = a.opts.usesCluster || slices.Contains(o.imagePolicies, clusterScheme+":")
+	if len(o.imagePolicies) > 0 {
+		o.policies, err = a.imagePolicies(ctx, o.imagePolicies)
+	}
+	return err
+}
+
+// signatures asks every mirror that has an image for its signatures, for the images that
+// an image policy covers.
+func (c *checker) signatures(ctx context.Context, results []checkreport.Result) (*signedreport.Signatures, error) {
+	policies := c.options.policies
+	if policies == nil {
+		var err error
+		if policies, err = c.imagePolicies(ctx, []string{defaultImagePolicy(c.list.releases)}); err != nil {
+			return nil, err
+		}
+	}
+	s := &signatureCheck{checker: c, policies: policies}
+	plan, absent, err := s.plan(ctx, results)
+	if err != nil {
+		return nil, err
+	}
+	covered := 0
+	for _, r := range results {
+		if s.covers(r.Image) {
+			covered++
+		}
+	}
+	if covered == 0 {
+		c.warnf("no image policy covers an image of this release; scopes are %v", policies.Scopes())
+	}
+	var manifests []check.Manifest
+	for _, p := range plan {
+		manifests = append(manifests, p.Manifest)
+	}
+	defer c.countdown(len(manifests), &s.done, &s.bad)()
+	signed, err := check.Signatures(c.traced(ctx), check.SignatureConfig{
+		Node: s.node(), Rules: c.policies.rules, Credentials: c.found.Credentials,
+		PerRegistry: c.options.perRegistry, Request: c.requestLimit(),
+		Done: func(r check.Signed) {
+			s.done.Add(1)
+			if r.Err != nil {
+				s.bad.Add(1)
+			}
+		},
+	}, manifests)
+	if err != nil && ctx.Err() == nil {
+		return nil, err
+	}
+	for i := range plan {
+		plan[i].Signed = signed[i]
+	}
+	s.hints(ctx, plan)
+	return signedreport.New(signedreport.Config{Nodes: policies.Nodes, Scopes: policies.Scopes(), Images: covered, Absent: absent}, plan), nil
+}
+
+func (s *signatureCheck) node() node.Node {
+	return node.Node{Base: s.base, Policies: s.policies.Policies}
+}
+
+func (s *signatureCheck) covers(image imageref.Ref) bool {
+	_, required := s.policies.For(image)
+	return len(required) > 0
+}
+
+// plan returns what to ask for, and of how many images no endpoint has all.
+func (s *signatureCheck) plan(ctx context.Context, results []checkreport.Result) (plan []signedreport.Result, absent int, err error) {
+	indexes, err := s.indexes(ctx, results)
+	if err != nil {
+		return nil, 0, err
+	}
+	checked := make([]check.Result, len(results))
+	for i, r := range results {
+		checked[i] = r.Result
+	}
+	matrix := check.NewMatrix(checked)
+	for i, r := range results {
+		if !s.covers(r.Image) {
+			continue
+		}
+		if r.Err != nil || r.Lack != nil {
+			absent++
+		}
+		manifests := map[string]string{"": r.Image.Digest()} // by platform
+		if index := indexes[r.Image]; index != nil {
+			manifests = make(map[string]string)
+			for _, p := range s.list.images[i].platforms {
+				if n := p.Choose(index); n >= 0 {
+					manifests[p.String()] = index[n].Digest
+				}
+			}
+		}
+		for _, e := range r.At {
+			if e.State() != check.Has {
+				continue // a node goes on to the next one
+			}
+			for platform, digest := range manifests {
+				if digest == "" {
+					digest = e.Digest // by tag
+				}
+				plan = append(plan, signedreport.Result{
+					Platform: platform, Mirror: matrix.Columns[matrix.Column(r.Image, e)].Name,
+					Signed: check.Signed{Manifest: check.Manifest{
+						Name: r.Names[0], Image: r.Image, Digest: digest,
+						At: policy.Candidate{Ref: e.Ref, Mirror: e.Mirror, Insecure: s.insecureAt(r.Image, e.Ref)},
+					}},
+				})
+			}
+		}
+	}
+	slices.SortStableFunc(plan, func(a, b signedreport.Result) int { return strings.Compare(a.Name+a.Platform, b.Name+b.Platform) })
+	return plan, absent, nil
+}
+
+// indexes reads the images of which a node pulls the entry of a platform, each at the first
+// endpoint that has it: what a digest names is the same everywhere.
+func (s *signatureCheck) indexes(ctx context.Context, results []checkreport.Result) (map[imageref.Ref][]provider.PlatformDigest, error) {
+	var items []check.Item
+	of := make(map[imageref.Ref]imageref.Ref) // the image by where it is
+	insecure := make(map[imageref.Ref]bool)
+	for i, r := range results {
+		if r.Err == nil && len(s.list.images[i].platforms) > 0 && s.covers(r.Image) {
+			at := r.Found.From
+			of[at], insecure[at] = r.Image, s.insecureAt(r.Image, at)
+			items = append(items, check.Item{Name: r.Names[0], Image: at})
+		}
+	}
+	var mu sync.Mutex
+	out := make(map[imageref.Ref][]provider.PlatformDigest)
+	read := provider.HeadFunc(func(ctx context.Context, req provider.Request) (string, error) {
+		req.Insecure, req.Rules = insecure[req.Image], s.checker.policies.rules
+		content, err := s.base.Content(ctx, req)
+		if err != nil {
+			return "", err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		out[of[req.Image]] = content.Platforms()
+		return content.Digest(), nil
+	})
+	_, err := s.ask(ctx, read, new(policy.Rules), true, items)
+	if err != nil && ctx.Err() == nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// hints explains a missing signature, once for each mirror, and says how to copy it.
+func (s *signatureCheck) hints(ctx context.Context, plan []signedreport.Result) {
+	seen := make(map[string]bool)
+	for _, r := range plan {
+		if !errors.Is(r.Err, sigstore.ErrNoSignature) || seen[r.Mirror] {
+			continue
+		}
+		seen[r.Mirror] = true
+		req := provider.Request{Image: r.Image, Credentials: s.found.Credentials, Rules: s.checker.policies.rules}
+		if os, arch, ok := strings.Cut(r.Platform, "/"); ok {
+			req.Platform = provider.Platform{OS: os, Architecture: arch}
+		}
+		if e := s.node().At(s.traced(ctx), req, r.At); e.Hint != "" {
+			s.hint(r.Mirror + ": " + e.Hint)
+		}
+		if r.At.Mirror {
+			tag := sigstore.Tag(r.Digest)
+			s.hint(fmt.Sprintf("to copy one: oc image mirror %s:%s %s:%s", r.Image.Name(), tag, r.At.Ref.Name(), tag))
+		}
+	}
+}
+
+// defaultImagePolicy names the image policy that the latest of releases brings along. The
+// policy of 4.22 is that of all later versions.
+func defaultImagePolicy(releases []checkreport.Release) string {
+	minor := 21
+	for _, r := range releases {
+		major, rest, _ := strings.Cut(r.Version, ".")
+		text, _, _ := strings.Cut(rest, ".")
+		m, err := strconv.Atoi(major)
+		n, err2 := strconv.Atoi(text)
+		if err == nil && err2 == nil && (m > 4 || m == 4 && n > 21) {
+			minor = 22
+		}
+	}
+	return fmt.Sprintf("openshift-4.%d", minor)
+}

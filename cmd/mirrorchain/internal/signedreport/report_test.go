@@ -1,0 +1,74 @@
+package signedreport
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
+)
+
+const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+var errs = map[string]error{
+	Good: nil, Missing: &sigstore.Error{}, Bad: &sigstore.Error{Errs: []error{errors.New("x")}}, Failed: &provider.Error{Class: provider.ClassServer},
+}
+
+// result is that of an image at a mirror, "" for the source.
+func result(name, mirror, status string) Result {
+	host := mirror
+	if host == "" {
+		host = "quay.io"
+	}
+	return Result{Mirror: host, Signed: check.Signed{Err: errs[status], Manifest: check.Manifest{
+		Name: name, Image: imageref.MustParse("quay.io/a/" + name + "@" + digest), Digest: digest,
+		At: policy.Candidate{Ref: imageref.MustParse(host + "/a/" + name + "@" + digest), Mirror: mirror != ""},
+	}}}
+}
+
+func TestAnswer(t *testing.T) {
+	const m, n = "m.corp", "n.corp"
+	for _, c := range []struct {
+		results []Result
+		absent  int
+		answer  string
+		code    int
+		nodes   string
+	}{
+		{[]Result{result("x", m, Good)}, 0, yes, failure.ExitOK, "nodes would accept this release from these mirrors: yes"},
+		{[]Result{result("x", "", Good)}, 0, yes, failure.ExitOK, "nodes would accept this release from its own registry: yes"},
+		{[]Result{result("x", m, Good), result("y", m, Missing)}, 0, no, failure.ExitNotFound, ": no, because m.corp has no signature of y"},
+		{[]Result{result("x", m, Bad), result("y", m, Missing)}, 0, no, failure.ExitDigest, ": no, because m.corp has no signature of y, and has signatures that are not accepted, of x"},
+		{[]Result{result("x", m, Good), result("x", n, Missing)}, 0, mixed, failure.ExitNotFound, ": yes from m.corp; no from n.corp, because n.corp has no signature of x"},
+		{[]Result{result("x", m, Missing), result("x", n, Missing)}, 0, no, failure.ExitNotFound, ": no, because m.corp has no signature of x; n.corp has no signature of x"},
+		{[]Result{result("x", m, Failed)}, 0, unknown, failure.ExitUnreachable, ": nobody knows, because m.corp could not be asked for those of x"},
+		{[]Result{result("x", m, Failed), result("x", n, Missing)}, 0, no, failure.ExitUnreachable, ": no, because m.corp could not be asked for those of x; n.corp has no signature of x"},
+		{[]Result{result("x", m, Good)}, 2, no, failure.ExitNotFound, ": no, because 2 images of it cannot be had from any of them"},
+		{nil, 0, unknown, failure.ExitOK, ": nobody knows"},
+		{[]Result{result("a", m, Missing), result("b", m, Missing), result("c", m, Missing), result("d", m, Missing)}, 0, no, failure.ExitNotFound, "has no signature of a, b and 2 more"},
+	} {
+		r := New(Config{Nodes: "nodes", Absent: c.absent}, c.results)
+		if r.Answer != c.answer || !strings.HasSuffix(r.Nodes, c.nodes) || r.Code() != c.code {
+			t.Errorf("got %s, %d, %q; want %s, %d, %q", r.Answer, r.Code(), r.Nodes, c.answer, c.code, c.nodes)
+		}
+	}
+}
+
+// What registries and signatures say does nothing to a terminal, and makes no line.
+func TestPrintsNothingElse(t *testing.T) {
+	const forged = "nodes would accept everything"
+	bad := result("x", "m.corp", Bad)
+	bad.Err = &sigstore.Error{Errs: []error{errors.New("x\u009b2J\n" + forged)}, Others: 1}
+	var out bytes.Buffer
+	New(Config{Nodes: "nodes"}, []Result{bad}).Text(&out)
+	if out.String() != output.Printable(out.String()) || strings.Contains(out.String(), "\n"+forged) || !strings.Contains(out.String(), "1 attachment behind the tag") {
+		t.Errorf("%q", out.String())
+	}
+}
