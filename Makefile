@@ -32,7 +32,7 @@ dist: ## build what a release consists of into dist/: archives for all platforms
 .PHONY: dist-check
 dist-check: ## build the archive of this platform twice, and compare the bytes
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
-	dist="$(GO) run ./internal/dist -go $(GO) -version $(VERSION) -vet=false -platforms $$($(GO) env GOOS)/$$($(GO) env GOARCH)" && \
+	dist="$(GO) run ./internal/dist -go $(GO) -version $(VERSION) -platforms $$($(GO) env GOOS)/$$($(GO) env GOARCH)" && \
 	git clone -q . "$$work/a" && git clone -q . "$$work/elsewhere/b" && \
 	(cd "$$work/a" && $$dist -out "$$work/one") && (cd "$$work/elsewhere/b" && GOCACHE="$$work/cache" $$dist -out "$$work/two") && \
 	diff -r "$$work/one" "$$work/two" && echo "the same bytes, twice"

@@ -57,7 +57,7 @@ func main() {
 	flag.StringVar(&m.out, "out", "dist", "`FOLDER` to write to; it must not exist, or be empty")
 	flag.StringVar(&m.version, "version", "dev", "`VERSION` that the binaries state")
 	flag.StringVar(&m.url, "url", "", "`URL` of the folder that the archives are published in (default that of the release on GitHub)")
-	flag.BoolVar(&m.vet, "vet", true, "vet all packages for each platform")
+	flag.BoolVar(&m.vet, "vet", false, "vet all packages, their tests too, for each platform")
 	platforms := flag.String("platforms", allPlatforms, "`OS/ARCH,...` to build for")
 	flag.Parse()
 	if m.url == "" {
