@@ -9,6 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
@@ -26,6 +27,7 @@ type verifyOptions struct {
 	imagePolicies []string
 	require       string
 	allMirrors    bool
+	components    bool
 }
 
 var requirements = []string{verifyreport.Any, verifyreport.GPG, verifyreport.Sigstore, verifyreport.Both}
@@ -62,6 +64,10 @@ order in which a node would: the first one that has the image must have its sign
 default the one that 4.21 brings along. The last line answers what an administrator has to
 acknowledge before the update to 4.21: would nodes accept this release from these mirrors?
 
+--components asks the same about every image of the release, as nodes do from 4.22 on; the
+default is then the policy that 4.22 brings along. It costs a few requests for each image.
+For what is missing beside signatures see 'mirrorchain release check --signatures'.
+
 --require says what has to be good. The default, any, asks whether somebody who is
 trusted signed the release: clusters before 4.21 need GPG alone, and a tool cannot see
 which version will run it. Neither kind may be refused. Before an update of a cluster to
@@ -77,7 +83,10 @@ found out, the code says why, as for a lookup.`,
   mirrorchain release verify --require gpg --signatures working-dir/signatures quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # which of the mirrors lack the signature that nodes look for
-  mirrorchain release verify -s idms.yaml --require sigstore --all-mirrors REF`,
+  mirrorchain release verify -s idms.yaml --require sigstore --all-mirrors REF
+
+  # nodes of 4.22 and later: is every component signed?
+  mirrorchain release verify -s idms.yaml --require sigstore --components REF`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.releaseVerify(cmd.Context(), args[0], o)
@@ -88,9 +97,10 @@ found out, the code says why, as for a lookup.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
 	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
-	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21")
+	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21, and openshift-4.22 with --components")
 	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
 	f.BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
+	f.BoolVar(&o.components, "components", false, "also ask for the sigstore signatures of every component, as nodes do from 4.22 on")
 	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
 	return offering(cmd, output.JUnit)
 }
@@ -148,6 +158,9 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	if !slices.Contains(requirements, o.require) {
 		return nil, failure.Usagef("--require %s: want gpg, sigstore, both or any", o.require)
 	}
+	if o.components && o.require == verifyreport.GPG {
+		return nil, failure.Usagef("--components asks for sigstore signatures, and --require gpg for none of them; GPG signs the release image alone")
+	}
 	if v.platform, err = parseArch(o.arch); err != nil {
 		return nil, err
 	}
@@ -157,14 +170,18 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository(), a.cluster); err != nil {
 		return nil, err
 	}
-	if v.policies, err = a.imagePolicies(ctx, o.imagePolicies); err != nil {
+	named := o.imagePolicies
+	if o.components && len(named) == 0 {
+		named = []string{"openshift-4.22"} // the first that covers components
+	}
+	if v.policies, err = a.imagePolicies(ctx, named); err != nil {
 		return nil, err
 	}
 	for _, w := range v.stores.Warnings {
 		a.warnf("%s", w)
 	}
 	_, required := v.policies.For(ref.Ref)
-	gpg, covered := len(v.stores.All) > 0, len(required) > 0 || ref.Digest() == ""
+	gpg, covered := len(v.stores.All) > 0, len(required) > 0 || ref.Digest() == "" || o.components
 	switch {
 	case o.require == verifyreport.GPG && !gpg, o.require == verifyreport.Both && !gpg:
 		return nil, failure.Usagef("--require %s needs a place with GPG signatures: --signatures", o.require)
@@ -197,7 +214,7 @@ func (v *verification) run(ctx context.Context, ref refArg) error {
 	image := ref.Ref
 	var l *lookups
 	_, required := v.policies.For(image)
-	if image.Digest() == "" || v.require != verifyreport.GPG && len(required) > 0 {
+	if image.Digest() == "" || v.require != verifyreport.GPG && len(required) > 0 || v.components {
 		var err error
 		if l, err = v.lookups(ctx, ref, nil); err != nil {
 			return err
@@ -224,11 +241,46 @@ func (v *verification) run(ctx context.Context, ref refArg) error {
 	case v.require == verifyreport.GPG:
 		return nil
 	case len(required) > 0:
-		return v.nodes(ctx, l, refArg{ref.Text, image}, required)
-	case v.require != verifyreport.Any || !v.judgesGPG():
+		if err := v.nodes(ctx, l, refArg{ref.Text, image}, required); err != nil {
+			return err
+		}
+	case !v.components && (v.require != verifyreport.Any || !v.judgesGPG()):
 		return v.uncovered(ref)
+	default:
+		v.notef("no image policy covers %s, so nodes ask for no sigstore signature of it", ref.Text)
 	}
-	v.notef("no image policy covers %s, so nodes ask for no sigstore signature", ref.Text)
+	if v.components && (len(required) == 0 || v.report.Instance != "") { // else no endpoint has served it
+		return v.componentSignatures(ctx, l, refArg{ref.Text, image})
+	}
+	return nil
+}
+
+// componentSignatures asks for the signatures of every image of the release that an image
+// policy covers, where nodes would find them.
+func (v *verification) componentSignatures(ctx context.Context, l *lookups, ref refArg) error {
+	list := newImageList()
+	if err := l.releaseImages(ctx, ref, []provider.Platform{v.platform}, list, false); err != nil {
+		return err
+	}
+	list.images = slices.DeleteFunc(list.images, func(image *listed) bool {
+		_, required := v.policies.For(image.ref)
+		return len(required) == 0
+	})
+	c, err := l.newCheck(ctx, list, checkOptions{
+		allMirrors: v.allMirrors, sources: !v.allMirrors, perRegistry: defaultPerRegistry, policies: v.policies,
+	})
+	if err != nil {
+		return err
+	}
+	results, err := c.run(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := c.signatures(ctx, results)
+	if err != nil {
+		return err
+	}
+	v.report.AddComponents(found, checkreport.New(checkreport.Config{AllMirrors: v.allMirrors}, results).Code(results))
 	return nil
 }
 
