@@ -94,15 +94,23 @@ found out, the code says why, as for a lookup.`,
 	}
 	archFlag(cmd, &o.arch)
 	a.fromFlag(cmd)
+	trustFlags(cmd, &o)
+	cmd.Flags().BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
+	cmd.Flags().BoolVar(&o.components, "components", false, "also ask for the sigstore signatures of every component, as nodes do from 4.22 on")
+	return offering(cmd, output.JUnit)
+}
+
+// trustFlagNames are the flags of trustFlags.
+var trustFlagNames = []string{"keyring", "signatures", "image-policy", "require"}
+
+// trustFlags registers the flags that say what has to sign, and where signatures are.
+func trustFlags(cmd *cobra.Command, o *verifyOptions) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
 	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
-	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21, and openshift-4.22 with --components")
+	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21")
 	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
-	f.BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
-	f.BoolVar(&o.components, "components", false, "also ask for the sigstore signatures of every component, as nodes do from 4.22 on")
 	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
-	return offering(cmd, output.JUnit)
 }
 
 // verification is one run of release verify.
@@ -131,16 +139,17 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 	if err != nil {
 		return err
 	}
-	if err := v.run(ctx, ref); err != nil {
+	if err := v.run(ctx, ref, nil); err != nil {
 		return err
 	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return context.Cause(ctx)
-	}
-	v.report.Conclude(v.policies.Nodes)
 	if err := a.print(v.report, v.report.Text); err != nil {
 		return err
 	}
+	return v.reported()
+}
+
+// reported is the error of a verdict that the report states, nil for a good one.
+func (v *verification) reported() error {
 	if code := v.report.Code(); code != failure.ExitOK {
 		return &failure.Reported{Code: code}
 	}
@@ -149,7 +158,7 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 
 // newVerification reads what the flags name, before anybody is asked.
 func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) (*verification, error) {
-	a.opts.usesCluster = slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
+	a.opts.usesCluster = a.opts.usesCluster || slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
 	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
@@ -209,17 +218,30 @@ func (v *verification) judgesGPG() bool {
 	return v.require != verifyreport.Sigstore && len(v.stores.All) > 0
 }
 
-// run asks for the signatures of what ref names.
-func (v *verification) run(ctx context.Context, ref refArg) error {
+// run asks for the signatures of what ref names, and concludes the report. l is about ref; it
+// is made where it is nil and somebody has to be asked.
+func (v *verification) run(ctx context.Context, ref refArg, l *lookups) error {
+	if err := v.ask(ctx, ref, l); err != nil {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Cause(ctx)
+	}
+	v.report.Conclude(v.policies.Nodes)
+	return nil
+}
+
+func (v *verification) ask(ctx context.Context, ref refArg, l *lookups) error {
 	image := ref.Ref
-	var l *lookups
 	_, required := v.policies.For(image)
 	if image.Digest() == "" || v.require != verifyreport.GPG && len(required) > 0 || v.components {
 		var err error
-		if l, err = v.lookups(ctx, ref, nil); err != nil {
-			return err
+		if l == nil {
+			if l, err = v.lookups(ctx, ref, nil); err != nil {
+				return err
+			}
+			defer l.close()
 		}
-		defer l.close()
 		v.report.Notices = l.policies.notices()
 		if image, err = l.resolve(ctx, ref, v.platform); err != nil {
 			return err
