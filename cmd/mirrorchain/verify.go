@@ -23,6 +23,7 @@ import (
 type verifyOptions struct {
 	arch          string
 	keyrings      []string
+	trustRelease  string
 	signatures    []string
 	imagePolicies []string
 	require       string
@@ -54,7 +55,9 @@ the update names, of the list where that is one, and are looked for in the place
 Every keyring has to sign, any key of it will do. Without --keyring it is the one with
 Red Hat's two release keys, which are built in; their fingerprints are shown. A file is a
 keyring, and so are each file of a folder and each verifier-public-key-* of a ConfigMap.
-Keys in the release that is judged are never used: it could bring any.
+Keys in the release that is judged are never used: it could bring any. --trust-release
+takes the keyrings of another one, such as the one that a cluster runs, as the
+cluster-version operator does. That one has to be signed itself, by those of --keyring.
 
 sigstore signatures are what nodes ask for, since 4.21, for the images that a
 ClusterImagePolicy covers. They sign the image of one platform, --arch, and stand in the
@@ -98,19 +101,6 @@ found out, the code says why, as for a lookup.`,
 	cmd.Flags().BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
 	cmd.Flags().BoolVar(&o.components, "components", false, "also ask for the sigstore signatures of every component, as nodes do from 4.22 on")
 	return offering(cmd, output.JUnit)
-}
-
-// trustFlagNames are the flags of trustFlags.
-var trustFlagNames = []string{"keyring", "signatures", "image-policy", "require"}
-
-// trustFlags registers the flags that say what has to sign, and where signatures are.
-func trustFlags(cmd *cobra.Command, o *verifyOptions) {
-	f := cmd.Flags()
-	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
-	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
-	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21")
-	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
-	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // verification is one run of release verify.
@@ -202,10 +192,10 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	if o.require == verifyreport.Any && !gpg {
 		a.notef("GPG signatures are not looked for: no --signatures was given")
 	}
-	v.report = verifyreport.New(ref.Text, o.require)
-	if v.judgesGPG() {
-		v.report.AddKeyrings(v.trust)
+	if o.trustRelease != "" && !v.judgesGPG() {
+		return nil, failure.Usagef("--trust-release has keys for GPG signatures; it needs --signatures, and means nothing with --require sigstore")
 	}
+	v.report = verifyreport.New(ref.Text, o.require)
 	return v, nil
 }
 
@@ -232,6 +222,14 @@ func (v *verification) run(ctx context.Context, ref refArg, l *lookups) error {
 }
 
 func (v *verification) ask(ctx context.Context, ref refArg, l *lookups) error {
+	if v.trustRelease != "" {
+		if err := v.trustTheRelease(ctx, l); err != nil {
+			return err
+		}
+	}
+	if v.judgesGPG() {
+		v.report.AddKeyrings(v.trust)
+	}
 	image := ref.Ref
 	_, required := v.policies.For(image)
 	if image.Digest() == "" || v.require != verifyreport.GPG && len(required) > 0 || v.components {
