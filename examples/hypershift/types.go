@@ -38,17 +38,25 @@ type ProviderWithOpenShiftImageRegistryOverrides interface {
 
 // ImageMetadataProvider says what an image is, and where it is.
 type ImageMetadataProvider interface {
+	// ImageMetadata returns the config of an image.
 	ImageMetadata(ctx context.Context, image string, pullSecret []byte) (*ImageConfig, error)
+	// GetManifest returns a manifest or an index.
 	GetManifest(ctx context.Context, image string, pullSecret []byte) (Manifest, error)
+	// GetDigest returns the digest of an image, and the reference by it.
 	GetDigest(ctx context.Context, image string, pullSecret []byte) (string, *imageref.Ref, error)
+	// GetMetadata returns the config and the layers of an image, and what opens them.
 	GetMetadata(ctx context.Context, image string, pullSecret []byte) (*ImageConfig, []Descriptor, BlobStore, error)
+	// GetOverride returns the reference that an image is read at.
 	GetOverride(ctx context.Context, image string, pullSecret []byte) (*imageref.Ref, error)
 }
 
 // RegistryProvider holds both, and keeps them up to date.
 type RegistryProvider interface {
+	// GetMetadataProvider returns the provider of images.
 	GetMetadataProvider() ImageMetadataProvider
+	// GetReleaseProvider returns the provider of releases.
 	GetReleaseProvider() ProviderWithOpenShiftImageRegistryOverrides
+	// Reconcile brings both up to date.
 	Reconcile(ctx context.Context, c client.Client) error
 }
 
@@ -65,11 +73,14 @@ type ReleaseImage struct {
 
 // Manifest is distribution.Manifest.
 type Manifest interface {
+	// References returns what the manifest names.
 	References() []Descriptor
+	// Payload returns the manifest as the registry has it.
 	Payload() (mediaType string, payload []byte, err error)
 }
 
-// Descriptor names a config, a layer, or an image of an index.
+// Descriptor names a config, a layer, or an image of an index, as a manifest does: by
+// MediaType, Digest ("sha256:...") and Size.
 type Descriptor struct {
 	MediaType string    `json:"mediaType"`
 	Digest    string    `json:"digest"`
@@ -77,13 +88,13 @@ type Descriptor struct {
 	Platform  *Platform `json:"platform,omitempty"`
 }
 
-// Platform is what an image of an index is for.
+// Platform is what an image of an index is for: OS and Architecture in the words of Go.
 type Platform struct {
 	OS           string `json:"os"`
 	Architecture string `json:"architecture"`
 }
 
-// ImageConfig is what an image says of itself.
+// ImageConfig is what an image says of itself. OS and Architecture are in the words of Go.
 type ImageConfig struct {
 	OS           string `json:"os"`
 	Architecture string `json:"architecture"`
