@@ -107,7 +107,7 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 func replaced(obj client.Object, token *corev1.Secret) bool {
 	made := token.CreationTimestamp.Time
 	return obj.GetCreationTimestamp().After(made) || slices.ContainsFunc(obj.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
-		return m.Time != nil && m.Time.After(made) && m.FieldsV1 != nil && bytes.Contains(m.FieldsV1.Raw, []byte(`"f:data"`))
+		return m.Time != nil && m.Time.After(made) && m.FieldsV1 != nil && bytes.Contains(m.FieldsV1.GetRawBytes(), []byte(`"f:data"`))
 	})
 }
 
