@@ -3,6 +3,7 @@ package handover
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -50,26 +51,36 @@ func EncodeImageOverrides(m map[string][]string) (string, error) {
 	return b.String(), nil
 }
 
-// encodeMirrors writes the merged Mirror rules: each source with its digest mirrors in
-// the order they are tried, then its tag mirrors that are not listed yet. Rewrite rules
-// are left out, for they travel as --registry-overrides.
+// encodeMirrors writes the merged Mirror rules.
 func encodeMirrors(rules *policy.Rules) (string, error) {
-	m := map[string][]string{}
+	return EncodeImageOverrides(ImageOverrides(rules))
+}
+
+// ImageOverrides returns the merged Mirror rules as the map that HyperShift keeps them in:
+// each source with its digest mirrors in the order they are tried, then its tag mirrors
+// that are not listed yet. It is nil if there are none. Rewrite rules are left out, for
+// they travel as --registry-overrides. No size is too large. The map is the caller's own.
+//
+// A map has no words for NeverContactSource, for digests and tags apart, and for insecure
+// or blocked registries. Give a program that is to honour those the rules, or a [Bundle].
+func ImageOverrides(rules *policy.Rules) map[string][]string {
+	var m map[string][]string
 	for s := range rules.Merged() {
 		if s.Kind != policy.KindMirror {
 			continue
 		}
-		seen := map[string]bool{}
 		for _, mirrors := range [][]policy.Mirror{s.DigestMirrors, s.TagMirrors} {
 			for _, mirror := range mirrors {
-				if !seen[mirror.Location] {
-					seen[mirror.Location] = true
+				if m == nil {
+					m = map[string][]string{}
+				}
+				if !slices.Contains(m[s.Source], mirror.Location) {
 					m[s.Source] = append(m[s.Source], mirror.Location)
 				}
 			}
 		}
 	}
-	return EncodeImageOverrides(m)
+	return m
 }
 
 // DecodeImageOverrides reads the value as HyperShift does, to the letter: entries
@@ -95,6 +106,17 @@ func DecodeImageOverrides(value string) map[string][]string {
 // skips, or takes and finds no image for, is skipped with a warning: no process is to
 // end for want of one rule.
 func ParseImageOverrides(where, value string) policy.Policy {
+	return mirrorPolicy(where, pairs(value))
+}
+
+// ImageOverridesPolicy reads the map that HyperShift keeps mirrors in as a policy. It is
+// to [ImageOverrides] what [ParseImageOverrides] is to the value of the variable, and skips
+// the same entries. Entries are numbered in the order of the sources.
+func ImageOverridesPolicy(where string, m map[string][]string) policy.Policy {
+	return mirrorPolicy(where, mapPairs(m))
+}
+
+func mirrorPolicy(where string, entries iter.Seq2[int, pair]) policy.Policy {
 	var p policy.Policy
 	skip := func(origin, why string) {
 		p.Warnings = append(p.Warnings, policy.Warning{
@@ -102,7 +124,7 @@ func ParseImageOverrides(where, value string) policy.Policy {
 		})
 	}
 	rules := map[string]*policy.Rule{}
-	for n, pair := range pairs(value) {
+	for n, pair := range entries {
 		origin := fmt.Sprintf("%s#%d", where, n)
 		switch {
 		case pair.null():

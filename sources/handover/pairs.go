@@ -3,6 +3,8 @@ package handover
 import (
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -31,6 +33,22 @@ func pairs(value string) iter.Seq2[int, pair] {
 			p.source, p.mirror, _ = strings.Cut(text, "=")
 			if !yield(n, p) {
 				return
+			}
+		}
+	}
+}
+
+// mapPairs are the entries of m as [pairs] would have them: sources sorted, the mirrors of
+// each in their order.
+func mapPairs(m map[string][]string) iter.Seq2[int, pair] {
+	return func(yield func(int, pair) bool) {
+		n := 0
+		for _, source := range slices.Sorted(maps.Keys(m)) {
+			for _, mirror := range m[source] {
+				n++
+				if !yield(n, pair{source + "=" + mirror, source, mirror}) {
+					return
+				}
 			}
 		}
 	}

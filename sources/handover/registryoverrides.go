@@ -2,6 +2,7 @@ package handover
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -20,9 +21,24 @@ func ParseRegistryOverrides(value, origin string) ([]policy.Rule, error) {
 	if value == "" {
 		return nil, nil
 	}
+	return rewriteRules(origin, pairs(value))
+}
+
+// RegistryOverridesRules reads the map that a flag package makes of --registry-overrides,
+// target by source. It is what [ParseRegistryOverrides] is for the value, with the same
+// errors. Rules are in the order of the sources.
+func RegistryOverridesRules(m map[string]string, origin string) ([]policy.Rule, error) {
+	lists := make(map[string][]string, len(m))
+	for source, target := range m {
+		lists[source] = []string{target}
+	}
+	return rewriteRules(origin, mapPairs(lists))
+}
+
+func rewriteRules(origin string, entries iter.Seq2[int, pair]) ([]policy.Rule, error) {
 	var rules []policy.Rule
 	index := map[string]int{}
-	for n, p := range pairs(value) {
+	for n, p := range entries {
 		at := fmt.Sprintf("%s#%d", origin, n)
 		switch {
 		case !strings.Contains(p.text, "="):

@@ -147,3 +147,8 @@ func values(texts []string) []objects.Value {
 	}
 	return out
 }
+
+// Policy returns what the objects of a list of this kind state. The list is not changed.
+func (k Kind) Policy(list runtime.Object) (policy.Policy, error) {
+	return k.convert(list.DeepCopyObject())
+}
