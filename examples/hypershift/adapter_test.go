@@ -276,7 +276,7 @@ func TestErrors(t *testing.T) {
 			}
 		}
 	}
-	// The registry itself says nothing, so the words are the adapter's.
+	// The registry itself says nothing, so the words are the library's.
 	found := mirror.Fail(testregistry.Match{Kind: testregistry.Manifest}, testregistry.Bare(404))
 	both("not there", tagged, provider.ErrNotFound, "manifest unknown")
 	found()
