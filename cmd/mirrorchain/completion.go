@@ -77,7 +77,7 @@ func (a *app) completionCmd() *cobra.Command {
 			if len(args) != 1 || !slices.Contains(shells, args[0]) {
 				return failure.Usagef("want one of bash, zsh, fish, powershell")
 			}
-			return nil
+			return a.noScript()
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var out bytes.Buffer

@@ -51,35 +51,15 @@ func showing(cmd *cobra.Command, groupsOrFlags ...string) *cobra.Command {
 // usage prints the part of a command's help that follows its description.
 func usage(cmd *cobra.Command) error {
 	var b strings.Builder
-	line := cmd.UseLine()
-	if cmd.HasAvailableSubCommands() {
-		line = cmd.CommandPath() + " COMMAND"
-	}
-	fmt.Fprintf(&b, "Usage:\n  %s\n", line)
+	fmt.Fprintf(&b, "Usage:\n  %s\n", usageLine(cmd))
 	if cmd.HasExample() {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
 	}
 	commandList(&b, "Commands", cmd, (*cobra.Command).IsAvailableCommand)
 	commandList(&b, "Help topics", cmd, (*cobra.Command).IsAdditionalHelpTopicCommand)
 
-	groups := commonFlags()
-	local := pflag.NewFlagSet("", pflag.ContinueOnError)
-	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if !slices.ContainsFunc(groups, func(g flagGroup) bool { return slices.Contains(g.names, f.Name) }) {
-			local.AddFlag(f)
-		}
-	})
-	flagList(&b, "Flags", local)
-	show, limited := cmd.Annotations[groupsKey]
-	shown := strings.Split(show, "\n")
-	for _, g := range groups {
-		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-		for _, name := range g.names {
-			if !limited || slices.Contains(shown, g.title) || slices.Contains(shown, name) {
-				flags.AddFlag(cmd.Flag(name))
-			}
-		}
-		flagList(&b, g.title, flags)
+	for _, g := range shownFlags(cmd) {
+		fmt.Fprintf(&b, "\n%s:\n%s", g.title, g.flags.FlagUsagesWrapped(helpWidth))
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "\n'%s COMMAND --help' says more about a command.\n", cmd.CommandPath())
@@ -101,11 +81,49 @@ func commandList(b *strings.Builder, title string, cmd *cobra.Command, want func
 	}
 }
 
-func flagList(b *strings.Builder, title string, flags *pflag.FlagSet) {
-	if flags.HasAvailableFlags() {
-		flags.SortFlags = false
-		fmt.Fprintf(b, "\n%s:\n%s", title, flags.FlagUsagesWrapped(helpWidth))
+// usageLine returns how a command is typed.
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " COMMAND"
 	}
+	return cmd.UseLine()
+}
+
+// titledFlags are flags that help shows below one title.
+type titledFlags struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+// shownFlags returns the flags that the help of a command shows, its own first. No group is empty.
+func shownFlags(cmd *cobra.Command) []titledFlags {
+	var all []titledFlags
+	add := func(title string, flags *pflag.FlagSet) {
+		if flags.HasAvailableFlags() {
+			flags.SortFlags = false
+			all = append(all, titledFlags{title, flags})
+		}
+	}
+	groups := commonFlags()
+	local := pflag.NewFlagSet("", pflag.ContinueOnError)
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if !slices.ContainsFunc(groups, func(g flagGroup) bool { return slices.Contains(g.names, f.Name) }) {
+			local.AddFlag(f)
+		}
+	})
+	add("Flags", local)
+	show, limited := cmd.Annotations[groupsKey]
+	shown := strings.Split(show, "\n")
+	for _, g := range groups {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		for _, name := range g.names {
+			if !limited || slices.Contains(shown, g.title) || slices.Contains(shown, name) {
+				flags.AddFlag(cmd.Flag(name))
+			}
+		}
+		add(g.title, flags)
+	}
+	return all
 }
 
 // topics returns help texts that belong to no command.

@@ -29,6 +29,8 @@ type infoOptions struct {
 	bootImage  string
 	size       bool
 	show       releaseinfo.Show
+	verify     bool
+	trust      verifyOptions
 }
 
 func (a *app) releaseInfoCmd() *cobra.Command {
@@ -60,6 +62,10 @@ attempt, and the exit code says what kind of failure it was. For every endpoint'
 data, see explain --probe. With --image-for "components" of the result holds those that are
 named, in order, and "warnings" and "skipped" what was noticed about the policies.
 
+With --verify the result ends with the verdict of 'mirrorchain release verify', which says
+what --keyring, --signatures, --image-policy and --require are for; the exit code is that
+command's. It is about the digest that is printed, and nothing that was kept counts.
+
 With --cache-dir the next run does not read a layer again. For ten minutes it asks
 nobody about a digest that was read; after that it makes one small request. While no
 endpoint answers, it prints what the last run was told with the same policies and
@@ -77,6 +83,9 @@ is kept: who asks where a release comes from usually means now.`,
   # the AMIs that machines on AWS start from
   mirrorchain release info --boot-image aws/x86_64 4.17.3
 
+  # what it is, and whether clusters and nodes would believe it
+  mirrorchain release info -s idms.yaml --verify --signatures cluster-resources/ REF
+
   # a manifest of the release that the cluster runs
   mirrorchain release info --contents 0000_50_installer_coreos-bootimages.yaml`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -91,6 +100,9 @@ is kept: who asks where a release comes from usually means now.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.cacheGiven = cmd.Flags().Changed("cache-dir")
 			if err := o.check(); err != nil {
+				return err
+			}
+			if err := a.checkVerify(cmd, &o); err != nil {
 				return err
 			}
 			return a.releaseInfo(cmd.Context(), args, o)
@@ -108,6 +120,8 @@ is kept: who asks where a release comes from usually means now.`,
 	f.BoolVar(&o.show.CommitURLs, "commit-urls", false, "print a link to that commit, where it is on github.com")
 	f.BoolVar(&o.size, "size", false, "print the size of each image as it is transferred")
 	f.StringVar(&o.cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+settings.CacheDirVariable+" and of config.yaml; by default nothing is kept")
+	f.BoolVar(&o.verify, "verify", false, "also judge the signatures of the release, as release verify does")
+	trustFlags(cmd, &o.trust)
 	complete(cmd, "image-for", a.componentNames)
 	complete(cmd, "contents", cobra.NoFileCompletions)
 	complete(cmd, "boot-image", cobra.NoFileCompletions)
@@ -147,6 +161,28 @@ func (o *infoOptions) check() error {
 	return nil
 }
 
+// checkVerify refuses flags that mean nothing with --verify, or without it.
+func (a *app) checkVerify(cmd *cobra.Command, o *infoOptions) error {
+	if !o.verify {
+		for _, name := range trustFlagNames {
+			if cmd.Flags().Changed(name) {
+				return failure.Usagef("--%s means nothing without --verify", name)
+			}
+		}
+		return nil
+	}
+	switch {
+	case len(o.imageFor)+len(o.contents) > 0 || o.bootImage != "":
+		return failure.Usagef("--verify ends the whole result; --image-for, --contents and --boot-image print a part of it. See 'mirrorchain release verify'")
+	case slices.Contains([]output.Format{releaseinfo.Name, releaseinfo.PullSpec, releaseinfo.Digest}, a.opts.output):
+		return failure.Usagef("-o %s has no room for the verdict of --verify. See 'mirrorchain release verify'", a.opts.output)
+	case o.cacheDir != "":
+		return failure.Usagef("--verify asks what is there now; it goes without --cache-dir")
+	}
+	o.cacheGiven = true // no cache, also not of the settings
+	return nil
+}
+
 func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) error {
 	platform, err := parseArch(o.arch)
 	if err != nil {
@@ -164,6 +200,13 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 	ref, err := a.releaseArg(ctx, args, platform)
 	if err != nil {
 		return err
+	}
+	var v *verification
+	if o.verify {
+		o.trust.arch = o.arch
+		if v, err = a.newVerification(ctx, ref, o.trust); err != nil {
+			return err
+		}
 	}
 	disk, err := a.disk(o.cacheDir, o.cacheGiven)
 	if err != nil {
@@ -199,6 +242,11 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 	}
 	info := releaseinfo.New(ref.Text, ref.Ref, rel, l.policies.notices())
 	info.BootImages = releaseinfo.BootImagesOf(a.bootImages(rel))
+	if v != nil {
+		if err := l.verify(ctx, v, ref, &info); err != nil {
+			return err
+		}
+	}
 	var incomplete error
 	if o.size {
 		sizes, err := l.sizes(ctx, rel, platform)
@@ -215,8 +263,35 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 		} else {
 			releaseinfo.Text(w, o.show, ref.Ref, rel)
 		}
+		if v != nil {
+			fmt.Fprintln(w)
+			v.report.Text(w)
+		}
 	})
+	if err == nil && v != nil {
+		if err := v.reported(); err != nil {
+			if incomplete != nil {
+				a.warnf("%v", incomplete)
+			}
+			return err
+		}
+	}
 	return errors.Join(err, incomplete)
+}
+
+// verify judges the signatures of the digest that info states, also where ref is a tag that
+// names another one by now.
+func (l *lookups) verify(ctx context.Context, v *verification, ref refArg, info *releaseinfo.Info) error {
+	image, err := ref.WithDigest(info.Digest)
+	if err != nil {
+		return about(ref.Text, err)
+	}
+	ref = refArg{ref.Text, image}
+	if err := l.continueWith(ctx, ref); err != nil {
+		return err
+	}
+	info.Verification = v.report
+	return v.run(ctx, ref, l)
 }
 
 // printImages prints the named components, one after another. Where mirrors failed

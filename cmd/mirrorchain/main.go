@@ -34,9 +34,10 @@ func main() {
 	// and otherwise ignored, writing fails and the process can clean up.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
-	sys := System{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv, UID: os.Getuid()}
+	name, args := invoked(os.Args[0], os.Args[1:])
+	sys := System{Name: name, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv, UID: os.Getuid()}
 	sys.Columns, sys.StdoutColumns = columns(os.Stderr), columns(os.Stdout)
-	code := Run(ctx, sys, os.Args[1:])
+	code := Run(ctx, sys, args)
 	if c, ok := errors.AsType[caught](context.Cause(ctx)); ok && code == failure.ExitInterrupted && c.Signal == syscall.SIGTERM {
 		code = failure.ExitTerminated
 	}

@@ -21,6 +21,9 @@ import (
 // System is what a run has from the process around it. Tests and the demo pass
 // another.
 type System struct {
+	// Name is what a person types in front of a command: "mirrorchain" if empty, or
+	// "kubectl mirrorchain".
+	Name           string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	// LookupEnv is os.LookupEnv, except for proxies and SSL_CERT_FILE, which the
@@ -89,8 +92,12 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 			a.hint(h)
 		}
 	default:
+		text := err.Error()
+		if code == failure.ExitUsage {
+			text = a.asTyped(text)
+		}
 		// Each of several errors on a line that shows that it is this program's.
-		a.tell("mirrorchain: %s", strings.ReplaceAll(err.Error(), "\n", "\nmirrorchain: "))
+		a.tell("mirrorchain: %s", strings.ReplaceAll(text, "\n", "\nmirrorchain: "))
 	}
 	if code == failure.ExitUsage {
 		a.tell("Run '%s --help' for usage and examples.", cmd.CommandPath())
@@ -139,7 +146,7 @@ func (a *app) noteOnce(text string) { a.once("note: ", text) }
 // hint tells what to do, once; "" is nothing.
 func (a *app) hint(text string) {
 	if text != "" {
-		a.once("hint: ", text)
+		a.once("hint: ", a.asTyped(text))
 	}
 }
 
@@ -170,7 +177,7 @@ func (a *app) print(v any, text func(io.Writer)) error {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "mirrorchain",
+		Use:   programName,
 		Short: "Where OpenShift release images come from, and what is in them",
 		Long: `mirrorchain answers one question: given a release image and the mirror policies
 in force, what is in that release, and where did it really come from?
@@ -206,6 +213,7 @@ set, see 'mirrorchain config --help'.
 		Args:                       cobra.ArbitraryArgs,
 		RunE:                       group,
 		PersistentPreRunE:          a.opts.settle,
+		Annotations:                map[string]string{cobra.CommandDisplayNameAnnotation: a.name()},
 	}
 	root.SetFlagErrorFunc(badFlag)
 	a.opts.register(root)
@@ -214,9 +222,12 @@ set, see 'mirrorchain config --help'.
 	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.checkCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(),
 		a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
-	root.SetHelpCommand(showing(helpCmd()))
+	help := showing(helpCmd())
+	root.SetHelpCommand(help)
 	root.SetVersionTemplate(currentVersion().line())
 	root.SetUsageFunc(usage)
+	a.nameCommands(root)
+	a.nameCommands(help) // which cobra adds later
 	return root
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/jsonschema"
 )
 
-var update = flag.Bool("update", false, "write the schemas anew")
+var update = flag.Bool("update", false, "write the schemas and the manual anew")
 
 // results are those of the commands, by the name of their schema: the words of the command,
 // and what else decides.

@@ -7,7 +7,7 @@ import (
 // commandLine returns a command of this program with the policy flags of this run, for
 // copying. Those flags hold nothing secret.
 func (a *app) commandLine(args ...string) string {
-	words := append([]string{"mirrorchain"}, args[:len(args)-1]...)
+	words := append(strings.Fields(a.name()), args[:len(args)-1]...)
 	flag := func(name string, values []string) {
 		for _, v := range values {
 			words = append(words, name, v)

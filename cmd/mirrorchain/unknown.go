@@ -20,7 +20,7 @@ func group(cmd *cobra.Command, args []string) error {
 		}
 		return &failure.Reported{Code: failure.ExitUsage}
 	}
-	if instead := otherVerbs[strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name())+" "+args[0]]; instead != "" {
+	if instead := otherVerbs[strings.TrimPrefix(cmd.CommandPath(), cmd.Root().DisplayName())+" "+args[0]]; instead != "" {
 		return failure.Usagef("'%s' has no command %q: %s", cmd.CommandPath(), args[0], instead)
 	}
 	if s := nearest(args[0], cmd.SuggestionsFor(args[0])); len(s) > 0 {

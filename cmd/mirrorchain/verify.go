@@ -9,6 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
@@ -22,10 +23,12 @@ import (
 type verifyOptions struct {
 	arch          string
 	keyrings      []string
+	trustRelease  string
 	signatures    []string
 	imagePolicies []string
 	require       string
 	allMirrors    bool
+	components    bool
 }
 
 var requirements = []string{verifyreport.Any, verifyreport.GPG, verifyreport.Sigstore, verifyreport.Both}
@@ -52,7 +55,9 @@ the update names, of the list where that is one, and are looked for in the place
 Every keyring has to sign, any key of it will do. Without --keyring it is the one with
 Red Hat's two release keys, which are built in; their fingerprints are shown. A file is a
 keyring, and so are each file of a folder and each verifier-public-key-* of a ConfigMap.
-Keys in the release that is judged are never used: it could bring any.
+Keys in the release that is judged are never used: it could bring any. --trust-release
+takes the keyrings of another one, such as the one that a cluster runs, as the
+cluster-version operator does. That one has to be signed itself, by those of --keyring.
 
 sigstore signatures are what nodes ask for, since 4.21, for the images that a
 ClusterImagePolicy covers. They sign the image of one platform, --arch, and stand in the
@@ -61,6 +66,10 @@ order in which a node would: the first one that has the image must have its sign
 --all-mirrors judges each mirror by itself. The policies are those of --image-policy, by
 default the one that 4.21 brings along. The last line answers what an administrator has to
 acknowledge before the update to 4.21: would nodes accept this release from these mirrors?
+
+--components asks the same about every image of the release, as nodes do from 4.22 on; the
+default is then the policy that 4.22 brings along. It costs a few requests for each image.
+For what is missing beside signatures see 'mirrorchain release check --signatures'.
 
 --require says what has to be good. The default, any, asks whether somebody who is
 trusted signed the release: clusters before 4.21 need GPG alone, and a tool cannot see
@@ -77,7 +86,10 @@ found out, the code says why, as for a lookup.`,
   mirrorchain release verify --require gpg --signatures working-dir/signatures quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # which of the mirrors lack the signature that nodes look for
-  mirrorchain release verify -s idms.yaml --require sigstore --all-mirrors REF`,
+  mirrorchain release verify -s idms.yaml --require sigstore --all-mirrors REF
+
+  # nodes of 4.22 and later: is every component signed?
+  mirrorchain release verify -s idms.yaml --require sigstore --components REF`,
 		Args: oneRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.releaseVerify(cmd.Context(), args[0], o)
@@ -85,13 +97,9 @@ found out, the code says why, as for a lookup.`,
 	}
 	archFlag(cmd, &o.arch)
 	a.fromFlag(cmd)
-	f := cmd.Flags()
-	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
-	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
-	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21")
-	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
-	f.BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
-	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
+	trustFlags(cmd, &o)
+	cmd.Flags().BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
+	cmd.Flags().BoolVar(&o.components, "components", false, "also ask for the sigstore signatures of every component, as nodes do from 4.22 on")
 	return offering(cmd, output.JUnit)
 }
 
@@ -121,16 +129,17 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 	if err != nil {
 		return err
 	}
-	if err := v.run(ctx, ref); err != nil {
+	if err := v.run(ctx, ref, nil); err != nil {
 		return err
 	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return context.Cause(ctx)
-	}
-	v.report.Conclude(v.policies.Nodes)
 	if err := a.print(v.report, v.report.Text); err != nil {
 		return err
 	}
+	return v.reported()
+}
+
+// reported is the error of a verdict that the report states, nil for a good one.
+func (v *verification) reported() error {
 	if code := v.report.Code(); code != failure.ExitOK {
 		return &failure.Reported{Code: code}
 	}
@@ -139,7 +148,7 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 
 // newVerification reads what the flags name, before anybody is asked.
 func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) (*verification, error) {
-	a.opts.usesCluster = slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
+	a.opts.usesCluster = a.opts.usesCluster || slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
 	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
@@ -147,6 +156,9 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	var err error
 	if !slices.Contains(requirements, o.require) {
 		return nil, failure.Usagef("--require %s: want gpg, sigstore, both or any", o.require)
+	}
+	if o.components && o.require == verifyreport.GPG {
+		return nil, failure.Usagef("--components asks for sigstore signatures, and --require gpg for none of them; GPG signs the release image alone")
 	}
 	if v.platform, err = parseArch(o.arch); err != nil {
 		return nil, err
@@ -157,14 +169,18 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository(), a.cluster); err != nil {
 		return nil, err
 	}
-	if v.policies, err = a.imagePolicies(ctx, o.imagePolicies); err != nil {
+	named := o.imagePolicies
+	if o.components && len(named) == 0 {
+		named = []string{"openshift-4.22"} // the first that covers components
+	}
+	if v.policies, err = a.imagePolicies(ctx, named); err != nil {
 		return nil, err
 	}
 	for _, w := range v.stores.Warnings {
 		a.warnf("%s", w)
 	}
 	_, required := v.policies.For(ref.Ref)
-	gpg, covered := len(v.stores.All) > 0, len(required) > 0 || ref.Digest() == ""
+	gpg, covered := len(v.stores.All) > 0, len(required) > 0 || ref.Digest() == "" || o.components
 	switch {
 	case o.require == verifyreport.GPG && !gpg, o.require == verifyreport.Both && !gpg:
 		return nil, failure.Usagef("--require %s needs a place with GPG signatures: --signatures", o.require)
@@ -176,10 +192,10 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	if o.require == verifyreport.Any && !gpg {
 		a.notef("GPG signatures are not looked for: no --signatures was given")
 	}
-	v.report = verifyreport.New(ref.Text, o.require)
-	if v.judgesGPG() {
-		v.report.AddKeyrings(v.trust)
+	if o.trustRelease != "" && !v.judgesGPG() {
+		return nil, failure.Usagef("--trust-release has keys for GPG signatures; it needs --signatures, and means nothing with --require sigstore")
 	}
+	v.report = verifyreport.New(ref.Text, o.require)
 	return v, nil
 }
 
@@ -192,17 +208,38 @@ func (v *verification) judgesGPG() bool {
 	return v.require != verifyreport.Sigstore && len(v.stores.All) > 0
 }
 
-// run asks for the signatures of what ref names.
-func (v *verification) run(ctx context.Context, ref refArg) error {
-	image := ref.Ref
-	var l *lookups
-	_, required := v.policies.For(image)
-	if image.Digest() == "" || v.require != verifyreport.GPG && len(required) > 0 {
-		var err error
-		if l, err = v.lookups(ctx, ref, nil); err != nil {
+// run asks for the signatures of what ref names, and concludes the report. l is about ref; it
+// is made where it is nil and somebody has to be asked.
+func (v *verification) run(ctx context.Context, ref refArg, l *lookups) error {
+	if err := v.ask(ctx, ref, l); err != nil {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Cause(ctx)
+	}
+	v.report.Conclude(v.policies.Nodes)
+	return nil
+}
+
+func (v *verification) ask(ctx context.Context, ref refArg, l *lookups) error {
+	if v.trustRelease != "" {
+		if err := v.trustTheRelease(ctx, l); err != nil {
 			return err
 		}
-		defer l.close()
+	}
+	if v.judgesGPG() {
+		v.report.AddKeyrings(v.trust)
+	}
+	image := ref.Ref
+	_, required := v.policies.For(image)
+	if image.Digest() == "" || v.require != verifyreport.GPG && len(required) > 0 || v.components {
+		var err error
+		if l == nil {
+			if l, err = v.lookups(ctx, ref, nil); err != nil {
+				return err
+			}
+			defer l.close()
+		}
 		v.report.Notices = l.policies.notices()
 		if image, err = l.resolve(ctx, ref, v.platform); err != nil {
 			return err
@@ -224,11 +261,46 @@ func (v *verification) run(ctx context.Context, ref refArg) error {
 	case v.require == verifyreport.GPG:
 		return nil
 	case len(required) > 0:
-		return v.nodes(ctx, l, refArg{ref.Text, image}, required)
-	case v.require != verifyreport.Any || !v.judgesGPG():
+		if err := v.nodes(ctx, l, refArg{ref.Text, image}, required); err != nil {
+			return err
+		}
+	case !v.components && (v.require != verifyreport.Any || !v.judgesGPG()):
 		return v.uncovered(ref)
+	default:
+		v.notef("no image policy covers %s, so nodes ask for no sigstore signature of it", ref.Text)
 	}
-	v.notef("no image policy covers %s, so nodes ask for no sigstore signature", ref.Text)
+	if v.components && (len(required) == 0 || v.report.Instance != "") { // else no endpoint has served it
+		return v.componentSignatures(ctx, l, refArg{ref.Text, image})
+	}
+	return nil
+}
+
+// componentSignatures asks for the signatures of every image of the release that an image
+// policy covers, where nodes would find them.
+func (v *verification) componentSignatures(ctx context.Context, l *lookups, ref refArg) error {
+	list := newImageList()
+	if err := l.releaseImages(ctx, ref, []provider.Platform{v.platform}, list, false); err != nil {
+		return err
+	}
+	list.images = slices.DeleteFunc(list.images, func(image *listed) bool {
+		_, required := v.policies.For(image.ref)
+		return len(required) == 0
+	})
+	c, err := l.newCheck(ctx, list, checkOptions{
+		allMirrors: v.allMirrors, sources: !v.allMirrors, perRegistry: defaultPerRegistry, policies: v.policies,
+	})
+	if err != nil {
+		return err
+	}
+	results, err := c.run(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := c.signatures(ctx, results)
+	if err != nil {
+		return err
+	}
+	v.report.AddComponents(found, checkreport.New(checkreport.Config{AllMirrors: v.allMirrors}, results).Code(results))
 	return nil
 }
 

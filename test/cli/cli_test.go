@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"json":     jsonCmd,
 			"proxy":    proxyCmd,
 			"layout":   layoutCmd,
+			"plugin":   plugin,
 			"registry": registryCmd,
 			"sign":     signCmd,
 		},

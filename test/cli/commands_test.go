@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,19 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := os.Expand(ts.ReadFile(args[0]+".in"), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// plugin links names to the program, in a folder that is searched for programs.
+func plugin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: plugin NAME...")
+	}
+	folder := ts.MkAbs("plugins")
+	ts.Check(os.MkdirAll(folder, 0o700))
+	for _, name := range args {
+		ts.Check(os.Symlink(filepath.Join(binDir, "mirrorchain"), filepath.Join(folder, name)))
+	}
+	ts.Setenv("PATH", folder+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
 
 // jsonCmd compares one value of the JSON on stdout: json .candidates.0.image WANT.

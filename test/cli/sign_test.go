@@ -164,7 +164,9 @@ func (s *signers) trust(names []string) ([]byte, error) {
 		}
 		data["verifier-public-key-"+name] = string(key)
 	}
-	return json.Marshal(map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]string{"name": "release-verification"}, "data": data})
+	return json.Marshal(map[string]any{"kind": "ConfigMap", "apiVersion": "v1", "metadata": map[string]any{
+		"name": "release-verification", "annotations": map[string]string{"release.openshift.io/verification-config-map": ""},
+	}, "data": data})
 }
 
 func (s *signers) signGPG(name, digest string) ([]byte, error) {

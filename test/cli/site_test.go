@@ -46,7 +46,7 @@ func (s *site) close() {
 // variable that holds the registry's host and port.
 //
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named] [realm] [storage]
-//	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real] [next] [programs]   sets $DIGEST
+//	registry push NAME REPO[:TAG] [docker|index|list] [big] [components=N] [multi] [real] [next] [programs] [keys=FILE]   sets $DIGEST
 //	registry images NAME REPO COUNT[@VERSION] [but COMPONENT...]   what a release of that many components lists
 //	registry remove NAME REPO@DIGEST
 //	registry latency NAME DURATION
@@ -235,6 +235,14 @@ func (s *site) push(ts *testscript.TestScript, reg *testregistry.Registry, args 
 		text = strings.Replace(text, `"name": "etcd"`, `"name": "installer"`, 1)
 		text = strings.ReplaceAll(text, release.ComponentDigest("etcd"), program.Digest)
 		release.Files = map[string][]byte{testpayload.ImageReferencesFile: []byte(text)}
+	}
+	for _, k := range kinds {
+		if file, ok := strings.CutPrefix(k, "keys="); ok {
+			if release.Files == nil {
+				release.Files = make(map[string][]byte)
+			}
+			release.Files["release-manifests/0000_90_cluster-update-keys_configmap.yaml"] = []byte(ts.ReadFile(file))
+		}
 	}
 	list := slices.Contains(kinds, "list")
 	release.Docker = list || slices.Contains(kinds, "docker")

@@ -34,14 +34,14 @@ func readContainerfile(t *testing.T) []stage {
 		}
 		name, rest, _ := strings.Cut(line, " ")
 		if name == "FROM" {
-			f := strings.Fields(rest)
+			f := strings.Fields(strings.TrimPrefix(rest, "--platform=$BUILDPLATFORM "))
 			if len(f) != 3 || f[1] != "AS" {
 				t.Fatalf("%s: want FROM IMAGE AS NAME", line)
 			}
 			stages = append(stages, stage{base: f[0], name: f[2]})
 			continue
 		}
-		if !slices.Contains([]string{"ARG", "WORKDIR", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT"}, name) || rest == "" || strings.HasSuffix(line, `\`) {
+		if !slices.Contains([]string{"ARG", "WORKDIR", "LABEL", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT"}, name) || rest == "" || strings.HasSuffix(line, `\`) {
 			t.Fatalf("%s: not an instruction that this test knows", line)
 		}
 		last := &stages[len(stages)-1]

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -120,18 +121,22 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	}
 	// Not for status, of which one's own would be an endless story and a Deployment's no
 	// news.
-	spec := builder.WithPredicates(predicate.Or[client.Object](
+	changed := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{},
-	))
+	)
+	var deletions deletions
 	b := builder.ControllerManagedBy(mgr).
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             lookupLimiter{operator.Backoff(firstRetry, lastRetry), r.background.has},
+			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+				return newQueue(name, limiter, newTurns(deletions.has))
+			},
 		}).
-		For(&hyperv1.HostedCluster{}, spec).
+		For(&hyperv1.HostedCluster{}, builder.WithPredicates(deletions.notice(), changed)).
 		Watches(&hyperv1.HostedControlPlane{}, written). // its status is shown on the HostedCluster
-		Watches(&appsv1.Deployment{}, written, spec).
+		Watches(&appsv1.Deployment{}, written, builder.WithPredicates(changed)).
 		Watches(&corev1.Namespace{}, written).
 		Watches(&corev1.ServiceAccount{}, written).
 		Watches(&rbacv1.Role{}, written).

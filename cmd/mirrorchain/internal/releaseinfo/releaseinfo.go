@@ -15,6 +15,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -40,6 +41,8 @@ type Info struct {
 	// Size is what all images take, a layer that several of them have counted once. It is
 	// left out without --size.
 	Size *int64 `json:"size,omitempty"`
+	// Verification is the result of release verify. It is left out without --verify.
+	Verification *verifyreport.Report `json:"verification,omitempty"`
 	notices.Notices
 }
 

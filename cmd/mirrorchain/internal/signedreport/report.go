@@ -226,6 +226,11 @@ func (r *Signatures) Code() int {
 	return code
 }
 
+// Refused reports whether a mirror has a signature that is not accepted.
+func (r *Signatures) Refused() bool {
+	return slices.ContainsFunc(r.Mirrors, func(m SignedMirror) bool { return m.Bad > 0 })
+}
+
 // Cases returns a test case for each check.
 func (r *Signatures) Cases() []junit.Case {
 	var cases []junit.Case

@@ -17,6 +17,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signedreport"
 	"github.com/mirrorchain/mirrorchain/provider/verify"
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
@@ -50,7 +51,11 @@ type Report struct {
 	// Nodes says whether nodes would accept the release, "" where no image policy was
 	// asked about.
 	Nodes string `json:"nodes"`
+	// Components are the signatures of every image of the release; null where nobody asked.
+	Components *signedreport.Signatures `json:"components"`
 	notices.Notices
+
+	componentsCode int
 }
 
 // Keyring is one of those that have to sign.
@@ -196,6 +201,12 @@ func (r *Report) AddEndpoint(e node.Endpoint, required []sigstore.Requirement, g
 	r.Checks = append(r.Checks, c)
 }
 
+// AddComponents adds what is known of the signatures of every image. code says whether the
+// images themselves are there.
+func (r *Report) AddComponents(s *signedreport.Signatures, code int) {
+	r.Components, r.componentsCode = s, failure.Worse(code, s.Code())
+}
+
 // signer says who has to sign, and with which key.
 func signer(r sigstore.Requirement) (name, key string) {
 	switch {
@@ -218,6 +229,10 @@ func (r *Report) Conclude(nodes string) {
 	r.Status = map[int]string{failure.ExitOK: Good, failure.ExitDigest: Bad, failure.ExitNotFound: Missing}[r.Code()]
 	if r.Status == "" {
 		r.Status = Failed
+	}
+	if r.Components != nil { // the release image is one of these
+		r.Nodes = r.Components.Nodes
+		return
 	}
 	from, answer := "its own registry", ""
 	var why []string
@@ -262,6 +277,12 @@ func (r *Report) Code() int {
 	for _, c := range r.Checks {
 		codes[c.Kind] = failure.Worse(codes[c.Kind], c.code)
 		if c.Status == Bad && r.Require == Any {
+			return failure.ExitDigest
+		}
+	}
+	if r.Components != nil {
+		codes[Sigstore] = failure.Worse(codes[Sigstore], r.componentsCode)
+		if r.Components.Refused() && r.Require == Any {
 			return failure.ExitDigest
 		}
 	}

@@ -33,7 +33,10 @@ func (r *Report) Text(w io.Writer) {
 		rows = append(rows, []string{c.Kind, c.Status, c.words()})
 	}
 	output.Table(w, "", rows)
-	if r.Nodes != "" {
+	switch {
+	case r.Components != nil:
+		r.Components.Text(w) // with Nodes at its end
+	case r.Nodes != "":
 		fmt.Fprintln(w)
 		fmt.Fprint(w, output.Line("%s", r.Nodes))
 	}
@@ -90,6 +93,9 @@ func (r *Report) JUnit() ([]byte, error) {
 			one.Skipped = reason
 		}
 		cases = append(cases, one)
+	}
+	if r.Components != nil {
+		cases = append(cases, r.Components.Cases()...)
 	}
 	return junit.Encode(name, cases)
 }

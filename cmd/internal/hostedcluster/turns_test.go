@@ -1,0 +1,145 @@
+package hostedcluster
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+)
+
+// testQueue is the work queue, with the names of the HostedClusters that are being deleted.
+type testQueue struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+	order    *turns
+	deleting map[reconcile.Request]bool
+}
+
+func newTestQueue(t *testing.T) *testQueue {
+	q := &testQueue{deleting: map[reconcile.Request]bool{}}
+	q.order = newTurns(func(r reconcile.Request) bool { return q.deleting[r] })
+	q.TypedRateLimitingInterface = newQueue("", operator.Backoff(time.Second, time.Minute), q.order)
+	t.Cleanup(q.ShutDown)
+	return q
+}
+
+// request returns that of "NAMESPACE/NAME".
+func request(of string) reconcile.Request {
+	namespace, name, _ := strings.Cut(of, "/")
+	return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}
+}
+
+func (q *testQueue) add(names ...string) {
+	for _, name := range names {
+		q.Add(request(name))
+	}
+}
+
+func (q *testQueue) delete(name string) {
+	q.deleting[request(name)] = true
+	q.add(name)
+}
+
+// want fails unless the next requests are these, and takes and finishes them.
+func (q *testQueue) want(t *testing.T, names ...string) {
+	t.Helper()
+	for i, name := range names {
+		if q.Len() == 0 {
+			t.Fatalf("request %d: there is none, want %s", i+1, name)
+		}
+		got, _ := q.Get()
+		if q.Done(got); got != request(name) {
+			t.Fatalf("request %d: %s, want %s", i+1, got, name)
+		}
+	}
+}
+
+// wantEmpty fails if anything is left, even what no request needs any more.
+func (q *testQueue) wantEmpty(t *testing.T) {
+	t.Helper()
+	if q.Len() > 0 || len(q.order.requests) > 0 || len(q.order.round) > 0 {
+		t.Errorf("%d requests are left, %d lanes, %d turns", q.Len(), len(q.order.requests), len(q.order.round))
+	}
+}
+
+func TestNamespacesTakeTurns(t *testing.T) {
+	q := newTestQueue(t)
+	q.add("a/1", "a/2", "a/3", "a/4", "b/1", "b/2", "c/1")
+	q.want(t, "a/1", "b/1", "c/1", "a/2", "b/2", "a/3")
+	q.add("c/2") // who comes again stands behind those who have waited
+	q.want(t, "a/4", "c/2")
+	q.wantEmpty(t)
+}
+
+// However many requests a tenant has, another one's first is the next but one.
+func TestTenantWithManyHoldsUpNobody(t *testing.T) {
+	q := newTestQueue(t)
+	for i := range 1000 {
+		q.add(fmt.Sprint("bad/", i))
+	}
+	q.want(t, "bad/0")
+	q.add("good/new")
+	q.want(t, "bad/1", "good/new", "bad/2")
+}
+
+func TestDeletionsTakeTurns(t *testing.T) {
+	q := newTestQueue(t)
+	q.add("a/1", "a/2", "a/3", "a/4")
+	q.delete("a/5")
+	q.delete("a/3") // leaves the place that it has
+	q.delete("a/3")
+	q.want(t, "a/1", "a/5", "a/2", "a/3", "a/4")
+	q.wantEmpty(t)
+
+	q.add("b/only")
+	q.delete("b/only") // nobody else is in its lane
+	q.add("b/2")
+	q.want(t, "b/only", "b/2")
+	q.wantEmpty(t)
+}
+
+// A request that is there is not added again, and one that is worked on comes back when that
+// is done.
+func TestTurnsWithoutDuplicates(t *testing.T) {
+	q := newTestQueue(t)
+	q.add("a/1", "a/2", "a/1", "b/1")
+	first, _ := q.Get()
+	q.add("a/1", "a/1")
+	q.want(t, "b/1")
+	q.Done(first)
+	q.want(t, "a/2", "a/1")
+	q.wantEmpty(t)
+}
+
+// Events tell which HostedClusters are being deleted, until they are gone.
+func TestDeletionsAreNoticed(t *testing.T) {
+	var d deletions
+	events := d.notice()
+	there := &hyperv1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "1"}}
+	deleted := there.DeepCopy()
+	deleted.DeletionTimestamp = new(metav1.Now())
+	steps := []struct {
+		what     string
+		event    func() bool
+		deleting bool
+	}{
+		{"there", func() bool { return events.Create(event.CreateEvent{Object: there}) }, false},
+		{"deleted", func() bool { return events.Update(event.UpdateEvent{ObjectOld: there, ObjectNew: deleted}) }, true},
+		{"gone", func() bool { return events.Delete(event.DeleteEvent{Object: deleted}) }, false},
+		{"deleted before the start", func() bool { return events.Create(event.CreateEvent{Object: deleted}) }, true},
+		{"another one of that name", func() bool { return events.Update(event.UpdateEvent{ObjectOld: deleted, ObjectNew: there}) }, false},
+	}
+	for _, s := range steps {
+		if passed, deleting := s.event(), d.has(request("a/1")); !passed || deleting != s.deleting {
+			t.Errorf("%s: passed on %v, being deleted %v; want true, %v", s.what, passed, deleting, s.deleting)
+		}
+	}
+}
