@@ -103,7 +103,7 @@ func (r *Registry) Lookup(ctx context.Context, image string, pullSecret []byte) 
 	}
 	release, err := r.releases.Lookup(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("failed to get release image %s: %w", image, worded(err))
+		return nil, fmt.Errorf("failed to get release image %s: %w", image, err)
 	}
 	out := &ReleaseImage{
 		ImageStream: &imagev1.ImageStream{
@@ -174,16 +174,4 @@ func request(image string, pullSecret []byte) (provider.Request, error) {
 		}
 	}
 	return req, nil
-}
-
-// worded adds the words by which HyperShift tells an image that is not there, and one that
-// may not be read, from other failures (support/catalogs).
-func worded(err error) error {
-	switch provider.ClassOf(err) {
-	case provider.ClassNotFound:
-		return fmt.Errorf("manifest unknown: %w", err)
-	case provider.ClassUnauthorized:
-		return fmt.Errorf("access to the requested resource is not authorized: %w", err)
-	}
-	return err
 }

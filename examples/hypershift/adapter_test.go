@@ -276,8 +276,11 @@ func TestErrors(t *testing.T) {
 			}
 		}
 	}
+	// The registry itself says nothing, so the words are the library's.
+	found := mirror.Fail(testregistry.Match{Kind: testregistry.Manifest}, testregistry.Bare(404))
 	both("not there", tagged, provider.ErrNotFound, "manifest unknown")
-	mirror.SetAuth(testregistry.Auth{Scheme: testregistry.Basic})
+	found()
+	mirror.Fail(testregistry.Match{Kind: testregistry.Manifest}, testregistry.Bare(403))
 	both("not authorized", mirror.ByTag("ocp", "other").String(), provider.ErrUnauthorized, "access to the requested resource is not authorized")
 	if _, err := r.Lookup(t.Context(), "no reference", nil); err == nil || !strings.Contains(err.Error(), `failed to parse image reference "no reference"`) {
 		t.Errorf("what is no reference: %v", err)

@@ -30,7 +30,7 @@ func (m metadata) config(ctx context.Context, image string, pullSecret []byte) (
 	}
 	img, err := m.images.Image(ctx, req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("failed to obtain root manifest for %s: %w", image, worded(err))
+		return nil, nil, fmt.Errorf("failed to obtain root manifest for %s: %w", image, err)
 	}
 	data, err := img.Config(ctx)
 	config := new(ImageConfig)
@@ -38,7 +38,7 @@ func (m metadata) config(ctx context.Context, image string, pullSecret []byte) (
 		err = json.Unmarshal(data, config)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("failed to obtain image configuration for %s: %w", image, worded(err))
+		return nil, nil, fmt.Errorf("failed to obtain image configuration for %s: %w", image, err)
 	}
 	return config, img, nil
 }
@@ -59,7 +59,7 @@ func (m metadata) content(ctx context.Context, image string, pullSecret []byte) 
 	}
 	content, err := m.contents.Content(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("failed to get manifest for %s: %w", image, worded(err))
+		return nil, fmt.Errorf("failed to get manifest for %s: %w", image, err)
 	}
 	return content, nil
 }
