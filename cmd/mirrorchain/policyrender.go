@@ -85,7 +85,7 @@ func (a *app) policyRender(ctx context.Context, o policyRenderOptions) error {
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
-	a.opts.usesCluster = slices.Contains(o.imagePolicies, clusterScheme+":")
+	a.opts.usesCluster = a.opts.usesCluster || slices.Contains(o.imagePolicies, clusterScheme+":")
 	p, err := a.loadPolicies(ctx)
 	if err != nil {
 		return err
