@@ -1,6 +1,10 @@
 package diff
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // Report is what [Compare] finds. It marshals to JSON; lists are never null.
 type Report struct {
@@ -78,6 +82,22 @@ type Endpoint struct {
 	Location string `json:"location"` // without what is the same for all images of a source
 	Mirror   bool   `json:"mirror"`   // false for the source itself
 	Insecure bool   `json:"insecure"` // plain HTTP or any certificate will do
+}
+
+// List returns endpoints in words, in their order, and none where there are none.
+func List(endpoints []Endpoint, none string) string {
+	var all []string
+	for _, e := range endpoints {
+		s := e.Location
+		if !e.Mirror {
+			s += " itself"
+		}
+		if e.Insecure {
+			s += " (insecure)"
+		}
+		all = append(all, s)
+	}
+	return cmp.Or(strings.Join(all, ", "), none)
 }
 
 // Loses reports whether an image loses what l says, or more. Where no image was compared,

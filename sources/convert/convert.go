@@ -218,25 +218,7 @@ func (w *writer) loseEndpoints(source, how string, e diff.Endpoints) {
 	if slices.EqualFunc(e.Before, e.After, same) {
 		return
 	}
-	w.lose("", "images of %s by %s are pulled from %s, no longer from %s", source, how, places(e.After), places(e.Before))
-}
-
-func places(endpoints []diff.Endpoint) string {
-	var all []string
-	for _, e := range endpoints {
-		s := e.Location
-		if !e.Mirror {
-			s += " itself"
-		}
-		if e.Insecure {
-			s += " (insecure)"
-		}
-		all = append(all, s)
-	}
-	if len(all) == 0 {
-		return "nowhere"
-	}
-	return strings.Join(all, ", ")
+	w.lose("", "images of %s by %s are pulled from %s, no longer from %s", source, how, diff.List(e.After, "nowhere"), diff.List(e.Before, "nowhere"))
 }
 
 var errName = errors.New("a name of a HostedCluster is NAMESPACE/NAME")

@@ -50,7 +50,7 @@ func (r *Report) Text(w io.Writer) {
 
 func pulls(say func(string, ...any), how string, e diff.Endpoints) {
 	if len(e.Before)+len(e.After) > 0 && fmt.Sprint(e.Before) == fmt.Sprint(e.After) {
-		say("      %-9s  stays: %s", how, list(e.After))
+		say("      %-9s  stays: %s", how, diff.List(e.After, "nothing"))
 		return
 	}
 	say("      %-9s  %s", how, sentence(e))
@@ -59,9 +59,9 @@ func pulls(say func(string, ...any), how string, e diff.Endpoints) {
 // sentence says what changes for an image.
 func sentence(e diff.Endpoints) string {
 	if fmt.Sprint(e.Before) == fmt.Sprint(e.After) && e.Error == "" {
-		return "nothing changes; " + list(e.After)
+		return "nothing changes; " + diff.List(e.After, "nothing")
 	}
-	s := list(e.Before) + "  ->  " + list(e.After)
+	s := diff.List(e.Before, "nothing") + "  ->  " + diff.List(e.After, "nothing")
 	switch {
 	case e.Error != "":
 		s += "  LOST: " + e.Error
@@ -71,25 +71,6 @@ func sentence(e diff.Endpoints) string {
 		s += "  (no mirror is left)"
 	}
 	return s
-}
-
-// list writes endpoints in their order.
-func list(endpoints []diff.Endpoint) string {
-	if len(endpoints) == 0 {
-		return "nothing"
-	}
-	var all []string
-	for _, e := range endpoints {
-		s := e.Location
-		if !e.Mirror {
-			s += " itself"
-		}
-		if e.Insecure {
-			s += " (insecure)"
-		}
-		all = append(all, s)
-	}
-	return strings.Join(all, ", ")
 }
 
 func (r *Report) nodes() string {
