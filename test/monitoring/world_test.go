@@ -49,7 +49,7 @@ func healthy() world {
 		for _, outcome := range []string{"hit", "miss"} {
 			w[x("mirrorchain_store_total", pod, fmt.Sprintf("outcome=%q", outcome))] = grows(1)
 		}
-		for _, name := range []string{"hedges", "retries", "panics"} {
+		for _, name := range []string{"hedges", "retries", "panics", "signatures_refused"} {
 			w[x("mirrorchain_"+name+"_total", pod)] = stays
 		}
 		if pod != standby {
