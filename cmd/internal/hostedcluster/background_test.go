@@ -8,9 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 )
 
 func name(namespace string, n int) client.ObjectKey {
@@ -123,7 +124,7 @@ func TestLookupComesBack(t *testing.T) {
 // does not fail.
 func TestWaitsGrow(t *testing.T) {
 	pending := true
-	l := lookupLimiter{workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute),
+	l := lookupLimiter{operator.Backoff(time.Second, time.Minute),
 		func(client.ObjectKey) bool { return pending }}
 	item := reconcile.Request{NamespacedName: name("a", 1)}
 	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
