@@ -20,10 +20,10 @@ func TestConformance(t *testing.T) {
 		"cache":      {chain.Cache(chain.CacheConfig{})},
 		"mirrors":    {chain.Mirrors(chain.MirrorsConfig{Retries: -1})},
 		"store":      {chain.Store(chain.StoreConfig{})},
-		"verify":     {verifying(&judge{id: "all"}), chain.Mirrors(chain.MirrorsConfig{Retries: -1})},
+		"verify":     {verifying(&fakeVerifier{id: "all"}), chain.Mirrors(chain.MirrorsConfig{Retries: -1})},
 		"full": {
 			chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{&events{}}}),
-			chain.Translate(chain.TranslateConfig{Live: true}), chain.Components(chain.ComponentsConfig{}), verifying(&judge{id: "all"}),
+			chain.Translate(chain.TranslateConfig{Live: true}), chain.Components(chain.ComponentsConfig{}), verifying(&fakeVerifier{id: "all"}),
 			chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{Retries: -1}), chain.Store(chain.StoreConfig{}),
 		},
 	}
@@ -49,7 +49,7 @@ func TestImagesConformance(t *testing.T) {
 func TestVerifiedImagesConformance(t *testing.T) {
 	providertest.TestImageProvider(t, providertest.ImageHarness{
 		New: func(t *testing.T, reg *testregistry.Registry) provider.ImageProvider {
-			p, err := chain.VerifyImages(images(t, trusting(t, reg)), func() provider.Verifier { return &judge{id: "all"} })
+			p, err := chain.VerifyImages(images(t, trusting(t, reg)), func() provider.Verifier { return &fakeVerifier{id: "all"} })
 			if err != nil {
 				t.Fatal(err)
 			}

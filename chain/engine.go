@@ -124,8 +124,8 @@ func run[T any](ctx context.Context, e *engine, q failover.Query[T], cands []pol
 	return a, newError(&q.Request, append(f.Attempts, refusals(&q.Request)...), nil)
 }
 
-// judge has the request's Verifier judge what an endpoint served, and reports a refusal.
-func (e *engine) judge(ctx context.Context, req *provider.Request, served provider.Served) (*provider.Signatures, error) {
+// verdict has the request's Verifier judge what an endpoint served, and reports a refusal.
+func (e *engine) verdict(ctx context.Context, req *provider.Request, served provider.Served) (*provider.Signatures, error) {
 	s, err := req.Verifier.Verify(ctx, *req, served)
 	refused := err
 	if err == nil {

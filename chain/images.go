@@ -65,7 +65,7 @@ func (p *images) ask(image imageref.Ref) func(context.Context, provider.Request)
 	return func(ctx context.Context, req provider.Request) (provider.Image, error) {
 		img, err := p.base.Image(ctx, req)
 		if err == nil && req.Verifier != nil {
-			_, err = p.judge(ctx, &req, provider.Served{Image: image, Digest: img.Digest(), Named: img.Digest()})
+			_, err = p.verdict(ctx, &req, provider.Served{Image: image, Digest: img.Digest(), Named: img.Digest()})
 		}
 		if err != nil {
 			return nil, err

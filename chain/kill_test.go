@@ -42,7 +42,7 @@ func child(dir string) error {
 		return err
 	}
 	c, err := chain.New(p, always(rules),
-		verifying(&judge{id: "all"}), chain.Cache(chain.CacheConfig{State: disk.State()}), chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{State: disk.State()}))
+		verifying(&fakeVerifier{id: "all"}), chain.Cache(chain.CacheConfig{State: disk.State()}), chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{State: disk.State()}))
 	if err != nil {
 		return err
 	}

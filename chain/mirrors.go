@@ -100,7 +100,7 @@ func (m *mirrors) ask(image imageref.Ref) func(context.Context, provider.Request
 		if err != nil || req.Verifier == nil {
 			return r, err
 		}
-		s, err := m.judge(ctx, &req, provider.Served{
+		s, err := m.verdict(ctx, &req, provider.Served{
 			Image: image, Digest: r.Digest(), Named: cmp.Or(r.IndexDigest(), r.Digest()), Release: true,
 		})
 		if err != nil {

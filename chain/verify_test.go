@@ -16,8 +16,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// judge is a verifier that refuses what some repositories serve.
-type judge struct {
+// fakeVerifier is a verifier that refuses what some repositories serve.
+type fakeVerifier struct {
 	id      string
 	refused []string // repositories
 	final   bool
@@ -25,9 +25,9 @@ type judge struct {
 	asked   atomic.Int32
 }
 
-func (j *judge) ID() string { return j.id }
+func (j *fakeVerifier) ID() string { return j.id }
 
-func (j *judge) Verify(_ context.Context, req provider.Request, served provider.Served) (*provider.Signatures, error) {
+func (j *fakeVerifier) Verify(_ context.Context, req provider.Request, served provider.Served) (*provider.Signatures, error) {
 	j.asked.Add(1)
 	check := provider.SignatureCheck{Kind: provider.Sigstore, Signers: []provider.Signer{{Name: "the key", Identity: served.Image.String()}}}
 	if slices.Contains(j.refused, req.Image.Name()) {
@@ -45,25 +45,25 @@ func verifying(v provider.Verifier) chain.Layer {
 
 func TestVerifyRefusals(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		judge *judge
-		tried []string // with the answer, or with the error
-		class provider.Class
-		seen  int // events of refusals
+		name     string
+		verifier *fakeVerifier
+		tried    []string // with the answer, or with the error
+		class    provider.Class
+		seen     int // events of refusals
 	}{
-		{"good", &judge{}, []string{mirrorA}, 0, 0},
-		{"the next mirror", &judge{refused: []string{mirrorA}}, []string{mirrorA + ": signature", mirrorB}, 0, 1},
-		{"the source", &judge{refused: []string{mirrorA, mirrorB}}, []string{mirrorA + ": signature", mirrorB + ": signature", source}, 0, 2},
-		{"nobody", &judge{refused: []string{mirrorA, mirrorB, source}}, []string{mirrorA + ": signature", mirrorB + ": signature", source + ": signature"}, provider.ClassSignature, 3},
-		{"final", &judge{refused: []string{mirrorA}, final: true}, []string{mirrorA + ": signature"}, provider.ClassSignature, 1},
-		{"final at the source", &judge{refused: []string{source}, final: true}, []string{mirrorA}, 0, 0},
-		{"warned of", &judge{refused: []string{mirrorA}, warn: true}, []string{mirrorA}, 0, 1},
+		{"good", &fakeVerifier{}, []string{mirrorA}, 0, 0},
+		{"the next mirror", &fakeVerifier{refused: []string{mirrorA}}, []string{mirrorA + ": signature", mirrorB}, 0, 1},
+		{"the source", &fakeVerifier{refused: []string{mirrorA, mirrorB}}, []string{mirrorA + ": signature", mirrorB + ": signature", source}, 0, 2},
+		{"nobody", &fakeVerifier{refused: []string{mirrorA, mirrorB, source}}, []string{mirrorA + ": signature", mirrorB + ": signature", source + ": signature"}, provider.ClassSignature, 3},
+		{"final", &fakeVerifier{refused: []string{mirrorA}, final: true}, []string{mirrorA + ": signature"}, provider.ClassSignature, 1},
+		{"final at the source", &fakeVerifier{refused: []string{source}, final: true}, []string{mirrorA}, 0, 0},
+		{"warned of", &fakeVerifier{refused: []string{mirrorA}, warn: true}, []string{mirrorA}, 0, 1},
 	} {
 		for _, ref := range []imageref.Ref{image, tagged} {
 			t.Run(tt.name+" "+ref.Tag(), func(t *testing.T) {
 				seen := new(events)
 				base := newFakes(t, map[string]endpoint{mirrorA: answers, mirrorB: answers, source: answers})
-				j := &judge{id: "one", refused: tt.judge.refused, final: tt.judge.final, warn: tt.judge.warn}
+				j := &fakeVerifier{id: "one", refused: tt.verifier.refused, final: tt.verifier.final, warn: tt.verifier.warn}
 				hosts := health.New(health.Config{})
 				c := newChain(t, base, newRules(t, mirrored(source, mirrorA, mirrorB)), chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{seen}}),
 					verifying(j), chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{Health: hosts}), chain.Store(chain.StoreConfig{}))
@@ -100,8 +100,8 @@ func TestVerifyRefusals(t *testing.T) {
 					}
 				}
 				asked, judged := len(base.names()), j.asked.Load()
-				if _, again := c.Lookup(t.Context(), provider.Request{Image: ref}); (again == nil) != (err == nil) {
-					t.Errorf("again: %v", again)
+				if _, second := c.Lookup(t.Context(), provider.Request{Image: ref}); (second == nil) != (err == nil) {
+					t.Errorf("again: %v", second)
 				}
 				if len(base.names()) != asked || j.asked.Load() != judged {
 					t.Errorf("a warm lookup asks %d endpoints, and %d times for a verdict", len(base.names())-asked, j.asked.Load()-judged)
@@ -114,8 +114,8 @@ func TestVerifyRefusals(t *testing.T) {
 // An answer of one verifier is never that of another, whichever comes first, and a caller
 // may bring its own.
 func TestVerifyChange(t *testing.T) {
-	strict, lax := &judge{id: "strict", refused: []string{source}}, &judge{id: "lax"}
-	var current atomic.Pointer[judge]
+	strict, lax := &fakeVerifier{id: "strict", refused: []string{source}}, &fakeVerifier{id: "lax"}
+	var current atomic.Pointer[fakeVerifier]
 	c := newChain(t, newFakes(t, map[string]endpoint{source: answers}), newRules(t),
 		chain.Verify(chain.VerifyConfig{Current: func() provider.Verifier {
 			if j := current.Load(); j != nil {
@@ -124,7 +124,7 @@ func TestVerifyChange(t *testing.T) {
 			return nil
 		}}),
 		chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{}), chain.Store(chain.StoreConfig{}))
-	want := func(j *judge, own provider.Verifier, by string) {
+	want := func(j *fakeVerifier, own provider.Verifier, by string) {
 		t.Helper()
 		current.Store(j)
 		r, err := c.Lookup(t.Context(), provider.Request{Image: image, Verifier: own})
@@ -149,7 +149,7 @@ func TestVerifyChange(t *testing.T) {
 // A chain in which nobody judges serves nothing.
 func TestVerifyNeedsMirrors(t *testing.T) {
 	base := newFakes(t, map[string]endpoint{source: answers})
-	c := newChain(t, base, newRules(t), verifying(&judge{id: "one"}), chain.Store(chain.StoreConfig{}))
+	c := newChain(t, base, newRules(t), verifying(&fakeVerifier{id: "one"}), chain.Store(chain.StoreConfig{}))
 	if _, err := c.Lookup(t.Context(), provider.Request{Image: image}); !errors.Is(err, provider.ErrSignature) {
 		t.Errorf("got %v", err)
 	}
@@ -157,7 +157,7 @@ func TestVerifyNeedsMirrors(t *testing.T) {
 	if _, err := chain.New(none, always(newRules(t)), chain.Verify(chain.VerifyConfig{})); err == nil {
 		t.Error("a layer without a function is no error")
 	}
-	if _, err := chain.New(none, always(newRules(t)), chain.Cache(chain.CacheConfig{}), verifying(&judge{})); err == nil {
+	if _, err := chain.New(none, always(newRules(t)), chain.Cache(chain.CacheConfig{}), verifying(&fakeVerifier{})); err == nil {
 		t.Error("verify below cache is no error")
 	}
 }
@@ -168,7 +168,7 @@ func TestVerifyHedges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		t.Cleanup(letEnd)
 		base := newFakes(t, map[string]endpoint{mirrorA: hangs, mirrorB: begins(20*ms, takes(20*ms)), source: answers})
-		c := newChain(t, base, newRules(t, mirrored(source, mirrorA, mirrorB)), verifying(&judge{id: "one", refused: []string{mirrorB}, final: true}), chain.Mirrors(chain.MirrorsConfig{}))
+		c := newChain(t, base, newRules(t, mirrored(source, mirrorA, mirrorB)), verifying(&fakeVerifier{id: "one", refused: []string{mirrorB}, final: true}), chain.Mirrors(chain.MirrorsConfig{}))
 		start := time.Now()
 		_, err := c.Lookup(t.Context(), provider.Request{Image: image})
 		e, ok := errors.AsType[*chain.Error](err)
@@ -191,29 +191,29 @@ func TestVerifyImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		judge *judge
-		want  error
-		asked []string
+		verifier *fakeVerifier
+		want     error
+		asked    []string
 	}{
-		{&judge{id: "one"}, nil, []string{mirrorA}},
-		{&judge{id: "one", refused: []string{mirrorA}}, nil, []string{mirrorA, mirrorB}},
-		{&judge{id: "one", refused: []string{mirrorA}, final: true}, provider.ErrSignature, []string{mirrorA}},
+		{&fakeVerifier{id: "one"}, nil, []string{mirrorA}},
+		{&fakeVerifier{id: "one", refused: []string{mirrorA}}, nil, []string{mirrorA, mirrorB}},
+		{&fakeVerifier{id: "one", refused: []string{mirrorA}, final: true}, provider.ErrSignature, []string{mirrorA}},
 		{nil, provider.ErrNoVerifier, nil},
 	} {
 		verified, err := chain.VerifyImages(images, func() provider.Verifier {
-			if tt.judge == nil {
+			if tt.verifier == nil {
 				return nil
 			}
-			return tt.judge
+			return tt.verifier
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		asked = nil
 		if _, err = verified.Image(t.Context(), provider.Request{Image: image}); !errors.Is(err, tt.want) || err != nil && tt.want == nil {
-			t.Errorf("%+v: got %v", tt.judge, err)
+			t.Errorf("%+v: got %v", tt.verifier, err)
 		}
-		wantList(t, fmt.Sprintf("%+v asked", tt.judge), asked, tt.asked...)
+		wantList(t, fmt.Sprintf("%+v asked", tt.verifier), asked, tt.asked...)
 	}
 	if _, err := chain.VerifyImages(base, func() provider.Verifier { return nil }); err == nil {
 		t.Error("images that nobody judges are no error")
@@ -232,7 +232,7 @@ func TestVerifyRestored(t *testing.T) {
 		t.Errorf("stale %v, signatures %+v", r.Stale(), r.Signatures())
 	}
 	req := s.request(s.tag)
-	req.Verifier = &judge{id: "other"}
+	req.Verifier = &fakeVerifier{id: "other"}
 	if r, err := next.Lookup(t.Context(), req); !errors.Is(err, provider.ErrUnreachable) {
 		t.Errorf("with another verifier: %v, %v", r, err)
 	}

@@ -25,7 +25,7 @@ func fullChain(t testing.TB, base provider.ReleaseProvider, current func() *poli
 		chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{chain.ZapObserver(log)}}),
 		chain.Translate(chain.TranslateConfig{Live: true}),
 		chain.Components(chain.ComponentsConfig{Images: map[string]imageref.Ref{"added": imageref.MustParse("added.example/x:1")}}),
-		verifying(&judge{id: "all"}),
+		verifying(&fakeVerifier{id: "all"}),
 		chain.Cache(chain.CacheConfig{}),
 		chain.Mirrors(chain.MirrorsConfig{}),
 		chain.Store(chain.StoreConfig{}),

@@ -91,7 +91,7 @@ func TestBlockedPayload(t *testing.T) {
 					}
 				}
 				// Who is handed the rules has the same ones.
-				if again := mustRules(t, policy.RulesConfig{}, rules.Policy()); again.Version() != rules.Version() {
+				if second := mustRules(t, policy.RulesConfig{}, rules.Policy()); second.Version() != rules.Version() {
 					t.Error("the rules change when they are handed on")
 				}
 			}

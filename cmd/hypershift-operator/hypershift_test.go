@@ -118,7 +118,7 @@ func TestHyperShiftDeployments(t *testing.T) {
 		k.Ready(t, name.Namespace, name.Name)
 	}
 
-	told := map[string]string{}
+	reported := map[string]string{}
 	for _, file := range k.Logs() {
 		b, err := os.ReadFile(file)
 		if err != nil {
@@ -126,28 +126,28 @@ func TestHyperShiftDeployments(t *testing.T) {
 		}
 		for _, name := range names {
 			if strings.HasPrefix(filepath.Base(file), name.Namespace+"-"+name.Name) {
-				told[name.Name] += string(b)
+				reported[name.Name] += string(b)
 			}
 		}
 	}
 	const warning = "have no effect here"
-	if n := strings.Count(told["operator"], warning); n != 1 {
-		t.Errorf("the operator tells %d times of flags without effect:\n%s", n, told["operator"])
+	if n := strings.Count(reported["operator"], warning); n != 1 {
+		t.Errorf("the operator tells %d times of flags without effect:\n%s", n, reported["operator"])
 	}
 	for _, flag := range []string{"cert-dir", "private-platform", "enable-validating-webhook", "hcp-egress-block-cidrs", "scale-from-zero-creds"} {
-		if !strings.Contains(told["operator"], fmt.Sprintf("%q", "--"+flag)) {
+		if !strings.Contains(reported["operator"], fmt.Sprintf("%q", "--"+flag)) {
 			t.Errorf("it does not name --%s", flag)
 		}
 	}
-	if strings.Contains(told["operator"], `"--enable-ocp-cluster-monitoring"`) {
+	if strings.Contains(reported["operator"], `"--enable-ocp-cluster-monitoring"`) {
 		t.Error("it names a flag that asks for nothing")
 	}
-	if !strings.Contains(told["operator"], "nothing to prepare") { // at fixed paths, which this machine does not have
-		t.Errorf("init does not say what it did:\n%s", told["operator"])
+	if !strings.Contains(reported["operator"], "nothing to prepare") { // at fixed paths, which this machine does not have
+		t.Errorf("init does not say what it did:\n%s", reported["operator"])
 	}
 	for _, name := range []string{"control-plane-operator", "ignition-server"} {
-		if strings.Contains(told[name], warning) {
-			t.Errorf("%s warns of what asks for nothing:\n%s", name, told[name])
+		if strings.Contains(reported[name], warning) {
+			t.Errorf("%s warns of what asks for nothing:\n%s", name, reported[name])
 		}
 	}
 }

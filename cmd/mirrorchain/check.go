@@ -179,7 +179,7 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 		return err
 	}
 	report := checkreport.New(checkreport.Config{
-		Releases: list.releases, Disk: l.place(), AllMirrors: o.allMirrors, Delivery: l.policies.delivery,
+		Releases: list.releases, Disk: l.fromPaths(), AllMirrors: o.allMirrors, Delivery: l.policies.delivery,
 	}, results)
 	report.Notices = l.policies.notices()
 	if o.signatures {

@@ -45,7 +45,7 @@ With --from and nothing else every image in PATH that has a name there is checke
   # is the archive as it was written?
   mirrorchain check --from /mnt/usb/mirror`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args)+len(o.files) == 0 && a.place() == "" {
+			if len(args)+len(o.files) == 0 && a.fromPaths() == "" {
 				return failure.Usagef("'%s' needs an image reference, or -f FILE", cmd.CommandPath())
 			}
 			return a.checkImages(cmd.Context(), args, o)
@@ -151,7 +151,7 @@ func (a *app) named(store onDisk) ([]imagelist.Image, error) {
 		images = append(images, imagelist.Image{Name: nameOf(n), Ref: ref})
 	}
 	if len(images) == 0 {
-		return nil, fmt.Errorf("no image has a name in %s; name one by digest", a.place())
+		return nil, fmt.Errorf("no image has a name in %s; name one by digest", a.fromPaths())
 	}
 	return images, nil
 }

@@ -207,11 +207,11 @@ func (c *checker) hints(ctx context.Context, results []checkreport.Result) []str
 		if r.Missing() && !c.options.sources && c.hasSource(r.Image) {
 			unasked = true
 		}
-		if r.Missing() && !missing && c.place() == "" {
+		if r.Missing() && !missing && c.fromPaths() == "" {
 			missing = true
 			hints = append(hints, fmt.Sprintf("to see where %s is looked for, and why: %s", r.Names[0], c.commandLine("explain", name)))
 		}
-		if c.place() != "" {
+		if c.fromPaths() != "" {
 			continue // the report says what to do
 		}
 		attempts := checkreport.AttemptsOf(r.Result)
@@ -232,7 +232,7 @@ func (c *checker) hints(ctx context.Context, results []checkreport.Result) []str
 		}
 		hints = append(hints, c.advice(name, c.found).Hints(attempts, x.Resolution)...)
 	}
-	if unasked && c.place() == "" {
+	if unasked && c.fromPaths() == "" {
 		hints = append(hints, "sources were not asked for what mirrors lack; --sources asks them too")
 	}
 	return hints

@@ -35,7 +35,7 @@ func (a *app) signatureFlags(ctx context.Context, o *checkOptions) (err error) {
 	switch {
 	case !o.signatures && len(o.imagePolicies) > 0:
 		return failure.Usagef("--image-policy means nothing without --signatures")
-	case o.signatures && a.place() != "":
+	case o.signatures && a.fromPaths() != "":
 		return failure.Usagef("--signatures asks mirrors, and not what --from names: nodes look for signatures beside the image that a mirror serves")
 	}
 	a.opts.usesCluster = a.opts.usesCluster || slices.Contains(o.imagePolicies, clusterScheme+":")

@@ -153,7 +153,7 @@ func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref 
 	if err != nil {
 		return 0, err
 	}
-	checked := checkreport.New(checkreport.Config{Disk: l.place(), Delivery: l.policies.delivery}, results)
+	checked := checkreport.New(checkreport.Config{Disk: l.fromPaths(), Delivery: l.policies.delivery}, results)
 	report.Mirrors = diffreport.NewMirrors(checked)
 	for _, h := range c.hints(ctx, results) {
 		l.hint(h)

@@ -21,8 +21,8 @@ func (a *app) fromFlag(cmd *cobra.Command) {
 	})
 }
 
-// place returns what --from names, "" where registries are asked.
-func (a *app) place() string { return strings.Join(a.opts.from, ", ") }
+// fromPaths returns what --from names, "" where registries are asked.
+func (a *app) fromPaths() string { return strings.Join(a.opts.from, ", ") }
 
 // onDisk is a layout as a reader.
 type onDisk struct{ *layout.Store }
@@ -43,7 +43,7 @@ func (p *policies) onDisk() error {
 
 // requestLimit bounds one request of a check. Reading an image from disk may take long.
 func (a *app) requestLimit() time.Duration {
-	if a.place() != "" {
+	if a.fromPaths() != "" {
 		return 24 * time.Hour
 	}
 	return 0

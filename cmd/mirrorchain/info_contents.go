@@ -91,8 +91,8 @@ func (l *lookups) printContents(ctx context.Context, ref refArg, platform provid
 func (l *lookups) noFile(ctx context.Context, ref refArg, image provider.Image, name string) error {
 	var names []string
 	if dir, _, ok := strings.Cut(name, "/"); ok {
-		if beside, err := image.Files(ctx, dir+"/*"); err == nil {
-			names = fileNames(beside)
+		if siblings, err := image.Files(ctx, dir+"/*"); err == nil {
+			names = fileNames(siblings)
 		}
 		if len(names) == 0 {
 			l.hint(fmt.Sprintf("%s has nothing in %s; to see what it has elsewhere: mirrorchain image files --list %s 'FOLDER/**'", ref.Text, dir, ref.Text))

@@ -104,7 +104,7 @@ func (l *lookups) about(ctx context.Context, ref refArg) (err error) {
 			Hints: []string{l.advice(ref.Text, authfile.Found{}).Blocked(l.x.Resolution)},
 		}
 	}
-	if l.place() == "" {
+	if l.fromPaths() == "" {
 		l.warnUnmirrored(p, ref, l.x)
 	}
 	l.hintName(ref, l.x)
@@ -133,7 +133,7 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 	if !ok {
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
 	}
-	if l.place() != "" && ctx.Err() == nil && len(e.Attempts) > 0 {
+	if l.fromPaths() != "" && ctx.Err() == nil && len(e.Attempts) > 0 {
 		return fmt.Errorf("%s: %w", ref.Text, e.Attempts[0].Err)
 	}
 	f := &failure.Lookup{Attempts: e.Attempts, Code: failure.Code(err)}
@@ -183,7 +183,7 @@ func (a *app) proxy() string {
 
 // credentials returns those for the given endpoints and for no other.
 func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (authfile.Found, error) {
-	if a.place() != "" {
+	if a.fromPaths() != "" {
 		return authfile.Found{}, nil
 	}
 	refs := make([]imageref.Ref, 0, len(cands))

@@ -54,7 +54,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 		}
 		p.loaded = append(p.loaded, policy)
 	}
-	if len(a.opts.sources) == 0 && len(a.opts.registryOverrides) == 0 && a.place() == "" {
+	if len(a.opts.sources) == 0 && len(a.opts.registryOverrides) == 0 && a.fromPaths() == "" {
 		a.notef("no policies: no --source was given, so images are looked for at their own registry only")
 	}
 	p.rules, err = policy.NewRules(policy.RulesConfig{
@@ -68,7 +68,7 @@ func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
 		return nil, fmt.Errorf("%s%w", unlessNamed("merging the policies: ", err), err)
 	}
 	p.delivery = p.rules
-	if a.place() != "" {
+	if a.fromPaths() != "" {
 		if err := p.onDisk(); err != nil {
 			return nil, err
 		}

@@ -117,8 +117,8 @@ type app struct {
 	opts options
 	err  *lockedWriter // for people
 
-	told    []string // by once
-	printed bool     // by print
+	reported []string // by once
+	printed  bool     // by print
 
 	saved *settings.Settings // by settings
 }
@@ -152,8 +152,8 @@ func (a *app) hint(text string) {
 
 // once tells a line, unless it has been told.
 func (a *app) once(prefix, text string) {
-	if line := prefix + text; !slices.Contains(a.told, line) {
-		a.told = append(a.told, line)
+	if line := prefix + text; !slices.Contains(a.reported, line) {
+		a.reported = append(a.reported, line)
 		a.tellLine(prefix, "%s", text)
 	}
 }

@@ -160,7 +160,7 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	if o.components && o.require == verifyreport.GPG {
 		return nil, failure.Usagef("--components asks for sigstore signatures, and --require gpg for none of them; GPG signs the release image alone")
 	}
-	if o.components && a.place() != "" {
+	if o.components && a.fromPaths() != "" {
 		return nil, failure.Usagef("--components asks mirrors, and not what --from names: nodes look for signatures beside the image that a mirror serves")
 	}
 	if v.platform, err = parseArch(o.arch); err != nil {

@@ -160,9 +160,9 @@ func TestLookup(t *testing.T) {
 	release.Spec.Tags[0].From.Name = "changed"
 	release.Spec.Tags[0].Annotations["changed"] = "yes"
 	asked := mirror.Count()
-	again, err := r.Lookup(t.Context(), spec, nil)
-	if err != nil || again.Spec.Tags[0].From.Name == "changed" || again.Spec.Tags[0].Annotations["changed"] != "" {
-		t.Errorf("the second lookup: %+v, %v", again.Spec.Tags[0], err)
+	second, err := r.Lookup(t.Context(), spec, nil)
+	if err != nil || second.Spec.Tags[0].From.Name == "changed" || second.Spec.Tags[0].Annotations["changed"] != "" {
+		t.Errorf("the second lookup: %+v, %v", second.Spec.Tags[0], err)
 	}
 	if n := mirror.Count() - asked; n != 0 {
 		t.Errorf("the second lookup made %d requests", n)

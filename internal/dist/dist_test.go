@@ -31,7 +31,7 @@ func TestTarGz(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := tarGz(someFiles, someTime.In(time.FixedZone("elsewhere", 3600))); err != nil || !bytes.Equal(data, again) {
+	if second, err := tarGz(someFiles, someTime.In(time.FixedZone("elsewhere", 3600))); err != nil || !bytes.Equal(data, second) {
 		t.Errorf("other bytes in another time zone, error %v", err)
 	}
 	z, err := gzip.NewReader(bytes.NewReader(data))
@@ -61,7 +61,7 @@ func TestZip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := zipped(someFiles, someTime.In(time.FixedZone("elsewhere", 3600))); err != nil || !bytes.Equal(data, again) {
+	if second, err := zipped(someFiles, someTime.In(time.FixedZone("elsewhere", 3600))); err != nil || !bytes.Equal(data, second) {
 		t.Errorf("other bytes in another time zone, error %v", err)
 	}
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))

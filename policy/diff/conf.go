@@ -141,8 +141,8 @@ func order(policies []policy.Policy, tables map[string]*Registry) []string {
 	rest := slices.Sorted(maps.Keys(tables)) // none is left out
 	seen := make(map[string]bool, len(tables))
 	return slices.DeleteFunc(slices.Concat(names, digest, tag, blocked, insecure, rest), func(name string) bool {
-		again := seen[name] || tables[name] == nil
+		repeated := seen[name] || tables[name] == nil
 		seen[name] = true
-		return again
+		return repeated
 	})
 }

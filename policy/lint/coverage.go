@@ -58,9 +58,9 @@ func (f *findings) checkReleaseAlone(rules *policy.Rules) {
 		}
 		others := false
 		for o := range rules.Merged() {
-			beside := strings.HasPrefix(o.Source, namespace+"/") && o.Source != s.Source
+			sibling := strings.HasPrefix(o.Source, namespace+"/") && o.Source != s.Source
 			around := o.Source == namespace || strings.HasPrefix(namespace, o.Source+"/") || strings.HasPrefix(o.Source, "*.")
-			others = others || (beside || around) && len(o.DigestMirrors) > 0
+			others = others || (sibling || around) && len(o.DigestMirrors) > 0
 		}
 		if x, err := rules.Explain(below(s.Source, someDigest)); !others && err == nil {
 			f.add(ReleaseAlone, originsOf(x), "%s is mirrored, and no other repository of %s", s.Source, namespace)

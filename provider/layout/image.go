@@ -98,11 +98,11 @@ func (i *image) search(ctx context.Context, s *layer.Search) error {
 		if err != nil {
 			return located(imageref.Ref{}, fmt.Sprintf("layer %d of %d", n+1, len(layers)), err)
 		}
-		again, err := s.Add(ctx, l)
+		repeat, err := s.Add(ctx, l)
 		switch {
 		case err != nil:
 			return decodeError(err)
-		case again:
+		case repeat:
 			n = len(layers) - 1
 		default:
 			n--

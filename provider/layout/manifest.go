@@ -77,7 +77,7 @@ func parse(digest string, body []byte) (*document, error) {
 	d := document{digest: digest, body: body}
 	if err := json.Unmarshal(body, &d); err != nil {
 		class := provider.ClassMalformed
-		if _, over := errors.AsType[*jsonlimit.Error](err); over {
+		if _, tooLarge := errors.AsType[*jsonlimit.Error](err); tooLarge {
 			class = provider.ClassLimit
 		}
 		return nil, fail(class, fmt.Errorf("%s is no manifest: %w", digest, err))

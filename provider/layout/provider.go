@@ -216,7 +216,7 @@ func (o *opened) release(ctx context.Context) (*provider.Release, error) {
 	files.BootImages, _ = s.File(payload.BootImages)
 	data, err := payload.Decode(files)
 	if err != nil {
-		if _, over := errors.AsType[*jsonlimit.Error](err); over {
+		if _, tooLarge := errors.AsType[*jsonlimit.Error](err); tooLarge {
 			return nil, fail(provider.ClassLimit, err)
 		}
 		return nil, fail(provider.ClassMalformed, err)

@@ -50,12 +50,12 @@ func TestHideElsewhere(t *testing.T) {
 				w.WriteHeader(http.StatusUnauthorized)
 			})
 			for _, last := range []bool{false, true} {
-				var told atomic.Int32
+				var reported atomic.Int32
 				p := open(t, nil, trusting(reg), func(c *registry.Config) {
 					c.HideElsewhere = true
 					c.Observe = func(x registry.Exchange) {
 						if x.Host == host && x.Class == class {
-							told.Add(1)
+							reported.Add(1)
 						}
 					}
 				})
@@ -66,8 +66,8 @@ func TestHideElsewhere(t *testing.T) {
 					defer cancel()
 					_, err := p.Image(ctx, req)
 					e, ok := errors.AsType[*provider.Error](err)
-					if !ok || e.Class != provider.ClassUnreachable || !e.Elsewhere || told.Load() == 0 {
-						t.Errorf("%s, %v: told %d times of it: %v", how, class, told.Load(), err)
+					if !ok || e.Class != provider.ClassUnreachable || !e.Elsewhere || reported.Load() == 0 {
+						t.Errorf("%s, %v: told %d times of it: %v", how, class, reported.Load(), err)
 						return
 					}
 					if errors.Is(err, context.DeadlineExceeded) {

@@ -300,9 +300,9 @@ func TestMigrate(t *testing.T) {
 			}
 		}
 	}
-	again, err := convert.Migrate(got.Files, false)
-	if err != nil || len(again.Files) != 0 {
-		t.Errorf("a second time: %v, %v", again, err)
+	second, err := convert.Migrate(got.Files, false)
+	if err != nil || len(second.Files) != 0 {
+		t.Errorf("a second time: %v, %v", second, err)
 	}
 
 	twice := []convert.File{{"a.yaml", []byte(strings.ReplaceAll(icsp, "m.io/a, n.io/a", "m.io/a, m.io/a"))}}

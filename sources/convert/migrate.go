@@ -246,11 +246,11 @@ func (m *migration) distinct(origin string, e *yaml.Node) {
 	}
 	seen := make(map[string]bool)
 	mirrors.Content = slices.DeleteFunc(mirrors.Content, func(n *yaml.Node) bool {
-		again := seen[n.Value]
-		if seen[n.Value] = true; again {
+		repeated := seen[n.Value]
+		if seen[n.Value] = true; repeated {
 			m.losses = append(m.losses, Loss{origin, fmt.Sprintf("that the mirror %s is named twice", n.Value)})
 		}
-		return again
+		return repeated
 	})
 }
 

@@ -33,9 +33,9 @@ func TestImageOverridesMap(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %v, want %v", value, got, want)
 		}
-		again := handover.ImageOverrides(rulesOf(t, handover.ImageOverridesPolicy("map", got)))
-		if !reflect.DeepEqual(again, want) {
-			t.Errorf("%s comes back as %v, want %v", value, again, want)
+		second := handover.ImageOverrides(rulesOf(t, handover.ImageOverridesPolicy("map", got)))
+		if !reflect.DeepEqual(second, want) {
+			t.Errorf("%s comes back as %v, want %v", value, second, want)
 		}
 	}
 }

@@ -135,9 +135,9 @@ func TestInterruptExtract(t *testing.T) {
 	}
 	<-asked
 	wantExit(t, cmd, os.Interrupt, 130)
-	left, err := os.ReadDir(filepath.Join(cmd.Dir, "out"))
-	if err != nil || len(left) > 0 || !strings.Contains(stderr.String(), "interrupted") {
-		t.Errorf("left behind %v, %v, stderr %q", left, err, stderr)
+	remaining, err := os.ReadDir(filepath.Join(cmd.Dir, "out"))
+	if err != nil || len(remaining) > 0 || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("left behind %v, %v, stderr %q", remaining, err, stderr)
 	}
 }
 

@@ -100,17 +100,17 @@ func back(t *testing.T, to convert.Format, before []policy.Policy, result conver
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := convert.Convert(convert.Config{To: convert.RegistriesConf}, policies...)
+	second, err := convert.Convert(convert.Config{To: convert.RegistriesConf}, policies...)
 	if err != nil {
 		fail("%v\n%s", err, text(result))
 	}
-	p, err := file.Parse("file:registries.conf", again.Files[0].Data)
+	p, err := file.Parse("file:registries.conf", second.Files[0].Data)
 	if err != nil {
-		fail("%v\n%s", err, text(again))
+		fail("%v\n%s", err, text(second))
 	}
 	is, err := diff.NewSide(policy.RulesConfig{}, p)
 	if err != nil {
-		fail("%v\n%s", err, text(again))
+		fail("%v\n%s", err, text(second))
 	}
 	if was.Rules().Version() == is.Rules().Version() {
 		seen["there and back"]++
@@ -119,7 +119,7 @@ func back(t *testing.T, to convert.Format, before []policy.Policy, result conver
 	// A table that says nothing may be gone, and a mirror that is named twice; nothing else.
 	for _, s := range diff.Compare(was, is).Sources {
 		if !reflect.DeepEqual(s.Digests.Before, s.Digests.After) || !reflect.DeepEqual(s.Tags.Before, s.Tags.After) {
-			fail("%+v\n%s", s, text(again))
+			fail("%+v\n%s", s, text(second))
 		}
 	}
 	seen["there and back, but for tables"]++

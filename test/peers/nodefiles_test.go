@@ -225,8 +225,8 @@ func placesIn(t *testing.T, path string) map[string]bool {
 		t.Fatalf("%v\n%s", err, data)
 	}
 	out := make(map[string]bool)
-	for place, d := range doc.Docker {
-		out[place] = d.Attachments
+	for name, d := range doc.Docker {
+		out[name] = d.Attachments
 	}
 	return out
 }

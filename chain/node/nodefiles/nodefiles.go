@@ -169,16 +169,16 @@ func addEndpoints(places map[string]bool, rules *policy.Rules, scope string) err
 		}
 	}
 	for _, ref := range at {
-		place := strings.TrimSuffix(ref.Name(), suffix)
+		base := strings.TrimSuffix(ref.Name(), suffix)
 		// The machine-config operator asks about a repository: scope, or one in a registry.
-		asked := place
+		asked := base
 		if !strings.Contains(scope, "/") {
 			asked += "/a"
 		}
 		if _, err := imageref.ParseCanonical(asked); err != nil {
 			return fmt.Errorf("the machine-config operator renders nothing, because %s is no repository in full form; name namespaces or repositories of it: %w", asked, err)
 		}
-		places[place] = true
+		places[base] = true
 	}
 	return nil
 }

@@ -38,10 +38,10 @@ type readingKey struct {
 
 // reading is one request for an architecture.
 type reading struct {
-	done chan struct{}
-	arch hyperv1.PayloadArchType // with err once done is closed
-	err  error
-	left bool // the asker ended before there was an answer
+	done      chan struct{}
+	arch      hyperv1.PayloadArchType // with err once done is closed
+	err       error
+	abandoned bool // the asker ended before there was an answer
 }
 
 // maxArchitectures bounds what is remembered, by far more than a fleet has releases.
@@ -107,7 +107,7 @@ func (a *architectures) read(ctx context.Context, images provider.ImageProvider,
 		}
 		r := a.reading[key]
 		if r == nil {
-			r = &reading{done: make(chan struct{}), left: true}
+			r = &reading{done: make(chan struct{}), abandoned: true}
 			if a.reading == nil {
 				a.reading = map[readingKey]*reading{}
 			}
@@ -122,7 +122,7 @@ func (a *architectures) read(ctx context.Context, images provider.ImageProvider,
 		case <-ctx.Done():
 			return "", ctx.Err()
 		}
-		if !r.left {
+		if !r.abandoned {
 			return r.arch, r.err
 		}
 	}
@@ -140,7 +140,7 @@ func (a *architectures) ask(ctx context.Context, key readingKey, req provider.Re
 	if r.err == nil {
 		a.put(key.image.Digest(), r.arch)
 	}
-	r.left = r.err != nil && ctx.Err() != nil
+	r.abandoned = r.err != nil && ctx.Err() != nil
 }
 
 // ofIndex returns the architecture of an index with these entries: Multi where several of

@@ -256,7 +256,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	closed  chan struct{} // nil: open
-	held    int
+	stopped int
 	codes   []int // answers to what was held
 	written int   // but for leases and events
 }
@@ -290,7 +290,7 @@ func (g *gate) serve(next http.Handler, rw http.ResponseWriter, r *http.Request)
 		closed = nil
 	}
 	if closed != nil {
-		g.held++
+		g.stopped++
 	}
 	if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/leases") && !strings.Contains(r.URL.Path, "/events") {
 		g.written++
@@ -353,8 +353,8 @@ func (g *gate) awaitHeld(t *testing.T, want int) {
 	cluster.Await(t, "writes that are held", func(context.Context) error {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.held != want {
-			return fmt.Errorf("%d of %d", g.held, want)
+		if g.stopped != want {
+			return fmt.Errorf("%d of %d", g.stopped, want)
 		}
 		return nil
 	})

@@ -47,7 +47,7 @@ const (
 type managedCA struct {
 	namespace string // of the operator; "" if it is not known
 	log       *zap.Logger
-	again     chan struct{} // holds one wish to read again
+	reread    chan struct{} // holds one wish to read again
 	current   atomic.Pointer[managedBundle]
 	handed    sync.Map // of client.ObjectKey, a HostedCluster, to handedCA
 }
@@ -67,7 +67,7 @@ type handedCA struct {
 }
 
 func newManagedCA(namespace string, log *zap.Logger) *managedCA {
-	return &managedCA{namespace: namespace, log: log, again: make(chan struct{}, 1)}
+	return &managedCA{namespace: namespace, log: log, reread: make(chan struct{}, 1)}
 }
 
 // trusted returns the authorities to trust now.
@@ -84,7 +84,7 @@ func (m *managedCA) notice(obj client.Object) {
 		return
 	}
 	select {
-	case m.again <- struct{}{}:
+	case m.reread <- struct{}{}:
 	default: // it is wanted already
 	}
 }
@@ -96,17 +96,17 @@ func (m *managedCA) key() client.ObjectKey {
 // follow reads from live until ctx ends, and calls changed after the first attempt and after
 // each change.
 func (m *managedCA) follow(ctx context.Context, live client.Reader, changed func()) {
-	var told string
+	var reported string
 	for {
 		was := m.current.Load()
 		now, warning := m.next(ctx, live)
 		if ctx.Err() != nil {
 			return
 		}
-		if warning != told && warning != "" {
+		if warning != reported && warning != "" {
 			m.log.Warn("the authorities of the management cluster are not all in force", zap.String("why", warning))
 		}
-		told = warning
+		reported = warning
 		if was == nil || was.known != now.known || was.version != now.version {
 			m.current.Store(now)
 			changed()
@@ -114,7 +114,7 @@ func (m *managedCA) follow(ctx context.Context, live client.Reader, changed func
 		select {
 		case <-ctx.Done():
 			return
-		case <-m.again:
+		case <-m.reread:
 		case <-time.After(managedCAPoll):
 		}
 	}

@@ -148,8 +148,8 @@ func TestManagementClusterCA(t *testing.T) {
 	for _, obj := range copies {
 		w.gone(t, obj)
 	}
-	if told := fmt.Sprint(logged.All()); !strings.Contains(told, "a.example.com: it holds no certificate") || !strings.Contains(told, "ConfigMap openshift-config/registries, which spec.additionalTrustedCA") {
-		t.Errorf("told %s", told)
+	if reported := fmt.Sprint(logged.All()); !strings.Contains(reported, "a.example.com: it holds no certificate") || !strings.Contains(reported, "ConfigMap openshift-config/registries, which spec.additionalTrustedCA") {
+		t.Errorf("told %s", reported)
 	}
 }
 

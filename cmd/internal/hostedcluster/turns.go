@@ -23,7 +23,7 @@ type lane struct {
 type turns struct {
 	deleting func(reconcile.Request) bool
 	requests map[lane][]reconcile.Request // no lane is empty
-	round    []lane                       // those of requests, the next one first
+	lanes    []lane                       // those of requests, the next one first
 	in       map[reconcile.Request]lane
 }
 
@@ -44,7 +44,7 @@ func newQueue(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]
 func (t *turns) Push(r reconcile.Request) {
 	l := lane{r.Namespace, t.deleting(r)}
 	if len(t.requests[l]) == 0 {
-		t.round = append(t.round, l)
+		t.lanes = append(t.lanes, l)
 	}
 	t.requests[l] = append(t.requests[l], r)
 	t.in[r] = l
@@ -60,7 +60,7 @@ func (t *turns) Touch(r reconcile.Request) {
 	rest := slices.DeleteFunc(t.requests[l], func(other reconcile.Request) bool { return other == r })
 	if t.requests[l] = rest; len(rest) == 0 {
 		delete(t.requests, l)
-		t.round = slices.DeleteFunc(t.round, func(other lane) bool { return other == l })
+		t.lanes = slices.DeleteFunc(t.lanes, func(other lane) bool { return other == l })
 	}
 	t.Push(r)
 }
@@ -70,13 +70,13 @@ func (t *turns) Len() int { return len(t.in) }
 
 // Pop removes a request and returns it. There must be one.
 func (t *turns) Pop() reconcile.Request {
-	l := t.round[0]
-	t.round = t.round[1:]
+	l := t.lanes[0]
+	t.lanes = t.lanes[1:]
 	r := t.requests[l][0]
 	if t.requests[l] = t.requests[l][1:]; len(t.requests[l]) == 0 {
 		delete(t.requests, l)
 	} else {
-		t.round = append(t.round, l)
+		t.lanes = append(t.lanes, l)
 	}
 	delete(t.in, r)
 	return r

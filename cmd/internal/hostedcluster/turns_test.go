@@ -65,8 +65,8 @@ func (q *testQueue) want(t *testing.T, names ...string) {
 // wantEmpty fails if anything is left, even what no request needs any more.
 func (q *testQueue) wantEmpty(t *testing.T) {
 	t.Helper()
-	if q.Len() > 0 || len(q.order.requests) > 0 || len(q.order.round) > 0 {
-		t.Errorf("%d requests are left, %d lanes, %d turns", q.Len(), len(q.order.requests), len(q.order.round))
+	if q.Len() > 0 || len(q.order.requests) > 0 || len(q.order.lanes) > 0 {
+		t.Errorf("%d requests are left, %d lanes, %d turns", q.Len(), len(q.order.requests), len(q.order.lanes))
 	}
 }
 

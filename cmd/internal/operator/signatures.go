@@ -259,14 +259,14 @@ func (s *Signatures) Add(mgr manager.Manager) error {
 // Start follows the image policies of the cluster until ctx ends. What fails is tried
 // again; the last good policies stay in force meanwhile.
 func (s *Signatures) Start(ctx context.Context) error {
-	again := make(chan struct{}, 1)
+	reread := make(chan struct{}, 1)
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() {
 		retry(ctx, func() error {
 			err := s.cluster.WatchImagePolicies(ctx, func() {
 				select {
-				case again <- struct{}{}:
+				case reread <- struct{}{}:
 				default:
 				}
 			})
@@ -278,7 +278,7 @@ func (s *Signatures) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-again:
+		case <-reread:
 			retry(ctx, func() error {
 				err := s.use(ctx)
 				s.failed(ctx, err)

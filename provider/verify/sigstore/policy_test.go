@@ -179,9 +179,9 @@ func TestNamespaces(t *testing.T) {
 		}
 	}
 	slices.Reverse(all)
-	again, err := sigstore.NewPolicies(all...)
-	if err != nil || again.ID() != p.ID() || p.ID() == "" {
-		t.Errorf("the same policies in another order: %q and %q, %v", p.ID(), again.ID(), err)
+	second, err := sigstore.NewPolicies(all...)
+	if err != nil || second.ID() != p.ID() || p.ID() == "" {
+		t.Errorf("the same policies in another order: %q and %q, %v", p.ID(), second.ID(), err)
 	}
 	ids := map[string]bool{"": true}
 	for _, p := range []sigstore.Policies{p, p.In("one"), p.In("two")} {

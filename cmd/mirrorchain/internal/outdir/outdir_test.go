@@ -78,9 +78,9 @@ func TestAllOrNone(t *testing.T) {
 			if err != nil || string(data) != "old" {
 				t.Errorf("a is %q, %v", data, err)
 			}
-			left, err := filepath.Glob(filepath.Join(dir, "*.new-*"))
-			if err != nil || len(left) > 0 {
-				t.Errorf("left over: %q, %v", left, err)
+			remaining, err := filepath.Glob(filepath.Join(dir, "*.new-*"))
+			if err != nil || len(remaining) > 0 {
+				t.Errorf("left over: %q, %v", remaining, err)
 			}
 		})
 	}

@@ -125,8 +125,8 @@ func Pace(done, of int, took time.Duration) string {
 		text = fmt.Sprintf(", %.1f/s", rate)
 	}
 	if done < of {
-		left := time.Duration(float64(of-done) / rate * float64(time.Second))
-		text += fmt.Sprintf(", %s left", max(left.Round(time.Second), time.Second))
+		remaining := time.Duration(float64(of-done) / rate * float64(time.Second))
+		text += fmt.Sprintf(", %s left", max(remaining.Round(time.Second), time.Second))
 	}
 	return text
 }

@@ -60,8 +60,8 @@ func Table(w io.Writer, l table.Look, show Show, text string, ref imageref.Ref, 
 		return
 	}
 	heading := "\n" + output.Plural(len(images), "image")
-	if place := sharedName(images); place != "" && !show.PullSpecs {
-		heading += " in " + output.OneLine(place)
+	if repo := sharedName(images); repo != "" && !show.PullSpecs {
+		heading += " in " + output.OneLine(repo)
 		if show.none() {
 			show.Digests = true
 		}
@@ -75,11 +75,11 @@ func Table(w io.Writer, l table.Look, show Show, text string, ref imageref.Ref, 
 
 // sharedName returns the repository in which all images are, "" if there are several.
 func sharedName(images []provider.Component) string {
-	place := images[0].Image.Name()
+	repo := images[0].Image.Name()
 	for _, c := range images {
-		if c.Image.Name() != place || c.Image.Tag() != "" {
+		if c.Image.Name() != repo || c.Image.Tag() != "" {
 			return ""
 		}
 	}
-	return place
+	return repo
 }
