@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/internal/jsonlimit"
 )
 
@@ -142,15 +143,22 @@ type chosen struct {
 	among    []provider.Platform
 }
 
+// named reads what ref names, a manifest or an index.
+func (s *Store) named(ctx context.Context, ref imageref.Ref) (digest string, d *document, err error) {
+	if digest, err = s.digestOf(ref); err != nil {
+		return "", nil, located(ref, "", err)
+	}
+	if d, err = s.document(ctx, digest); err != nil {
+		return "", nil, located(ref, "reading the manifest", err)
+	}
+	return digest, d, nil
+}
+
 // choose reads the manifest that ref names, from an index that for a platform.
 func (s *Store) choose(ctx context.Context, req provider.Request) (*chosen, error) {
-	digest, err := s.digestOf(req.Image)
+	digest, d, err := s.named(ctx, req.Image)
 	if err != nil {
-		return nil, located(req.Image, "", err)
-	}
-	d, err := s.document(ctx, digest)
-	if err != nil {
-		return nil, located(req.Image, "reading the manifest", err)
+		return nil, err
 	}
 	if !d.isIndex() {
 		return &chosen{document: d, named: digest}, nil

@@ -107,13 +107,9 @@ func (s *Store) Content(ctx context.Context, req provider.Request) (provider.Con
 	if err := req.Validate(); err != nil {
 		return nil, err
 	}
-	digest, err := s.digestOf(req.Image)
+	_, d, err := s.named(ctx, req.Image)
 	if err != nil {
-		return nil, located(req.Image, "", err)
-	}
-	d, err := s.document(ctx, digest)
-	if err != nil {
-		return nil, located(req.Image, "reading the manifest", err)
+		return nil, err
 	}
 	return &content{s, req.Image.Normalize(), d}, nil
 }

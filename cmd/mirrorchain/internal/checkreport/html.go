@@ -110,7 +110,7 @@ func (v *view) leaveOut() {
 // grouped puts together what failed alike. On disk every image has faults of its own.
 func (r *Report) grouped(images []Image) [][]Image {
 	if r.From != "" {
-		return grouped(images, func(c *Image) string { return c.Error })
+		return output.Grouped(images, func(c *Image) string { return c.Error })
 	}
 	return alike(images)
 }

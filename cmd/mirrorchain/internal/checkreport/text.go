@@ -123,7 +123,7 @@ func (r *Report) partial(w io.Writer) {
 	if len(images) > 0 {
 		fmt.Fprintln(w, "\nNot on every mirror:")
 	}
-	for i, group := range grouped(images, (*Image).where) {
+	for i, group := range output.Grouped(images, (*Image).where) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
@@ -179,24 +179,7 @@ func writeNames(w io.Writer, images []Image) {
 
 // alike puts images together that failed alike: a mirror that is away, or that was
 // never filled, fails for all of them.
-func alike(images []Image) [][]Image { return grouped(images, (*Image).key) }
-
-// grouped puts images together that have the same key, in the order of the first of each.
-func grouped(images []Image, keyOf func(*Image) string) [][]Image {
-	var groups [][]Image
-	at := make(map[string]int)
-	for _, c := range images {
-		key := keyOf(&c)
-		i, ok := at[key]
-		if !ok {
-			i = len(groups)
-			at[key] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], c)
-	}
-	return groups
-}
+func alike(images []Image) [][]Image { return output.Grouped(images, (*Image).key) }
 
 // key is the same for images that failed alike.
 func (c *Image) key() string {

@@ -3,6 +3,7 @@ package signedreport
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -53,22 +54,8 @@ func (m *SignedMirror) words() string {
 // groups returns the checks of one status that have their mirror and their reason in
 // common.
 func (r *Signatures) groups(status string) [][]SignedManifest {
-	var groups [][]SignedManifest
-	at := make(map[string]int)
-	for _, c := range r.Checks {
-		if c.Status != status {
-			continue
-		}
-		key := c.Mirror + "\n" + c.reason()
-		i, ok := at[key]
-		if !ok {
-			i = len(groups)
-			at[key] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], c)
-	}
-	return groups
+	checks := slices.DeleteFunc(slices.Clone(r.Checks), func(c SignedManifest) bool { return c.Status != status })
+	return output.Grouped(checks, func(c *SignedManifest) string { return c.Mirror + "\n" + c.reason() })
 }
 
 // reason is the error without what differs from image to image.
