@@ -29,7 +29,7 @@ dist: ## build what a release consists of into dist/: archives for all platforms
 	$(GO) run ./internal/dist -go "$(GO)" -version "$(VERSION)" $(DISTFLAGS)
 
 # The image control-plane stands on a base for both platforms, in an OCI layout. This makes one:
-#   skopeo copy --all docker://registry.access.redhat.com/ubi9/ubi-minimal:TAG oci:ubi
+#   skopeo copy --all docker://registry.access.redhat.com/ubi9/ubi-minimal:TAG oci:.cache/ubi
 .PHONY: images
 images: ## build the container images into dist/images, without a container engine; BASE=oci:FOLDER is what they stand on
 	rm -rf dist/images

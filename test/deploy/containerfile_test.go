@@ -137,6 +137,17 @@ func TestContainerfile(t *testing.T) {
 			t.Errorf("the programs need the folder %s, and the build has no instruction %q", dir, strings.Join(want[:], " "))
 		}
 	}
+	for _, page := range []string{"docs/images.md", "docs/operators.md"} {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, base := range regexp.MustCompile(`docker://(\S+/ubi-minimal:\S+)`).FindAllStringSubmatch(string(text), -1) {
+			if !slices.ContainsFunc(stages, func(s stage) bool { return s.base == base[1] }) {
+				t.Errorf("%s has %s, which is not the base here", page, base[1])
+			}
+		}
+	}
 	compiler := minor(t, stages[0].base, `golang:1\.([0-9]+)\.[0-9]+$`)
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
+	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
@@ -302,5 +307,68 @@ func explains(t *testing.T, c *container) {
 	cmd := c.command(t, "/usr/bin/mirrorchain", "explain", "--source", "cluster:", releaseSource+":4.17.3")
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "/mirror/release") {
 		t.Errorf("mirrorchain explain in the operator's container: %v\n%s", err, out)
+	}
+}
+
+// A site that mirrors what the image set names has every image of ours that the manifests name.
+func TestImageSet(t *testing.T) {
+	text, err := os.ReadFile(deploy.Folder(t, "imageset-config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set struct {
+		metav1.TypeMeta `json:",inline"`
+		Mirror          struct {
+			AdditionalImages []struct {
+				Name string `json:"name"`
+			} `json:"additionalImages"`
+		} `json:"mirror"`
+	}
+	if err := yaml.UnmarshalStrict(text, &set); err != nil {
+		t.Fatal(err)
+	}
+	if set.APIVersion != "mirror.openshift.io/v2alpha1" || set.Kind != "ImageSetConfiguration" {
+		t.Errorf("%+v", set.TypeMeta)
+	}
+	// Repositories without the registry: what oc-mirror keeps.
+	repository := func(image string) string {
+		ref, err := imageref.Parse(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ref.Repository()
+	}
+	var mirrored []string
+	for _, image := range set.Mirror.AdditionalImages {
+		mirrored = append(mirrored, repository(image.Name))
+	}
+	slices.Sort(mirrored)
+	used := map[string]bool{}
+	for _, folder := range []string{"operator", "example"} {
+		c := template(t, deploy.Build(t, folder)).Spec.Containers[0]
+		used[repository(c.Image)] = true
+	}
+	// What overlays and components name beside that.
+	named := regexp.MustCompile(`[a-z0-9.-]+(?::[0-9]+)?/mirrorchain/(?:operator|control-plane)\b`)
+	err = filepath.WalkDir(deploy.Folder(t, ""), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" || filepath.Base(path) == "imageset-config.yaml" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, image := range named.FindAllString(string(text), -1) {
+			used[repository(image)] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := slices.Sorted(maps.Keys(used)); !slices.Equal(mirrored, want) {
+		t.Errorf("the image set has %v, and the manifests name %v", mirrored, want)
+	}
+	for _, s := range readContainerfile(t) {
+		if len(s.instructions) > 0 && s.name != "build" && !slices.ContainsFunc(mirrored, func(m string) bool { return strings.HasSuffix(m, "/"+s.name) }) {
+			t.Errorf("the image set lacks %s", s.name)
+		}
 	}
 }
