@@ -108,6 +108,10 @@ func NewManager(cfg Config) (manager.Manager, error) {
 // newManager makes a manager with a lease, if cfg says so, whose client writes nothing
 // without it.
 func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
+	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
+		c, err := client.New(config, o)
+		return leanClient{c}, err
+	}
 	if cfg.LeaseNamespace == "" {
 		return manager.New(cfg.REST, options)
 	}
@@ -118,7 +122,7 @@ func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
 	writes := newFence(leader.holding)
 	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
 		c, err := client.New(config, o)
-		return fencedClient{c, writes}, err
+		return fencedClient{leanClient{c}, writes}, err
 	}
 	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, leader
 	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(leader.duration), new(leader.deadline), new(lookAtLease)
