@@ -84,14 +84,14 @@ func TestManifestFlags(t *testing.T) {
 	var d appsv1.Deployment
 	manifest(t, "deployment.yaml", &d)
 	parse(t, "deploy/operator", d.Spec.Template.Spec.Containers[0].Args)
-	args := deploy.Deployment(t, deploy.Build(t, "example")).Spec.Template.Spec.Containers[0].Args
-	parse(t, "deploy/example", args)
+	args := deploy.Deployment(t, deploy.Build(t, "everything")).Spec.Template.Spec.Containers[0].Args
+	parse(t, "deploy/everything", args)
 	if len(args) < len(d.Spec.Template.Spec.Containers[0].Args)+3 {
-		t.Errorf("the example has only %q", args)
+		t.Errorf("with everything it has only %q", args)
 	}
 }
 
-// The component that is not in the example can be added, and its flags are understood.
+// The component that is not among everything can be added, and its flags are understood.
 func TestVerifySignaturesComponent(t *testing.T) {
 	root, site := deploy.Folder(t, "."), t.TempDir()
 	if err := os.CopyFS(site, os.DirFS(root)); err != nil {

@@ -73,7 +73,7 @@ func TestOperatorRuns(t *testing.T) {
 	account := deploy.Operator(t, c)
 	kubeconfig := c.Kubeconfig(t, account)
 
-	for _, folder := range []string{"operator", "example"} {
+	for _, folder := range []string{"operator", "everything"} {
 		t.Run(folder, func(t *testing.T) {
 			pod := template(t, deploy.Build(t, folder))
 			pod.Namespace, pod.Name = deploy.Namespace, "operator-"+folder
