@@ -41,6 +41,9 @@ func (z zapObserver) Observe(_ context.Context, e Event) {
 	if e.Wait != 0 {
 		fields = append(fields, zap.Duration("wait", e.Wait))
 	}
+	if e.Credential != provider.CredentialTenant {
+		fields = append(fields, zap.Stringer("credential", e.Credential))
+	}
 	if e.Release != nil {
 		fields = append(fields,
 			zap.Stringer("pulledFrom", e.Release.PulledFrom()),
