@@ -5,6 +5,7 @@ import (
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/mirrorchoice"
 )
 
@@ -17,6 +18,7 @@ var handedDown = [...]string{
 	hyperv1.SkipReleaseImageValidation,
 	mirrorchoice.Mirrors,
 	mirrorchoice.Scopes,
+	hypershift.AnnotationMirrorCredentials,
 
 	hyperv1.APICriticalPriorityClass,
 	hyperv1.AWSKMSProviderImage,

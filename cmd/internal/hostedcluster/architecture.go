@@ -100,7 +100,7 @@ func (a *architectures) read(ctx context.Context, images provider.ImageProvider,
 	if req.Image, err = req.Image.WithDigest(digest); err != nil {
 		return "", err
 	}
-	key := readingKey{images, req.Image, req.Credentials.ID(), req.Rules}
+	key := readingKey{images, req.Image, req.Credentials.ID() + req.MirrorCredentials.ID(), req.Rules}
 	for {
 		a.mu.Lock()
 		if arch := a.known[digest]; arch != "" {

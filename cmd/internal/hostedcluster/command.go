@@ -50,6 +50,7 @@ type flags struct {
 	handover           string
 	supported          string
 	optOut             string
+	mirrorCredentials  string
 	leaderElect        bool
 	dryRun             bool
 	output             string
@@ -71,6 +72,8 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.StringVar(&f.supported, "supported-versions", DefaultVersions.String(), "minor versions of releases that are rolled out: `MIN-MAX`")
 	s.StringVar(&f.optOut, "management-mirrors-opt-out", string(OptOutDenied), "whether HostedClusters may choose other mirrors than this cluster's, by annotation: allowed or denied")
 	s.BoolVar(&f.options.UnblockOnOptOut, "allow-opt-out-of-never-contact", false, "with --management-mirrors-opt-out=allowed: what a HostedCluster ignores of the policies blocks nothing there, NeverContactSource and blockedRegistries included")
+	s.StringVar(&f.mirrorCredentials, "management-mirror-credentials", "", "Secret `NAMESPACE/SECRET` with credentials for mirrors of this cluster's policies, for all HostedClusters whose pull secret has none for the host")
+	s.BoolVar(&f.options.HandOverMirrorCredentials, "hand-over-mirror-credentials", false, "copy what of --management-mirror-credentials a control plane's rules need into its namespace, where the control-plane-operator and the ignition server use it, and whoever may read Secrets there can read it")
 	s.BoolVar(&f.options.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
 	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is $"+envCertRotationScale+", or 24h")
 	// cert-dir is where HyperShift's webhook has its certificate.
@@ -124,6 +127,12 @@ func (f *flags) operate(cmd *cobra.Command, version string) error {
 	}
 	if o.OptOut, err = ParseOptOut(f.optOut); err != nil {
 		return fmt.Errorf("--management-mirrors-opt-out: %w", err)
+	}
+	if o.MirrorCredentials, err = ParseMirrorCredentials(f.mirrorCredentials); err != nil {
+		return fmt.Errorf("--management-mirror-credentials: %w", err)
+	}
+	if o.HandOverMirrorCredentials && o.MirrorCredentials.Name == "" {
+		return errors.New("--hand-over-mirror-credentials has no effect without --management-mirror-credentials")
 	}
 	if o.UnblockOnOptOut && o.OptOut != OptOutAllowed {
 		return errors.New("--allow-opt-out-of-never-contact has no effect without --management-mirrors-opt-out=allowed")

@@ -47,11 +47,12 @@ type Reconciler struct {
 	// HasSCC reports whether the cluster has SecurityContextConstraints.
 	HasSCC func() (bool, error)
 
-	architectures architectures
-	views         atomic.Pointer[views]
-	rollout       fastRollout
-	background    *background // made by SetupWithManager
-	managed       *managedCA
+	architectures  architectures
+	views          atomic.Pointer[views]
+	rollout        fastRollout
+	background     *background // made by SetupWithManager
+	managed        *managedCA
+	operatorSecret *operatorCredentials
 }
 
 const (
@@ -146,11 +147,11 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
 	}
-	if r.managed.current.Load() == nil { // everybody is reconciled when it was read
+	if r.managed.current.Load() == nil || r.operatorSecret.current.Load() == nil { // everybody is reconciled when it was read
 		return o, errUnfinished
 	}
 	if claimed.exists {
-		if err := r.handTrust(ctx, hc); err != nil {
+		if err := errors.Join(r.handTrust(ctx, hc), r.withdrawMirrorCredentials(ctx, hc)); err != nil {
 			return o, err
 		}
 	}
@@ -229,7 +230,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 			return nil, err
 		}
 	}
-	objects, err := r.desired(ctx, hc, f)
+	objects, err := r.desired(ctx, hc, f, view)
 	if err != nil {
 		return nil, err
 	}
@@ -249,12 +250,12 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if err := r.applyAll(ctx, objects); err != nil || unfit != nil {
 		return reported, err
 	}
-	return reported, r.prune(ctx, hc)
+	return reported, r.prune(ctx, hc, objects)
 }
 
 // desired returns what is in the control plane namespace for hc, in the order in which it
 // is needed, without what hands rules over.
-func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found) ([]client.Object, error) {
+func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found, view *view) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),
 		secretCopy(hc, f.pullSecret, hypershift.PullSecret, hypershift.PullSecretKey, corev1.SecretTypeDockerConfigJson),
@@ -269,7 +270,17 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 	if f.bundle != "" {
 		objects = append(objects, configMap(hc, hypershift.UserCABundle, map[string]string{hypershift.CABundleKey: f.bundle}))
 	}
-	return append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc)), nil
+	copies, err := r.mirrorCopies(hc, f, view)
+	if err != nil {
+		return nil, err
+	}
+	hcp := hostedControlPlane(hc)
+	for _, c := range copies {
+		if objects = append(objects, c); c.GetName() == hypershift.ManagementMirrorCredentials {
+			hcp.Annotations[hypershift.AnnotationManagementMirrorCredentials] = "true"
+		}
+	}
+	return append(objects, hcp, serviceAccount(hc), role(hc), roleBinding(hc)), nil
 }
 
 // applyAll applies objects in their order.

@@ -28,6 +28,8 @@ const hypershiftComponent = "hypershift"
 // found is what was looked up for a HostedCluster.
 type found struct {
 	pullSecret   *corev1.Secret
+	credentials  provider.Credentials // what it holds
+	mirrors      provider.MirrorCredentials
 	bundle       string            // the additional CA bundle, "" if there is none
 	release      *provider.Release // of the cluster
 	controlPlane *provider.Release // mostly the same as that of the cluster
@@ -39,6 +41,7 @@ type found struct {
 type unused struct {
 	certificates string // of the CA bundle
 	entries      string // of the pull secret
+	mirrors      string // of the credentials for mirrors
 }
 
 // lookUp reads what hc is looked up with by its view of rules, and has the releases read beside the workers. It
@@ -55,16 +58,21 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 			return f, fmt.Errorf("spec.additionalTrustBundle: %w", err)
 		}
 	}
+	mirrors, unusedMirrors, err := r.mirrorCredentials(ctx, hc)
+	if err != nil {
+		return f, err
+	}
 	of := hc.DeepCopy()
-	id := lookupID(hc, secret, bundle, view.of.Version(), r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
+	id := lookupID(hc, secret, bundle, view.of.Version(), mirrors.ID(), unusedMirrors, r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
 	return r.background.get(ctx, client.ObjectKeyFromObject(hc), id, hostOf(hc), func(ctx context.Context) (found, error) {
 		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
 		defer leave()
-		f, err := r.lookup(inForce, of, view, credentials, bundle)
+		f, err := r.lookup(inForce, of, view, credentials, mirrors, bundle)
 		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
 			return found{}, errUnfinished // by the old rules, and must not be written
 		}
-		f.pullSecret, f.bundle, f.unused.entries = secret, bundle, hypershift.UnusedEntries(credentials)
+		f.pullSecret, f.credentials, f.mirrors, f.bundle = secret, credentials, mirrors, bundle
+		f.unused.entries, f.unused.mirrors = hypershift.UnusedEntries(credentials), unusedMirrors
 		return f, err
 	})
 }
@@ -91,7 +99,7 @@ func hostOf(hc *hyperv1.HostedCluster) string {
 
 // lookup reads the release of hc and that of its control plane, with the cluster's own
 // pull secret and CA bundle.
-func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, view *view, credentials provider.Credentials, bundle string) (f found, err error) {
+func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, view *view, credentials provider.Credentials, mirrors provider.MirrorCredentials, bundle string) (f found, err error) {
 	chains, done, err := r.Lookups.For(bundle)
 	defer done()
 	if err != nil {
@@ -106,7 +114,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, view
 			return provider.Request{}, nil, fmt.Errorf("%s: %w", field, err)
 		}
 		// The control plane's pods run the release, so it is its namespace that counts.
-		req := provider.Request{Image: ref, Rules: view.lookups, Credentials: credentials, Verifier: chains.verifierFor(hypershift.ControlPlaneNamespace(hc))}
+		req := provider.Request{Image: ref, Rules: view.lookups, Credentials: credentials, MirrorCredentials: mirrors, Verifier: chains.verifierFor(hypershift.ControlPlaneNamespace(hc))}
 		release, err := chains.releases.Lookup(ctx, req)
 		return req, release, err
 	}

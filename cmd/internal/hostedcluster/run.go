@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
@@ -45,6 +46,9 @@ type Options struct {
 	// when every HostedCluster was judged once, which ends the run. Nil: it is written.
 	DryRun *operator.DryRun
 	Judged func(operator.Judged) error
+	// MirrorCredentials is the Secret with the operator's own credentials for mirrors of the
+	// management cluster, for HostedClusters whose pull secret has none; no name for none.
+	MirrorCredentials client.ObjectKey
 	// Sources are how policies are read from the cluster; REST is filled in.
 	Sources idms.Config
 }
@@ -110,7 +114,7 @@ func Run(ctx context.Context, o Options) error {
 		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Metadata: mgr.GetCache(), Lookups: lookups, Rules: resolver.Current, Changes: resolver.Changes,
 		Waiting: func() error { return operator.NotInForce(resolver) },
 		HasSCC:  HasSCC(mgr.GetRESTMapper()), Signatures: o.Signatures,
-		managed: managed,
+		managed: managed, operatorSecret: newOperatorCredentials(o.MirrorCredentials, o.Log),
 	}
 	if o.DryRun != nil {
 		failed, err := r.dryRun(ctx, mgr, resolver, o.FindImage)

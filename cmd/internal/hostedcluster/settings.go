@@ -57,6 +57,9 @@ type Settings struct {
 	// UnblockOnOptOut says that what a HostedCluster ignores of the management policies
 	// blocks nothing there: neither NeverContactSource nor blocked registries.
 	UnblockOnOptOut bool
+	// HandOverMirrorCredentials has control planes get the operator's own credentials for
+	// mirrors, as far as their rules name the mirrors.
+	HandOverMirrorCredentials bool
 	// RefuseNetworks is --refuse-networks of this process, passed on; "" is none.
 	RefuseNetworks string
 }

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	ctrlsource "sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
@@ -101,6 +102,12 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err != nil {
 		return err
 	}
+	credentials, err := operator.OnChanges(mgr, &hyperv1.HostedClusterList{}, func(ctx context.Context, each func()) {
+		r.operatorSecret.follow(ctx, r.Live, each)
+	})
+	if err != nil {
+		return err
+	}
 	signatures, err := operator.OnSignatures(mgr, r.Signatures, &hyperv1.HostedClusterList{})
 	if err != nil {
 		return err
@@ -141,13 +148,17 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		Watches(&corev1.ServiceAccount{}, written).
 		Watches(&rbacv1.Role{}, written).
 		Watches(&rbacv1.RoleBinding{}, written).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(using)).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+			r.operatorSecret.notice(obj)
+			return using(ctx, obj)
+		})).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
 			r.managed.notice(obj)
 			return using(ctx, obj)
 		})).
 		WatchesRawSource(rules).
 		WatchesRawSource(authorities).
+		WatchesRawSource(credentials).
 		WatchesRawSource(lookups)
 	if signatures != nil {
 		b = b.WatchesRawSource(signatures)
@@ -165,7 +176,7 @@ func uses(obj client.Object) []string {
 	if !ok {
 		return nil
 	}
-	names := []string{hc.Spec.PullSecret.Name, hc.Spec.SSHKey.Name}
+	names := []string{hc.Spec.PullSecret.Name, hc.Spec.SSHKey.Name, hc.Annotations[hypershift.AnnotationMirrorCredentials]}
 	if bundle := hc.Spec.AdditionalTrustBundle; bundle != nil {
 		names = append(names, bundle.Name)
 	}

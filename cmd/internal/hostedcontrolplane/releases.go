@@ -13,6 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // lookupLimit is how long the two releases of one reconciliation may take.
@@ -56,5 +57,20 @@ func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane
 		return Releases{}, err
 	}
 	o.entries = new(hypershift.UnusedEntries(creds))
-	return r.Providers.Lookup(ctx, rules, creds, hypershift.OperatedRelease(hcp), hcp.Spec.ReleaseImage)
+	mirrors, err := r.mirrorCredentials(ctx, hcp)
+	if err != nil {
+		return Releases{}, err
+	}
+	return r.Providers.Lookup(ctx, rules, creds, mirrors, hypershift.OperatedRelease(hcp), hcp.Spec.ReleaseImage)
+}
+
+// mirrorCredentials returns the credentials for mirrors that the hypershift-operator copied here.
+// It reads nothing where an annotation does not say that there are any.
+func (r *Reconciler) mirrorCredentials(ctx context.Context, hcp *hyperv1.HostedControlPlane) (provider.MirrorCredentials, error) {
+	_, own := hcp.Annotations[hypershift.AnnotationMirrorCredentials]
+	_, shared := hcp.Annotations[hypershift.AnnotationManagementMirrorCredentials]
+	if !own && !shared {
+		return provider.MirrorCredentials{}, nil
+	}
+	return hypershift.CopiedMirrorCredentials(ctx, r.Client, hcp.Namespace)
 }

@@ -95,7 +95,10 @@ func secrets(obj client.Object) []string {
 	if !ok {
 		return nil
 	}
-	names := []string{hypershift.PullSecret, hypershift.IgnitionServer, hypershift.IgnitionAuthority}
+	names := []string{
+		hypershift.PullSecret, hypershift.MirrorCredentials, hypershift.ManagementMirrorCredentials,
+		hypershift.IgnitionServer, hypershift.IgnitionAuthority,
+	}
 	if name := hcp.Spec.PullSecret.Name; name != "" && !slices.Contains(names, name) {
 		names = append(names, name)
 	}

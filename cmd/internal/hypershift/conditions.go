@@ -29,6 +29,10 @@ const (
 	// [EntriesSkippedReason]. Else there is no such condition. A pull secret that cannot be
 	// used at all is told by the condition of the release.
 	ValidPullSecret hyperv1.ConditionType = "ValidPullSecret"
+	// ValidMirrorCredentials is False while the Secret with credentials for mirrors that a
+	// HostedCluster names, or an entry of it, is not used, with [EntriesSkippedReason]. Else
+	// there is no such condition.
+	ValidMirrorCredentials hyperv1.ConditionType = "ValidMirrorCredentials"
 	// HostedClusterDeleting is True while a HostedCluster is being deleted; the reason says what
 	// is waited for, [WaitingForControlPlaneReason] and those that follow. Else it is False,
 	// AsExpected. Name and reasons are HyperShift's (openshift/hypershift#8427).
