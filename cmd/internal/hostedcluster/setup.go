@@ -31,11 +31,12 @@ import (
 )
 
 // Waits of a HostedCluster that cannot be reconciled, doubling, and how many are
-// reconciled at once: most of that is waiting for the API server.
+// reconciled at once: most of that is waiting for the API server. Those of one namespace
+// have half of the workers; see [turns].
 const (
 	firstRetry = time.Second
 	lastRetry  = 2 * time.Minute
-	workers    = 20
+	workers    = 40
 )
 
 // CacheOptions returns options by which a manager caches what this operator writes and
@@ -131,7 +132,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             lookupLimiter{operator.Backoff(firstRetry, lastRetry), r.background.has},
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return newQueue(name, limiter, newTurns(deletions.has))
+				return newQueue(name, limiter, newTurns(workers, deletions.has))
 			},
 		}).
 		For(&hyperv1.HostedCluster{}, builder.WithPredicates(deletions.notice(), changed)).
