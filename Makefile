@@ -28,6 +28,13 @@ dist: ## build what a release consists of into dist/: archives for all platforms
 	rm -rf dist
 	$(GO) run ./internal/dist -go "$(GO)" -version "$(VERSION)" $(DISTFLAGS)
 
+# The image control-plane stands on a base for both platforms, in an OCI layout. This makes one:
+#   skopeo copy --all docker://registry.access.redhat.com/ubi9/ubi-minimal:TAG oci:.cache/ubi
+.PHONY: images
+images: ## build the container images into dist/images, without a container engine; BASE=oci:FOLDER is what they stand on
+	rm -rf dist/images
+	$(GO) run ./internal/dist -images -go "$(GO)" -version "$(VERSION)" $(if $(BASE),-base "$(BASE)") -out dist/images $(DISTFLAGS)
+
 # Both builds are of the last commit. The second one is in another folder, and finds nothing in its cache.
 .PHONY: dist-check
 dist-check: ## build the archive of this platform twice, and compare the bytes
