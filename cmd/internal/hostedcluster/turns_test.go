@@ -26,7 +26,7 @@ type testQueue struct {
 func newTestQueue(t *testing.T) *testQueue {
 	q := &testQueue{deleting: map[reconcile.Request]bool{}}
 	q.order = newTurns(workers, func(r reconcile.Request) bool { return q.deleting[r] })
-	q.TypedRateLimitingInterface = newQueue("", operator.Backoff(time.Second, time.Minute), q.order)
+	q.TypedRateLimitingInterface = newQueue("", operator.Backoff(time.Minute), q.order)
 	t.Cleanup(q.ShutDown)
 	return q
 }
