@@ -48,7 +48,7 @@ type Reconciler struct {
 	HasSCC func() (bool, error)
 
 	architectures architectures
-	encoded       atomic.Pointer[encodedRules]
+	views         atomic.Pointer[views]
 	rollout       fastRollout
 	background    *background // made by SetupWithManager
 	managed       *managedCA
@@ -69,6 +69,22 @@ var errUnfinished = errors.New("the reconciliation is done again")
 // Reconcile makes the control plane of one HostedCluster what it should be, and says
 // in its conditions what came of it, in at most one write.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	result, err := r.once(ctx, req)
+	switch {
+	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished):
+		return reconcile.Result{}, nil // it comes back by itself
+	case apierrors.IsConflict(err): // something was read too early, which is no error
+		return reconcile.Result{RequeueAfter: requeueConflict}, nil
+	}
+	if wait, ok := operator.RetryAfter(err); ok {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	return result, err
+}
+
+// once reconciles as Reconcile does. An errLookupPending, an errUnfinished or a conflict says
+// that this did not come to an end.
+func (r *Reconciler) once(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	hc := new(hyperv1.HostedCluster)
 	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
 		r.background.forget(req.NamespacedName)
@@ -81,41 +97,27 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		if waiting && err == nil {
 			return reconcile.Result{RequeueAfter: tearDownPoll}, nil
 		}
-		return conflictToRequeue(err)
+		return reconcile.Result{}, err
 	}
 	if r.Rules() != nil && r.rollout.running() { // it tells everybody when it is done
-		return reconcile.Result{}, nil
+		return reconcile.Result{}, errUnfinished
 	}
 	if !hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused { // of which nothing is written
 		if err := r.prepare(ctx, hc); err != nil {
-			return conflictToRequeue(err)
+			return reconcile.Result{}, err
 		}
 	}
 	o, err := r.reconcile(ctx, hc)
 	switch {
 	case ctx.Err() != nil:
 		return reconcile.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
-	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished):
-		return reconcile.Result{}, nil // it comes back by itself
-	case apierrors.IsConflict(err):
-		return conflictToRequeue(err)
+	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished), apierrors.IsConflict(err):
+		return reconcile.Result{}, err
 	}
 	if statusErr := r.report(ctx, hc, o.with(succeeded(err), notDeleting())); statusErr != nil && err == nil {
-		return conflictToRequeue(statusErr)
-	}
-	if wait, ok := operator.RetryAfter(err); ok {
-		return reconcile.Result{RequeueAfter: wait}, nil
+		return reconcile.Result{}, statusErr
 	}
 	return reconcile.Result{RequeueAfter: o.requeue}, err
-}
-
-// conflictToRequeue returns the result for err. A conflict says that something was read
-// too early, and is no error.
-func conflictToRequeue(err error) (reconcile.Result, error) {
-	if apierrors.IsConflict(err) {
-		return reconcile.Result{RequeueAfter: requeueConflict}, nil
-	}
-	return reconcile.Result{}, err
 }
 
 // reconcile goes through the phases: it claims the control plane namespace, hands rules
@@ -138,8 +140,9 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err))), nil
 	}
-	encoded := r.encodedOnce(rules)
-	handed, err := r.handOverKnown(ctx, hc, encoded, false) // mostly it is done; see handOverToAll
+	view := r.viewOf(hc, rules)
+	o.view = view
+	handed, err := r.handOverKnown(ctx, hc, view.encodedRules, false) // mostly it is done; see handOverToAll
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
 	}
@@ -155,7 +158,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the image policies of the cluster: %w", err))), nil
 	}
-	f, err := r.lookUp(ctx, hc, rules)
+	f, err := r.lookUp(ctx, hc, rules, view)
 	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {
 		return o, err // which says nothing of the release
 	}
@@ -168,12 +171,12 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 			err = nil
 		}
 		if !handed.done {
-			late, handErr := r.handOverKnown(ctx, hc, encoded, true)
+			late, handErr := r.handOverKnown(ctx, hc, view.encodedRules, true)
 			o, err = o.with(late.conditions...), errors.Join(err, handErr)
 		}
 		return o, err
 	}
-	reported, err := r.write(ctx, hc, f, rules, handed.written, claimed.exists)
+	reported, err := r.write(ctx, hc, f, rules, view, handed.written, claimed.exists)
 	return o.with(reported...), err
 }
 
@@ -217,7 +220,7 @@ func (r *Reconciler) claim(ctx context.Context, hc *hyperv1.HostedCluster) (outc
 // that was not written before, and removes what nothing refers to any more. It returns
 // what tells of the hand-over. Where other rules are in force by now it is an
 // errUnfinished, or they would be taken back.
-func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, written []client.Object, exists bool) ([]metav1.Condition, error) {
+func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, view *view, written []client.Object, exists bool) ([]metav1.Condition, error) {
 	if !exists {
 		if err := r.createNamespace(ctx, hc); err != nil {
 			return nil, err
@@ -238,7 +241,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}
-	handOver, unfit := w.handOver(r.encodedOnce(rules))
+	handOver, unfit := w.handOver(view.encodedRules)
 	reported := []metav1.Condition{w.handedOver(unfit)}  // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handOver, written) { // else written just now
 		objects = append(objects, handOver...)

@@ -41,6 +41,10 @@ type Options struct {
 	RegistryOverrides string
 	// Signatures are those that releases need, nil for none.
 	Signatures *operator.Signatures
+	// DryRun notes what would be written in place of writing it, and Judged is told what came of it
+	// when every HostedCluster was judged once, which ends the run. Nil: it is written.
+	DryRun *operator.DryRun
+	Judged func(operator.Judged) error
 	// Sources are how policies are read from the cluster; REST is filled in.
 	Sources idms.Config
 }
@@ -53,6 +57,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.DryRun != nil {
+		o.REST = operator.RefuseWrites(o.REST)
 	}
 	o.Sources.REST = o.REST
 	counts, err := metrics.New(nil)
@@ -90,6 +97,7 @@ func Run(ctx context.Context, o Options) error {
 		Name: Owner, REST: o.REST, Scheme: scheme, Log: o.Log, Resolver: resolver,
 		LeaseNamespace: o.LeaseNamespace, LeaseDuration: o.LeaseDuration, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
 		Cache: CacheOptions(), Client: ClientOptions(), Metrics: o.Metrics,
+		DryRun:     o.DryRun,
 		Collectors: []prometheus.Collector{counts, metrics.Hosts(lookups.Hosts, resolver.Current)},
 	})
 	if err != nil {
@@ -103,6 +111,13 @@ func Run(ctx context.Context, o Options) error {
 		Waiting: func() error { return operator.NotInForce(resolver) },
 		HasSCC:  HasSCC(mgr.GetRESTMapper()), Signatures: o.Signatures,
 		managed: managed,
+	}
+	if o.DryRun != nil {
+		failed, err := r.dryRun(ctx, mgr, resolver, o.FindImage)
+		if err != nil {
+			return err
+		}
+		return o.Judged(operator.Judged{Changes: o.DryRun.Changes(), Failed: failed})
 	}
 	if o.OperatorImage != "" {
 		if err := r.SetupWithManager(mgr, resolver); err != nil {
