@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -216,7 +215,7 @@ func (n Node) signatures(ctx context.Context, req provider.Request, digest strin
 	}
 	for i := range attachments {
 		a := &attachments[i]
-		if a.Payload, err = blob(ctx, c, a.Digest, a.Size); err != nil {
+		if a.Payload, err = provider.ReadBlob(ctx, c, a.Digest, a.Size, a.Size); err != nil {
 			return nil, err
 		}
 	}
@@ -230,15 +229,6 @@ func (n Node) tagged(ctx context.Context, req provider.Request, tag string) (pro
 	}
 	req.Image = ref
 	return n.Base.Content(ctx, req)
-}
-
-func blob(ctx context.Context, c provider.Content, digest string, size int64) ([]byte, error) {
-	r, err := c.Blob(ctx, digest, size, 0)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(r)
-	return data, errors.Join(err, r.Close())
 }
 
 // hint looks for signatures where nodes do not look.
