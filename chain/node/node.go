@@ -17,6 +17,8 @@ type Node struct {
 	Base provider.ContentProvider
 	// Policies say which images have to be signed. The zero value requires nothing.
 	Policies sigstore.Policies
+	// Admission says which images run at all. The zero value: all.
+	Admission Admission
 	// Reads reports whether nodes look for signatures beside an image at an endpoint, and
 	// which entry of their registries.d says so, "" for none, see
 	// [github.com/mirrorchain/mirrorchain/chain/node/nodefiles.RegistriesD]. Nil: they
@@ -125,9 +127,9 @@ func (n Node) At(ctx context.Context, req provider.Request, c policy.Candidate) 
 // names. logical is the reference in a pod, and digest that of the manifest, which is of
 // one platform. scope is that of the policies that apply, "" for none, of which nobody is
 // asked. It costs a request for the signatures' manifest and one for each signature. A
-// refusal is a [*sigstore.Error].
+// refusal is a [*sigstore.Error], or a [*RejectedError], for which nobody is asked.
 func (n Node) Signatures(ctx context.Context, req provider.Request, logical imageref.Ref, digest string) (scope string, accepted []sigstore.Accepted, err error) {
-	scope, required := n.Policies.For(logical)
+	scope, required, err := n.require(logical)
 	if len(required) > 0 {
 		accepted, err = n.verify(ctx, req, logical, digest, required)
 	}

@@ -26,6 +26,7 @@ import (
 type signatureCheck struct {
 	*checker
 	policies *signatures.Policies
+	node     node.Node
 	done     atomic.Int64
 	bad      atomic.Int64
 }
@@ -61,6 +62,7 @@ func (c *checker) signatures(ctx context.Context, results []checkreport.Result) 
 		}
 	}
 	s := &signatureCheck{checker: c, policies: policies}
+	s.node = c.options.registriesD.node(c.base, policies, c.policies, c.list.running()...)
 	plan, unasked, err := s.plan(ctx, results)
 	if err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (c *checker) signatures(ctx context.Context, results []checkreport.Result) 
 	}
 	defer c.countdown(len(manifests), &s.done, &s.bad)()
 	signed, err := check.Signatures(c.traced(ctx), check.SignatureConfig{
-		Node: s.node(), Rules: c.policies.rules, Credentials: c.found.Credentials,
+		Node: s.node, Rules: c.policies.rules, Credentials: c.found.Credentials,
 		PerRegistry: c.options.perRegistry, Request: c.requestLimit(),
 		Done: func(r check.Signed) {
 			s.done.Add(1)
@@ -123,12 +125,7 @@ func byImage(a, b signedreport.Result) int {
 	return strings.Compare(a.Name+a.Platform, b.Name+b.Platform)
 }
 
-func (s *signatureCheck) node() node.Node { return s.options.registriesD.node(s.base, s.policies) }
-
-func (s *signatureCheck) covers(image imageref.Ref) bool {
-	_, required := s.policies.For(image)
-	return len(required) > 0
-}
+func (s *signatureCheck) covers(image imageref.Ref) bool { return s.node.Judges(image) }
 
 // plan returns what to ask for. unasked are about endpoints that did not say whether they
 // have an image: a node goes on to the next one, until they answer again.
@@ -236,7 +233,7 @@ func (s *signatureCheck) hints(ctx context.Context, plan []signedreport.Result) 
 		if os, arch, ok := strings.Cut(r.Platform, "/"); ok {
 			req.Platform = provider.Platform{OS: os, Architecture: arch}
 		}
-		if e := s.node().At(s.traced(ctx), req, r.At); e.Hint != "" {
+		if e := s.node.At(s.traced(ctx), req, r.At); e.Hint != "" {
 			s.hint(r.Mirror + ": " + e.Hint)
 		}
 		if r.At.Mirror {
@@ -244,6 +241,16 @@ func (s *signatureCheck) hints(ctx context.Context, plan []signedreport.Result) 
 			s.hint(fmt.Sprintf("to copy one: oc image mirror %s:%s %s:%s", r.Image.Name(), tag, r.At.Ref.Name(), tag))
 		}
 	}
+}
+
+// running returns the releases of the list.
+func (l *imageList) running() (out []imageref.Ref) {
+	for _, r := range l.releases {
+		if ref, err := imageref.Parse(r.Image); err == nil {
+			out = append(out, ref)
+		}
+	}
+	return out
 }
 
 // defaultImagePolicy names the image policy that the latest of releases brings along. The

@@ -10,6 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // registriesD is the value of --registries-d, and what is in it.
@@ -36,9 +37,10 @@ func (r *registriesD) open() (err error) {
 	return nil
 }
 
-// node returns a node with these files and policies.
-func (r *registriesD) node(base provider.ContentProvider, policies *signatures.Policies) node.Node {
-	n := node.Node{Base: base, Policies: policies.Policies}
+// node returns a node with these files and policies. running are the releases that it is
+// taken to run where policies do not say.
+func (r *registriesD) node(base provider.ContentProvider, of *signatures.Policies, p *policies, running ...imageref.Ref) node.Node {
+	n := node.Node{Base: base, Policies: of.Policies, Admission: node.NewAdmission(p.rules, p.loaded, running...)}
 	if r.read != nil {
 		n.Reads = r.read.Reads
 	}

@@ -298,10 +298,8 @@ func (v *verification) componentSignatures(ctx context.Context, l *lookups, ref 
 	if err := l.releaseImages(ctx, ref, []provider.Platform{v.platform}, list, false); err != nil {
 		return err
 	}
-	list.images = slices.DeleteFunc(list.images, func(image *listed) bool {
-		_, required := v.policies.For(image.ref)
-		return len(required) == 0
-	})
+	n := v.registriesD.node(l.base, v.policies, l.policies, ref.Ref)
+	list.images = slices.DeleteFunc(list.images, func(image *listed) bool { return !n.Judges(image.ref) })
 	c, err := l.newCheck(ctx, list, checkOptions{
 		allMirrors: v.allMirrors, sources: !v.allMirrors, perRegistry: defaultPerRegistry, policies: v.policies, registriesD: v.registriesD,
 	})
@@ -337,7 +335,7 @@ func (v *verification) nodes(ctx context.Context, l *lookups, ref refArg, requir
 	if len(l.x.Candidates) == 0 {
 		return about(ref.Text, failure.Forbidden(l.x.Refused))
 	}
-	n := v.registriesD.node(l.base, v.policies)
+	n := v.registriesD.node(l.base, v.policies, l.policies, ref.Ref)
 	req := provider.Request{Image: ref.Ref, Platform: v.platform, Credentials: l.found.Credentials, Rules: l.policies.rules}
 	stop := v.progress("looking for the signatures of %s", ref.Text)
 	defer stop()

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/junit"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -60,8 +61,9 @@ type SignedManifest struct {
 	Identity string `json:"identity"`
 	Error    string `json:"error"` // "" if good
 
-	code   int
-	unread bool // missing because nodes do not look for it
+	code int
+	// unread: missing because nodes do not look for it. rejected: bad, whatever is signed.
+	unread, rejected bool
 }
 
 // Result is what came of a manifest at a mirror, or of asking the mirror for the image. Then
@@ -117,12 +119,15 @@ func checkOf(res *Result) SignedManifest {
 	if res.Digest == "" {
 		c.At = res.At.Ref.String()
 	}
+	rejected, isRejected := errors.AsType[*node.RejectedError](res.Err)
 	refused, isRefused := errors.AsType[*sigstore.Error](res.Err)
 	switch {
 	case res.Err == nil:
 		for _, a := range res.Accepted {
 			c.Identity = a.Identity
 		}
+	case isRejected:
+		c.Status, c.code, c.Error, c.rejected = Bad, failure.ExitForbidden, rejected.Reason(), true
 	case isRefused && refused.Unread != "":
 		c.Status, c.code, c.Error, c.unread = Missing, failure.ExitNotFound, refused.Unread, true
 	case errors.Is(res.Err, sigstore.ErrNoSignature):
@@ -224,7 +229,8 @@ func (r *Signatures) reasons() []string {
 		}
 		add("has no signature of %s", func(c *SignedManifest) bool { return c.Status == Missing && !c.unread })
 		add("is a place where nodes look for no signatures, of %s", func(c *SignedManifest) bool { return c.unread })
-		add("has signatures that are not accepted, of %s", func(c *SignedManifest) bool { return c.Status == Bad })
+		add("has signatures that are not accepted, of %s", func(c *SignedManifest) bool { return c.Status == Bad && !c.rejected })
+		add("has images that nodes reject, whoever serves them: %s", func(c *SignedManifest) bool { return c.rejected })
 		add("could not be asked for those of %s", func(c *SignedManifest) bool { return c.Status == Failed })
 		if len(parts) > 0 {
 			out = append(out, m.Name+" "+strings.Join(parts, ", and "))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -18,11 +19,14 @@ import (
 // Unread is Missing, because nodes do not look.
 const Unread = "unread"
 
+// Rejected is Bad, because policy.json rejects the image.
+const Rejected = "rejected"
+
 const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 var errs = map[string]error{
 	Good: nil, Missing: &sigstore.Error{}, Bad: &sigstore.Error{Errs: []error{errors.New("x")}}, Failed: &provider.Error{Class: provider.ClassServer},
-	Unread: &sigstore.Error{Unread: "why"},
+	Unread: &sigstore.Error{Unread: "why"}, Rejected: &node.RejectedError{Scope: "quay.io"},
 }
 
 // result is that of an image at a mirror, "" for the source.
@@ -56,6 +60,7 @@ func TestAnswer(t *testing.T) {
 		{[]Result{result("x", m, Failed), result("x", n, Missing)}, 0, unknown, failure.ExitUnreachable, ": no from n.corp; nobody knows from m.corp, because m.corp could not be asked for those of x; n.corp has no signature of x"},
 		{[]Result{result("x", m, Failed), result("x", n, Good)}, 0, unknown, failure.ExitUnreachable, ": nobody knows, because m.corp could not be asked for those of x"},
 		{[]Result{result("x", m, Failed), result("y", m, Missing), result("y", n, Good)}, 0, mixed, failure.ExitUnreachable, ": yes from n.corp; no from m.corp, because m.corp has no signature of y, and could not be asked for those of x"},
+		{[]Result{result("x", m, Rejected), result("y", m, Good)}, 0, no, failure.ExitForbidden, ": no, because m.corp has images that nodes reject, whoever serves them: x"},
 		{[]Result{result("x", m, Unread)}, 0, no, failure.ExitNotFound, ": no, because m.corp is a place where nodes look for no signatures, of x"},
 		{[]Result{result("x", m, Good)}, 2, no, failure.ExitNotFound, ": no, because 2 images of it cannot be had from any of them"},
 		{nil, 0, unknown, failure.ExitOK, ": nobody knows"},

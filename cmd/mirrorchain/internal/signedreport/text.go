@@ -25,8 +25,11 @@ func (r *Signatures) Text(w io.Writer) {
 	for _, t := range titles {
 		for _, g := range r.groups(t.status) {
 			title := t.title
-			if g[0].unread {
+			switch {
+			case g[0].unread:
 				title = "Signatures that nodes do not look for"
+			case g[0].rejected:
+				title = "Images that nodes reject"
 			}
 			fmt.Fprint(w, "\n"+output.Line("%s, on %s:", title, g[0].Mirror))
 			if reason := g[0].reason(); t.status != Missing || g[0].unread {

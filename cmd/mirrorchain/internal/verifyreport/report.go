@@ -185,7 +185,10 @@ func (r *Report) AddEndpoint(e node.Endpoint, required []sigstore.Requirement, g
 	if isRefused {
 		c.Policy = refused.Policy + " (" + e.Scope + ")"
 	}
+	rejected, isRejected := errors.AsType[*node.RejectedError](e.Err)
 	switch {
+	case isRejected:
+		c.Status, c.code, c.Error = Bad, failure.ExitForbidden, rejected.Reason()
 	case goesOn:
 		c.Status, c.code = Passed, failure.ExitOK
 	case errors.Is(e.Err, sigstore.ErrNoSignature):
