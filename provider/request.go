@@ -36,7 +36,7 @@ type Request struct {
 	// package chain sets it; one already set wins.
 	Verifier Verifier
 	// ByPolicy says that a policy put Image where it is: at a mirror, or at a place that
-	// replaces the source. It is false where the caller named the place. Mirrors and Images
+	// replaces the source. It is false where the caller named the place, or only a tenant did. Mirrors and Images
 	// of package chain set it, whatever the caller said.
 	ByPolicy bool
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 )
@@ -42,7 +41,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 		r.mu.Unlock()
 		if news {
 			r.cfg.Log.Warn("mirror policies not loaded; what the source said last stays in force",
-				zap.String("source", s.src.Name()), zap.Bool("invalid", permanent(err)), zap.Error(err))
+				slog.String("source", s.src.Name()), slog.Bool("invalid", permanent(err)), slog.Any("error", err))
 		}
 		return false, err
 	}
@@ -59,7 +58,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 	s.loadErr, s.lastGood = nil, time.Now()
 	r.mu.Unlock()
 	if failed != nil {
-		r.cfg.Log.Info("mirror policies load again", zap.String("source", s.src.Name()))
+		r.cfg.Log.Info("mirror policies load again", slog.String("source", s.src.Name()))
 	}
 	if changed {
 		r.warn(policy.Warnings)
@@ -189,18 +188,18 @@ func (r *Resolver) report(rules *policy.Rules, errs []error) {
 	for i, err := range errs {
 		if err != nil {
 			r.cfg.Log.Error("mirror policies not in force; what the source said before stays in force",
-				zap.String("source", r.srcs[i].src.Name()), zap.Error(err))
+				slog.String("source", r.srcs[i].src.Name()), slog.Any("error", err))
 		}
 	}
 	if rules == nil {
 		return
 	}
-	r.cfg.Log.Info("mirror rules in force", zap.String("version", rules.Version()), zap.Int("sources", len(r.srcs)))
+	r.cfg.Log.Info("mirror rules in force", slog.String("version", rules.Version()), slog.Int("sources", len(r.srcs)))
 	r.warn(rules.Warnings())
 }
 
 func (r *Resolver) warn(warnings []policy.Warning) {
 	for _, w := range warnings {
-		r.cfg.Log.Warn(w.Message, zap.String("code", w.Code), zap.Strings("origins", w.Origins))
+		r.cfg.Log.Warn(w.Message, slog.String("code", w.Code), slog.Any("origins", w.Origins))
 	}
 }

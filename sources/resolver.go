@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 )
@@ -27,7 +26,7 @@ type ResolverConfig struct {
 	TolerateInvalid bool
 	// Log is told of new rules, of their warnings and of failing sources, when
 	// any of that changes. Nil is silent.
-	Log *zap.Logger
+	Log *slog.Logger
 	// Poll is how often a source is asked that is no [policy.Watcher]. It is also the
 	// longest wait between two tries of a failing source. Default [DefaultPoll].
 	Poll time.Duration
@@ -40,7 +39,7 @@ type ResolverConfig struct {
 
 func (c ResolverConfig) withDefaults() ResolverConfig {
 	if c.Log == nil {
-		c.Log = zap.NewNop()
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Poll <= 0 {
 		c.Poll = DefaultPoll

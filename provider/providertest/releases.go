@@ -1,7 +1,6 @@
 package providertest
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -261,12 +260,28 @@ func testUnauthorized(t *testing.T, h Harness) {
 			req.Credentials = login(t, reg, provider.NewCredential(user, password))
 			_, err := lookup(t, p, req)
 			wantClass(t, err, provider.ClassUnauthorized)
-			for e := err; e != nil; e = errors.Unwrap(e) {
+			everyError(err, func(e error) {
 				if strings.Contains(e.Error(), password) {
 					t.Errorf("the error tells the password: %v", e)
 				}
-			}
+			})
 		})
+	}
+}
+
+// everyError calls do with err and with every error that it wraps.
+func everyError(err error, do func(error)) {
+	if err == nil {
+		return
+	}
+	do(err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		everyError(e.Unwrap(), do)
+	case interface{ Unwrap() []error }:
+		for _, wrapped := range e.Unwrap() {
+			everyError(wrapped, do)
+		}
 	}
 }
 

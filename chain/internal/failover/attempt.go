@@ -127,7 +127,7 @@ func (s *search[T]) ask(a *attempt[T]) {
 	defer a.cancel()
 	req := s.Request
 	c := a.candidate
-	req.Image, req.Insecure, req.Last, req.ByPolicy = c.Ref, c.Insecure, a.last, c.Mirror || len(c.Origins) > 0
+	req.Image, req.Insecure, req.Last, req.ByPolicy = c.Ref, c.Insecure, a.last, (c.Mirror || len(c.Origins) > 0) && !c.ByTenant
 	a.value, a.err = s.Ask(a.ctx, req)
 	a.took = a.age()
 	a.answered = a.err == nil

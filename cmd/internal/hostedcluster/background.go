@@ -66,10 +66,12 @@ func newBackground() *background {
 	return b
 }
 
-// Start ends all lookups with ctx.
+// Start ends all lookups with ctx. None starts after that, although workers may still run.
 func (b *background) Start(ctx context.Context) error {
 	<-ctx.Done()
+	b.mu.Lock()
 	b.end()
+	b.mu.Unlock()
 	b.group.Wait()
 	return nil
 }
@@ -113,6 +115,11 @@ func (b *background) start(name client.ObjectKey, id, host string, look lookupFu
 	ctx, cancel := context.WithCancel(b.ctx)
 	p := &pending{id: id, cancel: cancel, done: make(chan struct{})}
 	b.all[name] = p
+	if err := ctx.Err(); err != nil { // Start waits for the group, or has returned
+		p.err = err
+		close(p.done)
+		return p
+	}
 	b.group.Go(func() {
 		defer cancel()
 		f, err := b.bounded(ctx, name.Namespace, host, look)

@@ -49,6 +49,7 @@ type flags struct {
 	namespace, podName string
 	handover           string
 	supported          string
+	optOut             string
 	leaderElect        bool
 	dryRun             bool
 	output             string
@@ -68,6 +69,8 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.StringVar(&f.options.ControlPlaneOperatorImage, "control-plane-operator-image", "", "`PULLSPEC` of control-plane-operators, in place of that of the release")
 	s.StringVar(&f.handover, "override-handover", string(HandoverEnv), "how control planes get the mirror rules: env, or configmap, which restarts nothing")
 	s.StringVar(&f.supported, "supported-versions", DefaultVersions.String(), "minor versions of releases that are rolled out: `MIN-MAX`")
+	s.StringVar(&f.optOut, "management-mirrors-opt-out", string(OptOutDenied), "whether HostedClusters may choose other mirrors than this cluster's, by annotation: allowed or denied")
+	s.BoolVar(&f.options.UnblockOnOptOut, "allow-opt-out-of-never-contact", false, "with --management-mirrors-opt-out=allowed: what a HostedCluster ignores of the policies blocks nothing there, NeverContactSource and blockedRegistries included")
 	s.BoolVar(&f.options.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
 	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is $"+envCertRotationScale+", or 24h")
 	// cert-dir is where HyperShift's webhook has its certificate.
@@ -118,6 +121,12 @@ func (f *flags) operate(cmd *cobra.Command, version string) error {
 	}
 	if o.Handover, err = ParseHandover(f.handover); err != nil {
 		return fmt.Errorf("--override-handover: %w", err)
+	}
+	if o.OptOut, err = ParseOptOut(f.optOut); err != nil {
+		return fmt.Errorf("--management-mirrors-opt-out: %w", err)
+	}
+	if o.UnblockOnOptOut && o.OptOut != OptOutAllowed {
+		return errors.New("--allow-opt-out-of-never-contact has no effect without --management-mirrors-opt-out=allowed")
 	}
 	if o.Supported, err = ParseVersionRange(f.supported); err != nil {
 		return fmt.Errorf("--supported-versions: %w", err)

@@ -48,7 +48,7 @@ type Reconciler struct {
 	HasSCC func() (bool, error)
 
 	architectures architectures
-	encoded       atomic.Pointer[encodedRules]
+	views         atomic.Pointer[views]
 	rollout       fastRollout
 	background    *background // made by SetupWithManager
 	managed       *managedCA
@@ -140,8 +140,9 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err))), nil
 	}
-	encoded := r.encodedOnce(rules)
-	handed, err := r.handOverKnown(ctx, hc, encoded, false) // mostly it is done; see handOverToAll
+	view := r.viewOf(hc, rules)
+	o.view = view
+	handed, err := r.handOverKnown(ctx, hc, view.encodedRules, false) // mostly it is done; see handOverToAll
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
 	}
@@ -157,7 +158,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the image policies of the cluster: %w", err))), nil
 	}
-	f, err := r.lookUp(ctx, hc, rules)
+	f, err := r.lookUp(ctx, hc, rules, view)
 	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {
 		return o, err // which says nothing of the release
 	}
@@ -170,12 +171,12 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 			err = nil
 		}
 		if !handed.done {
-			late, handErr := r.handOverKnown(ctx, hc, encoded, true)
+			late, handErr := r.handOverKnown(ctx, hc, view.encodedRules, true)
 			o, err = o.with(late.conditions...), errors.Join(err, handErr)
 		}
 		return o, err
 	}
-	reported, err := r.write(ctx, hc, f, rules, handed.written, claimed.exists)
+	reported, err := r.write(ctx, hc, f, rules, view, handed.written, claimed.exists)
 	return o.with(reported...), err
 }
 
@@ -219,7 +220,7 @@ func (r *Reconciler) claim(ctx context.Context, hc *hyperv1.HostedCluster) (outc
 // that was not written before, and removes what nothing refers to any more. It returns
 // what tells of the hand-over. Where other rules are in force by now it is an
 // errUnfinished, or they would be taken back.
-func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, written []client.Object, exists bool) ([]metav1.Condition, error) {
+func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, view *view, written []client.Object, exists bool) ([]metav1.Condition, error) {
 	if !exists {
 		if err := r.createNamespace(ctx, hc); err != nil {
 			return nil, err
@@ -240,7 +241,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}
-	handOver, unfit := w.handOver(r.encodedOnce(rules))
+	handOver, unfit := w.handOver(view.encodedRules)
 	reported := []metav1.Condition{w.handedOver(unfit)}  // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handOver, written) { // else written just now
 		objects = append(objects, handOver...)

@@ -41,10 +41,10 @@ type unused struct {
 	entries      string // of the pull secret
 }
 
-// lookUp reads what hc is looked up with, and has the releases read beside the workers. It
+// lookUp reads what hc is looked up with by its view of rules, and has the releases read beside the workers. It
 // is an errLookupPending while that is under way, and an errUnfinished where rules are not
 // in force any more before it is done.
-func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rules *policy.Rules) (f found, err error) {
+func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rules *policy.Rules, view *view) (f found, err error) {
 	secret, credentials, err := hypershift.Credentials(ctx, r.Client, client.ObjectKey{Namespace: hc.Namespace, Name: hc.Spec.PullSecret.Name})
 	if err != nil {
 		return f, err
@@ -56,11 +56,11 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 		}
 	}
 	of := hc.DeepCopy()
-	id := lookupID(hc, secret, bundle, rules.Version(), r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
+	id := lookupID(hc, secret, bundle, view.of.Version(), r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
 	return r.background.get(ctx, client.ObjectKeyFromObject(hc), id, hostOf(hc), func(ctx context.Context) (found, error) {
 		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
 		defer leave()
-		f, err := r.lookup(inForce, of, credentials, bundle)
+		f, err := r.lookup(inForce, of, view, credentials, bundle)
 		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
 			return found{}, errUnfinished // by the old rules, and must not be written
 		}
@@ -91,7 +91,7 @@ func hostOf(hc *hyperv1.HostedCluster) string {
 
 // lookup reads the release of hc and that of its control plane, with the cluster's own
 // pull secret and CA bundle.
-func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, credentials provider.Credentials, bundle string) (f found, err error) {
+func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, view *view, credentials provider.Credentials, bundle string) (f found, err error) {
 	chains, done, err := r.Lookups.For(bundle)
 	defer done()
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 			return provider.Request{}, nil, fmt.Errorf("%s: %w", field, err)
 		}
 		// The control plane's pods run the release, so it is its namespace that counts.
-		req := provider.Request{Image: ref, Credentials: credentials, Verifier: chains.verifierFor(hypershift.ControlPlaneNamespace(hc))}
+		req := provider.Request{Image: ref, Rules: view.lookups, Credentials: credentials, Verifier: chains.verifierFor(hypershift.ControlPlaneNamespace(hc))}
 		release, err := chains.releases.Lookup(ctx, req)
 		return req, release, err
 	}

@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log), counts}}
+	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.LogObserver(operator.Slog(o.Log)), counts}}
 	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
 	if err != nil {
 		return err

@@ -37,6 +37,11 @@ const (
 	// It is True with AsExpected or [NoSignatureNeededReason], or False with
 	// [SignatureRefusedReason]. Where no signature is asked for there is no such condition.
 	ValidReleaseSignature hyperv1.ConditionType = "ValidReleaseSignature"
+	// ManagementMirrorsChosen says which mirror rules a HostedCluster chose by annotation, and
+	// which are ignored. It is True with AsExpected, or False with [InvalidChoiceReason],
+	// [OptOutDeniedReason] or [EntriesSkippedReason]. Without an annotation there is no such
+	// condition.
+	ManagementMirrorsChosen hyperv1.ConditionType = "ManagementMirrorsChosen"
 )
 
 // Reasons of those conditions.
@@ -49,8 +54,8 @@ const (
 	// CertificatesSkippedReason: blocks of the CA bundle are no certificates that can be
 	// used. The message names them.
 	CertificatesSkippedReason = "CertificatesSkipped"
-	// EntriesSkippedReason: entries of the pull secret cannot be used. The message names
-	// them, and holds nothing secret.
+	// EntriesSkippedReason: entries of the pull secret, or of spec.imageContentSources, cannot
+	// be used. The message names them, and holds nothing secret.
 	EntriesSkippedReason = "EntriesSkipped"
 	// WaitingForControlPlaneReason: the HostedControlPlane is there.
 	WaitingForControlPlaneReason = "WaitingForControlPlaneDeletion"
@@ -62,6 +67,10 @@ const (
 	SignatureRefusedReason = "SignatureRefused"
 	// NoSignatureNeededReason: signatures are asked for, and not of this release.
 	NoSignatureNeededReason = "NoSignatureNeeded"
+	// InvalidChoiceReason: an annotation cannot be used, and the default is in force.
+	InvalidChoiceReason = "InvalidChoice"
+	// OptOutDeniedReason: the operator allows no choice, and the default is in force.
+	OptOutDeniedReason = "OptOutDenied"
 )
 
 // SignatureRefused reports whether a lookup failed for want of a good signature.

@@ -123,6 +123,10 @@ func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
 		}
 		return manager.New(cfg.REST, options)
 	}
+	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
+		c, err := client.New(config, o)
+		return leanClient{c}, err
+	}
 	if cfg.LeaseNamespace == "" {
 		return manager.New(cfg.REST, options)
 	}
@@ -133,7 +137,7 @@ func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
 	writes := newFence(leader.holding)
 	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
 		c, err := client.New(config, o)
-		return fencedClient{c, writes}, err
+		return fencedClient{leanClient{c}, writes}, err
 	}
 	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, leader
 	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(leader.duration), new(leader.deadline), new(lookAtLease)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 	"github.com/go-logr/zapr"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -73,6 +76,16 @@ func Logr(log *zap.Logger) logr.Logger {
 		return logr.Discard()
 	}
 	return zapr.NewLogger(log)
+}
+
+// Slog returns log for packages that log to a *slog.Logger: it writes what log writes.
+// Nil is silent.
+func Slog(log *zap.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(zapslog.NewHandler(log.Core(), zapslog.WithName(log.Name()), zapslog.WithCaller(true),
+		zapslog.AddStacktraceAt(math.MaxInt))) // never: NewLogger has none below a panic
 }
 
 // SetProcessLogger gives log to the two libraries that log to a variable of the
