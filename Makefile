@@ -76,6 +76,7 @@ test: ## run all tests, with the race detector where there is a C compiler
 	cd test/monitoring && CGO_ENABLED=0 $(GO) test -vet=off -count=1 ./... # it reads files outside its module, which no cache of results knows of
 	cd test/dist && $(GO) test -vet=off -count=1 ./... # likewise
 	@$(MAKE) --no-print-directory servers
+	cd test/chart && CGO_ENABLED=0 $(GO) test -vet=off -count=1 ./... # likewise
 	$(GO) test -vet=off $(RACE) -timeout 20m $(WITHSERVERS)
 
 .PHONY: peers
@@ -105,6 +106,7 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	$(BIN)/staticcheck ./...
 	$(GO) mod tidy -diff
 	cd chain/tracing && $(GO) mod tidy -diff && $(GO) vet ./...
+	cd test/chart && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet ./...
 	cd test/controlplane && $(GO) mod tidy -diff
 	cd test/dist && $(GO) mod tidy -diff && $(GO) vet ./...
 	cd test/distribution && $(GO) mod tidy -diff
