@@ -76,7 +76,7 @@ var bans = []ban{
 	{from: "", what: []string{module}, except: []string{"cmd", "examples", "test"}, reason: "the front door is for programs; what it puts together does not know it"},
 	{from: ".", what: []string{"cmd", "examples"}, reason: "programs are at the top"},
 	{from: "", what: []string{"cmd"}, except: []string{"cmd", "test"}, reason: "commands are at the top"},
-	{from: "", what: []string{"github.com/google/go-containerregistry"}, except: []string{"provider/registry"}, reason: "one package reads registries"},
+	{from: "", what: []string{"github.com/google/go-containerregistry"}, except: []string{"provider/registry", "internal/dist", "test/deploy"}, reason: "one package reads registries, and one program makes images"},
 	{from: "provider", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, except: []string{"provider/internal/payload", "provider/verify/cluster"}, reason: "only the decoder of release payloads needs API types, and what reads a cluster a client"},
 	{from: "sources", what: []string{"k8s.io", "github.com/openshift"}, except: []string{"sources/internal/kube", "sources/cluster", "sources/reader"}, reason: "sources without a cluster must not bring a client"},
 	{from: "", what: []string{"provider/providertest", "policy/policytest"}, except: []string{"provider/providertest", "provider/registry", "chain", "cmd/internal/demo", "internal/test", "test"}, reason: "test equipment stays in tests, and in the demo"},
