@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -110,8 +108,13 @@ func TestMirrorsFails(t *testing.T) {
 			t.Errorf("errors.Is does not reach %v", want)
 		}
 	}
-	if m, ok := errors.AsType[*multierror.Error](err); !ok || m.Len() != 3 {
-		t.Errorf("no *multierror.Error with three errors in %v", err)
+	for i, attempt := range e.Unwrap() {
+		if i >= len(e.Attempts) || !errors.Is(attempt, e.Attempts[i].Err) || !strings.Contains(attempt.Error(), e.Attempts[i].Ref.String()) {
+			t.Errorf("error %d is %v; want that of the attempt, with its endpoint", i, attempt)
+		}
+	}
+	if n := len(e.Unwrap()); n != 3 {
+		t.Errorf("%d errors; want one for each attempt", n)
 	}
 	if e.Image != image || e.Rules == "" {
 		t.Errorf("Image %s, Rules %q", e.Image, e.Rules)

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -42,9 +41,8 @@ type endpointKey struct {
 
 // endpoints are the hosts in use.
 type endpoints struct {
-	cfg     Config
-	base    context.Context
-	running *sync.WaitGroup
+	cfg        Config
+	background *auth.Background
 
 	mu  sync.Mutex
 	all map[endpointKey]*endpoint
@@ -157,7 +155,7 @@ func (es *endpoints) make(key endpointKey, t TLS, now time.Time) *endpoint {
 	})
 	e := &endpoint{registry: key.registry, guarded: key.guarded, host: h, tls: t, checked: now, used: now}
 	e.auth = auth.NewMemory(auth.Config{
-		Host: h, Base: es.base, Running: es.running, Insecure: c.Insecure,
+		Host: h, Background: es.background, Insecure: c.Insecure,
 		Realm: func(address string, insecure bool) (*wire.Host, error) {
 			realm, err := es.ledTo(address, e, insecure)
 			if err != nil {

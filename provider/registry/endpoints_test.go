@@ -1,14 +1,14 @@
 package registry
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/auth"
 )
 
 func newEndpoints(t *testing.T, f func(string) (TLS, error)) *endpoints {
@@ -17,7 +17,7 @@ func newEndpoints(t *testing.T, f func(string) (TLS, error)) *endpoints {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &endpoints{cfg: cfg, base: context.Background(), running: new(sync.WaitGroup), all: make(map[endpointKey]*endpoint)}
+	return &endpoints{cfg: cfg, background: auth.NewBackground(), all: make(map[endpointKey]*endpoint)}
 }
 
 // What to trust is asked for again after a while; connections stay while the

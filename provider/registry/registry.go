@@ -3,9 +3,9 @@ package registry
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/registry/internal/auth"
 )
 
 // Provider reads releases and images from registries. It keeps connections,
@@ -17,8 +17,6 @@ type Provider struct {
 	endpoints *endpoints
 	decoders  slots
 	manifests slots
-	stop      context.CancelFunc
-	running   sync.WaitGroup
 }
 
 var (
@@ -37,9 +35,8 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, stop := context.WithCancel(context.Background())
-	p := &Provider{cfg: cfg, decoders: make(slots, cfg.Decoders), manifests: make(slots, manifestSlots), stop: stop}
-	p.endpoints = &endpoints{cfg: cfg, base: base, running: &p.running, all: make(map[endpointKey]*endpoint)}
+	p := &Provider{cfg: cfg, decoders: make(slots, cfg.Decoders), manifests: make(slots, manifestSlots)}
+	p.endpoints = &endpoints{cfg: cfg, background: auth.NewBackground(), all: make(map[endpointKey]*endpoint)}
 	return p, nil
 }
 
@@ -106,8 +103,7 @@ func (p *Provider) Close() error {
 	if p == nil || p.endpoints == nil {
 		return nil
 	}
-	p.stop()
-	p.running.Wait()
+	p.endpoints.background.Close()
 	p.CloseIdleConnections()
 	return nil
 }

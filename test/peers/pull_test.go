@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/copy"
@@ -66,6 +67,7 @@ func TestPull(t *testing.T) {
 	for _, want := range []string{
 		"accepted", noManifest, noInstance, unreadable, noSignature, rejected, "accepted, list", "accepted, one platform", "accepted by a later endpoint", "accepted by tag",
 		"accepted without a policy", "accepted, wildcard scope", "rejected, wildcard scope", "accepted, logged", "accepted, ExactRepository", "accepted, RemapIdentity", "accepted, MatchRepository",
+		"accepted, another registries.d", "no signature, another registries.d", "no signature, the source alone is set",
 		"no signature, a later endpoint has a signature", "no signature, the list is signed", "no instance, a later endpoint has it",
 	} {
 		if seen[want] == 0 && *worlds >= 1000 {
@@ -101,6 +103,8 @@ type pullWorld struct {
 	content map[string]served // by "HOST/REPOSITORY REFERENCE"
 	down    map[string]bool   // by host
 
+	registriesD map[string]string // files that are there in place of ours; nil for ours
+
 	states   []string // of the endpoints, in words, in their order
 	sigs     []string // what they have of signatures
 	complete []bool   // they have all of the image
@@ -117,7 +121,13 @@ func (w *pullWorld) pull(t *testing.T, net *network, dir string) verdict {
 	}
 	files, err := nodefiles.Render(w.rules, w.read...)
 	must(err)
+	for name, text := range w.registriesD {
+		files = append(files, nodefiles.File{Name: "registries.d/" + name, Data: []byte(text)})
+	}
 	for _, f := range files {
+		if w.registriesD != nil && f.Name == nodefiles.SigstoreRegistries {
+			continue
+		}
 		path := filepath.Join(dir, f.Name)
 		must(errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)))
 	}
@@ -171,6 +181,17 @@ func (w *pullWorld) ours(t *testing.T, base provider.ContentProvider) verdict {
 		t.Fatal(err)
 	}
 	n := chainnode.Node{Base: base, Policies: policies}
+	if w.registriesD != nil {
+		folder := fstest.MapFS{}
+		for name, text := range w.registriesD {
+			folder[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		read, err := nodefiles.ReadRegistriesD(folder, "registries.d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Reads = read.Reads
+	}
 	asked, err := n.Pull(t.Context(), provider.Request{Image: imageref.MustParse(w.image), Rules: w.rules, Platform: provider.Platform{OS: "linux", Architecture: w.arch}})
 	if err != nil {
 		t.Fatalf("%s: %v", w.image, err)
@@ -206,11 +227,13 @@ func (w *pullWorld) cover(seen coverage, class string, asked int) {
 	seen.addIf(class+", one platform", !w.list)
 	seen.addIf(class+" by a later endpoint", asked > 1)
 	seen.addIf(class+" by tag", w.byTag)
+	seen.addIf(class+", another registries.d", w.registriesD != nil)
 	if asked > 0 && asked <= len(w.sigs) {
 		seen.addIf(class+", the list is signed", w.sigs[asked-1] == "of the list")
 		seen.addIf(class+", a later endpoint has a signature", slices.Contains(w.sigs[asked:], "good"))
 		seen.addIf(class+", a later endpoint has it", slices.Contains(w.complete[asked:], true))
 	}
+	seen.addIf(class+", the source alone is set", len(w.registriesD) == 1)
 	covered := false
 	for _, p := range w.policies {
 		for _, s := range p.scopes {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,37 @@ func (g generator) pullWorld(t *testing.T, keys *keys) *pullWorld {
 	for _, c := range candidates {
 		g.fill(t, w, name, c.Ref.Name(), keys)
 	}
+	if g.chance(35) {
+		w.registriesD = g.registriesD(name, candidates)
+	}
 	return w
+}
+
+// registriesD makes files that somebody may have put on a node: for the source alone, for
+// some of the mirrors, for parts of their names, on and off.
+func (g generator) registriesD(name string, candidates []policy.Candidate) map[string]string {
+	scopes := []string{name, "*.corp", "*.com", "*.example.com", "localhost:5000"}
+	for _, c := range candidates {
+		scopes = append(scopes, slices.Collect(sigstore.ScopesOf(c.Ref))...)
+	}
+	files := map[string]string{"a.yaml": "", "b.yaml": "docker:\n", "ignored.conf": "docker: [1]"}
+	if g.chance(25) {
+		files["a.yaml"] = fmt.Sprintf("default-docker: {use-sigstore-attachments: %v}\n", g.chance(60))
+	}
+	written := make(map[string]bool)
+	for range 1 + g.IntN(4) {
+		scope := g.pick(scopes)
+		if written[scope] {
+			continue
+		}
+		written[scope] = true
+		entry := g.pick([]string{"{use-sigstore-attachments: true}", "{use-sigstore-attachments: true}", "{use-sigstore-attachments: yes}", "{use-sigstore-attachments: false}", "{other: 1}", "{}"})
+		files["b.yaml"] += fmt.Sprintf("  %q: %s\n", scope, entry)
+	}
+	if g.chance(30) { // for the source alone
+		files = map[string]string{"a.yaml": fmt.Sprintf("docker: {%q: {use-sigstore-attachments: true}}", name)}
+	}
+	return files
 }
 
 // mirrorPolicy states mirrors for a few sources around name.

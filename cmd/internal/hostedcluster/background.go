@@ -39,6 +39,7 @@ type background struct {
 	ctx   context.Context
 	end   context.CancelFunc
 	group sync.WaitGroup
+	grace time.Duration // lookupGrace
 
 	namespaces, hosts bounds
 
@@ -58,17 +59,19 @@ type pending struct {
 
 func newBackground() *background {
 	b := &background{
-		wake: make(chan event.GenericEvent), all: map[client.ObjectKey]*pending{},
+		wake: make(chan event.GenericEvent), grace: lookupGrace, all: map[client.ObjectKey]*pending{},
 		namespaces: bounds{each: lookupsPerNamespace}, hosts: bounds{each: lookupsPerHost},
 	}
 	b.ctx, b.end = context.WithCancel(context.Background())
 	return b
 }
 
-// Start ends all lookups with ctx.
+// Start ends all lookups with ctx. None starts after that, although workers may still run.
 func (b *background) Start(ctx context.Context) error {
 	<-ctx.Done()
+	b.mu.Lock()
 	b.end()
+	b.mu.Unlock()
 	b.group.Wait()
 	return nil
 }
@@ -86,7 +89,7 @@ func (b *background) get(ctx context.Context, name client.ObjectKey, id, host st
 		p = b.start(name, id, host, look)
 	}
 	b.mu.Unlock()
-	grace := time.NewTimer(lookupGrace)
+	grace := time.NewTimer(b.grace)
 	defer grace.Stop()
 	select {
 	case <-p.done:
@@ -112,6 +115,11 @@ func (b *background) start(name client.ObjectKey, id, host string, look lookupFu
 	ctx, cancel := context.WithCancel(b.ctx)
 	p := &pending{id: id, cancel: cancel, done: make(chan struct{})}
 	b.all[name] = p
+	if err := ctx.Err(); err != nil { // Start waits for the group, or has returned
+		p.err = err
+		close(p.done)
+		return p
+	}
 	b.group.Go(func() {
 		defer cancel()
 		f, err := b.bounded(ctx, name.Namespace, host, look)

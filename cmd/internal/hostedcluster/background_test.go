@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,7 +126,7 @@ func TestLookupComesBack(t *testing.T) {
 // does not fail.
 func TestWaitsGrow(t *testing.T) {
 	pending := true
-	l := lookupLimiter{operator.Backoff(time.Second, time.Minute),
+	l := lookupLimiter{operator.Backoff(time.Minute),
 		func(client.ObjectKey) bool { return pending }}
 	item := reconcile.Request{NamespacedName: name("a", 1)}
 	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
@@ -145,5 +147,38 @@ func TestWaitsGrow(t *testing.T) {
 	}
 	if len(waits) < 10 {
 		t.Errorf("a hundred waits are of %d lengths", len(waits))
+	}
+}
+
+// Workers that still run while the lookups end start none, and wait for none.
+func TestLookupAtTheEnd(t *testing.T) {
+	for range 100 {
+		b := newBackground()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { _ = b.Start(ctx); close(ended) }()
+		var running atomic.Int64
+		var workers sync.WaitGroup
+		for n := range 4 {
+			workers.Go(func() {
+				_, _ = b.get(t.Context(), name("a", n), "1", "a.io", func(context.Context) (found, error) {
+					running.Add(1)
+					defer running.Add(-1)
+					return found{}, nil
+				})
+			})
+		}
+		stop()
+		<-ended
+		if n := running.Load(); n != 0 {
+			t.Fatalf("%d lookups run when Start has returned", n)
+		}
+		workers.Wait()
+		if _, err := b.get(t.Context(), name("b", 0), "1", "a.io", func(context.Context) (found, error) {
+			t.Error("a lookup started after the end")
+			return found{}, nil
+		}); !errors.Is(err, context.Canceled) {
+			t.Fatalf("after the end: %v", err)
+		}
 	}
 }

@@ -52,6 +52,8 @@ type flags struct {
 	optOut             string
 	mirrorCredentials  string
 	leaderElect        bool
+	dryRun             bool
+	output             string
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -59,6 +61,8 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.Register(s)
 	f.signatures.Register(s, true)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
+	s.BoolVar(&f.dryRun, "dry-run", false, "write nothing; print what would change, once, and end: with 0 if nothing would, 1 if something would, 2 if that is not known")
+	s.StringVarP(&f.output, "output", "o", "text", "`FORMAT` of what --dry-run prints: text or json")
 	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
 	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
 	s.StringVar(&f.options.OperatorImage, "operator-image", "", "`PULLSPEC` of the operator's own image")
@@ -100,9 +104,24 @@ func certRotationScale(given time.Duration, lookup func(string) (string, bool)) 
 	return d, nil
 }
 
+// run runs the operator. What goes wrong in a dry run ends it with code 2.
 func (f *flags) run(cmd *cobra.Command, version string) error {
+	err := f.operate(cmd, version)
+	if _, judged := errors.AsType[*operator.ExitError](err); f.dryRun && err != nil && !judged {
+		return &operator.ExitError{Code: 2, Err: err}
+	}
+	return err
+}
+
+func (f *flags) operate(cmd *cobra.Command, version string) error {
 	o := f.options
 	var err error
+	switch {
+	case f.output != "text" && f.output != "json":
+		return fmt.Errorf("--output: %q is neither text nor json", f.output)
+	case !f.dryRun && cmd.Flags().Changed("output"):
+		return errors.New("--output has no effect without --dry-run")
+	}
 	if o.Handover, err = ParseHandover(f.handover); err != nil {
 		return fmt.Errorf("--override-handover: %w", err)
 	}
@@ -127,6 +146,16 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	p, err := f.Start(cmd, Owner, version)
 	if err != nil {
 		return err
+	}
+	if f.dryRun {
+		f.MetricsAddr, f.HealthAddr, f.leaderElect = "0", "0", false // another replica may be running here
+		o.DryRun = new(operator.DryRun)
+		o.Judged = func(j operator.Judged) error {
+			if err := j.Print(cmd.OutOrStdout(), f.output); err != nil {
+				return err
+			}
+			return j.Exit()
+		}
 	}
 	if o.Signatures, err = f.signatures.Read(p.REST, p.Log); err != nil {
 		return err

@@ -70,6 +70,22 @@ var errUnfinished = errors.New("the reconciliation is done again")
 // Reconcile makes the control plane of one HostedCluster what it should be, and says
 // in its conditions what came of it, in at most one write.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	result, err := r.once(ctx, req)
+	switch {
+	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished):
+		return reconcile.Result{}, nil // it comes back by itself
+	case apierrors.IsConflict(err): // something was read too early, which is no error
+		return reconcile.Result{RequeueAfter: requeueConflict}, nil
+	}
+	if wait, ok := operator.RetryAfter(err); ok {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	return result, err
+}
+
+// once reconciles as Reconcile does. An errLookupPending, an errUnfinished or a conflict says
+// that this did not come to an end.
+func (r *Reconciler) once(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	hc := new(hyperv1.HostedCluster)
 	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
 		r.background.forget(req.NamespacedName)
@@ -82,41 +98,27 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		if waiting && err == nil {
 			return reconcile.Result{RequeueAfter: tearDownPoll}, nil
 		}
-		return conflictToRequeue(err)
+		return reconcile.Result{}, err
 	}
 	if r.Rules() != nil && r.rollout.running() { // it tells everybody when it is done
-		return reconcile.Result{}, nil
+		return reconcile.Result{}, errUnfinished
 	}
 	if !hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused { // of which nothing is written
 		if err := r.prepare(ctx, hc); err != nil {
-			return conflictToRequeue(err)
+			return reconcile.Result{}, err
 		}
 	}
 	o, err := r.reconcile(ctx, hc)
 	switch {
 	case ctx.Err() != nil:
 		return reconcile.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
-	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished):
-		return reconcile.Result{}, nil // it comes back by itself
-	case apierrors.IsConflict(err):
-		return conflictToRequeue(err)
+	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished), apierrors.IsConflict(err):
+		return reconcile.Result{}, err
 	}
 	if statusErr := r.report(ctx, hc, o.with(succeeded(err), notDeleting())); statusErr != nil && err == nil {
-		return conflictToRequeue(statusErr)
-	}
-	if wait, ok := operator.RetryAfter(err); ok {
-		return reconcile.Result{RequeueAfter: wait}, nil
+		return reconcile.Result{}, statusErr
 	}
 	return reconcile.Result{RequeueAfter: o.requeue}, err
-}
-
-// conflictToRequeue returns the result for err. A conflict says that something was read
-// too early, and is no error.
-func conflictToRequeue(err error) (reconcile.Result, error) {
-	if apierrors.IsConflict(err) {
-		return reconcile.Result{RequeueAfter: requeueConflict}, nil
-	}
-	return reconcile.Result{}, err
 }
 
 // reconcile goes through the phases: it claims the control plane namespace, hands rules

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,9 +17,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
-
-// lookupLimit bounds one lookup, as in HyperShift. Endpoints have limits of their own.
-const lookupLimit = 2 * time.Minute
 
 // hypershiftComponent is the component whose image has the control-plane-operator.
 const hypershiftComponent = "hypershift"
@@ -106,7 +102,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, view
 		return f, fmt.Errorf("CA bundle %s/%s, %s (spec.additionalTrustBundle): %w", hc.Namespace, hc.Spec.AdditionalTrustBundle.Name, hypershift.CABundleKey, err)
 	}
 	f.unused.certificates = chains.trust
-	ctx, cancel := context.WithTimeout(ctx, lookupLimit)
+	ctx, cancel := context.WithTimeout(ctx, operator.LookupLimit)
 	defer cancel()
 	one := func(field, image string) (provider.Request, *provider.Release, error) {
 		ref, err := imageref.Parse(image)

@@ -42,6 +42,10 @@ type Options struct {
 	RegistryOverrides string
 	// Signatures are those that releases need, nil for none.
 	Signatures *operator.Signatures
+	// DryRun notes what would be written in place of writing it, and Judged is told what came of it
+	// when every HostedCluster was judged once, which ends the run. Nil: it is written.
+	DryRun *operator.DryRun
+	Judged func(operator.Judged) error
 	// MirrorCredentials is the Secret with the operator's own credentials for mirrors of the
 	// management cluster, for HostedClusters whose pull secret has none; no name for none.
 	MirrorCredentials client.ObjectKey
@@ -58,12 +62,15 @@ func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	if o.DryRun != nil {
+		o.REST = operator.RefuseWrites(o.REST)
+	}
 	o.Sources.REST = o.REST
 	counts, err := metrics.New(nil)
 	if err != nil {
 		return err
 	}
-	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log), counts}}
+	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.LogObserver(operator.Slog(o.Log)), counts}}
 	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
 	if err != nil {
 		return err
@@ -94,6 +101,7 @@ func Run(ctx context.Context, o Options) error {
 		Name: Owner, REST: o.REST, Scheme: scheme, Log: o.Log, Resolver: resolver,
 		LeaseNamespace: o.LeaseNamespace, LeaseDuration: o.LeaseDuration, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
 		Cache: CacheOptions(), Client: ClientOptions(), Metrics: o.Metrics,
+		DryRun:     o.DryRun,
 		Collectors: []prometheus.Collector{counts, metrics.Hosts(lookups.Hosts, resolver.Current)},
 	})
 	if err != nil {
@@ -107,6 +115,13 @@ func Run(ctx context.Context, o Options) error {
 		Waiting: func() error { return operator.NotInForce(resolver) },
 		HasSCC:  HasSCC(mgr.GetRESTMapper()), Signatures: o.Signatures,
 		managed: managed, operatorSecret: newOperatorCredentials(o.MirrorCredentials, o.Log),
+	}
+	if o.DryRun != nil {
+		failed, err := r.dryRun(ctx, mgr, resolver, o.FindImage)
+		if err != nil {
+			return err
+		}
+		return o.Judged(operator.Judged{Changes: o.DryRun.Changes(), Failed: failed})
 	}
 	if o.OperatorImage != "" {
 		if err := r.SetupWithManager(mgr, resolver); err != nil {

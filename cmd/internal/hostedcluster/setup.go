@@ -31,12 +31,12 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-// Waits of a HostedCluster that cannot be reconciled, doubling, and how many are
-// reconciled at once: most of that is waiting for the API server.
 const (
-	firstRetry = time.Second
-	lastRetry  = 2 * time.Minute
-	workers    = 20
+	// longestRetry is how long a HostedCluster that cannot be reconciled waits at most.
+	longestRetry = 2 * time.Minute
+	// workers is how many are reconciled at once: most of that is waiting for the API server.
+	// Those of one namespace have half of them; see [turns].
+	workers = 40
 )
 
 // CacheOptions returns options by which a manager caches what this operator writes and
@@ -136,9 +136,9 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
-			RateLimiter:             lookupLimiter{operator.Backoff(firstRetry, lastRetry), r.background.has},
+			RateLimiter:             lookupLimiter{operator.Backoff(longestRetry), r.background.has},
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return newQueue(name, limiter, newTurns(deletions.has))
+				return newQueue(name, limiter, newTurns(workers, deletions.has))
 			},
 		}).
 		For(&hyperv1.HostedCluster{}, builder.WithPredicates(deletions.notice(), changed)).

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,15 +15,12 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// lookupLimit is how long the two releases of one reconciliation may take.
-const lookupLimit = 2 * time.Minute
-
 // releases looks the releases of hcp up by the rules lookups and notes in o what came
 // of it. The caller tries again after an error. It ends early, with nothing noted, when handedOn
 // is in force no more: hcp is reconciled by the new rules then, and that must not wait
 // for registries that the old ones name.
 func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *policy.Rules) error {
-	limited, cancel := context.WithTimeout(ctx, lookupLimit)
+	limited, cancel := context.WithTimeout(ctx, operator.LookupLimit)
 	defer cancel()
 	inForce, leave := operator.WhileInForce(limited, r.Changes, handedOn)
 	defer leave()

@@ -88,10 +88,10 @@ func guess(repository string) string { return "repository:" + repository + ":pul
 
 // start is called with m.mu held.
 func (m *Memory) start(key flightKey, x exchange) *flight {
-	ctx, cancel := context.WithCancel(m.base)
+	ctx, cancel := context.WithCancel(m.background.ctx)
 	f := &flight{done: make(chan struct{}), cancel: cancel}
 	m.flights[key] = f
-	m.running.Go(func() {
+	if !m.background.run(func() {
 		defer cancel()
 		f.bearer, f.err = m.fetch(ctx, x)
 		f.bearer.scope = x.scope
@@ -104,7 +104,11 @@ func (m *Memory) start(key flightKey, x exchange) *flight {
 		}
 		m.mu.Unlock()
 		close(f.done)
-	})
+	}) {
+		f.err = ctx.Err()
+		delete(m.flights, key)
+		close(f.done)
+	}
 	return f
 }
 

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"net/url"
 	"sync"
 	"time"
@@ -13,10 +12,10 @@ import (
 // over an insecure connection must never steer a secure one, so the two have
 // memories of their own. It is safe for concurrent use.
 type Memory struct {
-	host    *wire.Host
-	realm   func(address string, insecure bool) (*wire.Host, error)
-	base    context.Context // of token flights, which no caller owns
-	running *sync.WaitGroup
+	host  *wire.Host
+	realm func(address string, insecure bool) (*wire.Host, error)
+	// background runs token flights, which no caller owns.
+	background *Background
 	// insecure says that no realm needs a good certificate.
 	insecure bool
 
@@ -57,15 +56,14 @@ type Config struct {
 	Realm func(address string, insecure bool) (*wire.Host, error)
 	// Insecure asks any realm without verifying its certificate.
 	Insecure bool
-	// Base ends token requests when the program does; Running counts them.
-	Base    context.Context
-	Running *sync.WaitGroup
+	// Background runs the token requests.
+	Background *Background
 }
 
 // NewMemory knows nothing yet.
 func NewMemory(c Config) *Memory {
 	return &Memory{
-		host: c.Host, realm: c.Realm, base: c.Base, running: c.Running, insecure: c.Insecure,
+		host: c.Host, realm: c.Realm, background: c.Background, insecure: c.Insecure,
 		tenants: make(map[string]*tenant), tokens: make(map[tokenKey]bearer), flights: make(map[flightKey]*flight),
 	}
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -49,7 +50,7 @@ func TestParseToken(t *testing.T) {
 
 // The memory of tokens is bounded; those go that expire first.
 func TestTokensBounded(t *testing.T) {
-	m := NewMemory(Config{Base: context.Background(), Running: new(sync.WaitGroup)})
+	m := NewMemory(Config{Background: NewBackground()})
 	now := time.Now()
 	last := tokenKey{repository: "last"}
 	m.keep(last, bearer{token: "x", asked: now, until: now.Add(time.Hour * 24)})
@@ -122,4 +123,23 @@ func TestGate(t *testing.T) {
 		}
 		f.End(true)
 	})
+}
+
+// After Close no token is asked for, and whoever wants one is told at once.
+func TestNoTokenAfterClose(t *testing.T) {
+	b := NewBackground()
+	m := NewMemory(Config{Background: b})
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() { b.run(func() {}) }) // the race detector finds a group that grows while it is waited for
+	}
+	b.Close()
+	callers.Wait()
+	m.mu.Lock()
+	f := m.start(flightKey{}, exchange{})
+	m.mu.Unlock()
+	<-f.done
+	if !errors.Is(f.err, context.Canceled) || len(m.flights) != 0 {
+		t.Errorf("%v, %d flights", f.err, len(m.flights))
+	}
 }
