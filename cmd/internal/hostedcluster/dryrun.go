@@ -24,7 +24,7 @@ import (
 // Limits of a dry run.
 const (
 	// dryRunStart is how long it waits for the policies of the cluster, and dryRunEach for one
-	// HostedCluster, whose two releases may take operator.LookupLimit each.
+	// HostedCluster, whose two releases may take [operator.LookupLimit] each.
 	dryRunStart = time.Minute
 	dryRunEach  = 3 * operator.LookupLimit
 	// dryRunAgain is when a HostedCluster is judged again that was read too early.
