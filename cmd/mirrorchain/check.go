@@ -30,6 +30,8 @@ type checkOptions struct {
 	imagePolicies []string
 	policies      *signatures.Policies // of imagePolicies, nil without any
 	registriesD   registriesD
+	hostedCluster string // whose view of a release it is
+	view          string // one of two, "" for both
 }
 
 func (a *app) checkFlags(cmd *cobra.Command, o *checkOptions, archs string) *cobra.Command {
@@ -47,7 +49,7 @@ func (a *app) checkFlags(cmd *cobra.Command, o *checkOptions, archs string) *cob
 func (a *app) releaseCheckCmd() *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
-		Use:   "check REF...",
+		Use:   "check REF... | --for-hosted-cluster [NAMESPACE/]NAME [REF...]",
 		Short: "Find out whether every image of a release is on the mirrors",
 		Long: `release check looks releases up, as release info does, and asks the mirrors for
 every image of them: the release itself, all components, and the KubeVirt boot images,
@@ -64,6 +66,11 @@ whether nodes would accept the release from these mirrors. Exit code 7 says that
 signature was refused, 3 that one is missing; if a mirror could not be asked, nobody knows, and the
 code says why. See 'mirrorchain release verify' for GPG
 signatures, which the cluster-version operator asks for.
+
+--for-hosted-cluster NAME reads a HostedCluster of HyperShift from the management cluster of
+the kubeconfig, with its pull secret, and prints two reports: what the operators of the
+management cluster fetch, by its policies, and what the nodes pull, by the HostedCluster's
+imageContentSources. Without REF its release is checked.
 
 ` + checkHelp,
 		Example: `  # can the cluster be updated from the mirrors that the policies name?
@@ -82,18 +89,36 @@ signatures, which the cluster-version operator asks for.
   # will nodes of the release accept it from each of the mirrors?
   mirrorchain release check -s cluster: --signatures REF
 
+  # can a hosted cluster be updated, for the operators and for its nodes?
+  mirrorchain release check --for-hosted-cluster clusters/one REF
+
   # both architectures of a release that has several
   mirrorchain release check -s cluster: --arch amd64,arm64 REF
 
   # for a CI system
   mirrorchain release check -s idms.yaml -o junit REF > mirrors.xml`,
-		Args: someRefs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.hostedCluster != "" {
+				return nil
+			}
+			return someRefs(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.hostedCluster != "":
+				return a.hostedCheck(cmd.Context(), args, o)
+			case o.view != "":
+				return failure.Usagef("--view means nothing without --for-hosted-cluster")
+			}
 			return a.releaseCheck(cmd.Context(), args, o)
 		},
 	}
 	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for")
 	o.registriesD.register(cmd)
+	cmd.Flags().StringVar(&o.hostedCluster, "for-hosted-cluster", "", "check the release of a HostedCluster, `[NAMESPACE/]NAME`, or REF, as the management cluster's operators and as its nodes see it")
+	cmd.Flags().StringVar(&o.view, "view", "", "with --for-hosted-cluster print one of the two `VIEW`s: management or nodes")
+	complete(cmd, "for-hosted-cluster", cobra.NoFileCompletions)
+	complete(cmd, "view", cobra.FixedCompletions([]string{viewManagement, viewNodes}, cobra.ShellCompDirectiveNoFileComp))
 	imagePolicyFlag(cmd, &o.imagePolicies, "default what the release brings along, and openshift-4.21 for earlier ones")
 	return a.checkFlags(cmd, &o, "`PLATFORMS` to check of an index: ARCH or OS/ARCH[/VARIANT],... (default linux on this program's own)")
 }

@@ -186,6 +186,9 @@ func (a *app) credentials(ctx context.Context, cands []policy.Candidate) (authfi
 	if a.fromPaths() != "" {
 		return authfile.Found{}, nil
 	}
+	if a.view != nil && a.opts.authfile == "" {
+		return authfile.Found{Credentials: a.view.credentials}, nil
+	}
 	refs := make([]imageref.Ref, 0, len(cands))
 	for _, c := range cands {
 		refs = append(refs, c.Ref)

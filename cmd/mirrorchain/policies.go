@@ -32,6 +32,9 @@ type policies struct {
 // loadPolicies reads every source once and merges them. It tells on stderr what a person
 // should know, except for warnings, which are the caller's to tell.
 func (a *app) loadPolicies(ctx context.Context) (*policies, error) {
+	if a.view != nil {
+		return a.view.policies, nil
+	}
 	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}

@@ -121,6 +121,8 @@ type app struct {
 	printed  bool     // by print
 
 	saved *settings.Settings // by settings
+
+	view *hostedView // of --for-hosted-cluster; nil for what the flags name
 }
 
 // tell writes to stderr what a person should read.

@@ -11,14 +11,20 @@ import (
 )
 
 // The scripts below testdata/cluster have a real cluster, and kubectl.
-func TestClusterScripts(t *testing.T) {
+func TestClusterScripts(t *testing.T) { runWithCluster(t, "cluster") }
+
+// Those below testdata/hosted have another one: what one script installs the other must not see.
+func TestHostedClusterScripts(t *testing.T) { runWithCluster(t, "hosted") }
+
+func runWithCluster(t *testing.T, dir string) {
+	t.Helper()
 	c := cluster.Start(t)
 	admin := c.Kubeconfig(t, c.Config())
 	nobody := c.Kubeconfig(t, c.User("nobody"))
 	kubectl := filepath.Dir(c.Kubectl(t).Path)
 
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "cluster"),
+		Dir: filepath.Join("testdata", dir),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", binDir+string(os.PathListSeparator)+kubectl+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
@@ -33,6 +39,12 @@ func TestClusterScripts(t *testing.T) {
 			"exits": exits,
 			"json":  jsonCmd,
 			"sign":  signCmd,
+			// For HostedClusters, whose kind hypershift installs.
+			"registry": registryCmd,
+			"expand":   expand,
+			"hypershift": func(*testscript.TestScript, bool, []string) {
+				c.Install(t, cluster.HypershiftCRD(t, "hostedclusters"))
+			},
 			// crds installs the definitions of all kinds of policy.
 			"crds": func(ts *testscript.TestScript, _ bool, _ []string) {
 				for _, path := range []string{

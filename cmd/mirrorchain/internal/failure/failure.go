@@ -219,10 +219,19 @@ func Attempt(ref imageref.Ref, err error) string {
 		text += ", asks to wait " + e.RetryAfter.String()
 	}
 	words := Class(provider.ClassOf(err))
+	if ownRegistry(ref) && (provider.ClassOf(err) == provider.ClassUnreachable || provider.ClassOf(err) == provider.ClassTimeout) {
+		words = "the cluster's own registry, not reachable from here"
+	}
 	if words != "" && !strings.HasPrefix(strings.ToLower(text), strings.ToLower(words)) {
 		text = words + ": " + text
 	}
 	return output.OneLine(text)
+}
+
+// ownRegistry reports whether ref is at the registry that the nodes of a cluster serve inside of it
+// (the machine-config operator's InternalReleaseImage).
+func ownRegistry(ref imageref.Ref) bool {
+	return strings.HasPrefix(ref.Registry(), "api-int.") && strings.HasSuffix(ref.Registry(), ":22625")
 }
 
 // Status returns the HTTP status in err, 0 for none.
