@@ -1,0 +1,125 @@
+package hypershift
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	configv1 "github.com/openshift/api/config/v1"
+	operatorv1alpha1 "github.com/openshift/api/operator/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
+	"github.com/mirrorchain/mirrorchain/sources"
+	"github.com/mirrorchain/mirrorchain/sources/cluster"
+)
+
+// The rows of HyperShift's imagemetadata_test.go for where an image is read, against
+// registries on sockets. Ours differ where it matched without the host, with ports alone,
+// or by a part of a component: a mirror is for whole components of one host.
+func TestGetOverride(t *testing.T) {
+	source, mirror, base := start(t)
+	image := testpayload.Must(payload.Image())
+	digest := source.Push("ns/repo", "", image)
+	for _, repository := range []string{"ns/repo", "mirror/ns/repo", "other/repo", "exact"} {
+		mirror.Push(repository, "", image)
+	}
+	at := func(r *testregistry.Registry, repository string) string {
+		return r.ByDigest(repository, digest).String()
+	}
+	for name, c := range map[string]struct {
+		mirrors map[string][]string
+		want    string
+	}{
+		"no overrides":                      {nil, at(source, "ns/repo")},
+		"another source":                    {map[string][]string{"quay.io/ns": {mirror.Host()}}, at(source, "ns/repo")},
+		"root registry":                     {map[string][]string{source.Host(): {mirror.Host()}}, at(mirror, "ns/repo")},
+		"root registry, mirror with a path": {map[string][]string{source.Host(): {mirror.Host() + "/mirror"}}, at(mirror, "mirror/ns/repo")},
+		"namespace":                         {map[string][]string{source.Host() + "/ns": {mirror.Host() + "/other"}}, at(mirror, "other/repo")},
+		"whole repository":                  {map[string][]string{source.Host() + "/ns/repo": {mirror.Host() + "/exact"}}, at(mirror, "exact")},
+		"a part of a namespace":             {map[string][]string{source.Host() + "/n": {mirror.Host()}}, at(source, "ns/repo")},
+		"the namespace of another registry": {map[string][]string{"quay.io/ns/repo": {mirror.Host() + "/exact"}}, at(source, "ns/repo")},
+		"the first of two mirrors lacks it": {map[string][]string{source.Host(): {mirror.Host() + "/none", mirror.Host()}}, at(mirror, "ns/repo")},
+		"no mirror has it":                  {map[string][]string{source.Host(): {mirror.Host() + "/none"}}, at(source, "ns/repo")},
+	} {
+		got, err := adapter(t, base, nil, c.mirrors).GetMetadataProvider().GetOverride(t.Context(), at(source, "ns/repo"), nil)
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s: it is read at %v, %v; want %s", name, got, err, c.want)
+		}
+	}
+}
+
+// The rows of HyperShift's imagecontentsource_test.go. Both kinds are merged, as nodes do.
+func TestImageContentSources(t *testing.T) {
+	_, _, base := start(t)
+	icsp, err := cluster.FromICSP(operatorv1alpha1.ImageContentSourcePolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "icsp"},
+		Spec: operatorv1alpha1.ImageContentSourcePolicySpec{RepositoryDigestMirrors: []operatorv1alpha1.RepositoryDigestMirrors{
+			{Source: "registry1.io", Mirrors: []string{"mirror1.io", "mirror2.io"}}, {Source: "registry2.io", Mirrors: []string{"mirror3.io"}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	idms, err := cluster.FromIDMS(configv1.ImageDigestMirrorSet{
+		ObjectMeta: metav1.ObjectMeta{Name: "idms"},
+		Spec: configv1.ImageDigestMirrorSetSpec{ImageDigestMirrors: []configv1.ImageDigestMirrors{
+			{Source: "registry3.io", Mirrors: []configv1.ImageMirror{"mirror4.io", "mirror5.io"}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		policies []policy.Policy
+		want     map[string][]string
+	}{
+		"none":      {nil, nil},
+		"ICSP only": {[]policy.Policy{icsp}, map[string][]string{"registry1.io": {"mirror1.io", "mirror2.io"}, "registry2.io": {"mirror3.io"}}},
+		"IDMS only": {[]policy.Policy{idms}, map[string][]string{"registry3.io": {"mirror4.io", "mirror5.io"}}},
+		"both": {[]policy.Policy{icsp, idms}, map[string][]string{
+			"registry1.io": {"mirror1.io", "mirror2.io"}, "registry2.io": {"mirror3.io"}, "registry3.io": {"mirror4.io", "mirror5.io"},
+		}},
+	} {
+		var srcs []policy.OverrideSource
+		for _, p := range c.policies {
+			srcs = append(srcs, sources.Static("test", p))
+		}
+		if got := open(t, base, nil, srcs...).GetOpenShiftImageRegistryOverrides(); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// HyperShift's catalogs take an image for absent by the words of an error, whichever method
+// it is from.
+func TestWordsForCatalogs(t *testing.T) {
+	_, mirror, base := start(t)
+	m := adapter(t, base, nil, nil).GetMetadataProvider()
+	for status, c := range map[int]struct {
+		want  error
+		words string
+	}{
+		404: {provider.ErrNotFound, "manifest unknown"},
+		401: {provider.ErrUnauthorized, "access to the requested resource is not authorized"},
+		403: {provider.ErrUnauthorized, "access to the requested resource is not authorized"},
+	} {
+		undo := mirror.Fail(testregistry.Match{Kind: testregistry.Manifest}, testregistry.Bare(status))
+		image := mirror.ByTag("catalog", "v4.22").String()
+		_, config := m.ImageMetadata(t.Context(), image, nil)
+		_, manifest := m.GetManifest(t.Context(), image, nil)
+		_, _, digest := m.GetDigest(t.Context(), image, nil)
+		_, _, _, metadata := m.GetMetadata(t.Context(), image, nil)
+		_, override := m.GetOverride(t.Context(), image, nil)
+		for name, err := range map[string]error{"ImageMetadata": config, "GetManifest": manifest, "GetDigest": digest, "GetMetadata": metadata, "GetOverride": override} {
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("%d: %s: %v; want %q", status, name, err, c.words)
+			}
+		}
+		undo()
+	}
+}
