@@ -44,6 +44,7 @@ func runCommand(version string) *cobra.Command {
 type flags struct {
 	operator.Flags
 	signatures         operator.SignatureFlags
+	statusPage         operator.StatusPageFlags
 	options            Options
 	namespace, podName string
 	handover           string
@@ -55,6 +56,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	f.Register(s)
 	f.signatures.Register(s, true)
+	f.statusPage.Register(s)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
 	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
 	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
@@ -103,6 +105,9 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		return fmt.Errorf("--supported-versions: %w", err)
 	}
 	if o.CertRotationScale, err = certRotationScale(o.CertRotationScale, os.LookupEnv); err != nil {
+		return err
+	}
+	if o.StatusPage, err = f.statusPage.Read(); err != nil {
 		return err
 	}
 	p, err := f.Start(cmd, Owner, version)
