@@ -64,6 +64,7 @@ type Client struct {
 	resolver *sources.Resolver
 	releases *chain.Chain
 	images   provider.ImageProvider
+	contents provider.ContentProvider // nil if the base has none
 	close    func() error
 }
 
@@ -103,6 +104,9 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if c.releases, err = chain.New(cfg.Base, c.resolver.Current, cfg.Layers...); err == nil {
 		c.images, err = chain.Images(cfg.Base, c.resolver.Current, mirrors)
 	}
+	if base, ok := cfg.Base.(provider.ContentProvider); ok && err == nil {
+		c.contents, err = chain.Contents(base, c.resolver.Current, mirrors)
+	}
 	if err != nil {
 		return nil, errors.Join(err, closeBase())
 	}
@@ -139,6 +143,16 @@ func (c *Client) Image(ctx context.Context, pullspec string) (provider.Image, er
 	}
 	return c.images.Image(ctx, req)
 }
+
+// Releases returns what answers Release, for requests with credentials of their own.
+func (c *Client) Releases() provider.ReleaseProvider { return c.releases }
+
+// Images returns what answers Image, for requests with credentials of their own.
+func (c *Client) Images() provider.ImageProvider { return c.images }
+
+// Contents returns what reads manifests and blobs as they are, by the same policies. It is
+// nil if the Base is no [provider.ContentProvider]; that of package provider/registry is one.
+func (c *Client) Contents() provider.ContentProvider { return c.contents }
 
 // Resolve returns where pullspec may be pulled from, and why. It asks no
 // registry.

@@ -39,6 +39,9 @@ func (o logObserver) Observe(ctx context.Context, e Event) {
 	if e.Wait != 0 {
 		attrs = append(attrs, slog.Duration("wait", e.Wait))
 	}
+	if e.Credential != provider.CredentialTenant {
+		attrs = append(attrs, slog.String("credential", e.Credential.String()))
+	}
 	if e.Release != nil {
 		attrs = append(attrs,
 			slog.String("pulledFrom", e.Release.PulledFrom().String()),

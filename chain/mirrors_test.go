@@ -36,6 +36,22 @@ func TestMirrorsByPolicy(t *testing.T) {
 	}
 }
 
+// What only a tenant names is not where a policy put it.
+func TestMirrorsByTenant(t *testing.T) {
+	rule := mirrored(source, mirrorA, mirrorB)
+	rule.Mirrors[0].ByTenant = true
+	base := newFakes(t, map[string]endpoint{source: answers})
+	if _, err := mirrorsOver(t, base, rule).Lookup(t.Context(), provider.Request{Image: image}); err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, "asked", base.names(), mirrorA, mirrorB, source)
+	for i, want := range []bool{false, true, false} {
+		if got := base.asked[i]; got.ByPolicy != want {
+			t.Errorf("%s: by policy %t, want %t", got.Image, got.ByPolicy, want)
+		}
+	}
+}
+
 // R1 to R5: whatever goes wrong with one endpoint leads to the next.
 func TestMirrorsMovesOn(t *testing.T) {
 	for c := provider.ClassUnknown; c < provider.ClassCanceled; c++ {

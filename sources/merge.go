@@ -15,7 +15,8 @@ import (
 // tracked is one source and what is known of it. Everything below src is guarded
 // by Resolver.mu; the policies pointed at are never modified.
 type tracked struct {
-	src policy.Watcher
+	src  policy.Watcher
+	turn turn // of loading it
 
 	loaded   *policy.Policy // as last loaded; nil before the first good load
 	inForce  *policy.Policy // its part of Current; older than loaded where that does not merge
@@ -28,6 +29,10 @@ type tracked struct {
 // load asks s once and records the answer. changed says that the policy differs
 // from the last one; err is Load's.
 func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err error) {
+	if err := s.turn.take(ctx); err != nil {
+		return false, err
+	}
+	defer s.turn.leave()
 	lctx, cancel := context.WithTimeout(ctx, r.cfg.LoadTimeout)
 	defer cancel()
 	policy, err := s.src.Load(lctx)
@@ -49,7 +54,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 	r.mu.Lock()
 	last, failed := s.loaded, s.loadErr
 	r.mu.Unlock()
-	// Outside the lock: only this source's one loader writes s.loaded.
+	// Outside the lock: only whose turn it is writes s.loaded.
 	changed = last == nil || !reflect.DeepEqual(*last, policy)
 	r.mu.Lock()
 	if changed {
@@ -72,8 +77,10 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 // bad edit holds up no other source; the error is in their status and returned.
 // Those are tried again with every later merge.
 //
-// Only one merge runs at a time: the constructor's, then those of Start.
+// Only one merge runs at a time.
 func (r *Resolver) merge() error {
+	r.merging.Lock()
+	defer r.merging.Unlock()
 	newest := make([]*policy.Policy, len(r.srcs))
 	inForce := make([]*policy.Policy, len(r.srcs))
 	r.mu.Lock()
@@ -113,8 +120,13 @@ func (r *Resolver) merge() error {
 	}
 	r.mu.Unlock()
 	r.report(rules, errs)
-	if rules == nil {
+	if r.Current() == nil {
 		return err
+	}
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = fmt.Errorf("source %s: %w", r.srcs[i].src.Name(), err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -55,12 +55,13 @@ func (c ResolverConfig) withDefaults() ResolverConfig {
 }
 
 // Resolver merges what its sources say and follows them. All methods are safe
-// for concurrent use, and none but the constructor and Start waits for a source.
+// for concurrent use, and none but the constructor, Start and Reload waits for a source.
 type Resolver struct {
 	cfg     ResolverConfig
 	srcs    []*tracked
 	current atomic.Pointer[policy.Rules]
 	started atomic.Bool
+	merging sync.Mutex // admits one merge at a time
 
 	mu      sync.Mutex    // guards what follows and the mutable part of each tracked; never held over I/O or a merge
 	swapped chan struct{} // closed and replaced when current changes
@@ -82,15 +83,10 @@ func NewResolver(ctx context.Context, cfg ResolverConfig, srcs ...policy.Overrid
 		if src == nil {
 			return nil, fmt.Errorf("source %d is nil", i+1)
 		}
-		r.srcs = append(r.srcs, &tracked{src: Poll(src, r.cfg.Poll)})
+		r.srcs = append(r.srcs, &tracked{src: Poll(src, r.cfg.Poll), turn: make(turn, 1)})
 	}
 
-	errs := make([]error, len(r.srcs))
-	var wg sync.WaitGroup
-	for i, s := range r.srcs {
-		wg.Go(func() { _, errs[i] = r.load(ctx, s) })
-	}
-	wg.Wait()
+	errs := r.loadAll(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("loading the sources: %w", err)
 	}

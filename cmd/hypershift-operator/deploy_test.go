@@ -84,36 +84,41 @@ func TestManifestFlags(t *testing.T) {
 	var d appsv1.Deployment
 	manifest(t, "deployment.yaml", &d)
 	parse(t, "deploy/operator", d.Spec.Template.Spec.Containers[0].Args)
-	args := deploy.Deployment(t, deploy.Build(t, "example")).Spec.Template.Spec.Containers[0].Args
-	parse(t, "deploy/example", args)
+	args := deploy.Deployment(t, deploy.Build(t, "everything")).Spec.Template.Spec.Containers[0].Args
+	parse(t, "deploy/everything", args)
 	if len(args) < len(d.Spec.Template.Spec.Containers[0].Args)+3 {
-		t.Errorf("the example has only %q", args)
+		t.Errorf("with everything it has only %q", args)
 	}
 }
 
-// The component that is not in the example can be added, and its flags are understood.
-func TestVerifySignaturesComponent(t *testing.T) {
-	root, site := deploy.Folder(t, "."), t.TempDir()
-	if err := os.CopyFS(site, os.DirFS(root)); err != nil {
-		t.Fatal(err)
-	}
-	folder := filepath.Join(site, "site")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../operator]\ncomponents: [../components/verify-signatures]\n"
-	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	relative, err := filepath.Rel(root, folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := deploy.Deployment(t, deploy.Build(t, relative)).Spec.Template.Spec.Containers[0].Args
-	parse(t, "deploy/components/verify-signatures", args)
-	for _, want := range []string{"--verify-signatures=next", "--image-policy=cluster:", "--signatures=cluster:"} {
-		if !slices.Contains(args, want) {
-			t.Errorf("%s is not among %q", want, args)
+// The components that no overlay of ours has can be added, and their flags are understood.
+func TestOtherComponents(t *testing.T) {
+	for component, want := range map[string][]string{
+		"verify-signatures": {"--verify-signatures=next", "--image-policy=cluster:", "--signatures=cluster:"},
+		"status-page":       {"--status-bind-address=127.0.0.1:8082"},
+	} {
+		root, site := deploy.Folder(t, "."), t.TempDir()
+		if err := os.CopyFS(site, os.DirFS(root)); err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Join(site, "site")
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../operator]\ncomponents: [../components/" + component + "]\n"
+		if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		relative, err := filepath.Rel(root, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := deploy.Deployment(t, deploy.Build(t, relative)).Spec.Template.Spec.Containers[0].Args
+		parse(t, "deploy/components/"+component, args)
+		for _, w := range want {
+			if !slices.Contains(args, w) {
+				t.Errorf("%s is not among %q", w, args)
+			}
 		}
 	}
 }
@@ -138,4 +143,39 @@ func parse(t *testing.T, who string, args []string) {
 			t.Errorf("%s: --%s is %q, want %q", who, name, got, want)
 		}
 	}
+}
+
+// docs/security.md names every right of the manifests, and says why; and it names no other.
+func TestRightsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy.Folder(t, ".."), "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string][]rbacv1.PolicyRule{}
+	for _, part := range strings.Split(string(text), "\n## ")[1:] {
+		kind, rest, _ := strings.Cut(part, " `hypershift-operator`")
+		for line := range strings.Lines(rest) {
+			cells := strings.Split(strings.Trim(line, "|\n"), "|")
+			if len(cells) != 5 || !strings.Contains(cells[1], "`") {
+				continue
+			}
+			list := func(i int) []string {
+				names := strings.Trim(cells[i], " `")
+				if names == "core" {
+					return []string{""}
+				}
+				return slices.DeleteFunc(strings.Split(names, ","), func(name string) bool { return name == "" })
+			}
+			if strings.TrimSpace(cells[4]) == "" {
+				t.Errorf("docs/security.md does not say why: %s", line)
+			}
+			documented[kind] = append(documented[kind], rbacv1.PolicyRule{APIGroups: list(0), Resources: list(1), ResourceNames: list(2), Verbs: list(3)})
+		}
+	}
+	var cluster rbacv1.ClusterRole
+	manifest(t, "clusterrole.yaml", &cluster)
+	compareRules(t, "docs/security.md, ClusterRole", documented["ClusterRole"], cluster.Rules)
+	var own rbacv1.Role
+	manifest(t, "role.yaml", &own)
+	compareRules(t, "docs/security.md, Role", documented["Role"], own.Rules)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -82,44 +84,25 @@ func (m *maker) images(ctx context.Context) error {
 			return err
 		}
 	}
-	indexes := make([]v1.ImageIndex, len(wanted))
-	for i := range indexes {
-		indexes[i] = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	to, err := layout.Write(filepath.Join(m.out, "oci"), empty.Index)
+	if err != nil {
+		return err
 	}
+	indexes := make([]v1.IndexManifest, len(wanted))
 	for _, p := range m.platforms {
 		g, err := m.ingredients(ctx, work, p, authorities)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}
 		for i, r := range wanted {
-			img, err := g.image(r)
-			if err == nil {
-				err = m.imageBill(r, g, img)
-			}
-			if err != nil {
+			if err := m.addImage(to, &indexes[i], r, g); err != nil {
 				return fmt.Errorf("%s: image %s: %w", p, r.name, err)
 			}
-			annotations := map[string]string{}
-			for key, value := range g.labels(r) {
-				if strings.HasPrefix(key, "org.opencontainers.image.") && !strings.Contains(key, ".base.") {
-					annotations[key] = value
-				}
-			}
-			indexes[i] = mutate.Annotations(mutate.AppendManifests(indexes[i], mutate.IndexAddendum{
-				Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: p.os, Architecture: p.arch}},
-			}), annotations).(v1.ImageIndex)
 		}
-	}
-	to, err := layout.Write(filepath.Join(m.out, "oci"), empty.Index)
-	if err != nil {
-		return err
 	}
 	var list strings.Builder
 	for i, r := range wanted {
-		if err := to.AppendIndex(indexes[i], layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": r.name})); err != nil {
-			return err
-		}
-		digest, err := indexes[i].Digest()
+		digest, err := writeIndex(to, r.name, indexes[i])
 		if err != nil {
 			return err
 		}
@@ -130,6 +113,51 @@ func (m *maker) images(ctx context.Context) error {
 		return err
 	}
 	return m.sums()
+}
+
+// addImage makes the image for one platform and writes it, with its SBOM.
+func (m *maker) addImage(to layout.Path, index *v1.IndexManifest, r recipe, g *ingredients) error {
+	img, err := g.image(r)
+	if err != nil {
+		return err
+	}
+	if err := to.WriteImage(img); err != nil {
+		return err
+	}
+	d, err := partial.Descriptor(img)
+	if err != nil {
+		return err
+	}
+	d.Platform = &v1.Platform{OS: g.platform.os, Architecture: g.platform.arch}
+	d.ArtifactType = "" // skopeo 1.9 takes it away, and gives the index another digest
+	index.Manifests = append(index.Manifests, *d)
+	index.Annotations = map[string]string{}
+	for key, value := range g.labels(r) {
+		if strings.HasPrefix(key, "org.opencontainers.image.") && !strings.Contains(key, ".base.") {
+			index.Annotations[key] = value
+		}
+	}
+	return m.imageBill(r, g, d.Digest.String())
+}
+
+// writeIndex writes an index, under a name, and returns its digest.
+func writeIndex(to layout.Path, name string, index v1.IndexManifest) (digest v1.Hash, err error) {
+	index.SchemaVersion, index.MediaType = 2, types.OCIImageIndex
+	text, err := json.Marshal(index)
+	if err != nil {
+		return digest, err
+	}
+	digest, size, err := v1.SHA256(bytes.NewReader(text))
+	if err != nil {
+		return digest, err
+	}
+	if err := to.WriteBlob(digest, io.NopCloser(bytes.NewReader(text))); err != nil {
+		return digest, err
+	}
+	return digest, to.AppendDescriptor(v1.Descriptor{
+		MediaType: index.MediaType, Size: size, Digest: digest,
+		Annotations: map[string]string{"org.opencontainers.image.ref.name": name},
+	})
 }
 
 // ingredients is what the images of one platform are made of.
@@ -262,12 +290,8 @@ func (g *ingredients) layer(files ...file) (v1.Layer, error) {
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }, tarball.WithMediaType(types.OCILayer))
 }
 
-// imageBill writes the SBOM of an image.
-func (m *maker) imageBill(r recipe, g *ingredients, img v1.Image) error {
-	digest, err := img.Digest()
-	if err != nil {
-		return err
-	}
+// imageBill writes the SBOM of the image of a digest.
+func (m *maker) imageBill(r recipe, g *ingredients, digest string) error {
 	var programs []binary
 	for _, name := range r.programs {
 		programs = append(programs, g.programs[name])
@@ -276,7 +300,7 @@ func (m *maker) imageBill(r recipe, g *ingredients, img v1.Image) error {
 	if r.onBase {
 		on = g.base.digest
 	}
-	bill, err := imageSBOM(container(r.name, m.version, digest.String(), url.Values{"arch": {g.platform.arch}}), on, programs, m.version)
+	bill, err := imageSBOM(container(r.name, m.version, digest, url.Values{"arch": {g.platform.arch}}), on, programs, m.version)
 	if err != nil {
 		return err
 	}

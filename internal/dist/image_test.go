@@ -163,6 +163,45 @@ func TestImageOnNothing(t *testing.T) {
 	}
 }
 
+// The layout is valid, and what older tools drop from an index is not in it.
+func TestWriteImages(t *testing.T) {
+	m := maker{out: t.TempDir(), version: "v1.2.3"}
+	to, err := layout.Write(m.out, empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made v1.IndexManifest
+	if err := m.addImage(to, &made, recipes[0], someIngredients(t, nil)); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := writeIndex(to, "operator", made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := to.ImageIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(whole); err != nil {
+		t.Error(err)
+	}
+	index, err := whole.ImageIndex(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := list.Manifests[0]
+	if len(list.Manifests) != 1 || d.ArtifactType != "" || d.Platform.String() != "linux/arm64" || list.Annotations["org.opencontainers.image.title"] != "mirrorchain operator" {
+		t.Errorf("%+v", list)
+	}
+	if bill, err := os.ReadFile(m.out + "/operator_1.2.3_linux_arm64.cdx.json"); err != nil || !bytes.Contains(bill, []byte(d.Digest.Hex)) {
+		t.Errorf("SBOM: %v\n%s", err, bill)
+	}
+}
+
 func TestImageOnBase(t *testing.T) {
 	dir := writeBase(t, map[string][]v1.Image{"ubi": {
 		baseImage(t, amd64, map[string]string{bundles[0]: "another one"}),

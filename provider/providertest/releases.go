@@ -128,6 +128,9 @@ func wantRelease(t *testing.T, r *provider.Release, ref imageref.Ref, want testp
 	if !maps.Equal(r.ComponentVersions(), want.ComponentVersions()) {
 		t.Errorf("component versions %v, want %v", r.ComponentVersions(), want.ComponentVersions())
 	}
+	if string(r.ImageReferences()) != string(want.ImageReferences()) {
+		t.Error("image-references differs")
+	}
 	if string(r.BootImages()) != string(want.BootImagesConfigMap()) {
 		t.Error("boot images differ")
 	}
@@ -302,6 +305,7 @@ func testImmutable(t *testing.T, h Harness) {
 	}
 	clear(first.ComponentVersions())
 	clear(first.BootImages())
+	clear(first.ImageReferences())
 	for i := range first.Metadata().Previous {
 		first.Metadata().Previous[i] = "spoilt"
 	}

@@ -344,7 +344,7 @@ func TestImageSet(t *testing.T) {
 	}
 	slices.Sort(mirrored)
 	used := map[string]bool{}
-	for _, folder := range []string{"operator", "example"} {
+	for _, folder := range []string{"operator", "everything"} {
 		c := template(t, deploy.Build(t, folder)).Spec.Containers[0]
 		used[repository(c.Image)] = true
 	}

@@ -86,7 +86,7 @@ func TestOperatorRuns(t *testing.T) {
 		as           func(*testing.T, *corev1.Pod) launcher
 	}{
 		{"operator", "operator", asProcess},
-		{"example", "example", asProcess},
+		{"everything", "everything", asProcess},
 		{"image", "operator", func(t *testing.T, pod *corev1.Pod) launcher {
 			box = podContainer(t, pod, account, certs)
 			return func(args, env []string) process.Config {

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,19 +23,38 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// Main runs cmd with the process's arguments and returns the exit code: 0, or 1
-// after an error, which is told on stderr. SIGINT and SIGTERM end the command's
+// ExitError ends the process with a code. Err is told on stderr, nil if there is nothing to tell.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+// Error returns Err's text.
+func (e *ExitError) Error() string { return fmt.Sprint(e.Err) }
+
+// Unwrap returns Err.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Main runs cmd with the process's arguments and returns the exit code: 0, that of an
+// [ExitError], or 1 after any other error, which is told on stderr. SIGINT and SIGTERM end the command's
 // context; a second one ends the process at once.
 func Main(cmd *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from here on the default: the next signal kills
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	if err := cmd.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.Name(), err)
-		return 1
+	err := cmd.ExecuteContext(ctx)
+	code := 0
+	if err != nil {
+		code = 1
 	}
-	return 0
+	if exit, ok := errors.AsType[*ExitError](err); ok {
+		code, err = exit.Code, exit.Err
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.Name(), err)
+	}
+	return code
 }
 
 // NewLogger writes JSON lines to w from level on: debug, info, warn or error.

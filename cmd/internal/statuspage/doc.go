@@ -6,7 +6,7 @@
 // The page needs no script, and loads nothing. What tenants and registries choose is shown
 // as text: escaped, without control characters, and cut where it is long.
 //
-// [Handler] serves the page, [Serve] runs a server for it, and [Read] returns what it shows, for
-// programs. It decides nothing about who may see it, except that a page on a loopback
+// [Handler] serves the page, and [Serve] runs a server for it.
+// It decides nothing about who may see it, except that a page on a loopback
 // address answers only requests that name one.
 package statuspage

@@ -19,86 +19,85 @@ type Resolver interface {
 	Status() []sources.SourceStatus
 }
 
-// Status is the rules in force, and their sources. It is the result of
-// "mirrorchain status" in JSON.
+// Status is the rules in force, and their sources.
 type Status struct {
 	// Version identifies the rules in force, "" while there are none. Since is when they
 	// came into force, "" while there are none.
-	Version string `json:"version"`
-	Since   string `json:"since"`
+	Version string
+	Since   string
 	// Rules are those in force, merged, in the order of their sources; then replacements.
-	Rules []Rule `json:"rules"`
+	Rules []Rule
 	// Insecure and Blocked are the scopes that policy calls so.
-	Insecure []Scope `json:"insecure"`
-	Blocked  []Scope `json:"blocked"`
+	Insecure []Scope
+	Blocked  []Scope
 	// Warnings are those of the merged rules. Those of a single source stand beside it.
-	Warnings []Warning `json:"warnings"`
-	Sources  []Source  `json:"sources"`
+	Warnings []Warning
+	Sources  []Source
 }
 
 // Rule is what is in force for one source of images, for pulls by digest, by tag or by any.
 type Rule struct {
-	Source string `json:"source"`
+	Source string
 	// Kind is "mirror", or "rewrite" for a replacement of --registry-overrides.
-	Kind string `json:"kind"`
+	Kind string
 	// Pull is "digest", "tag" or "any".
-	Pull    string   `json:"pull"`
-	Mirrors []Mirror `json:"mirrors"`
+	Pull    string
+	Mirrors []Mirror
 	// NeverContactSource is true if the source itself is never asked; BlockedBy is what
 	// says so, if the entries of Origins do not.
-	NeverContactSource bool   `json:"neverContactSource"`
-	BlockedBy          string `json:"blockedBy"`
+	NeverContactSource bool
+	BlockedBy          string
 	// Location is another place that the source itself is pulled from, "" for none.
-	Location string `json:"location"`
+	Location string
 	// Origins are the entries that the rule is made of.
-	Origins []string `json:"origins"`
+	Origins []string
 }
 
 // Mirror is one mirror of a rule, with the entries that name it.
 type Mirror struct {
-	Location string   `json:"location"`
-	Insecure bool     `json:"insecure"`
-	Origins  []string `json:"origins"`
+	Location string
+	Insecure bool
+	Origins  []string
 }
 
 // Scope is an insecure or blocked scope.
 type Scope struct {
-	Name   string `json:"name"`
-	Origin string `json:"origin"`
+	Name   string
+	Origin string
 }
 
 // Warning is something legal and surprising about policies.
 type Warning struct {
-	Code    string   `json:"code"`
-	Message string   `json:"message"`
-	Origins []string `json:"origins"`
+	Code    string
+	Message string
+	Origins []string
 }
 
 // Source is where policies come from.
 type Source struct {
-	Name string `json:"name"`
+	Name string
 	// State is "in force", "waiting" before it was read for the first time, and "failed"
 	// while what it says now is not in force.
-	State string `json:"state"`
+	State string
 	// LastRead is when it was last read without an error, "" if never.
-	LastRead string `json:"lastRead"`
+	LastRead string
 	// Error is why what it says now is not in force; what it said before stays in force.
-	Error string `json:"error"`
+	Error string
 	// WatchError is why it cannot be followed; it is tried again.
-	WatchError string `json:"watchError"`
+	WatchError string
 	// Rules, Insecure and Blocked count what it said when it was last read.
-	Rules    int       `json:"rules"`
-	Insecure int       `json:"insecure"`
-	Blocked  int       `json:"blocked"`
-	Skipped  []Skipped `json:"skipped"` // objects that are no policies
-	Warnings []Warning `json:"warnings"`
+	Rules    int
+	Insecure int
+	Blocked  int
+	Skipped  []Skipped // objects that are no policies
+	Warnings []Warning
 }
 
 // Skipped is an object that was read and is no policy.
 type Skipped struct {
-	Kind   string `json:"kind"`
-	Name   string `json:"name"`
-	Origin string `json:"origin"`
+	Kind   string
+	Name   string
+	Origin string
 }
 
 // Values of [Source].State.
