@@ -91,29 +91,34 @@ func TestManifestFlags(t *testing.T) {
 	}
 }
 
-// The component that is not among everything can be added, and its flags are understood.
-func TestVerifySignaturesComponent(t *testing.T) {
-	root, site := deploy.Folder(t, "."), t.TempDir()
-	if err := os.CopyFS(site, os.DirFS(root)); err != nil {
-		t.Fatal(err)
-	}
-	folder := filepath.Join(site, "site")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../operator]\ncomponents: [../components/verify-signatures]\n"
-	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	relative, err := filepath.Rel(root, folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := deploy.Deployment(t, deploy.Build(t, relative)).Spec.Template.Spec.Containers[0].Args
-	parse(t, "deploy/components/verify-signatures", args)
-	for _, want := range []string{"--verify-signatures=next", "--image-policy=cluster:", "--signatures=cluster:"} {
-		if !slices.Contains(args, want) {
-			t.Errorf("%s is not among %q", want, args)
+// The components that no overlay of ours has can be added, and their flags are understood.
+func TestOtherComponents(t *testing.T) {
+	for component, want := range map[string][]string{
+		"verify-signatures": {"--verify-signatures=next", "--image-policy=cluster:", "--signatures=cluster:"},
+		"status-page":       {"--status-bind-address=127.0.0.1:8082"},
+	} {
+		root, site := deploy.Folder(t, "."), t.TempDir()
+		if err := os.CopyFS(site, os.DirFS(root)); err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Join(site, "site")
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		text := "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../operator]\ncomponents: [../components/" + component + "]\n"
+		if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		relative, err := filepath.Rel(root, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := deploy.Deployment(t, deploy.Build(t, relative)).Spec.Template.Spec.Containers[0].Args
+		parse(t, "deploy/components/"+component, args)
+		for _, w := range want {
+			if !slices.Contains(args, w) {
+				t.Errorf("%s is not among %q", w, args)
+			}
 		}
 	}
 }

@@ -45,6 +45,7 @@ func runCommand(version string) *cobra.Command {
 type flags struct {
 	operator.Flags
 	signatures         operator.SignatureFlags
+	statusPage         operator.StatusPageFlags
 	options            Options
 	namespace, podName string
 	handover           string
@@ -60,6 +61,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	s := cmd.Flags()
 	f.Register(s)
 	f.signatures.Register(s, true)
+	f.statusPage.Register(s)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
 	s.BoolVar(&f.dryRun, "dry-run", false, "write nothing; print what would change, once, and end: with 0 if nothing would, 1 if something would, 2 if that is not known")
 	s.StringVarP(&f.output, "output", "o", "text", "`FORMAT` of what --dry-run prints: text or json")
@@ -141,6 +143,9 @@ func (f *flags) operate(cmd *cobra.Command, version string) error {
 		return fmt.Errorf("--supported-versions: %w", err)
 	}
 	if o.CertRotationScale, err = certRotationScale(o.CertRotationScale, os.LookupEnv); err != nil {
+		return err
+	}
+	if o.StatusPage, err = f.statusPage.Read(); err != nil {
 		return err
 	}
 	p, err := f.Start(cmd, Owner, version)

@@ -13,6 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/statuspage"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/handover"
@@ -42,6 +43,8 @@ type Options struct {
 	RegistryOverrides string
 	// Signatures are those that releases need, nil for none.
 	Signatures *operator.Signatures
+	// StatusPage is where the status page is served; zero is nowhere.
+	StatusPage operator.StatusPage
 	// DryRun notes what would be written in place of writing it, and Judged is told what came of it
 	// when every HostedCluster was judged once, which ends the run. Nil: it is written.
 	DryRun *operator.DryRun
@@ -70,7 +73,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	recent := new(statuspage.Recent)
 	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.LogObserver(operator.Slog(o.Log)), counts}}
+	if o.StatusPage != (operator.StatusPage{}) {
+		deps.Observers = append(deps.Observers, recent)
+	}
 	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
 	if err != nil {
 		return err
@@ -108,6 +115,11 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if err := o.Signatures.Add(mgr); err != nil {
+		return err
+	}
+	if err := o.StatusPage.Add(mgr, o.REST, statuspage.Config{
+		Program: Owner, Resolver: resolver, Hosts: lookups.Hosts, Recent: recent, TagsFollow: true,
+	}); err != nil {
 		return err
 	}
 	r := &Reconciler{
