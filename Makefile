@@ -28,11 +28,18 @@ dist: ## build what a release consists of into dist/: archives for all platforms
 	rm -rf dist
 	$(GO) run ./internal/dist -go "$(GO)" -version "$(VERSION)" $(DISTFLAGS)
 
+# The image control-plane stands on a base for both platforms, in an OCI layout. This makes one:
+#   skopeo copy --all docker://registry.access.redhat.com/ubi9/ubi-minimal:TAG oci:.cache/ubi
+.PHONY: images
+images: ## build the container images into dist/images, without a container engine; BASE=oci:FOLDER is what they stand on
+	rm -rf dist/images
+	$(GO) run ./internal/dist -images -go "$(GO)" -version "$(VERSION)" $(if $(BASE),-base "$(BASE)") -out dist/images $(DISTFLAGS)
+
 # Both builds are of the last commit. The second one is in another folder, and finds nothing in its cache.
 .PHONY: dist-check
-dist-check: ## build the archive of this platform twice, and compare the bytes
+dist-check: ## build the archives of all platforms twice, and compare the bytes (DISTFLAGS="-platforms linux/amd64": of one)
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
-	dist="$(GO) run ./internal/dist -go $(GO) -version $(VERSION) -platforms $$($(GO) env GOOS)/$$($(GO) env GOARCH)" && \
+	dist="$(GO) run ./internal/dist -go $(GO) -version $(VERSION) $(DISTFLAGS)" && \
 	git clone -q . "$$work/a" && git clone -q . "$$work/elsewhere/b" && \
 	(cd "$$work/a" && $$dist -out "$$work/one") && (cd "$$work/elsewhere/b" && GOCACHE="$$work/cache" $$dist -out "$$work/two") && \
 	diff -r "$$work/one" "$$work/two" && echo "the same bytes, twice"
@@ -67,7 +74,9 @@ test: ## run all tests, with the race detector where there is a C compiler
 	cd chain/tracing && $(GO) test -vet=off $(RACE) ./...
 	cd test/peers && CGO_ENABLED=0 $(GO) test -vet=off -tags $(PEERTAGS) ./...
 	cd test/monitoring && CGO_ENABLED=0 $(GO) test -vet=off -count=1 ./... # it reads files outside its module, which no cache of results knows of
+	cd test/dist && $(GO) test -vet=off -count=1 ./... # likewise
 	@$(MAKE) --no-print-directory servers
+	cd test/chart && CGO_ENABLED=0 $(GO) test -vet=off -count=1 ./... # likewise
 	$(GO) test -vet=off $(RACE) -timeout 20m $(WITHSERVERS)
 
 .PHONY: peers
@@ -97,7 +106,9 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 	$(BIN)/staticcheck ./...
 	$(GO) mod tidy -diff
 	cd chain/tracing && $(GO) mod tidy -diff && $(GO) vet ./...
+	cd test/chart && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet ./...
 	cd test/controlplane && $(GO) mod tidy -diff
+	cd test/dist && $(GO) mod tidy -diff && $(GO) vet ./...
 	cd test/distribution && $(GO) mod tidy -diff
 	cd test/machineconfig && $(GO) mod tidy -diff
 	cd test/monitoring && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GO) vet ./...

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
-
-	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/health"
@@ -50,7 +49,7 @@ type Config struct {
 	// [chain.Default], which needs a Base that is a [provider.Opener].
 	Layers []chain.Layer
 	// Log is told of policies that change and of endpoints that fail. Nil is silent.
-	Log *zap.Logger
+	Log *slog.Logger
 }
 
 // Base reads images at the endpoint that it is asked for, and at no other.
@@ -65,6 +64,7 @@ type Client struct {
 	resolver *sources.Resolver
 	releases *chain.Chain
 	images   provider.ImageProvider
+	contents provider.ContentProvider // nil if the base has none
 	close    func() error
 }
 
@@ -73,7 +73,7 @@ type Client struct {
 // [provider.ErrNoRules] until it has answered once. ctx bounds the opening alone.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Resolver.Log == nil {
 		cfg.Resolver.Log = cfg.Log
@@ -97,12 +97,15 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		}
 		cfg.Base, closeBase = base, base.Close
 	}
-	mirrors := chain.MirrorsConfig{Health: health.New(health.Config{}), Observer: chain.ZapObserver(cfg.Log)}
+	mirrors := chain.MirrorsConfig{Health: health.New(health.Config{}), Observer: chain.LogObserver(cfg.Log)}
 	if cfg.Layers == nil {
 		cfg.Layers = chain.Default(chain.DefaultConfig{Observers: []chain.Observer{mirrors.Observer}, Mirrors: mirrors})
 	}
 	if c.releases, err = chain.New(cfg.Base, c.resolver.Current, cfg.Layers...); err == nil {
 		c.images, err = chain.Images(cfg.Base, c.resolver.Current, mirrors)
+	}
+	if base, ok := cfg.Base.(provider.ContentProvider); ok && err == nil {
+		c.contents, err = chain.Contents(base, c.resolver.Current, mirrors)
 	}
 	if err != nil {
 		return nil, errors.Join(err, closeBase())
@@ -140,6 +143,16 @@ func (c *Client) Image(ctx context.Context, pullspec string) (provider.Image, er
 	}
 	return c.images.Image(ctx, req)
 }
+
+// Releases returns what answers Release, for requests with credentials of their own.
+func (c *Client) Releases() provider.ReleaseProvider { return c.releases }
+
+// Images returns what answers Image, for requests with credentials of their own.
+func (c *Client) Images() provider.ImageProvider { return c.images }
+
+// Contents returns what reads manifests and blobs as they are, by the same policies. It is
+// nil if the Base is no [provider.ContentProvider]; that of package provider/registry is one.
+func (c *Client) Contents() provider.ContentProvider { return c.contents }
 
 // Resolve returns where pullspec may be pulled from, and why. It asks no
 // registry.
@@ -206,7 +219,7 @@ func open(ctx context.Context, cfg Config) ([]policy.OverrideSource, error) {
 }
 
 // authFiles finds credentials where oc, podman and docker keep them.
-func authFiles(log *zap.Logger) func(context.Context, ...imageref.Ref) (provider.Credentials, error) {
+func authFiles(log *slog.Logger) func(context.Context, ...imageref.Ref) (provider.Credentials, error) {
 	return func(ctx context.Context, endpoints ...imageref.Ref) (provider.Credentials, error) {
 		found, err := authfile.Find(ctx, authfile.Config{LookupEnv: os.LookupEnv, UID: os.Getuid()}, endpoints...)
 		for _, warning := range found.Warnings {

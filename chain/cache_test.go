@@ -525,7 +525,7 @@ func TestCacheReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen events
 		base := newFakes(t, map[string]endpoint{source: answers})
-		c := newChain(t, base, newRules(t), chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{nil, &seen, chain.ZapObserver(nil)}}),
+		c := newChain(t, base, newRules(t), chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{nil, &seen, chain.LogObserver(nil)}}),
 			chain.Cache(chain.CacheConfig{}), chain.Mirrors(chain.MirrorsConfig{}))
 		ask := func(want ...string) {
 			t.Helper()

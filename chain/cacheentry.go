@@ -24,6 +24,9 @@ func cacheKeyOf(req *provider.Request) cacheKey {
 		image: req.Image.Normalize(), platform: req.Platform.OrDefault(), rules: rulesVersion(req),
 		credentials: req.Credentials.ID(), insecure: req.Insecure,
 	}
+	if !req.MirrorCredentials.IsZero() {
+		k.credentials += " " + req.MirrorCredentials.ID()
+	}
 	if req.Verifier != nil {
 		k.verifier = req.Verifier.ID()
 	}

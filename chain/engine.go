@@ -96,7 +96,7 @@ func newEngine(cfg MirrorsConfig, o Observer) *engine {
 				kind = hostKinds[f.State]
 			}
 			o.Observe(ctx, Event{
-				Kind: kind, Image: req.Image, Rules: rulesVersion(req), Ref: f.Ref, Err: f.Err, Took: f.Took, Wait: f.Wait,
+				Kind: kind, Image: req.Image, Rules: rulesVersion(req), Ref: f.Ref, Err: f.Err, Took: f.Took, Wait: f.Wait, Credential: f.Owner,
 			})
 		}
 	}

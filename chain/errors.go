@@ -24,19 +24,17 @@ type Error struct {
 	// candidates that policy blocks: they were not contacted, and their errors are of
 	// [provider.ClassForbidden].
 	Attempts []provider.Attempt
-	// Errors holds the errors of the attempts. If the caller's context ended the lookup,
-	// the first of them says so, and names the endpoint that was being asked.
-	Errors *multierror.Error
 
-	ended provider.Class // of the caller's own end; ClassUnknown where that ended nothing
+	errs  *multierror.Error // of the attempts; a caller's context that ended the lookup comes first
+	ended provider.Class    // of the caller's own end; ClassUnknown where that ended nothing
 }
 
 // Error returns one line that lists every endpoint and why it did not answer.
 func (e *Error) Error() string {
-	if e.Errors == nil {
+	if e.errs == nil {
 		return "looking up " + e.Image.String() + ": failed"
 	}
-	return "looking up " + e.Image.String() + ": " + e.Errors.Error()
+	return "looking up " + e.Image.String() + ": " + e.errs.Error()
 }
 
 // Class returns the class that says what to do about e as a whole. Of several classes
@@ -72,8 +70,8 @@ func (e *Error) Class() provider.Class {
 	switch {
 	case elsewhere.class == provider.ClassNotFound:
 		return elsewhere.class
-	case !all.found && e.Errors != nil:
-		return provider.ClassOf(e.Errors)
+	case !all.found && e.errs != nil:
+		return provider.ClassOf(e.errs)
 	}
 	return all.class
 }
@@ -111,13 +109,10 @@ func urgency(c provider.Class) int {
 	return 1
 }
 
-// Unwrap returns the *multierror.Error with the errors of all attempts.
-func (e *Error) Unwrap() error {
-	if e.Errors == nil {
-		return nil
-	}
-	return e.Errors
-}
+// Unwrap returns the errors of the attempts, each with its endpoint, in order. If the
+// caller's context ended the lookup, the first of them says so, and names the endpoint
+// that was being asked.
+func (e *Error) Unwrap() []error { return e.errs.WrappedErrors() }
 
 // newError returns the error of a lookup. ended is a contextError if the caller's
 // context ended the lookup, else nil.
@@ -138,7 +133,7 @@ func newError(req *provider.Request, attempts []provider.Attempt, ended error) *
 			Class: provider.ClassForbidden, Err: errors.New("the policies leave no endpoint to ask"),
 		})
 	}
-	e.Errors = errs
+	e.errs = errs
 	return e
 }
 

@@ -17,6 +17,7 @@ type grants struct {
 // grantKey is who asked, where, and for what.
 type grantKey struct {
 	credential  string // the one entry of the pull secret that applies; "" is anonymous
+	tenant      string // that the credential is used for, where it is not the tenant's own
 	repository  string // with its registry: the endpoint
 	insecure    bool
 	digest, tag string            // of a manifest or an index; one of them is set
@@ -35,7 +36,7 @@ type grant struct {
 func grantKeyOf(req *provider.Request) grantKey {
 	credential, _ := req.Credentials.For(req.Image)
 	k := grantKey{
-		credential: credential.ID(), repository: req.Image.Name(), insecure: req.Insecure,
+		credential: credential.ID(), tenant: req.Tenant, repository: req.Image.Name(), insecure: req.Insecure,
 		digest: req.Image.Digest(), platform: req.Platform.OrDefault(),
 	}
 	if k.digest == "" {
@@ -45,7 +46,7 @@ func grantKeyOf(req *provider.Request) grantKey {
 }
 
 func (k *grantKey) recordKey() string {
-	return recordKey("grant", k.credential, k.repository, strconv.FormatBool(k.insecure), k.digest, k.tag, k.platform.String())
+	return recordKey("grant", k.credential+k.tenant, k.repository, strconv.FormatBool(k.insecure), k.digest, k.tag, k.platform.String())
 }
 
 // valid reports whether gr may be used without asking the endpoint. A grant from the

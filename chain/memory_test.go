@@ -10,14 +10,16 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/heap"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
+	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
 
 // realistic is a release of 146 components with boot images and the annotations
 // that releases have.
 func realistic(t testing.TB) *provider.Release {
 	t.Helper()
-	d := provider.ReleaseData{Image: image, Version: "4.17.3", Digest: digest, BootImages: make([]byte, 33_000)}
+	d := provider.ReleaseData{Image: image, Version: "4.17.3", Digest: digest, BootImages: testpayload.Release{}.BootImagesConfigMap()}
 	for i := range 146 {
 		d.Components = append(d.Components, provider.Component{
 			Name:      fmt.Sprintf("component-%03d", i),
@@ -61,6 +63,9 @@ func TestHeldReleaseIsSmall(t *testing.T) {
 		var stored [200]*provider.Release // so many that what other tests leave behind does not matter
 		for i := range stored {
 			stored[i] = realistic(t)
+			if _, err := bootimages.Of(stored[i]); err != nil { // they are kept with it from then on
+				t.Fatal(err)
+			}
 			for _, r := range rules[:tt.versions] {
 				lookup(t, newChain(t, content(stored[i]), r, tt.layers...), provider.Request{Image: image})
 			}

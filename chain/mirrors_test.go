@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -34,6 +32,22 @@ func TestMirrorsByPolicy(t *testing.T) {
 	for _, got := range base.asked {
 		if got.Image.Name() != mirrorA || !got.ByPolicy {
 			t.Errorf("%s: by policy %t", got.Image, got.ByPolicy)
+		}
+	}
+}
+
+// What only a tenant names is not where a policy put it.
+func TestMirrorsByTenant(t *testing.T) {
+	rule := mirrored(source, mirrorA, mirrorB)
+	rule.Mirrors[0].ByTenant = true
+	base := newFakes(t, map[string]endpoint{source: answers})
+	if _, err := mirrorsOver(t, base, rule).Lookup(t.Context(), provider.Request{Image: image}); err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, "asked", base.names(), mirrorA, mirrorB, source)
+	for i, want := range []bool{false, true, false} {
+		if got := base.asked[i]; got.ByPolicy != want {
+			t.Errorf("%s: by policy %t, want %t", got.Image, got.ByPolicy, want)
 		}
 	}
 }
@@ -94,8 +108,13 @@ func TestMirrorsFails(t *testing.T) {
 			t.Errorf("errors.Is does not reach %v", want)
 		}
 	}
-	if m, ok := errors.AsType[*multierror.Error](err); !ok || m.Len() != 3 {
-		t.Errorf("no *multierror.Error with three errors in %v", err)
+	for i, attempt := range e.Unwrap() {
+		if i >= len(e.Attempts) || !errors.Is(attempt, e.Attempts[i].Err) || !strings.Contains(attempt.Error(), e.Attempts[i].Ref.String()) {
+			t.Errorf("error %d is %v; want that of the attempt, with its endpoint", i, attempt)
+		}
+	}
+	if n := len(e.Unwrap()); n != 3 {
+		t.Errorf("%d errors; want one for each attempt", n)
 	}
 	if e.Image != image || e.Rules == "" {
 		t.Errorf("Image %s, Rules %q", e.Image, e.Rules)

@@ -34,7 +34,8 @@ const (
 	LookupStarted EventKind = iota
 	// LookupDone: a lookup ended. Release or Err is set, and Took.
 	LookupDone
-	// AttemptDone: the attempt at Ref has ended. Took is set, and Err if it failed.
+	// AttemptDone: the attempt at Ref has ended. Took and Credential are set, and Err if it
+	// failed.
 	AttemptDone
 	// RetryWaiting: all candidates have failed. Those that may recover are asked again
 	// after Wait. Err is the failure of one of them.
@@ -113,6 +114,8 @@ type Event struct {
 	Took    time.Duration
 	Wait    time.Duration
 	Release *provider.Release
+	// Credential says whose credential Ref was asked with.
+	Credential provider.CredentialOwner
 }
 
 // observers tells several observers.

@@ -3,12 +3,11 @@ package chain_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -20,9 +19,9 @@ import (
 // fullChain is every layer, observed by a log at a level that says nothing here.
 func fullChain(t testing.TB, base provider.ReleaseProvider, current func() *policy.Rules) *chain.Chain {
 	t.Helper()
-	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(discard{}), zapcore.InfoLevel))
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	c, err := chain.New(base, current,
-		chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{chain.ZapObserver(log)}}),
+		chain.Observe(chain.ObserveConfig{Observers: []chain.Observer{chain.LogObserver(log)}}),
 		chain.Translate(chain.TranslateConfig{Live: true}),
 		chain.Components(chain.ComponentsConfig{Images: map[string]imageref.Ref{"added": imageref.MustParse("added.example/x:1")}}),
 		verifying(&fakeVerifier{id: "all"}),
@@ -35,10 +34,6 @@ func fullChain(t testing.TB, base provider.ReleaseProvider, current func() *poli
 	}
 	return c
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // manySources are rules of realistic size that have mirrors for the images here.
 func manySources(t testing.TB, n int) *policy.Rules {

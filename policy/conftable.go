@@ -38,7 +38,7 @@ func (t *conf) addTables(cfg RulesConfig, rules []*Rule) {
 		}
 		for i, m := range r.Mirrors {
 			current.mirrors = append(current.mirrors, endpoint{
-				location: strings.TrimRight(m.Location, "/"), insecure: m.Insecure, pull: pull, origins: r.mirrorOrigins(i, current.origins),
+				location: strings.TrimRight(m.Location, "/"), insecure: m.Insecure, byTenant: m.ByTenant, pull: pull, origins: r.mirrorOrigins(i, current.origins),
 			})
 		}
 		if i < len(rules)-1 && isSameTable(r, rules[i+1]) {
@@ -76,7 +76,7 @@ func (t *conf) drop(first, further *table) {
 func (e *table) equals(o *table) bool {
 	return e.location == o.location && e.insecure == o.insecure && e.blocked == o.blocked && e.digestOnly == o.digestOnly &&
 		slices.EqualFunc(e.mirrors, o.mirrors, func(a, b endpoint) bool {
-			return a.location == b.location && a.insecure == b.insecure && a.pull == b.pull
+			return a.location == b.location && a.insecure == b.insecure && a.byTenant == b.byTenant && a.pull == b.pull
 		})
 }
 

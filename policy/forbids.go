@@ -57,6 +57,29 @@ func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	return by, forbidden
 }
 
+// ForbidsLocation reports whether policy blocks what lies at a location, which is written as
+// the sources and mirrors of rules are: a registry, a namespace, a repository or a
+// wildcard. It also returns the scope that blocks it. The most specific source decides, as
+// for an image that lies there. A host that is spelt in another way than policies spell it
+// is judged like that host: see [Rules.Forbids].
+//
+// It is for rules of less trusted origin: they must not reach what these rules block.
+func (r *Rules) ForbidsLocation(location string) (by Scope, forbidden bool) {
+	r = r.orNone()
+	location = strings.TrimRight(location, "/")
+	if location == "" || len(location) > maxSource || len(r.blockedHosts.within) == 0 {
+		return Scope{}, false
+	}
+	host, rest, _ := strings.Cut(location, "/")
+	if c := r.index.lookupNth(location, len(host), 0); c != nil && c.blocked {
+		return c.blockedBy, true
+	}
+	if rest != "" {
+		rest = "/" + rest
+	}
+	return r.blockedHosts.forbids(hostOf(host), rest)
+}
+
 // InsecureHost reports whether policy calls a host itself insecure, and not only some
 // repository on it. It is for hosts that a registry leads to, such as a token realm.
 func (r *Rules) InsecureHost(host string) bool {

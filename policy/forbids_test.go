@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 func TestForbids(t *testing.T) {
@@ -119,5 +120,58 @@ func TestInsecureHost(t *testing.T) {
 	}
 	if new(policy.Rules).InsecureHost("realm.test") {
 		t.Error("no rules call a host insecure")
+	}
+}
+
+// What a tenant names is judged before there is an image.
+func TestForbidsLocation(t *testing.T) {
+	closed, wild := idms("closed.test", "mirror.test"), idms("*.wild.test", "mirror.test")
+	closed.NeverContactSource, wild.NeverContactSource = true, true
+	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{
+		Rules:   []policy.Rule{closed, wild, idms("closed.test/open", "mirror.test"), idms("part.test", "mirror.test")},
+		Blocked: []policy.Scope{{Name: "part.test/org", Origin: "o"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for location, want := range map[string]string{
+		"": "", "other.test": "", "other.test/org": "",
+		"closed.test": "closed.test", "closed.test/": "closed.test", "closed.test/x/y": "closed.test", "CLOSED.test./x": "closed.test", "closed.test:0443/x": "closed.test",
+		"closed.test/open": "", "closed.test/open/x": "", "closed.test:443/open/x": "closed.test", // with a port only the host matches
+		"part.test": "", "part.test/org": "part.test/org", "part.test/organ": "", "part.test:443/org/x": "part.test/org",
+		"a.wild.test": "*.wild.test", "*.wild.test": "*.wild.test", "*.a.wild.test": "*.wild.test", "*.test": "",
+	} {
+		by, forbidden := rules.ForbidsLocation(location)
+		if by.Name != want || forbidden != (want != "") {
+			t.Errorf("%q: by %q (%t), want %q", location, by.Name, forbidden, want)
+		}
+	}
+	if _, forbidden := new(policy.Rules).ForbidsLocation("closed.test"); forbidden {
+		t.Error("no rules forbid something")
+	}
+}
+
+// A mirror that only a tenant names says so, also after it was handed on; one that somebody
+// else names as well does not.
+func TestByTenant(t *testing.T) {
+	tenant := idms("q.io", "t.com/a", "m.com/a")
+	for i := range tenant.Mirrors {
+		tenant.Mirrors[i].ByTenant = true
+	}
+	r := mustRules(t, policy.RulesConfig{}, policyOf(tenant), policyOf(idms("q.io", "m.com/a")))
+	for _, r := range []*policy.Rules{r, mustRules(t, policy.RulesConfig{}, r.Policy())} {
+		got, err := r.Candidates(imageref.MustParse("q.io/x" + sha))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 3 || !got[0].ByTenant || got[1].ByTenant || got[2].ByTenant {
+			t.Errorf("got %+v, want t.com by the tenant, m.com and the source not", got)
+		}
+	}
+	for i := range tenant.Mirrors {
+		tenant.Mirrors[i].ByTenant = false
+	}
+	if r.Version() == mustRules(t, policy.RulesConfig{}, policyOf(tenant), policyOf(idms("q.io", "m.com/a"))).Version() {
+		t.Error("the version does not tell whose a mirror is")
 	}
 }

@@ -61,10 +61,10 @@ func (s *group) order(pull PullBy) {
 			lists[i][j] = m.Location
 			e := named[m.Location]
 			if e == nil {
-				e = &endpoint{location: m.Location, pull: pull, api: true}
+				e = &endpoint{location: m.Location, byTenant: true, pull: pull, api: true}
 				named[m.Location] = e
 			}
-			e.insecure = e.insecure || m.Insecure
+			e.insecure, e.byTenant = e.insecure || m.Insecure, e.byTenant && m.ByTenant
 			if r.Origin != "" && !slices.Contains(e.origins, r.Origin) {
 				e.origins = append(e.origins, r.Origin)
 			}
@@ -95,7 +95,7 @@ func (s *group) orderOne(pull PullBy) bool {
 	origins := s.origins()
 	s.mirrors = make([]endpoint, len(r.Mirrors))
 	for i, m := range r.Mirrors {
-		s.mirrors[i] = endpoint{location: m.Location, insecure: m.Insecure, pull: pull, api: true, origins: origins}
+		s.mirrors[i] = endpoint{location: m.Location, insecure: m.Insecure, byTenant: m.ByTenant, pull: pull, api: true, origins: origins}
 	}
 	return true
 }

@@ -92,7 +92,7 @@ func (e *table) rules() []Rule {
 		own := false
 		for _, m := range run {
 			r.Pull = m.pull
-			r.Mirrors = append(r.Mirrors, Mirror{Location: m.location, Insecure: m.insecure})
+			r.Mirrors = append(r.Mirrors, Mirror{Location: m.location, Insecure: m.insecure, ByTenant: m.byTenant})
 			own = own || !slices.Equal(m.origins, e.origins)
 		}
 		for _, m := range run {
@@ -113,7 +113,7 @@ func (e *table) mirrorRuns() [][]endpoint {
 	}
 	digest, tag := list(PullTag), list(PullDigest)
 	if slices.EqualFunc(digest, tag, func(a, b endpoint) bool {
-		return a.location == b.location && a.insecure == b.insecure && slices.Equal(a.origins, b.origins)
+		return a.location == b.location && a.insecure == b.insecure && a.byTenant == b.byTenant && slices.Equal(a.origins, b.origins)
 	}) {
 		for i := range digest {
 			digest[i].pull = PullAny

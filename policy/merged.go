@@ -43,7 +43,7 @@ func (e *table) mergedSource() MergedSource {
 		if ep.location == e.prefix {
 			continue
 		}
-		mirror := Mirror{Location: ep.location, Insecure: ep.insecure}
+		mirror := Mirror{Location: ep.location, Insecure: ep.insecure, ByTenant: ep.byTenant}
 		if ep.pull != PullTag {
 			m.DigestMirrors = append(m.DigestMirrors, mirror)
 		}

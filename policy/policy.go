@@ -109,6 +109,9 @@ type Rule struct {
 type Mirror struct {
 	Location string // a registry, a namespace or a repository
 	Insecure bool   // plain HTTP or any certificate will do; of registries.conf only
+	// ByTenant says that a tenant names the mirror, such as the owner of a HostedCluster,
+	// and not who administrates the program. See [Candidate].ByTenant.
+	ByTenant bool
 }
 
 // Scope is a registry, a namespace, a repository or a wildcard that policy calls

@@ -29,6 +29,7 @@ const (
 	forTags
 	isMirror
 	isInsecure
+	isByTenant
 )
 
 // record is a record with its header read.
@@ -56,8 +57,8 @@ func (x *index) record(at uint32) record {
 
 // endpointInfo is what a record says about a candidate.
 type endpointInfo struct {
-	origins, named   uint32 // where, and how many
-	mirror, insecure bool
+	origins, named             uint32 // where, and how many
+	mirror, insecure, byTenant bool
 }
 
 // endpoints appends the endpoints for digests or for tags to bases and out.
@@ -71,7 +72,7 @@ func (r record) endpoints(bases []imageref.Base, out []endpointInfo, digest bool
 		n, flags := int(u16(heads[12:])), heads[14]
 		if flags&want != 0 {
 			bases = append(bases, imageref.UnpackBase(texts[:n], u32(heads[8:])))
-			out = append(out, endpointInfo{u32(heads), u32(heads[4:]), flags&isMirror != 0, flags&isInsecure != 0})
+			out = append(out, endpointInfo{u32(heads), u32(heads[4:]), flags&isMirror != 0, flags&isInsecure != 0, flags&isByTenant != 0})
 		}
 		texts = texts[n:]
 	}

@@ -61,6 +61,9 @@ func (w *recordWriter) write(number int, e *table) (uint32, error) {
 		if m.insecure {
 			f |= isInsecure
 		}
+		if m.byTenant {
+			f |= isByTenant
+		}
 		base := imageref.NewBase(m.location)
 		add(base, f, m.origins, w.blocked.mayHold(base))
 	}

@@ -47,7 +47,7 @@ func appendRest(all []endpoint, m endpoint) []endpoint {
 			continue
 		}
 		both := o
-		both.api = o.api || m.api
+		both.api, both.byTenant = o.api || m.api, o.byTenant && m.byTenant
 		both.origins = slices.Clone(o.origins)
 		for _, origin := range m.origins {
 			if !slices.Contains(both.origins, origin) {

@@ -65,7 +65,7 @@ func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	for i := range out {
 		k, c := all[i], &out[i] // by field: a whole Candidate would be copied through memory
 		c.Ref = refs[i]
-		c.Mirror, c.Insecure = k.mirror, k.insecure
+		c.Mirror, c.Insecure, c.ByTenant = k.mirror, k.insecure, k.byTenant
 		c.Origins = r.index.originsOf(k)
 	}
 	if isWildcard(rec.prefix) {
@@ -122,7 +122,7 @@ func (r *Rules) allCandidates(ref imageref.Ref, why bool) ([]Candidate, error) {
 	bases, all := rec.endpoints(nil, nil, ref.Digest() != "")
 	out := make([]Candidate, len(all))
 	for i, k := range all {
-		out[i] = Candidate{Mirror: k.mirror, Insecure: k.insecure, Origins: r.index.originsOf(k)}
+		out[i] = Candidate{Mirror: k.mirror, Insecure: k.insecure, ByTenant: k.byTenant, Origins: r.index.originsOf(k)}
 		if k.insecure && why {
 			out[i].InsecureBy = r.insecureBy(at, bases[i])
 		}

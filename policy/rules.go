@@ -46,6 +46,9 @@ type Candidate struct {
 	Ref      imageref.Ref // the image there
 	Mirror   bool         // false for the source itself
 	Insecure bool         // plain HTTP or any certificate will do
+	// ByTenant says that only a tenant names the mirror. Such a mirror is like a registry that
+	// the tenant names in a reference: the program gives it no more trust.
+	ByTenant bool
 	// InsecureBy names the insecure scope, or the location itself and the table of
 	// registries.conf that calls it insecure. It is nil if Insecure is false, and always
 	// in the answers of Candidates: only Resolve and Explain set it.

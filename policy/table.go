@@ -23,6 +23,7 @@ type endpoint struct {
 	location string
 	insecure bool
 	pull     PullBy
+	byTenant bool // see [Mirror].ByTenant
 	api      bool // from the API, where nodes write down whom it serves
 	origins  []string
 }

@@ -57,7 +57,7 @@ func (d *digester) mirrors(all []endpoint, other PullBy) {
 	for _, m := range all {
 		if m.pull != other {
 			d.text(m.location)
-			d.flags(m.insecure)
+			d.flags(m.insecure, m.byTenant)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -23,9 +22,11 @@ type content struct {
 	components []component // sorted by name
 	versions   pairs
 	metadata   Metadata
-	bootImages string
+	files      *files
 
-	derived derivations // the one thing that changes, and nobody sees it
+	// What was derived from this content: the one thing that changes, and nobody sees it.
+	// Four are kept: two layers, each while two versions of the rules alternate.
+	derived recent[*content]
 }
 
 type component struct {
@@ -76,8 +77,8 @@ func (p pairs) equal(m map[string]string) bool {
 }
 
 // newContent makes a content of d. It shares with like, if that is not nil, what
-// is the same in both.
-func newContent(d ReleaseData, like *content) (*content, error) {
+// is the same in both. If keep is not nil, it has the files, and d has none.
+func newContent(d ReleaseData, like *content, keep *files) (*content, error) {
 	if d.Version == "" {
 		return nil, errNoVersion
 	}
@@ -119,10 +120,10 @@ func newContent(d ReleaseData, like *content) (*content, error) {
 		components: make([]component, len(cs)),
 		versions:   sharedParts(like.versions, d.ComponentVersions),
 		metadata:   d.Metadata.clone(),
-		bootImages: like.bootImages,
+		files:      keep,
 	}
-	if string(d.BootImages) != like.bootImages {
-		c.bootImages = string(d.BootImages)
+	if keep == nil {
+		c.files = newFiles(d, like.files)
 	}
 	lists := 0
 	for _, in := range cs {
@@ -171,34 +172,4 @@ func (c *component) export() Component {
 		}
 	}
 	return out
-}
-
-// derivations remembers what was derived from a content. Four: two layers, each
-// while two versions of the rules alternate.
-type derivations [4]atomic.Pointer[derivation]
-
-type derivation struct {
-	key     any
-	content *content
-}
-
-func (d *derivations) get(key any) *content {
-	for i := range d {
-		if p := d[i].Load(); p != nil && p.key == key {
-			return p.content
-		}
-	}
-	return nil
-}
-
-// add keeps c, or returns what another goroutine kept meanwhile. The oldest goes.
-func (d *derivations) add(key any, c *content) *content {
-	if other := d.get(key); other != nil {
-		return other
-	}
-	for i := len(d) - 1; i > 0; i-- {
-		d[i].Store(d[i-1].Load())
-	}
-	d[0].Store(&derivation{key, c})
-	return c
 }

@@ -2,6 +2,8 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -83,4 +85,36 @@ func (p Platform) variant() string {
 		return ""
 	}
 	return p.Variant
+}
+
+// ContentFor reads what req.Image names, as p does, and goes on from an index to the
+// manifest for req.Platform. If the index has none, the error is of [ClassNotFound].
+func ContentFor(ctx context.Context, p ContentProvider, req Request) (Content, error) {
+	content, err := p.Content(ctx, req)
+	if err != nil || content.Platforms() == nil {
+		return content, err
+	}
+	entries := content.Platforms()
+	i := req.Platform.Choose(entries)
+	if i < 0 {
+		return nil, &Error{Op: "reading the index", Ref: content.PulledFrom(), Class: ClassNotFound, Err: fmt.Errorf("it has no image for %s", req.Platform.OrDefault())}
+	}
+	if req.Image, err = req.Image.WithDigest(entries[i].Digest); err != nil {
+		return nil, err
+	}
+	return p.Content(ctx, req)
+}
+
+// ReadBlob reads a blob of size bytes whole, and verifies it. If it is larger than limit
+// bytes, it is not asked for, and the error is of [ClassLimit].
+func ReadBlob(ctx context.Context, c Content, digest string, size, limit int64) ([]byte, error) {
+	if size > limit {
+		return nil, &Error{Op: "reading " + digest, Ref: c.PulledFrom(), Class: ClassLimit, Err: fmt.Errorf("%d bytes; at most %d are read", size, limit)}
+	}
+	blob, err := c.Blob(ctx, digest, size, 0)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(blob)
+	return data, errors.Join(err, blob.Close())
 }

@@ -197,7 +197,12 @@ func (c Credentials) match(ref imageref.Ref) (key string, cred Credential, unusa
 	if c.set == nil || ref.IsZero() {
 		return "", Credential{}, ""
 	}
-	for name := ref.Name(); ; {
+	return c.matchName(ref.Name())
+}
+
+// matchName is match for the name of a reference, or whole leading components of one.
+func (c Credentials) matchName(name string) (key string, cred Credential, unusable string) {
+	for {
 		if cred, ok := c.set.entries[name]; ok {
 			return name, cred, ""
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/internal/test/heap"
 	"github.com/mirrorchain/mirrorchain/provider"
+	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/internal/payload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -78,9 +79,12 @@ func TestHeap(t *testing.T) {
 			plain := (heap.InUse() - before) / n
 			for _, rel := range kept {
 				translated(t, rel)
+				if _, err := bootimages.Of(rel); err != nil {
+					t.Fatal(err)
+				}
 			}
 			each := (heap.InUse() - before) / n
-			t.Logf("a release takes %d bytes of heap, %d with a translated view", plain, each)
+			t.Logf("a release takes %d bytes of heap, %d with a translated view and decoded boot images", plain, each)
 			if each > limit {
 				t.Errorf("%d bytes of heap for a release, want at most %d", each, limit)
 			}

@@ -99,6 +99,7 @@ type ReleaseData struct {
 	Components        []Component       // names are unique; sorted by NewRelease
 	ComponentVersions map[string]string // kubernetes, machine-os, ...
 	Metadata          Metadata          // of release-metadata; zero if the release has none
+	ImageReferences   []byte            // the file as it is; nil if it is not known
 	BootImages        []byte            // the ConfigMap as it is; nil if the release has none
 }
 
@@ -107,12 +108,13 @@ type ReleaseData struct {
 // without a name or image, for two of one name, and for a release without a
 // version.
 func NewRelease(data ReleaseData) (*Release, error) {
-	return newRelease(data, nil)
+	return newRelease(data, nil, nil)
 }
 
-// newRelease does what NewRelease does. What is the same in like is shared with it.
-func newRelease(data ReleaseData, like *content) (*Release, error) {
-	c, err := newContent(data, like)
+// newRelease does what NewRelease does. What is the same in like is shared with it, and
+// if keep is not nil, that is in place of the files in data.
+func newRelease(data ReleaseData, like *content, keep *files) (*Release, error) {
+	c, err := newContent(data, like, keep)
 	if err != nil {
 		return nil, fmt.Errorf("release %s: %w", data.Image, err)
 	}
@@ -230,14 +232,21 @@ func (r *Release) ComponentVersions() map[string]string { return r.contentOrEmpt
 // Metadata returns what release-metadata states; zero if the release has none.
 func (r *Release) Metadata() Metadata { return r.contentOrEmpty().metadata.clone() }
 
+// ImageReferences returns the file image-references as it is in the release, an
+// ImageStream in JSON, for programs that read more of it than [Release.Components] says.
+// It is nil for a release that was not read from an image. It is unpacked for each call.
+func (r *Release) ImageReferences() []byte { return r.filesOrEmpty().imageReferences.bytes() }
+
 // BootImages returns the installer's coreos-bootimages ConfigMap as it is in the
-// release; nil if there is none. Package provider/bootimages reads it.
-func (r *Release) BootImages() []byte {
-	c := r.contentOrEmpty()
-	if c.bootImages == "" {
-		return nil
+// release; nil if there is none. Package provider/bootimages reads it. It is unpacked for
+// each call.
+func (r *Release) BootImages() []byte { return r.filesOrEmpty().bootImages.bytes() }
+
+func (r *Release) filesOrEmpty() *files {
+	if r.content == nil {
+		return new(files)
 	}
-	return []byte(c.bootImages)
+	return r.content.files
 }
 
 // With returns a changed copy of r. r stays as it is. change gets data of its
@@ -246,32 +255,39 @@ func (r *Release) BootImages() []byte {
 // release.
 func (r *Release) With(change func(*ReleaseData)) *Release {
 	d := r.data()
+	d.ImageReferences, d.BootImages = r.ImageReferences(), r.BootImages()
 	change(&d)
-	n, err := newRelease(d, r.content)
+	return mustRelease(newRelease(d, r.content, nil))
+}
+
+func mustRelease(r *Release, err error) *Release {
 	if err != nil {
-		panic(fmt.Errorf("provider: Release.With: %w", err))
+		panic(fmt.Errorf("provider: changing a release: %w", err))
 	}
-	return n
+	return r
 }
 
 // Derive returns a changed copy of r, like [Release.With], for a change of the
 // content that depends on key alone. The change is made once per content and key,
 // and remembered with the content. Only the latest few keys are kept, enough for
 // a layer or two while rule versions alternate. Changes of Image, PulledFrom,
-// Attempts, Stale, Signatures and the index are ignored: they stay as they are in r. Keys
+// Attempts, Stale, Signatures, the index and the files are ignored: they stay as they are in r.
+// The files, ImageReferences and BootImages, are nil in what is changed. Keys
 // must be comparable. Each layer should use a type of its own for them.
 func (r *Release) Derive(key any, change func(*ReleaseData)) *Release {
 	if r.content == nil { // nothing to remember it with
 		return &Release{content: r.With(change).content, served: r.served}
 	}
-	c := r.content.derived.get(key)
-	if c == nil {
-		c = r.content.derived.add(key, r.With(change).content)
+	c, ok := r.content.derived.get(key)
+	if !ok {
+		d := r.data()
+		change(&d)
+		c = r.content.derived.add(key, mustRelease(newRelease(d, r.content, r.content.files)).content)
 	}
 	return &Release{content: c, served: r.served}
 }
 
-// data returns r in the open, sharing nothing mutable with it.
+// data returns r in the open, without its files, sharing nothing mutable with it.
 func (r *Release) data() ReleaseData {
 	d := ReleaseData{
 		Image: r.served.Image, PulledFrom: r.served.PulledFrom, Stale: r.served.Stale,
@@ -281,7 +297,6 @@ func (r *Release) data() ReleaseData {
 		Components:        slices.Collect(r.Components()),
 		ComponentVersions: r.ComponentVersions(),
 		Metadata:          r.Metadata(),
-		BootImages:        r.BootImages(),
 	}
 	return d
 }

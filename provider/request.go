@@ -19,6 +19,14 @@ type Request struct {
 	Platform Platform
 	// Credentials are those of this lookup alone; zero is anonymous.
 	Credentials Credentials
+	// MirrorCredentials are used at mirrors, where the policy names them and Credentials have
+	// nothing for the host; see [Request.AtMirror]. No base provider looks at them.
+	MirrorCredentials MirrorCredentials
+	// Tenant and CredentialOwner say for whom, and with whose credential, one endpoint is
+	// asked: [Request.AtMirror] sets them. Tenant is "" where Credentials are the tenant's
+	// own. Layers that keep what was read keep it for one Tenant.
+	Tenant          string
+	CredentialOwner CredentialOwner
 	// Rules is the snapshot every layer of this lookup uses. The chain pins it
 	// at the start; one already set wins, so that nested chains agree.
 	Rules *policy.Rules
@@ -36,7 +44,7 @@ type Request struct {
 	// package chain sets it; one already set wins.
 	Verifier Verifier
 	// ByPolicy says that a policy put Image where it is: at a mirror, or at a place that
-	// replaces the source. It is false where the caller named the place. Mirrors and Images
+	// replaces the source. It is false where the caller named the place, or only a tenant did. Mirrors and Images
 	// of package chain set it, whatever the caller said.
 	ByPolicy bool
 }

@@ -3,12 +3,12 @@ package sources
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/internal/sleep"
-	"go.uber.org/zap"
 )
 
 // Start follows the sources until ctx ends, then waits for what it started and
@@ -61,7 +61,7 @@ func (r *Resolver) watch(ctx context.Context, s *tracked, due chan<- struct{}) {
 		}
 		if err.Error() != logged {
 			logged = err.Error()
-			r.cfg.Log.Warn("watching mirror policies failed; trying again", zap.String("source", s.src.Name()), zap.Error(err))
+			r.cfg.Log.Warn("watching mirror policies failed; trying again", slog.String("source", s.src.Name()), slog.Any("error", err))
 		}
 		if sleep.For(ctx, wait.next()) != nil {
 			return

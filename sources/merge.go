@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 )
@@ -16,7 +15,8 @@ import (
 // tracked is one source and what is known of it. Everything below src is guarded
 // by Resolver.mu; the policies pointed at are never modified.
 type tracked struct {
-	src policy.Watcher
+	src  policy.Watcher
+	turn turn // of loading it
 
 	loaded   *policy.Policy // as last loaded; nil before the first good load
 	inForce  *policy.Policy // its part of Current; older than loaded where that does not merge
@@ -29,6 +29,10 @@ type tracked struct {
 // load asks s once and records the answer. changed says that the policy differs
 // from the last one; err is Load's.
 func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err error) {
+	if err := s.turn.take(ctx); err != nil {
+		return false, err
+	}
+	defer s.turn.leave()
 	lctx, cancel := context.WithTimeout(ctx, r.cfg.LoadTimeout)
 	defer cancel()
 	policy, err := s.src.Load(lctx)
@@ -42,7 +46,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 		r.mu.Unlock()
 		if news {
 			r.cfg.Log.Warn("mirror policies not loaded; what the source said last stays in force",
-				zap.String("source", s.src.Name()), zap.Bool("invalid", permanent(err)), zap.Error(err))
+				slog.String("source", s.src.Name()), slog.Bool("invalid", permanent(err)), slog.Any("error", err))
 		}
 		return false, err
 	}
@@ -50,7 +54,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 	r.mu.Lock()
 	last, failed := s.loaded, s.loadErr
 	r.mu.Unlock()
-	// Outside the lock: only this source's one loader writes s.loaded.
+	// Outside the lock: only whose turn it is writes s.loaded.
 	changed = last == nil || !reflect.DeepEqual(*last, policy)
 	r.mu.Lock()
 	if changed {
@@ -59,7 +63,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 	s.loadErr, s.lastGood = nil, time.Now()
 	r.mu.Unlock()
 	if failed != nil {
-		r.cfg.Log.Info("mirror policies load again", zap.String("source", s.src.Name()))
+		r.cfg.Log.Info("mirror policies load again", slog.String("source", s.src.Name()))
 	}
 	if changed {
 		r.warn(policy.Warnings)
@@ -73,8 +77,10 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 // bad edit holds up no other source; the error is in their status and returned.
 // Those are tried again with every later merge.
 //
-// Only one merge runs at a time: the constructor's, then those of Start.
+// Only one merge runs at a time.
 func (r *Resolver) merge() error {
+	r.merging.Lock()
+	defer r.merging.Unlock()
 	newest := make([]*policy.Policy, len(r.srcs))
 	inForce := make([]*policy.Policy, len(r.srcs))
 	r.mu.Lock()
@@ -114,8 +120,13 @@ func (r *Resolver) merge() error {
 	}
 	r.mu.Unlock()
 	r.report(rules, errs)
-	if rules == nil {
+	if r.Current() == nil {
 		return err
+	}
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = fmt.Errorf("source %s: %w", r.srcs[i].src.Name(), err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -189,18 +200,18 @@ func (r *Resolver) report(rules *policy.Rules, errs []error) {
 	for i, err := range errs {
 		if err != nil {
 			r.cfg.Log.Error("mirror policies not in force; what the source said before stays in force",
-				zap.String("source", r.srcs[i].src.Name()), zap.Error(err))
+				slog.String("source", r.srcs[i].src.Name()), slog.Any("error", err))
 		}
 	}
 	if rules == nil {
 		return
 	}
-	r.cfg.Log.Info("mirror rules in force", zap.String("version", rules.Version()), zap.Int("sources", len(r.srcs)))
+	r.cfg.Log.Info("mirror rules in force", slog.String("version", rules.Version()), slog.Int("sources", len(r.srcs)))
 	r.warn(rules.Warnings())
 }
 
 func (r *Resolver) warn(warnings []policy.Warning) {
 	for _, w := range warnings {
-		r.cfg.Log.Warn(w.Message, zap.String("code", w.Code), zap.Strings("origins", w.Origins))
+		r.cfg.Log.Warn(w.Message, slog.String("code", w.Code), slog.Any("origins", w.Origins))
 	}
 }

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 )
@@ -27,7 +26,7 @@ type ResolverConfig struct {
 	TolerateInvalid bool
 	// Log is told of new rules, of their warnings and of failing sources, when
 	// any of that changes. Nil is silent.
-	Log *zap.Logger
+	Log *slog.Logger
 	// Poll is how often a source is asked that is no [policy.Watcher]. It is also the
 	// longest wait between two tries of a failing source. Default [DefaultPoll].
 	Poll time.Duration
@@ -40,7 +39,7 @@ type ResolverConfig struct {
 
 func (c ResolverConfig) withDefaults() ResolverConfig {
 	if c.Log == nil {
-		c.Log = zap.NewNop()
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Poll <= 0 {
 		c.Poll = DefaultPoll
@@ -56,12 +55,13 @@ func (c ResolverConfig) withDefaults() ResolverConfig {
 }
 
 // Resolver merges what its sources say and follows them. All methods are safe
-// for concurrent use, and none but the constructor and Start waits for a source.
+// for concurrent use, and none but the constructor, Start and Reload waits for a source.
 type Resolver struct {
 	cfg     ResolverConfig
 	srcs    []*tracked
 	current atomic.Pointer[policy.Rules]
 	started atomic.Bool
+	merging sync.Mutex // admits one merge at a time
 
 	mu      sync.Mutex    // guards what follows and the mutable part of each tracked; never held over I/O or a merge
 	swapped chan struct{} // closed and replaced when current changes
@@ -83,15 +83,10 @@ func NewResolver(ctx context.Context, cfg ResolverConfig, srcs ...policy.Overrid
 		if src == nil {
 			return nil, fmt.Errorf("source %d is nil", i+1)
 		}
-		r.srcs = append(r.srcs, &tracked{src: Poll(src, r.cfg.Poll)})
+		r.srcs = append(r.srcs, &tracked{src: Poll(src, r.cfg.Poll), turn: make(turn, 1)})
 	}
 
-	errs := make([]error, len(r.srcs))
-	var wg sync.WaitGroup
-	for i, s := range r.srcs {
-		wg.Go(func() { _, errs[i] = r.load(ctx, s) })
-	}
-	wg.Wait()
+	errs := r.loadAll(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("loading the sources: %w", err)
 	}

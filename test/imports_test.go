@@ -76,9 +76,9 @@ var bans = []ban{
 	{from: "", what: []string{module}, except: []string{"cmd", "examples", "test"}, reason: "the front door is for programs; what it puts together does not know it"},
 	{from: ".", what: []string{"cmd", "examples"}, reason: "programs are at the top"},
 	{from: "", what: []string{"cmd"}, except: []string{"cmd", "test"}, reason: "commands are at the top"},
-	{from: "", what: []string{"github.com/google/go-containerregistry"}, except: []string{"provider/registry"}, reason: "one package reads registries"},
+	{from: "", what: []string{"github.com/google/go-containerregistry"}, except: []string{"provider/registry", "internal/dist", "test/deploy"}, reason: "one package reads registries, and one program makes images"},
 	{from: "provider", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, except: []string{"provider/internal/payload", "provider/verify/cluster"}, reason: "only the decoder of release payloads needs API types, and what reads a cluster a client"},
-	{from: "sources", what: []string{"k8s.io", "github.com/openshift"}, except: []string{"sources/internal/kube", "sources/cluster"}, reason: "sources without a cluster must not bring a client"},
+	{from: "sources", what: []string{"k8s.io", "github.com/openshift"}, except: []string{"sources/internal/kube", "sources/cluster", "sources/reader"}, reason: "sources without a cluster must not bring a client"},
 	{from: "", what: []string{"provider/providertest", "policy/policytest"}, except: []string{"provider/providertest", "provider/registry", "chain", "cmd/internal/demo", "internal/test", "test"}, reason: "test equipment stays in tests, and in the demo"},
 	{from: "", what: []string{"internal/test"}, except: []string{"sources/internal/kube/kubetest", "internal/test", "test"}, reason: "test helpers stay in tests"},
 	{from: "internal/test", what: []string{"cmd", "sources", "chain", "examples", "test"}, reason: "test helpers know nothing of what is tested with them"},
@@ -95,7 +95,8 @@ var inherited = []ban{
 	{from: "chain", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"}, reason: "who embeds the chain must not inherit Kubernetes"},
 	{from: "sources", what: []string{"chain", "cmd", "examples", "provider/registry", "github.com/google/go-containerregistry"}, reason: "sources and chain meet only in cmd and in a user's program"},
 	{from: "sources", what: []string{"k8s.io", "sigs.k8s.io", "github.com/openshift"},
-		except: []string{"sources/internal/kube", "sources/cluster", "sources/icsp", "sources/idms", "sources/itms", "sources/imageconfig"}, reason: "sources without a cluster must not bring a client"},
+		except: []string{"sources/internal/kube", "sources/cluster", "sources/icsp", "sources/idms", "sources/itms", "sources/imageconfig", "sources/reader"}, reason: "sources without a cluster must not bring a client"},
+	{from: "", what: []string{"go.uber.org/zap", "github.com/go-logr/zapr"}, except: []string{"cmd", "test"}, reason: "the library logs to what its user gives it, and brings no logger"},
 	{from: ".", what: []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}, reason: "who looks images up by files must not inherit a client for Kubernetes"},
 	{from: "", what: []string{"provider/providertest", "policy/policytest", "sources/sourcetest", "sources/internal/kube/kubetest"},
 		except: []string{"provider/providertest", "sources/sourcetest", "sources/internal/kube/kubetest", "cmd", "internal/test", "test"}, reason: "test equipment stays in tests, and in the demo"},
@@ -116,10 +117,10 @@ var exact = map[string][]string{
 	"provider/verify": {"github.com/ProtonMail/go-crypto/openpgp", "github.com/ProtonMail/go-crypto/openpgp/armor", "github.com/ProtonMail/go-crypto/openpgp/packet"},
 	// Who keeps things on disk must not inherit a database.
 	"provider/diskcache":    {},
-	"chain":                 {module + "/chain/health", module + "/chain/internal/failover", module + "/chain/internal/flight", module + "/policy", module + "/provider", module + "/provider/imageref", "go.uber.org/zap", "go.uber.org/zap/zapcore", "github.com/hashicorp/go-multierror"},
+	"chain":                 {module + "/chain/health", module + "/chain/internal/failover", module + "/chain/internal/flight", module + "/policy", module + "/provider", module + "/provider/imageref", "github.com/hashicorp/go-multierror"},
 	"chain/health":          {},
 	"chain/internal/flight": {module + "/provider", module + "/provider/imageref"},
-	"sources":               {module + "/internal/sleep", module + "/policy", module + "/provider", "go.uber.org/zap"},
+	"sources":               {module + "/internal/sleep", module + "/policy", module + "/provider"},
 }
 
 func under(path, prefix string) bool {

@@ -50,7 +50,7 @@ type Signed struct {
 	Scope    string              // of the image policies that apply, "" for none
 	Accepted []sigstore.Accepted // one for each requirement of Scope
 	// Err is why a node would not run the image, nil if it would. A refusal is a
-	// [*sigstore.Error].
+	// [*sigstore.Error] or a [*node.RejectedError].
 	Err error
 }
 
@@ -91,8 +91,9 @@ func (cfg *SignatureConfig) signatures(ctx context.Context, g *gates, m Manifest
 		req := provider.Request{Image: m.At.Ref, Insecure: m.At.Insecure, Credentials: cfg.Credentials, Rules: cfg.Rules}
 		refusal = nil
 		scope, accepted, err = cfg.Node.Signatures(ctx, req, m.Image.Normalize(), m.Digest)
-		if _, refused := errors.AsType[*sigstore.Error](err); refused {
-			refusal = err // which is an answer of the registry
+		_, rejected := errors.AsType[*node.RejectedError](err)
+		if _, refused := errors.AsType[*sigstore.Error](err); refused || rejected {
+			refusal = err // and nothing that the registry failed at
 			return nil
 		}
 		return err

@@ -30,6 +30,7 @@ type Observer struct {
 	served     *prometheus.CounterVec
 	attempts   *prometheus.CounterVec
 	attempt    *prometheus.HistogramVec
+	credential *prometheus.CounterVec
 	events     map[chain.EventKind]prometheus.Counter
 	all        []prometheus.Collector
 	unregister func()
@@ -58,6 +59,7 @@ const (
 //	mirrorchain_served_total{by}                    releases, by what answered, now or when they were read: mirror, source
 //	mirrorchain_attempts_total{endpoint,result}     endpoints asked, mirror or source, by result: ok, or the class of the error
 //	mirrorchain_attempt_duration_seconds{endpoint}  how long they took
+//	mirrorchain_attempt_credentials_total{credential}  endpoints asked, by whose credential: tenant, mirror, operator
 //	mirrorchain_cache_total{outcome}                lookups at the cache: hit, miss, joined, stale
 //	mirrorchain_store_total{outcome}                content at the store: hit, miss
 //	mirrorchain_hedges_total                        mirrors asked because others were silent
@@ -71,6 +73,7 @@ func New(reg prometheus.Registerer) (*Observer, error) {
 	o.served = o.counter("served_total", "Releases served, by what answered, now or when they were read: mirror or source.", "by")
 	o.attempts = o.counter("attempts_total", "Endpoints asked, mirror or source, by result: ok, or the class of the error.", "endpoint", "result")
 	o.attempt = prometheus.NewHistogramVec(histogram("attempt_duration_seconds", "How long endpoints took, mirror or source."), []string{"endpoint"})
+	o.credential = o.counter("attempt_credentials_total", "Endpoints asked, by whose credential: tenant (the pull secret, or none), mirror or operator.", "credential")
 	o.all = append(o.all, o.lookupTime, o.attempt)
 
 	cache := o.counter("cache_total", "Lookups at the cache, by outcome: hit, miss, joined (another caller's work) or stale.", "outcome")
@@ -116,6 +119,9 @@ func (o *Observer) present() {
 	}
 	for _, r := range append(results[:len(results):len(results)], stale, noRules) {
 		o.lookups.WithLabelValues(r)
+	}
+	for owner := provider.CredentialTenant; owner <= provider.CredentialOperator; owner++ {
+		o.credential.WithLabelValues(owner.String())
 	}
 	for _, kind := range []string{mirror, source} {
 		o.served.WithLabelValues(kind)
@@ -167,6 +173,7 @@ func (o *Observer) Observe(_ context.Context, e chain.Event) {
 		}
 		o.attempts.WithLabelValues(kind, resultOf(&e)).Inc()
 		o.attempt.WithLabelValues(kind).Observe(e.Took.Seconds())
+		o.credential.WithLabelValues(e.Credential.String()).Inc()
 	}
 }
 

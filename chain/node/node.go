@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -18,6 +17,14 @@ type Node struct {
 	Base provider.ContentProvider
 	// Policies say which images have to be signed. The zero value requires nothing.
 	Policies sigstore.Policies
+	// Admission says which images run at all. The zero value: all.
+	Admission Admission
+	// Reads reports whether nodes look for signatures beside an image at an endpoint, and
+	// which entry of their registries.d says so, "" for none, see
+	// [github.com/mirrorchain/mirrorchain/chain/node/nodefiles.RegistriesD]. Nil: they
+	// look at every endpoint of an image that Policies cover, which is what the
+	// machine-config operator writes.
+	Reads func(at imageref.Ref) (reads bool, entry string)
 }
 
 // Stage is how far a pull came before it failed.
@@ -107,7 +114,7 @@ func (n Node) At(ctx context.Context, req provider.Request, c policy.Candidate) 
 	}
 	e.Stage = Signature
 	if e.Scope, e.Accepted, e.Err = n.Signatures(ctx, req, logical, e.Instance); e.Err != nil {
-		if errors.Is(e.Err, sigstore.ErrNoSignature) {
+		if refused, ok := errors.AsType[*sigstore.Error](e.Err); ok && refused.Unread == "" && len(refused.Errs) == 0 {
 			e.Hint = n.hint(ctx, req, e.Digest, e.Instance)
 		}
 		return e
@@ -120,9 +127,9 @@ func (n Node) At(ctx context.Context, req provider.Request, c policy.Candidate) 
 // names. logical is the reference in a pod, and digest that of the manifest, which is of
 // one platform. scope is that of the policies that apply, "" for none, of which nobody is
 // asked. It costs a request for the signatures' manifest and one for each signature. A
-// refusal is a [*sigstore.Error].
+// refusal is a [*sigstore.Error], or a [*RejectedError], for which nobody is asked.
 func (n Node) Signatures(ctx context.Context, req provider.Request, logical imageref.Ref, digest string) (scope string, accepted []sigstore.Accepted, err error) {
-	scope, required := n.Policies.For(logical)
+	scope, required, err := n.require(logical)
 	if len(required) > 0 {
 		accepted, err = n.verify(ctx, req, logical, digest, required)
 	}
@@ -149,19 +156,47 @@ func (n Node) instance(ctx context.Context, req provider.Request, top provider.C
 }
 
 func (n Node) verify(ctx context.Context, req provider.Request, logical imageref.Ref, digest string, required []sigstore.Requirement) ([]sigstore.Accepted, error) {
-	attachments, err := n.signatures(ctx, req, digest)
-	if err != nil {
-		return nil, err
+	var attachments []sigstore.Attachment
+	unread := n.unread(req.Image, logical)
+	if unread == "" {
+		var err error
+		if attachments, err = n.signatures(ctx, req, digest); err != nil {
+			return nil, err
+		}
 	}
 	var out []sigstore.Accepted
 	for _, r := range required {
 		a, err := r.Verify(logical, digest, attachments)
+		if refused, ok := errors.AsType[*sigstore.Error](err); ok {
+			refused.Unread = unread
+		}
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+// unread says why nodes do not look for signatures at an endpoint, "" if they do.
+func (n Node) unread(at, logical imageref.Ref) string {
+	if n.Reads == nil {
+		return ""
+	}
+	reads, entry := n.Reads(at)
+	if reads {
+		return ""
+	}
+	why := "nodes look for no signatures on " + at.Name() + ": "
+	if entry != "" {
+		why += "use-sigstore-attachments is false for " + entry
+	} else {
+		why += "no entry of their registries.d sets use-sigstore-attachments for it"
+	}
+	if of, source := n.Reads(logical); of && at.Name() != logical.Name() {
+		why += "; that it is set for the source, by " + source + ", does not count for a mirror"
+	}
+	return why
 }
 
 // signatures reads what stands behind the tag of signatures. Nothing there is no error;
@@ -180,7 +215,7 @@ func (n Node) signatures(ctx context.Context, req provider.Request, digest strin
 	}
 	for i := range attachments {
 		a := &attachments[i]
-		if a.Payload, err = blob(ctx, c, a.Digest, a.Size); err != nil {
+		if a.Payload, err = provider.ReadBlob(ctx, c, a.Digest, a.Size, a.Size); err != nil {
 			return nil, err
 		}
 	}
@@ -194,15 +229,6 @@ func (n Node) tagged(ctx context.Context, req provider.Request, tag string) (pro
 	}
 	req.Image = ref
 	return n.Base.Content(ctx, req)
-}
-
-func blob(ctx context.Context, c provider.Content, digest string, size int64) ([]byte, error) {
-	r, err := c.Blob(ctx, digest, size, 0)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(r)
-	return data, errors.Join(err, r.Close())
 }
 
 // hint looks for signatures where nodes do not look.

@@ -84,14 +84,14 @@ func TestManifestFlags(t *testing.T) {
 	var d appsv1.Deployment
 	manifest(t, "deployment.yaml", &d)
 	parse(t, "deploy/operator", d.Spec.Template.Spec.Containers[0].Args)
-	args := deploy.Deployment(t, deploy.Build(t, "example")).Spec.Template.Spec.Containers[0].Args
-	parse(t, "deploy/example", args)
+	args := deploy.Deployment(t, deploy.Build(t, "everything")).Spec.Template.Spec.Containers[0].Args
+	parse(t, "deploy/everything", args)
 	if len(args) < len(d.Spec.Template.Spec.Containers[0].Args)+3 {
-		t.Errorf("the example has only %q", args)
+		t.Errorf("with everything it has only %q", args)
 	}
 }
 
-// The component that is not in the example can be added, and its flags are understood.
+// The component that is not among everything can be added, and its flags are understood.
 func TestVerifySignaturesComponent(t *testing.T) {
 	root, site := deploy.Folder(t, "."), t.TempDir()
 	if err := os.CopyFS(site, os.DirFS(root)); err != nil {
@@ -138,4 +138,39 @@ func parse(t *testing.T, who string, args []string) {
 			t.Errorf("%s: --%s is %q, want %q", who, name, got, want)
 		}
 	}
+}
+
+// docs/security.md names every right of the manifests, and says why; and it names no other.
+func TestRightsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(deploy.Folder(t, ".."), "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string][]rbacv1.PolicyRule{}
+	for _, part := range strings.Split(string(text), "\n## ")[1:] {
+		kind, rest, _ := strings.Cut(part, " `hypershift-operator`")
+		for line := range strings.Lines(rest) {
+			cells := strings.Split(strings.Trim(line, "|\n"), "|")
+			if len(cells) != 5 || !strings.Contains(cells[1], "`") {
+				continue
+			}
+			list := func(i int) []string {
+				names := strings.Trim(cells[i], " `")
+				if names == "core" {
+					return []string{""}
+				}
+				return slices.DeleteFunc(strings.Split(names, ","), func(name string) bool { return name == "" })
+			}
+			if strings.TrimSpace(cells[4]) == "" {
+				t.Errorf("docs/security.md does not say why: %s", line)
+			}
+			documented[kind] = append(documented[kind], rbacv1.PolicyRule{APIGroups: list(0), Resources: list(1), ResourceNames: list(2), Verbs: list(3)})
+		}
+	}
+	var cluster rbacv1.ClusterRole
+	manifest(t, "clusterrole.yaml", &cluster)
+	compareRules(t, "docs/security.md, ClusterRole", documented["ClusterRole"], cluster.Rules)
+	var own rbacv1.Role
+	manifest(t, "role.yaml", &own)
+	compareRules(t, "docs/security.md, Role", documented["Role"], own.Rules)
 }

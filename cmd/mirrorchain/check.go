@@ -29,6 +29,7 @@ type checkOptions struct {
 	signatures    bool
 	imagePolicies []string
 	policies      *signatures.Policies // of imagePolicies, nil without any
+	registriesD   registriesD
 }
 
 func (a *app) checkFlags(cmd *cobra.Command, o *checkOptions, archs string) *cobra.Command {
@@ -57,9 +58,11 @@ way of an update, are one check: an image counts once, however many names it has
 order: for each image that an image policy covers, whether the signature that a node
 would read is there, behind the tag sha256-HEX.sig, and good. The policy is the one that
 the release brings along: from 4.21 on the release image has to be signed, from 4.22 on
-every component. --image-policy names others. The last line answers in one sentence
+every component. --image-policy names others. That nodes look for signatures on every
+mirror is assumed; --registries-d reads it from the files of a node. The last line answers in one sentence
 whether nodes would accept the release from these mirrors. Exit code 7 says that a
-signature was refused, 3 that one is missing. See 'mirrorchain release verify' for GPG
+signature was refused, 3 that one is missing; if a mirror could not be asked, nobody knows, and the
+code says why. See 'mirrorchain release verify' for GPG
 signatures, which the cluster-version operator asks for.
 
 ` + checkHelp,
@@ -90,6 +93,7 @@ signatures, which the cluster-version operator asks for.
 		},
 	}
 	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for")
+	o.registriesD.register(cmd)
 	imagePolicyFlag(cmd, &o.imagePolicies, "default what the release brings along, and openshift-4.21 for earlier ones")
 	return a.checkFlags(cmd, &o, "`PLATFORMS` to check of an index: ARCH or OS/ARCH[/VARIANT],... (default linux on this program's own)")
 }

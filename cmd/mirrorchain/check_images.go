@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"runtime"
@@ -164,10 +165,10 @@ const bootImageName = "kubevirt boot image"
 
 // addBootImages adds the boot images of one architecture that are container images.
 func (r *imageList) addBootImages(of string, rel *provider.Release, arch string) error {
-	if len(rel.BootImages()) == 0 {
+	boot, err := bootimages.Of(rel)
+	if errors.Is(err, bootimages.ErrNone) {
 		return nil
 	}
-	boot, err := bootimages.Parse(rel.BootImages())
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 type signatureCheck struct {
 	*checker
 	policies *signatures.Policies
+	node     node.Node
 	done     atomic.Int64
 	bad      atomic.Int64
 }
@@ -35,8 +36,13 @@ func (a *app) signatureFlags(ctx context.Context, o *checkOptions) (err error) {
 	switch {
 	case !o.signatures && len(o.imagePolicies) > 0:
 		return failure.Usagef("--image-policy means nothing without --signatures")
+	case !o.signatures && o.registriesD.dir != "":
+		return failure.Usagef("--registries-d means nothing without --signatures")
 	case o.signatures && a.fromPaths() != "":
 		return failure.Usagef("--signatures asks mirrors, and not what --from names: nodes look for signatures beside the image that a mirror serves")
+	}
+	if err := o.registriesD.open(); err != nil {
+		return err
 	}
 	a.opts.usesCluster = a.opts.usesCluster || slices.Contains(o.imagePolicies, clusterScheme+":")
 	if len(o.imagePolicies) > 0 {
@@ -56,17 +62,13 @@ func (c *checker) signatures(ctx context.Context, results []checkreport.Result) 
 		}
 	}
 	s := &signatureCheck{checker: c, policies: policies}
-	plan, absent, err := s.plan(ctx, results)
+	s.node = c.options.registriesD.node(c.base, policies, c.policies, c.list.running()...)
+	plan, unasked, err := s.plan(ctx, results)
 	if err != nil {
 		return nil, err
 	}
-	covered := 0
-	for _, r := range results {
-		if s.covers(r.Image) {
-			covered++
-		}
-	}
-	if covered == 0 {
+	report := s.config(results)
+	if report.Images == 0 {
 		c.warnf("no image policy covers an image of this release; scopes are %v", policies.Scopes())
 	}
 	var manifests []check.Manifest
@@ -75,7 +77,7 @@ func (c *checker) signatures(ctx context.Context, results []checkreport.Result) 
 	}
 	defer c.countdown(len(manifests), &s.done, &s.bad)()
 	signed, err := check.Signatures(c.traced(ctx), check.SignatureConfig{
-		Node: s.node(), Rules: c.policies.rules, Credentials: c.found.Credentials,
+		Node: s.node, Rules: c.policies.rules, Credentials: c.found.Credentials,
 		PerRegistry: c.options.perRegistry, Request: c.requestLimit(),
 		Done: func(r check.Signed) {
 			s.done.Add(1)
@@ -91,23 +93,46 @@ func (c *checker) signatures(ctx context.Context, results []checkreport.Result) 
 		plan[i].Signed = signed[i]
 	}
 	s.hints(ctx, plan)
-	return signedreport.New(signedreport.Config{Nodes: policies.Nodes, Scopes: policies.Scopes(), Images: covered, Absent: absent}, plan), nil
+	all := slices.Concat(plan, unasked)
+	slices.SortStableFunc(all, byImage)
+	found := signedreport.New(report, all)
+	if found.Assumed() {
+		c.noteAssumed()
+	}
+	return found, nil
 }
 
-func (s *signatureCheck) node() node.Node {
-	return node.Node{Base: s.base, Policies: s.policies.Policies}
+// config counts images.
+func (s *signatureCheck) config(results []checkreport.Result) signedreport.Config {
+	cfg := signedreport.Config{Nodes: s.policies.Nodes, Scopes: s.policies.Scopes(), RegistriesD: s.options.registriesD.dir}
+	for _, r := range results {
+		if !s.covers(r.Image) {
+			continue
+		}
+		cfg.Images++
+		switch r.Status() {
+		case checkreport.Found:
+		case checkreport.Missing:
+			cfg.Absent++
+		default:
+			cfg.Unknown++
+		}
+	}
+	return cfg
 }
 
-func (s *signatureCheck) covers(image imageref.Ref) bool {
-	_, required := s.policies.For(image)
-	return len(required) > 0
+func byImage(a, b signedreport.Result) int {
+	return strings.Compare(a.Name+a.Platform, b.Name+b.Platform)
 }
 
-// plan returns what to ask for, and of how many images no endpoint has all.
-func (s *signatureCheck) plan(ctx context.Context, results []checkreport.Result) (plan []signedreport.Result, absent int, err error) {
+func (s *signatureCheck) covers(image imageref.Ref) bool { return s.node.Judges(image) }
+
+// plan returns what to ask for. unasked are about endpoints that did not say whether they
+// have an image: a node goes on to the next one, until they answer again.
+func (s *signatureCheck) plan(ctx context.Context, results []checkreport.Result) (plan, unasked []signedreport.Result, err error) {
 	indexes, err := s.indexes(ctx, results)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	checked := make([]check.Result, len(results))
 	for i, r := range results {
@@ -117,9 +142,6 @@ func (s *signatureCheck) plan(ctx context.Context, results []checkreport.Result)
 	for i, r := range results {
 		if !s.covers(r.Image) {
 			continue
-		}
-		if r.Err != nil || r.Lack != nil {
-			absent++
 		}
 		manifests := map[string]string{"": r.Image.Digest()} // by platform
 		if index := indexes[r.Image]; index != nil {
@@ -131,25 +153,38 @@ func (s *signatureCheck) plan(ctx context.Context, results []checkreport.Result)
 			}
 		}
 		for _, e := range r.At {
-			if e.State() != check.Has {
+			state := e.State()
+			if state != check.Has && state != check.Failed {
 				continue // a node goes on to the next one
+			}
+			if state == check.Failed && !e.Mirror && r.Status() == checkreport.Missing {
+				continue // no mirror has it, and the source cannot be reached from here
 			}
 			for platform, digest := range manifests {
 				if digest == "" {
 					digest = e.Digest // by tag
 				}
-				plan = append(plan, signedreport.Result{
+				res := signedreport.Result{
 					Platform: platform, Mirror: matrix.Columns[matrix.Column(r.Image, e)].Name,
 					Signed: check.Signed{Manifest: check.Manifest{
 						Name: r.Names[0], Image: r.Image, Digest: digest,
 						At: policy.Candidate{Ref: e.Ref, Mirror: e.Mirror, Insecure: s.insecureAt(r.Image, e.Ref)},
 					}},
-				})
+				}
+				if state == check.Has {
+					plan = append(plan, res)
+					continue
+				}
+				res.Err = e.Err
+				if len(s.list.images[i].platforms) > 0 && platform == "" {
+					res.Digest = "" // of an index that nobody has read
+				}
+				unasked = append(unasked, res)
 			}
 		}
 	}
-	slices.SortStableFunc(plan, func(a, b signedreport.Result) int { return strings.Compare(a.Name+a.Platform, b.Name+b.Platform) })
-	return plan, absent, nil
+	slices.SortStableFunc(plan, byImage)
+	return plan, unasked, nil
 }
 
 // indexes reads the images of which a node pulls the entry of a platform, each at the first
@@ -189,7 +224,8 @@ func (s *signatureCheck) indexes(ctx context.Context, results []checkreport.Resu
 func (s *signatureCheck) hints(ctx context.Context, plan []signedreport.Result) {
 	seen := make(map[string]bool)
 	for _, r := range plan {
-		if !errors.Is(r.Err, sigstore.ErrNoSignature) || seen[r.Mirror] {
+		refused, ok := errors.AsType[*sigstore.Error](r.Err)
+		if !ok || len(refused.Errs) > 0 || refused.Unread != "" || seen[r.Mirror] {
 			continue
 		}
 		seen[r.Mirror] = true
@@ -197,7 +233,7 @@ func (s *signatureCheck) hints(ctx context.Context, plan []signedreport.Result) 
 		if os, arch, ok := strings.Cut(r.Platform, "/"); ok {
 			req.Platform = provider.Platform{OS: os, Architecture: arch}
 		}
-		if e := s.node().At(s.traced(ctx), req, r.At); e.Hint != "" {
+		if e := s.node.At(s.traced(ctx), req, r.At); e.Hint != "" {
 			s.hint(r.Mirror + ": " + e.Hint)
 		}
 		if r.At.Mirror {
@@ -205,6 +241,16 @@ func (s *signatureCheck) hints(ctx context.Context, plan []signedreport.Result) 
 			s.hint(fmt.Sprintf("to copy one: oc image mirror %s:%s %s:%s", r.Image.Name(), tag, r.At.Ref.Name(), tag))
 		}
 	}
+}
+
+// running returns the releases of the list.
+func (l *imageList) running() (out []imageref.Ref) {
+	for _, r := range l.releases {
+		if ref, err := imageref.Parse(r.Image); err == nil {
+			out = append(out, ref)
+		}
+	}
+	return out
 }
 
 // defaultImagePolicy names the image policy that the latest of releases brings along. The

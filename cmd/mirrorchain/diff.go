@@ -127,10 +127,10 @@ func (a *app) releaseDiff(ctx context.Context, args []string, o diffOptions) err
 
 // bootImages returns those of rel, nil for none. It warns of those that cannot be read.
 func (a *app) bootImages(rel *provider.Release) *bootimages.BootImages {
-	if len(rel.BootImages()) == 0 {
+	b, err := bootimages.Of(rel)
+	if errors.Is(err, bootimages.ErrNone) {
 		return nil
 	}
-	b, err := bootimages.Parse(rel.BootImages())
 	if err != nil {
 		a.warnf("the boot images of release %s cannot be read, and are left out: %v", rel.Version(), err)
 		return nil

@@ -26,6 +26,7 @@ type verifyOptions struct {
 	trustRelease  string
 	signatures    []string
 	imagePolicies []string
+	registriesD   registriesD
 	require       string
 	allMirrors    bool
 	components    bool
@@ -64,7 +65,9 @@ ClusterImagePolicy covers. They sign the image of one platform, --arch, and stan
 repository that serves it, behind the tag sha256-HEX.sig. So the mirrors are asked in the
 order in which a node would: the first one that has the image must have its signature.
 --all-mirrors judges each mirror by itself. The policies are those of --image-policy, by
-default the one that 4.21 brings along. The last line answers what an administrator has to
+default the one that 4.21 brings along. That nodes look for signatures on every mirror is
+assumed, as the machine-config operator has them do; --registries-d reads it from the
+files of a node, where use-sigstore-attachments has to be set for the mirrors. The last line answers what an administrator has to
 acknowledge before the update to 4.21: would nodes accept this release from these mirrors?
 
 --components asks the same about every image of the release, as nodes do from 4.22 on; the
@@ -166,6 +169,12 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	if v.platform, err = parseArch(o.arch); err != nil {
 		return nil, err
 	}
+	if o.registriesD.dir != "" && o.require == verifyreport.GPG {
+		return nil, failure.Usagef("--registries-d says where nodes look for sigstore signatures, and --require gpg asks for none")
+	}
+	if err := v.registriesD.open(); err != nil {
+		return nil, err
+	}
 	if v.trust, err = signatures.Keyrings(o.keyrings); err != nil {
 		return nil, err
 	}
@@ -199,6 +208,7 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 		return nil, failure.Usagef("--trust-release has keys for GPG signatures; it needs --signatures, and means nothing with --require sigstore")
 	}
 	v.report = verifyreport.New(ref.Text, o.require)
+	v.report.RegistriesD = o.registriesD.dir
 	return v, nil
 }
 
@@ -221,6 +231,9 @@ func (v *verification) run(ctx context.Context, ref refArg, l *lookups) error {
 		return context.Cause(ctx)
 	}
 	v.report.Conclude(v.policies.Nodes)
+	if v.report.Assumed() {
+		v.noteAssumed()
+	}
 	return nil
 }
 
@@ -285,12 +298,10 @@ func (v *verification) componentSignatures(ctx context.Context, l *lookups, ref 
 	if err := l.releaseImages(ctx, ref, []provider.Platform{v.platform}, list, false); err != nil {
 		return err
 	}
-	list.images = slices.DeleteFunc(list.images, func(image *listed) bool {
-		_, required := v.policies.For(image.ref)
-		return len(required) == 0
-	})
+	n := v.registriesD.node(l.base, v.policies, l.policies, ref.Ref)
+	list.images = slices.DeleteFunc(list.images, func(image *listed) bool { return !n.Judges(image.ref) })
 	c, err := l.newCheck(ctx, list, checkOptions{
-		allMirrors: v.allMirrors, sources: !v.allMirrors, perRegistry: defaultPerRegistry, policies: v.policies,
+		allMirrors: v.allMirrors, sources: !v.allMirrors, perRegistry: defaultPerRegistry, policies: v.policies, registriesD: v.registriesD,
 	})
 	if err != nil {
 		return err
@@ -324,7 +335,7 @@ func (v *verification) nodes(ctx context.Context, l *lookups, ref refArg, requir
 	if len(l.x.Candidates) == 0 {
 		return about(ref.Text, failure.Forbidden(l.x.Refused))
 	}
-	n := node.Node{Base: l.base, Policies: v.policies.Policies}
+	n := v.registriesD.node(l.base, v.policies, l.policies, ref.Ref)
 	req := provider.Request{Image: ref.Ref, Platform: v.platform, Credentials: l.found.Credentials, Rules: l.policies.rules}
 	stop := v.progress("looking for the signatures of %s", ref.Text)
 	defer stop()

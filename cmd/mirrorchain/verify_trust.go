@@ -14,7 +14,7 @@ import (
 )
 
 // trustFlagNames are the flags of trustFlags.
-var trustFlagNames = []string{"keyring", "trust-release", "signatures", "image-policy", "require"}
+var trustFlagNames = []string{"keyring", "trust-release", "signatures", "image-policy", "registries-d", "require"}
 
 // trustFlags registers the flags that say what has to sign, and where signatures are.
 func trustFlags(cmd *cobra.Command, o *verifyOptions) {
@@ -23,6 +23,7 @@ func trustFlags(cmd *cobra.Command, o *verifyOptions) {
 	f.StringVar(&o.trustRelease, "trust-release", "", "`REF` of a release whose keyrings have to sign, in place of those of --keyring, by which it has to be signed itself")
 	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
 	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21")
+	o.registriesD.register(cmd)
 	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
 	complete(cmd, "trust-release", cobra.NoFileCompletions)
 	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))

@@ -1,10 +1,13 @@
 package hypershift
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
-	"sync"
+	"slices"
+	"sync/atomic"
 
 	"github.com/coreos/stream-metadata-go/stream"
 	imagev1 "github.com/openshift/api/image/v1"
@@ -12,8 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mirrorchain/mirrorchain/chain"
-	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/bootimages"
@@ -25,49 +27,32 @@ import (
 
 // Registry is a [RegistryProvider]. It is safe for concurrent use.
 type Registry struct {
+	*mirrorchain.Client
 	overrides map[string]string
-	rules     *sources.Resolver
-	releases  provider.ReleaseProvider
-	images    metadata
+	secret    atomic.Pointer[parsedSecret]
 }
 
 var _ RegistryProvider = (*Registry)(nil)
 
-// New returns a Registry that reads through base. overrides is --registry-overrides, and
-// srcs are the mirror policies: those of package sources/cluster in an operator, those of
-// package sources/env in what an operator deploys. It fails for policies that are wrong.
+// New returns a Registry that reads through base and follows the policies until it is
+// closed. overrides is --registry-overrides, and srcs are the mirror policies: those of
+// package sources/cluster or sources/reader in an operator, those of package sources/env in
+// what an operator deploys. It fails for policies that are wrong.
 func New(ctx context.Context, base *registry.Provider, overrides map[string]string, srcs ...policy.OverrideSource) (*Registry, error) {
 	rewrites, err := handover.RegistryOverridesRules(overrides, "--registry-overrides")
 	if err != nil {
 		return nil, err
 	}
-	srcs = append(srcs, sources.Static("--registry-overrides", policy.Policy{Rules: rewrites}))
-	r := &Registry{overrides: maps.Clone(overrides)}
-	if r.rules, err = sources.NewResolver(ctx, sources.ResolverConfig{}, srcs...); err != nil {
-		return nil, err
-	}
-	mirrors := chain.MirrorsConfig{Health: health.New(health.Config{})}
-	if r.releases, err = chain.New(base, r.rules.Current, chain.Default(chain.DefaultConfig{Mirrors: mirrors})...); err != nil {
-		return nil, err
-	}
-	if r.images.images, err = chain.Images(base, r.rules.Current, mirrors); err != nil {
-		return nil, err
-	}
-	r.images.contents, err = chain.Contents(base, r.rules.Current, mirrors)
-	return r, err
+	srcs = append(slices.Clip(srcs), sources.Static("--registry-overrides", policy.Policy{Rules: rewrites}))
+	c, err := mirrorchain.Open(ctx, mirrorchain.Config{Base: base, Sources: srcs})
+	return &Registry{Client: c, overrides: maps.Clone(overrides)}, err
 }
 
-// Start follows the policies until ctx ends. Add the Registry to the manager.
-func (r *Registry) Start(ctx context.Context) error { return r.rules.Start(ctx) }
-
-// NeedLeaderElection reports false: every replica looks releases up.
-func (r *Registry) NeedLeaderElection() bool { return false }
-
-// Reconcile returns an error until the policies have been read once. Start follows them, so
-// nothing is read here, and c is not used.
-func (r *Registry) Reconcile(context.Context, client.Client) error {
-	if r.rules.Current() == nil {
-		return provider.ErrNoRules
+// Reconcile reads the policies again; c is not used. It returns an error until they have
+// been read once. Later the last good ones stay in force where some cannot be read.
+func (r *Registry) Reconcile(ctx context.Context, _ client.Client) error {
+	if err := r.Resolver().Reload(ctx); r.Resolver().Current() == nil {
+		return errors.Join(provider.ErrNoRules, err)
 	}
 	return nil
 }
@@ -76,7 +61,7 @@ func (r *Registry) Reconcile(context.Context, client.Client) error {
 func (r *Registry) GetReleaseProvider() ProviderWithOpenShiftImageRegistryOverrides { return r }
 
 // GetMetadataProvider returns the provider of images, by the same policies.
-func (r *Registry) GetMetadataProvider() ImageMetadataProvider { return r.images }
+func (r *Registry) GetMetadataProvider() ImageMetadataProvider { return metadata{r} }
 
 // GetRegistryOverrides returns what New was given.
 func (r *Registry) GetRegistryOverrides() map[string]string { return maps.Clone(r.overrides) }
@@ -84,7 +69,7 @@ func (r *Registry) GetRegistryOverrides() map[string]string { return maps.Clone(
 // GetOpenShiftImageRegistryOverrides returns the mirrors in force; nil for none, and until
 // the policies have been read.
 func (r *Registry) GetOpenShiftImageRegistryOverrides() map[string][]string {
-	rules := r.rules.Current()
+	rules := r.Resolver().Current()
 	if rules == nil {
 		return nil
 	}
@@ -95,47 +80,48 @@ func (r *Registry) GetOpenShiftImageRegistryOverrides() map[string][]string {
 // [ReleaseImage].PulledFrom; HyperShift then goes on with the reference that it has.
 func (r *Registry) GetMirroredReleaseImage() string { return "" }
 
-// Lookup looks up the release image, at the mirrors that the policies name for it.
+// Lookup looks up the release image, at the mirrors that the policies name for it. The
+// ImageStream is the caller's own.
 func (r *Registry) Lookup(ctx context.Context, image string, pullSecret []byte) (*ReleaseImage, error) {
-	req, err := request(image, pullSecret)
+	req, err := r.request(image, pullSecret)
 	if err != nil {
 		return nil, err
 	}
-	release, err := r.releases.Lookup(ctx, req)
+	release, err := r.Releases().Lookup(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("failed to get release image %s: %w", image, err)
 	}
-	out := &ReleaseImage{
-		ImageStream: &imagev1.ImageStream{
-			TypeMeta:   metav1.TypeMeta{Kind: "ImageStream", APIVersion: imagev1.GroupVersion.String()},
-			ObjectMeta: metav1.ObjectMeta{Name: release.Version(), CreationTimestamp: metav1.NewTime(release.Created())},
-		},
-		PulledFrom: release.PulledFrom().String(),
-		canonical:  map[string]string{},
-		versions:   release.ComponentVersions(),
+	stream := release.Remember(underRules(req.Rules.Version()), func() any { return streamOf(release) }).(*imagev1.ImageStream)
+	return &ReleaseImage{ImageStream: own(stream), PulledFrom: release.PulledFrom().String(), release: release}, nil
+}
+
+// underRules is the key of an ImageStream: the version of the rules that made it.
+type underRules string
+
+// streamOf returns the ImageStream that lookups under the same rules copy.
+func streamOf(release *provider.Release) *imagev1.ImageStream {
+	s := &imagev1.ImageStream{
+		TypeMeta:   metav1.TypeMeta{Kind: "ImageStream", APIVersion: imagev1.GroupVersion.String()},
+		ObjectMeta: metav1.ObjectMeta{Name: release.Version(), CreationTimestamp: metav1.NewTime(release.Created())},
 	}
-	out.versions["release"] = release.Version()
 	for c := range release.Components() {
 		from := &corev1.ObjectReference{Kind: "DockerImage", Name: c.Image.String()}
-		out.Spec.Tags = append(out.Spec.Tags, imagev1.TagReference{Name: c.Name, Annotations: c.Annotations, From: from})
-		out.canonical[c.Name] = c.Canonical.String()
+		s.Spec.Tags = append(s.Spec.Tags, imagev1.TagReference{Name: c.Name, Annotations: c.Annotations, From: from})
 	}
-	boot := sync.OnceValues(func() (*bootimages.BootImages, error) { return bootimages.Parse(release.BootImages()) })
-	out.stream = func(name string) (*stream.Stream, error) {
-		images, err := boot()
-		if err != nil {
-			return nil, fmt.Errorf("boot images of %s: %w", image, err)
-		}
-		if s, ok := images.Stream(name); ok {
-			return s, nil
-		}
-		// A release before 5.0 has one stream for all names.
-		if s, ok := images.Default(); ok && len(images.Names()) == 0 {
-			return s, nil
-		}
-		return nil, fmt.Errorf("stream %q not found; available streams: %v", name, images.Names())
+	return s
+}
+
+// own returns a copy, as DeepCopy does with more allocations.
+func own(shared *imagev1.ImageStream) *imagev1.ImageStream {
+	s := *shared
+	s.Spec.Tags = slices.Clone(s.Spec.Tags)
+	from := make([]corev1.ObjectReference, len(s.Spec.Tags))
+	for i := range from {
+		tag := &s.Spec.Tags[i]
+		from[i] = *tag.From
+		tag.From, tag.Annotations = &from[i], maps.Clone(tag.Annotations)
 	}
-	return out, nil
+	return &s
 }
 
 // Version returns the version of the release.
@@ -151,27 +137,59 @@ func (i *ReleaseImage) ComponentImages() map[string]string {
 }
 
 // CanonicalComponentImages returns the images as the release states them, for the data plane.
-func (i *ReleaseImage) CanonicalComponentImages() map[string]string { return maps.Clone(i.canonical) }
+func (i *ReleaseImage) CanonicalComponentImages() map[string]string {
+	images := make(map[string]string, len(i.Spec.Tags))
+	for c := range i.release.Components() {
+		images[c.Name] = c.Canonical.String()
+	}
+	return images
+}
 
 // ComponentVersions returns the versions that the components state, and that of the release.
 func (i *ReleaseImage) ComponentVersions() (map[string]string, error) {
-	return maps.Clone(i.versions), nil
+	versions := i.release.ComponentVersions()
+	versions["release"] = i.release.Version()
+	return versions, nil
 }
 
-// StreamForName returns the boot images of a stream; "" is the default one. They are parsed
-// when first asked for.
-func (i *ReleaseImage) StreamForName(name string) (*stream.Stream, error) { return i.stream(name) }
+// StreamForName returns the boot images of a stream; "" is the default one. All lookups
+// share them, as they do in HyperShift: do not modify them.
+func (i *ReleaseImage) StreamForName(name string) (*stream.Stream, error) {
+	images, err := bootimages.Of(i.release)
+	if err != nil {
+		return nil, fmt.Errorf("boot images of %s: %w", i.release.Image(), err)
+	}
+	return images.For(name)
+}
 
-func request(image string, pullSecret []byte) (provider.Request, error) {
+// request pins the rules, so that what is remembered is under those of the lookup.
+func (r *Registry) request(image string, pullSecret []byte) (provider.Request, error) {
 	ref, err := imageref.Parse(image)
 	if err != nil {
 		return provider.Request{}, fmt.Errorf("failed to parse image reference %q: %w", image, err)
 	}
-	req := provider.Request{Image: ref}
-	if len(pullSecret) > 0 {
-		if req.Credentials, err = provider.ParseCredentials(pullSecret); err != nil {
-			return provider.Request{}, fmt.Errorf("failed to parse docker credentials: %w", err)
-		}
+	req := provider.Request{Image: ref, Rules: r.Resolver().Current()}
+	if req.Rules == nil {
+		err = fmt.Errorf("failed to look up %s: %w", image, provider.ErrNoRules)
 	}
+	if len(pullSecret) == 0 || err != nil {
+		return req, err
+	}
+	last := r.secret.Load()
+	if last == nil || !bytes.Equal(last.text, pullSecret) {
+		last = &parsedSecret{text: bytes.Clone(pullSecret)}
+		if last.credentials, err = provider.ParseCredentials(pullSecret); err != nil {
+			return req, fmt.Errorf("failed to parse docker credentials: %w", err)
+		}
+		r.secret.Store(last)
+	}
+	req.Credentials = last.credentials
 	return req, nil
+}
+
+// parsedSecret is the pull secret that was used last: parsing costs more than a lookup
+// that is cached.
+type parsedSecret struct {
+	text        []byte
+	credentials provider.Credentials
 }

@@ -24,7 +24,7 @@ const component = "machine-config-operator"
 var payload = testpayload.Release{Version: "4.17.3", Components: 5, Manifests: -1, Labels: map[string]string{"mine": "yes"}}
 
 // start starts two registries of one authority, and a base that reads them.
-func start(t *testing.T) (source, mirror *testregistry.Registry, base *registry.Provider) {
+func start(t testing.TB) (source, mirror *testregistry.Registry, base *registry.Provider) {
 	t.Helper()
 	ca, err := testregistry.NewCA()
 	if err != nil {
@@ -47,12 +47,23 @@ func start(t *testing.T) (source, mirror *testregistry.Registry, base *registry.
 	return source, mirror, base
 }
 
-func adapter(t *testing.T, base *registry.Provider, overrides map[string]string, mirrors map[string][]string) *Registry {
+func adapter(t testing.TB, base *registry.Provider, overrides map[string]string, mirrors map[string][]string) *Registry {
 	t.Helper()
-	r, err := New(t.Context(), base, overrides, sources.Static("test", handover.ImageOverridesPolicy("test", mirrors)))
+	return open(t, base, overrides, sources.Static("test", handover.ImageOverridesPolicy("test", mirrors)))
+}
+
+// open opens an adapter for as long as the test runs.
+func open(t testing.TB, base *registry.Provider, overrides map[string]string, srcs ...policy.OverrideSource) *Registry {
+	t.Helper()
+	r, err := New(t.Context(), base, overrides, srcs...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return r
 }
 
@@ -211,9 +222,13 @@ func TestMetadata(t *testing.T) {
 	if ref, err := m.GetOverride(t.Context(), byDigest, nil); err != nil || ref.String() != mirror.ByDigest("ocp", digest).String() {
 		t.Errorf("it is read at %v, %v", ref, err)
 	}
-	_, layers, store, err := m.GetMetadata(t.Context(), tagged, nil)
-	if err != nil {
-		t.Fatal(err)
+	asked = mirror.Count()
+	described, layers, store, err := m.GetMetadata(t.Context(), tagged, nil)
+	if err != nil || !reflect.DeepEqual(described, config) {
+		t.Fatalf("it is described as %+v, %v", described, err)
+	}
+	if n := mirror.Count() - asked; n != 2 {
+		t.Errorf("%d requests, want 2: the manifest and the config", n)
 	}
 	top := image.Top()
 	if last := layers[len(layers)-1]; len(layers) != len(image.Layers()) || last.Digest != testpayload.Digest(top.Bytes()) {
@@ -257,6 +272,11 @@ func TestIndexIsOneRequest(t *testing.T) {
 	if n := mirror.Count(); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
+	m := open(t, base, nil).GetMetadataProvider()
+	config, _, _, err := m.GetMetadata(t.Context(), mirror.ByDigest("ocp", digest).String(), nil)
+	if n := mirror.Count() - 1; err != nil || config.Architecture != (provider.Platform{}).OrDefault().Architecture || n != 3 {
+		t.Errorf("the config is %+v, %v, after %d requests; want the program's own after 3", config, err, n)
+	}
 }
 
 // Errors have the words that HyperShift looks for, and no secret.
@@ -296,10 +316,7 @@ func TestErrors(t *testing.T) {
 // Until the policies have been read, nothing is looked up past them.
 func TestPoliciesAreAway(t *testing.T) {
 	_, mirror, base := start(t)
-	r, err := New(t.Context(), base, nil, away{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := open(t, base, nil, away{})
 	if err := r.Reconcile(t.Context(), nil); !errors.Is(err, provider.ErrNoRules) {
 		t.Errorf("Reconcile: %v", err)
 	}

@@ -8,10 +8,10 @@ import (
 	"context"
 	"io"
 
-	"github.com/coreos/stream-metadata-go/stream"
 	imagev1 "github.com/openshift/api/image/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -66,9 +66,7 @@ type ReleaseImage struct {
 	// PulledFrom is where the release was read.
 	PulledFrom string
 
-	canonical map[string]string
-	versions  map[string]string
-	stream    func(name string) (*stream.Stream, error)
+	release *provider.Release
 }
 
 // Manifest is distribution.Manifest.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// file is a file in an archive.
+// file is a file in an archive, or a folder, by its mode.
 type file struct {
 	name string
 	mode fs.FileMode
@@ -19,13 +19,16 @@ type file struct {
 // tarGz returns the files as a compressed tar. All of them are root's, and from one time.
 func tarGz(files []file, at time.Time) ([]byte, error) {
 	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
+	z := gzip.NewWriter(&b) // the best compression takes three times as long for less than 0.2 %
 	t := tar.NewWriter(z)
 	for _, f := range files {
-		h := &tar.Header{Name: f.name, Mode: int64(f.mode), Size: int64(len(f.data)), ModTime: at.Truncate(time.Second), Format: tar.FormatUSTAR}
+		h := &tar.Header{Name: f.name, Mode: int64(f.mode.Perm()), Size: int64(len(f.data)), ModTime: at.Truncate(time.Second), Format: tar.FormatUSTAR}
+		if f.mode.IsDir() {
+			h.Typeflag = tar.TypeDir
+		}
+		if f.mode&fs.ModeSticky != 0 {
+			h.Mode |= 0o1000
+		}
 		if err := t.WriteHeader(h); err != nil {
 			return nil, err
 		}

@@ -96,7 +96,7 @@ func TestSBOM(t *testing.T) {
 		},
 		Settings: []debug.BuildSetting{{Key: "GOOS", Value: "linux"}},
 	}
-	text, err := sbom(info, "v1.2.3", []byte("binary"))
+	text, err := sbom(binary{content: []byte("binary"), info: info}, "v1.2.3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestSBOM(t *testing.T) {
 		t.Errorf("hash %s", sum)
 	}
 	info.Deps[0].Sum = "h1:!"
-	if _, err := sbom(info, "v1.2.3", nil); err == nil || !strings.Contains(err.Error(), "toml") {
+	if _, err := sbom(binary{info: info}, "v1.2.3"); err == nil || !strings.Contains(err.Error(), "toml") {
 		t.Errorf("a broken hash: %v", err)
 	}
 }

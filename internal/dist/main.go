@@ -1,13 +1,19 @@
-// Command dist makes what a release of the command line consists of: for each platform an archive
-// with a static binary, completions and the manual, and a list of what the binary is made of
-// (SBOM); SHA256SUMS over all of it, and a manifest for krew. "make dist" runs it at the root of
+// Command dist makes what a release consists of. "make dist" and "make images" run it at the root of
 // the checkout.
 //
-// The same commit and the same Go give the same bytes. Times in archives are those of the
-// commit, or $SOURCE_DATE_EPOCH.
+// Without -images it makes the command line: for each platform an archive with a static binary,
+// completions and the manual, and a list of what the binary is made of (SBOM); SHA256SUMS over all
+// of it, and a manifest for krew.
+//
+// With -images it makes the container images, as an OCI image layout, with an SBOM for each
+// image and platform. It needs no container engine, and no network once Go has its modules.
+//
+// The same commit, the same Go and the same base give the same bytes. Times in archives and images
+// are those of the commit, or $SOURCE_DATE_EPOCH.
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
@@ -29,6 +35,11 @@ type platform struct{ os, arch string }
 
 func (p platform) String() string { return p.os + "/" + p.arch }
 
+// env returns the variables that make the Go tool build for the platform, without C.
+func (p platform) env() []string {
+	return []string{"GOOS=" + p.os, "GOARCH=" + p.arch, "CGO_ENABLED=0"}
+}
+
 // binary returns the name of the program's file.
 func (p platform) binary() string {
 	if p.os == "windows" {
@@ -37,7 +48,11 @@ func (p platform) binary() string {
 	return program
 }
 
-const allPlatforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64"
+// What is built for, unless -platforms says otherwise.
+const (
+	allPlatforms   = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64"
+	imagePlatforms = "linux/amd64,linux/arm64"
+)
 
 func parsePlatforms(list string) ([]platform, error) {
 	var all []platform
@@ -58,16 +73,22 @@ func main() {
 	flag.StringVar(&m.version, "version", "dev", "`VERSION` that the binaries state")
 	flag.StringVar(&m.url, "url", "", "`URL` of the folder that the archives are published in (default that of the release on GitHub)")
 	flag.BoolVar(&m.vet, "vet", false, "vet all packages, their tests too, for each platform")
-	platforms := flag.String("platforms", allPlatforms, "`OS/ARCH,...` to build for")
+	platforms := flag.String("platforms", "", "`OS/ARCH,...` to build for (default "+allPlatforms+", with -images "+imagePlatforms+")")
+	images := flag.Bool("images", false, "make the container images in place of the archives")
+	flag.StringVar(&m.base, "base", "", "with -images, `oci:FOLDER[:NAME]`: an OCI image layout with the image to build on. Without it the image control-plane is left out")
 	flag.Parse()
+	make, list := m.run, allPlatforms
+	if *images {
+		make, list = m.images, imagePlatforms
+	}
 	if m.url == "" {
 		m.url = "https://github.com/mirrorchain/mirrorchain/releases/download/" + m.version
 	}
 	var err error
-	if m.platforms, err = parsePlatforms(*platforms); err == nil {
+	if m.platforms, err = parsePlatforms(cmp.Or(*platforms, list)); err == nil {
 		ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer cancel()
-		err = m.run(ctx)
+		err = make(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
@@ -77,16 +98,14 @@ func main() {
 
 type maker struct {
 	goTool, out, version, url string
+	base                      string // of images
 	platforms                 []platform
 	vet                       bool
 }
 
 // run writes the release to m.out. An error leaves there what was finished, without SHA256SUMS.
 func (m *maker) run(ctx context.Context) error {
-	if entries, err := os.ReadDir(m.out); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty: remove it first", m.out)
-	}
-	if err := os.MkdirAll(m.out, 0o755); err != nil {
+	if err := m.makeFolder(); err != nil {
 		return err
 	}
 	work, err := os.MkdirTemp("", "mirrorchain-dist-")
@@ -117,32 +136,31 @@ func (m *maker) run(ctx context.Context) error {
 	return m.sums()
 }
 
+// makeFolder makes the folder to write to. What is there is not mixed with what is made.
+func (m *maker) makeFolder() error {
+	if entries, err := os.ReadDir(m.out); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty: remove it first", m.out)
+	}
+	return os.MkdirAll(m.out, 0o755)
+}
+
 // platform makes the archive and the SBOM of one platform.
 func (m *maker) platform(ctx context.Context, work string, p platform, common []file) (published, error) {
-	env := []string{"GOOS=" + p.os, "GOARCH=" + p.arch, "CGO_ENABLED=0"}
 	if m.vet {
-		if _, err := m.command(ctx, env, m.goTool, "vet", "./..."); err != nil {
+		if _, err := m.command(ctx, p.env(), m.goTool, "vet", "./..."); err != nil {
 			return published{}, err
 		}
 	}
-	built := filepath.Join(work, p.os+"-"+p.arch, p.binary())
-	if err := m.build(ctx, env, built); err != nil {
-		return published{}, err
-	}
-	info, err := buildinfo.ReadFile(built)
+	built, err := m.compile(ctx, work, p, program)
 	if err != nil {
 		return published{}, err
 	}
-	at, err := timeOf(info, os.Getenv("SOURCE_DATE_EPOCH"))
+	at, err := timeOf(built.info, os.Getenv("SOURCE_DATE_EPOCH"))
 	if err != nil {
 		return published{}, err
 	}
-	content, err := os.ReadFile(built)
-	if err != nil {
-		return published{}, err
-	}
-	name := fmt.Sprintf("%s_%s_%s_%s", program, strings.TrimPrefix(m.version, "v"), p.os, p.arch)
-	bill, err := sbom(info, m.version, content)
+	name := m.fileName(program, p)
+	bill, err := sbom(built, m.version)
 	if err != nil {
 		return published{}, err
 	}
@@ -153,17 +171,43 @@ func (m *maker) platform(ctx context.Context, work string, p platform, common []
 	if p.os == "windows" {
 		archive, ending = zipped, ".zip"
 	}
-	data, err := archive(append([]file{{p.binary(), 0o755, content}}, common...), at)
+	data, err := archive(append([]file{{p.binary(), 0o755, built.content}}, common...), at)
 	if err != nil {
 		return published{}, err
 	}
 	return published{p, name + ending, sha256.Sum256(data)}, m.write(name+ending, data)
 }
 
-// build builds the program. -trimpath, and no build ID, keep where and when out of it.
-func (m *maker) build(ctx context.Context, env []string, to string) error {
+// fileName returns the name, without its ending, of a file about what is made for a platform.
+func (m *maker) fileName(of string, p platform) string {
+	return fmt.Sprintf("%s_%s_%s_%s", of, strings.TrimPrefix(m.version, "v"), p.os, p.arch)
+}
+
+// binary is a program that was built, and what the Go tool noted in it.
+type binary struct {
+	name    string
+	content []byte
+	info    *buildinfo.BuildInfo
+}
+
+// compile builds the program of a name for a platform.
+func (m *maker) compile(ctx context.Context, work string, p platform, name string) (binary, error) {
+	to := filepath.Join(work, p.os+"-"+p.arch, name)
+	if err := m.build(ctx, p.env(), name, to); err != nil {
+		return binary{}, err
+	}
+	info, err := buildinfo.ReadFile(to)
+	if err != nil {
+		return binary{}, err
+	}
+	content, err := os.ReadFile(to)
+	return binary{name, content, info}, err
+}
+
+// build builds a program. -trimpath, and no build ID, keep where and when out of it.
+func (m *maker) build(ctx context.Context, env []string, name, to string) error {
 	_, err := m.command(ctx, env, m.goTool, "build", "-trimpath", "-buildvcs=auto",
-		"-ldflags", "-s -w -buildid= -X main.version="+m.version, "-o", to, "./cmd/"+program)
+		"-ldflags", "-s -w -buildid= -X main.version="+m.version, "-o", to, "./cmd/"+name)
 	return err
 }
 
@@ -190,7 +234,7 @@ func (m *maker) commonFiles(ctx context.Context, work string) ([]file, error) {
 		}
 	}
 	own := filepath.Join(work, "own", program)
-	if err := m.build(ctx, nil, own); err != nil {
+	if err := m.build(ctx, nil, program, own); err != nil {
 		return nil, err
 	}
 	for shell, name := range map[string]string{"bash": "mirrorchain.bash", "zsh": "_mirrorchain", "fish": "mirrorchain.fish", "powershell": "mirrorchain.ps1"} {
@@ -220,7 +264,7 @@ func (m *maker) write(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(m.out, name), data, 0o644)
 }
 
-// sums writes SHA256SUMS, which "sha256sum --check" reads.
+// sums writes SHA256SUMS of the files in m.out, which "sha256sum --check" reads.
 func (m *maker) sums() error {
 	entries, err := os.ReadDir(m.out) // sorted
 	if err != nil {
@@ -228,6 +272,9 @@ func (m *maker) sums() error {
 	}
 	var b strings.Builder
 	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
 		data, err := os.ReadFile(filepath.Join(m.out, e.Name()))
 		if err != nil {
 			return err

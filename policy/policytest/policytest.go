@@ -79,6 +79,7 @@ func (d dice) mirrors(source string) (out []policy.Mirror) {
 		if d.chance(8) {
 			m.Location = source // among its own mirrors
 		}
+		m.ByTenant = d.chance(8)
 		out = append(out, m)
 	})
 	return out

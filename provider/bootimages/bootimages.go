@@ -23,6 +23,7 @@ import (
 	"github.com/coreos/stream-metadata-go/stream"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/internal/jsonlimit"
 )
@@ -43,11 +44,9 @@ const (
 // share.
 type BootImages struct {
 	releaseVersion string
-	// Streams are kept as JSON that was read once: what is handed out is decoded
-	// anew and the caller's own.
-	standard json.RawMessage            // nil if there is none
-	named    map[string]json.RawMessage // by name
-	kubevirt []KubeVirtImage
+	standard       *stream.Stream            // nil if there is none
+	named          map[string]*stream.Stream // by name
+	kubevirt       []KubeVirtImage
 }
 
 // KubeVirtImage is a boot image that is a container image.
@@ -59,6 +58,33 @@ type KubeVirtImage struct {
 	// Ref is the image by digest (digest-ref).
 	Ref imageref.Ref
 }
+
+// Of returns the boot images of a release. They are parsed once and kept with the release,
+// so that it costs nothing for a release that a cache holds. An error is that of [Parse],
+// or [ErrNone]. It is kept too.
+func Of(r *provider.Release) (*BootImages, error) {
+	return r.Remember(ofRelease{}, func() any {
+		configMap := r.BootImages()
+		if configMap == nil {
+			return parsed{nil, ErrNone}
+		}
+		b, err := Parse(configMap)
+		return parsed{b, err}
+	}).(parsed).get()
+}
+
+// ofRelease is the key under which a release remembers its boot images.
+type ofRelease struct{}
+
+type parsed struct {
+	images *BootImages
+	err    error
+}
+
+func (p parsed) get() (*BootImages, error) { return p.images, p.err }
+
+// ErrNone says that a release has no boot images.
+var ErrNone = errors.New("coreos-bootimages: the release has no boot images")
 
 // Parse reads the ConfigMap, YAML or JSON. Errors name the key that is wrong.
 // Streams that are there must be readable. One that is empty, {} or null, is as good as
@@ -93,8 +119,8 @@ func parse(configMap []byte) (*BootImages, error) {
 	b := &BootImages{releaseVersion: cm.Data["releaseVersion"]}
 	standard, hasStandard := cm.Data["stream"]
 	if hasStandard && !isEmpty(standard) {
-		b.standard = json.RawMessage(standard)
-		if err := b.check("", b.standard); err != nil {
+		var err error
+		if b.standard, err = b.read("", []byte(standard)); err != nil {
 			return nil, fmt.Errorf("data.stream: %w", err)
 		}
 	}
@@ -103,20 +129,23 @@ func parse(configMap []byte) (*BootImages, error) {
 		if err := jsonlimit.Values([]byte(s), maxValues); err != nil {
 			return nil, fmt.Errorf("data.streams: %w", err)
 		}
-		if err := json.Unmarshal([]byte(s), &b.named); err != nil {
+		var named map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(s), &named); err != nil {
 			return nil, fmt.Errorf("data.streams: not a JSON object of streams: %w", err)
 		}
-		for _, name := range slices.Sorted(maps.Keys(b.named)) {
+		b.named = make(map[string]*stream.Stream, len(named))
+		for _, name := range slices.Sorted(maps.Keys(named)) {
 			if name == "" {
 				return nil, errors.New("data.streams: a stream without a name")
 			}
-			if isEmpty(string(b.named[name])) {
-				delete(b.named, name)
+			if isEmpty(string(named[name])) {
 				continue
 			}
-			if err := b.check(name, b.named[name]); err != nil {
+			one, err := b.read(name, named[name])
+			if err != nil {
 				return nil, fmt.Errorf("data.streams: %q: %w", name, err)
 			}
+			b.named[name] = one
 		}
 	}
 	if !hasStandard && !hasNamed {
@@ -156,17 +185,17 @@ func isWordByte(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.' || c == '-'
 }
 
-// check reads a stream for errors, and for the container images in it.
-func (b *BootImages) check(name string, raw json.RawMessage) error {
+// read returns a stream, and keeps the container images in it.
+func (b *BootImages) read(name string, raw []byte) (*stream.Stream, error) {
 	if err := jsonlimit.Values(raw, maxValues); err != nil {
-		return err
+		return nil, err
 	}
 	var s *stream.Stream
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return fmt.Errorf("not a stream in JSON: %w", err)
+		return nil, fmt.Errorf("not a stream in JSON: %w", err)
 	}
 	if s == nil || len(s.Architectures) == 0 {
-		return errors.New("the stream has no architectures")
+		return nil, errors.New("the stream has no architectures")
 	}
 	for _, arch := range slices.Sorted(maps.Keys(s.Architectures)) {
 		k := s.Architectures[arch].Images.KubeVirt
@@ -178,11 +207,11 @@ func (b *BootImages) check(name string, raw json.RawMessage) error {
 			err = fmt.Errorf("%q has no digest", k.DigestRef)
 		}
 		if err != nil {
-			return fmt.Errorf("architectures.%s.images.kubevirt.digest-ref: %w", arch, err)
+			return nil, fmt.Errorf("architectures.%s.images.kubevirt.digest-ref: %w", arch, err)
 		}
 		b.add(KubeVirtImage{Streams: []string{name}, Architecture: arch, Ref: ref})
 	}
-	return nil
+	return s, nil
 }
 
 func (b *BootImages) add(k KubeVirtImage) {
@@ -201,7 +230,7 @@ func (b *BootImages) ReleaseVersion() string { return b.releaseVersion }
 
 // Default returns the stream for machines that name none (data.stream). The copy
 // is the caller's own.
-func (b *BootImages) Default() (*stream.Stream, bool) { return decode(b.standard) }
+func (b *BootImages) Default() (*stream.Stream, bool) { return b.Stream("") }
 
 // Names returns the names of the further streams (data.streams), sorted:
 // "rhel-10", "rhel-9". A release with a single stream has none.
@@ -210,10 +239,36 @@ func (b *BootImages) Names() []string { return slices.Sorted(maps.Keys(b.named))
 // Stream returns the stream of that name; for "" that of [BootImages.Default].
 // The copy is the caller's own.
 func (b *BootImages) Stream(name string) (*stream.Stream, bool) {
-	if name == "" {
-		return b.Default()
+	s := b.shared(name)
+	if s == nil {
+		return nil, false
 	}
-	return decode(b.named[name])
+	text, err := json.Marshal(s)
+	if err != nil { // it was JSON
+		return nil, false
+	}
+	own := new(stream.Stream)
+	return own, json.Unmarshal(text, own) == nil
+}
+
+// For returns the stream for machines that name one; "" is for those that name none. A
+// release before 5.0 has one stream for all names. It costs nothing, and all callers
+// share the stream: do not modify it. An error names the streams that there are.
+func (b *BootImages) For(name string) (*stream.Stream, error) {
+	if s := b.shared(name); s != nil {
+		return s, nil
+	}
+	if b.standard != nil && len(b.named) == 0 {
+		return b.standard, nil
+	}
+	return nil, fmt.Errorf("coreos-bootimages: stream %q not found; available streams: %v", name, b.Names())
+}
+
+func (b *BootImages) shared(name string) *stream.Stream {
+	if name == "" {
+		return b.standard
+	}
+	return b.named[name]
 }
 
 // Streams returns the named streams, sorted by name. The copies are the caller's
@@ -248,15 +303,4 @@ func (b *BootImages) KubeVirtImages() []KubeVirtImage {
 		out[i].Streams = slices.Clone(out[i].Streams)
 	}
 	return out
-}
-
-func decode(raw json.RawMessage) (*stream.Stream, bool) {
-	if raw == nil {
-		return nil, false
-	}
-	s := new(stream.Stream)
-	if err := json.Unmarshal(raw, s); err != nil { // it was read before
-		return nil, false
-	}
-	return s, true
 }

@@ -1,8 +1,10 @@
 package bootimages_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/bootimages"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
@@ -120,6 +123,47 @@ func TestImmutable(t *testing.T) {
 	}
 	if k := b.KubeVirtImages()[0]; k.Streams[0] != "" || k.Ref.IsZero() || b.Names()[0] != "rhel-10" {
 		t.Error("a list changed")
+	}
+}
+
+// What a release remembers is what Parse reads, and is shared.
+func TestOf(t *testing.T) {
+	configMap := testpayload.Release{BootImages: testpayload.MultiStream}.BootImagesConfigMap()
+	of := func(bootImages []byte) (*bootimages.BootImages, error) {
+		t.Helper()
+		r, err := provider.NewRelease(provider.ReleaseData{Version: "1", BootImages: bootImages})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := bootimages.Of(r)
+		if again, other := bootimages.Of(r); again != b || other != err {
+			t.Errorf("Of: %p, %v; and then %p, %v", b, err, again, other)
+		}
+		return b, err
+	}
+	b, err := of(configMap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(b.Names(), "") {
+		own, ok := parse(t, configMap).Stream(name)
+		shared, err := b.For(name)
+		if !ok || err != nil || !reflect.DeepEqual(own, shared) {
+			t.Errorf("stream %q: %v, and the copy differs", name, err)
+		}
+	}
+	if _, err := b.For("rhel-8"); err == nil || !strings.Contains(err.Error(), `stream "rhel-8" not found; available streams: [rhel-10 rhel-9]`) {
+		t.Errorf("a stream that is not there: %v", err)
+	}
+	single := parse(t, testpayload.Release{}.BootImagesConfigMap())
+	if s, err := single.For("rhel-9"); err != nil || len(s.Architectures) == 0 {
+		t.Errorf("the one stream: %v", err)
+	}
+	if _, err := of(nil); !errors.Is(err, bootimages.ErrNone) {
+		t.Errorf("no boot images: %v", err)
+	}
+	if _, err := of([]byte("kind: Secret")); err == nil || errors.Is(err, bootimages.ErrNone) {
+		t.Errorf("no ConfigMap: %v", err)
 	}
 }
 

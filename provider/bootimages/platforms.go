@@ -46,8 +46,8 @@ type File struct {
 func (b *BootImages) Platforms() []Platform {
 	var out []Platform
 	for _, name := range append([]string{""}, b.Names()...) {
-		s, ok := b.Stream(name)
-		if !ok {
+		s := b.shared(name)
+		if s == nil {
 			continue
 		}
 		for _, arch := range slices.Sorted(maps.Keys(s.Architectures)) {

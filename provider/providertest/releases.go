@@ -1,7 +1,6 @@
 package providertest
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -128,6 +127,9 @@ func wantRelease(t *testing.T, r *provider.Release, ref imageref.Ref, want testp
 	}
 	if !maps.Equal(r.ComponentVersions(), want.ComponentVersions()) {
 		t.Errorf("component versions %v, want %v", r.ComponentVersions(), want.ComponentVersions())
+	}
+	if string(r.ImageReferences()) != string(want.ImageReferences()) {
+		t.Error("image-references differs")
 	}
 	if string(r.BootImages()) != string(want.BootImagesConfigMap()) {
 		t.Error("boot images differ")
@@ -261,12 +263,28 @@ func testUnauthorized(t *testing.T, h Harness) {
 			req.Credentials = login(t, reg, provider.NewCredential(user, password))
 			_, err := lookup(t, p, req)
 			wantClass(t, err, provider.ClassUnauthorized)
-			for e := err; e != nil; e = errors.Unwrap(e) {
+			everyError(err, func(e error) {
 				if strings.Contains(e.Error(), password) {
 					t.Errorf("the error tells the password: %v", e)
 				}
-			}
+			})
 		})
+	}
+}
+
+// everyError calls do with err and with every error that it wraps.
+func everyError(err error, do func(error)) {
+	if err == nil {
+		return
+	}
+	do(err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		everyError(e.Unwrap(), do)
+	case interface{ Unwrap() []error }:
+		for _, wrapped := range e.Unwrap() {
+			everyError(wrapped, do)
+		}
 	}
 }
 
@@ -287,6 +305,7 @@ func testImmutable(t *testing.T, h Harness) {
 	}
 	clear(first.ComponentVersions())
 	clear(first.BootImages())
+	clear(first.ImageReferences())
 	for i := range first.Metadata().Previous {
 		first.Metadata().Previous[i] = "spoilt"
 	}

@@ -23,6 +23,7 @@ type source struct {
 	last     bool // no other candidate is left
 	byPolicy bool // a policy named this place
 	rules    *policy.Rules
+	owner    provider.CredentialOwner
 	unusable string // what is wrong with the pull secret's entry, if anything
 
 	blobs Blobs // what may be read from here instead; nil is nothing
@@ -33,7 +34,7 @@ func (p *Provider) sourceOf(req provider.Request) source {
 	cred, _ := req.Credentials.For(req.Image)
 	return source{
 		ref: req.Image.Normalize(), cred: cred, insecure: req.Insecure || p.cfg.Insecure, last: req.Last, byPolicy: req.ByPolicy, rules: req.Rules,
-		unusable: req.Credentials.Unusable(req.Image),
+		owner: req.CredentialOwner, unusable: req.Credentials.Unusable(req.Image),
 	}
 }
 
@@ -115,6 +116,10 @@ func (s source) refused(e *provider.Error) error {
 	switch {
 	case s.unusable != "": // see inStandardWords
 		return e
+	case s.owner == provider.CredentialMirror:
+		why = "the credentials for mirrors of this lookup are refused"
+	case s.owner == provider.CredentialOperator:
+		why = "the operator's credentials for the mirror are refused"
 	case s.cred.IsZero():
 		why = "the pull secret has no entry for it"
 	}

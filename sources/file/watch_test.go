@@ -2,15 +2,12 @@ package file_test
 
 import (
 	"context"
-	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
@@ -210,15 +207,19 @@ func TestPollTells(t *testing.T) {
 	<-signals
 }
 
+// lines takes a log, line by line.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
 // The resolver keeps what was last good through a broken file and a missing one.
 func TestResolverKeepsLastGood(t *testing.T) {
 	path := write(t, t.TempDir()+"/p.yaml", first)
-	logged := make(chan string, 1000)
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zapcore.DebugLevel)
-	log := zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
-		logged <- e.Message
-		return nil
-	}))
+	logged := make(lines, 1000)
+	log := slog.New(slog.NewTextHandler(logged, nil))
 	until := func(part string) {
 		t.Helper()
 		for message := range logged {

@@ -151,7 +151,8 @@ func (r *reader) mirrors(to *[]mirror) field {
 					}
 					return nil
 				},
-				"origins": r.texts(&m.Origins),
+				"origins":     r.texts(&m.Origins),
+				"x-by-tenant": r.flag(&m.ByTenant),
 			}, "location")
 			*to = append(*to, m)
 			return err

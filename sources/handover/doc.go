@@ -31,6 +31,7 @@
 //	    insecure           of this mirror
 //	    pull-from-mirror   "all", "digest-only" or "tag-only"; absent is all, always
 //	    origins            the entries that named it; absent: those of the table
+//	    x-by-tenant        whether only a tenant names it: it gets no more trust than a reference
 //	  origins              the policy entries behind the table
 //	  blocked-by           {scope, origin}: what blocks it, if that is not the table itself
 //	  drop-in              the table is of registries.conf.d: what a receiver adds does not reach it

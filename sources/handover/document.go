@@ -37,6 +37,7 @@ type mirror struct {
 	Insecure bool     `json:"insecure,omitempty"`
 	Pull     string   `json:"pull-from-mirror,omitempty"`
 	Origins  []string `json:"origins,omitzero"` // absent: the registry's; empty: none
+	ByTenant bool     `json:"x-by-tenant,omitempty"`
 }
 
 type rewrite struct {

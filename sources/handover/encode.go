@@ -41,7 +41,7 @@ func documentOf(p policy.Policy) document {
 		}
 		table := &doc.Registries[len(doc.Registries)-1]
 		for j, m := range r.Mirrors {
-			w := mirror{Location: m.Location, Insecure: m.Insecure, Pull: pullOf(r.Pull)}
+			w := mirror{Location: m.Location, Insecure: m.Insecure, Pull: pullOf(r.Pull), ByTenant: m.ByTenant}
 			if r.Provenance.Mirrors != nil && !slices.Equal(r.Provenance.Mirrors[j], table.Origins) {
 				w.Origins = append([]string{}, r.Provenance.Mirrors[j]...)
 			}

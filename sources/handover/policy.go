@@ -60,7 +60,7 @@ func (t registry) rules(unnamed string) []policy.Rule {
 		for end = start; end < len(t.Mirrors) && t.Mirrors[end].pull() == t.Mirrors[start].pull(); end++ {
 			m := t.Mirrors[end]
 			r.Pull = m.pull()
-			r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m.Location, Insecure: m.Insecure})
+			r.Mirrors = append(r.Mirrors, policy.Mirror{Location: m.Location, Insecure: m.Insecure, ByTenant: m.ByTenant})
 			own = own || m.Origins != nil
 		}
 		for _, m := range t.Mirrors[start:end] {

@@ -38,6 +38,7 @@ const (
 	pkgCheck    = "chain/check"
 	pkgPeers    = "test/peers"
 	pkgHosted   = "cmd/internal/hostedcluster"
+	pkgAdapter  = "examples/hypershift"
 	pkgIgnition = "cmd/internal/ignition/httpserver"
 )
 
@@ -47,6 +48,7 @@ func jobs() []job {
 		{pkg: pkgPolicy, run: "BenchmarkCandidates", count: 5, each: "200ms", procs: both},
 		{pkg: pkgPeers, run: "BenchmarkCandidates", count: 1, each: "500ms", procs: both},
 		{pkg: pkgChain, run: "BenchmarkWarm", count: 5, each: "200ms", procs: both},
+		{pkg: pkgAdapter, run: "BenchmarkAdapter", count: 5, each: "200ms"},
 		{pkg: pkgRegistry, run: "BenchmarkLookup", count: 3, each: "10x"},
 		{pkg: pkgPeers, run: "BenchmarkLookup", count: 1, each: "15x"},
 		{pkg: pkgPeers, run: "TestRequestsOfPeers", count: 1, logged: regexp.MustCompile(`(?m)(?P<peer>[a-z.]+(?:/image)?): (?P<theirs>\d+) requests, ours (?P<ours>\d+)$`)},

@@ -37,11 +37,12 @@ func quoted(text string) string { return text + " (quoted, " + quotedOn + ")" }
 // answer is what each answer of a registry takes in the benchmarks.
 const answer = float64(20 * time.Millisecond)
 
-// lines returns those of P1 to P14 and P17 of the targets.
+// lines returns those of P1 to P14, P16 and P17 of the targets.
 func lines() []line {
 	var all []line
 	all = append(all, candidates()...)
 	all = append(all, warm()...)
+	all = append(all, adapter()...)
 	all = append(all, cold()...)
 	all = append(all, sick()...)
 	all = append(all, atOnce()...)
@@ -145,6 +146,27 @@ func warm() []line {
 			},
 			shown: []string{"chain.TestWarmLookupAllocations", "chain.BenchmarkWarm"},
 		})
+}
+
+func adapter() []line {
+	measure := func(unit string, most float64) func(results) figures {
+		return func(rs results) figures {
+			f := figures{ours: rs.of(pkgAdapter, "BenchmarkAdapter/lookup", 0)(unit), peer: rs.of(pkgAdapter, "BenchmarkAdapter/deepcopy", 0)(unit)}
+			f.ratio = f.ours.dividedBy(f.peer)
+			f.met = f.ours.most(most)
+			return f
+		}
+	}
+	return []line{
+		{
+			id: "P16", what: "warm lookup through an adapter of HyperShift's interfaces, boot images included, beside the copy that HyperShift's cache makes", target: "≤ 0.1 ms",
+			measure: measure("ns/op", 1e5), shown: []string{"examples/hypershift.BenchmarkAdapter"},
+		},
+		{
+			id: "P16", what: "memory of that lookup", target: "≤ 80 KB",
+			measure: measure("B/op", 80<<10), shown: []string{"examples/hypershift.TestWarmLookup", "examples/hypershift.BenchmarkAdapter"},
+		},
+	}
 }
 
 func cold() []line {

@@ -51,47 +51,51 @@ func readContainerfile(t *testing.T) []stage {
 }
 
 // There is no container engine where tests run. What a build would stumble on first is
-// checked: paths that are not there, stages that are not named, a compiler too old.
+// checked: paths that are not there, stages that are not named, a compiler too old. What comes of it is
+// compared with what "make images" makes, in TestImages.
 func TestContainerfile(t *testing.T) {
 	root := filepath.Dir(deploy.Folder(t, ""))
 	programs, err := filepath.Glob(filepath.Join(root, "cmd", "*", "main.go"))
 	if err != nil || len(programs) == 0 {
 		t.Fatal("no programs found")
 	}
-	built := map[string]bool{}
+	binaries := map[string]bool{}
 	for _, p := range programs {
-		built["/usr/bin/"+filepath.Base(filepath.Dir(p))] = true
+		binaries["/usr/bin/"+filepath.Base(filepath.Dir(p))] = true
 	}
 	stages := readContainerfile(t)
 	copied := map[string]map[string]bool{} // by stage: what it has
 	for i, s := range stages {
 		copied[s.name] = map[string]bool{}
+		isStage := func(name string) bool {
+			return slices.ContainsFunc(stages[:i], func(s stage) bool { return s.name == name })
+		}
 		var user, entry string
 		for _, in := range s.instructions {
 			switch in[0] {
 			case "COPY":
 				f := strings.Fields(in[1])
-				from, isStage := strings.CutPrefix(f[0], "--from=")
-				if isStage {
+				from, built := strings.CutPrefix(f[0], "--from=")
+				if built {
 					f = f[1:]
-					if !slices.ContainsFunc(stages[:i], func(s stage) bool { return s.name == from }) {
+					if !isStage(from) {
 						t.Errorf("%s copies from %s, which is no stage before it", s.name, from)
 					}
 				}
 				to := f[len(f)-1]
 				for _, src := range f[:len(f)-1] {
 					switch {
-					case !isStage:
+					case !built:
 						if _, err := os.Stat(filepath.Join(root, src)); err != nil {
 							t.Errorf("%s: %v", s.name, err)
 						}
 					case src == "/out/":
-						for p := range built {
+						for p := range binaries {
 							copied[s.name][p] = true
 						}
 					case strings.HasPrefix(src, "/out/"):
 						copied[s.name][to+filepath.Base(src)] = true
-						if !built["/usr/bin/"+filepath.Base(src)] {
+						if !binaries["/usr/bin/"+filepath.Base(src)] {
 							t.Errorf("%s copies %s, and there is no cmd/%s", s.name, src, filepath.Base(src))
 						}
 					}
@@ -102,7 +106,10 @@ func TestContainerfile(t *testing.T) {
 				entry = strings.Trim(in[1], `[]"`)
 			}
 		}
-		if s.name == "build" {
+		if s.base != "scratch" && !isStage(s.base) && !regexp.MustCompile(`:[0-9][0-9a-z.-]+$`).MatchString(s.base) {
+			t.Errorf("%s stands on %s; want an exact tag", s.name, s.base)
+		}
+		if len(s.instructions) == 0 || s.name == "build" {
 			continue
 		}
 		if uid, _, _ := strings.Cut(user, ":"); !isNumber(uid) || uid == "0" {
@@ -111,14 +118,11 @@ func TestContainerfile(t *testing.T) {
 		if !copied[s.name][entry] {
 			t.Errorf("%s starts %s, which it does not have", s.name, entry)
 		}
-		if s.base != "scratch" && !regexp.MustCompile(`:[0-9][0-9a-z.-]+$`).MatchString(s.base) {
-			t.Errorf("%s stands on %s; want an exact tag", s.name, s.base)
-		}
 	}
 	if command := template(t, deploy.Build(t, "operator")).Spec.Containers[0].Command[0]; !copied["operator"][command] {
 		t.Errorf("the Deployment starts %s, which is not in the image", command)
 	}
-	for p := range built {
+	for p := range binaries {
 		if !copied["control-plane"][p] {
 			t.Errorf("the image of control planes lacks %s", p)
 		}
@@ -131,6 +135,17 @@ func TestContainerfile(t *testing.T) {
 		}
 		if !slices.Contains(stages[0].instructions, want) {
 			t.Errorf("the programs need the folder %s, and the build has no instruction %q", dir, strings.Join(want[:], " "))
+		}
+	}
+	for _, page := range []string{"docs/images.md", "docs/operators.md"} {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, base := range regexp.MustCompile(`docker://(\S+/ubi-minimal:\S+)`).FindAllStringSubmatch(string(text), -1) {
+			if !slices.ContainsFunc(stages, func(s stage) bool { return s.base == base[1] }) {
+				t.Errorf("%s has %s, which is not the base here", page, base[1])
+			}
 		}
 	}
 	compiler := minor(t, stages[0].base, `golang:1\.([0-9]+)\.[0-9]+$`)

@@ -165,7 +165,8 @@ func TestApply(t *testing.T) {
 	once(t, c, "operator", objects)
 	t.Run("pod security", func(t *testing.T) { podSecurity(t, c) })
 
-	// The example has what a site adds, and that includes kinds of the Prometheus operator.
+	once(t, c, "example", deploy.Build(t, "example"))
+	// The components are what a site adds, and that includes kinds of the Prometheus operator.
 	var crds []*unstructured.Unstructured
 	for _, text := range []string{serviceMonitorCRD, podMonitorCRD, prometheusRuleCRD} {
 		crd := new(unstructured.Unstructured)
@@ -175,12 +176,12 @@ func TestApply(t *testing.T) {
 		crds = append(crds, crd)
 	}
 	c.Install(t, crds...)
-	once(t, c, "example", deploy.Build(t, "example"))
+	once(t, c, "everything", deploy.Build(t, "everything"))
 	monitor, err := c.Dynamic(t).Resource(serviceMonitors).Namespace(deploy.Namespace).Get(t.Context(), "operator", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	selected(t, deploy.Build(t, "example"), "Service", labels(t, monitor, "spec", "selector", "matchLabels"))
+	selected(t, deploy.Build(t, "everything"), "Service", labels(t, monitor, "spec", "selector", "matchLabels"))
 }
 
 // once tries a folder, applies it, and applies it again.
@@ -259,7 +260,7 @@ func podSecurity(t *testing.T, c *cluster.Cluster) {
 
 // The objects fit one another: who selects, names a port or mounts finds it.
 func TestReferences(t *testing.T) {
-	for _, folder := range []string{"operator", "example"} {
+	for _, folder := range []string{"operator", "example", "everything"} {
 		objects := deploy.Build(t, folder)
 		pod := template(t, objects)
 		for _, obj := range objects {

@@ -18,7 +18,7 @@ import (
 // labelled with, and one of their ports.
 func monitored(t *testing.T, d *unstructured.Unstructured) {
 	t.Helper()
-	objects := deploy.Build(t, "example")
+	objects := deploy.Build(t, "everything")
 	at := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "PodMonitor" })
 	if at < 0 {
 		t.Fatal("there is no PodMonitor")

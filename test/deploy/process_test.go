@@ -73,13 +73,35 @@ func TestOperatorRuns(t *testing.T) {
 	account := deploy.Operator(t, c)
 	kubeconfig := c.Kubeconfig(t, account)
 
-	for _, folder := range []string{"operator", "example"} {
-		t.Run(folder, func(t *testing.T) {
-			pod := template(t, deploy.Build(t, folder))
+	asProcess := func(*testing.T, *corev1.Pod) launcher {
+		return func(args, env []string) process.Config {
+			return process.Config{
+				Path: bin, Args: append(args, "--registry-cert-dir="+certs), Env: append(env, "KUBECONFIG="+kubeconfig, "HOME="+t.TempDir()),
+			}
+		}
+	}
+	var box *container
+	for _, run := range []struct {
+		name, folder string
+		as           func(*testing.T, *corev1.Pod) launcher
+	}{
+		{"operator", "operator", asProcess},
+		{"everything", "everything", asProcess},
+		{"image", "operator", func(t *testing.T, pod *corev1.Pod) launcher {
+			box = podContainer(t, pod, account, certs)
+			return func(args, env []string) process.Config {
+				return box.config(pod.Spec.Containers[0].Command[0], args, env)
+			}
+		}},
+	} {
+		t.Run(run.name, func(t *testing.T) {
+			folder := run.name // what this one makes is called
+			pod := template(t, deploy.Build(t, run.folder))
+			launch := run.as(t, pod)
 			pod.Namespace, pod.Name = deploy.Namespace, "operator-"+folder
 			create(t, c, pod)
 			kubectlCreate(t, c, fmt.Sprintf(hostedCluster, folder, image))
-			stop, health, metrics := start(t, bin, pod, kubeconfig, certs)
+			p, stop, health, metrics := start(t, pod, launch)
 			cluster.Await(t, "the operator to be ready", func(ctx context.Context) error { return get(ctx, "http://"+health+"/readyz") })
 			cluster.Await(t, "the HostedCluster to be reconciled", func(ctx context.Context) error {
 				return conditions(ctx, t, c, folder, "ValidReleaseImage", "ReconciliationSucceeded", "OverridesHandedOver")
@@ -96,6 +118,10 @@ func TestOperatorRuns(t *testing.T) {
 			seen.Compare(t, "mirrorchain_")
 			if err := seen.Lookups(mirror.Host(), "idms"); err != nil {
 				t.Error(err)
+			}
+			if box != nil {
+				box.confined(t, p.Pid())
+				explains(t, box)
 			}
 			log := stop()
 			// What is refused is tried again and again, and told.
@@ -164,16 +190,19 @@ spec:
   networking: {networkType: OVNKubernetes}
 `
 
+// launcher says how the operator is started with arguments and variables.
+type launcher func(args, env []string) process.Config
+
 // start runs the pod's container and returns where it says how it is, and what it did. stop ends it as
 // a node does and returns what it wrote.
-func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) (stop func() string, health, metrics string) {
+func start(t *testing.T, pod *corev1.Pod, launch launcher) (p *process.Process, stop func() string, health, metrics string) {
 	t.Helper()
 	health, metrics = process.FreeAddress(t), process.FreeAddress(t)
 	c := pod.Spec.Containers[0]
-	if got, want := filepath.Base(c.Command[0]), filepath.Base(bin); len(c.Command) != 1 || got != want {
-		t.Fatalf("the command is %v, want %s", c.Command, want)
+	if len(c.Command) != 1 || c.Command[0] != "/usr/bin/hypershift-operator" {
+		t.Fatalf("the command is %v", c.Command)
 	}
-	env, expand := []string{"KUBECONFIG=" + kubeconfig, "HOME=" + t.TempDir()}, []string{}
+	var env, expand []string
 	for _, v := range c.Env {
 		value := v.Value
 		if v.ValueFrom != nil {
@@ -191,9 +220,9 @@ func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) 
 		}
 		args = append(args, arg)
 	}
-	p, err := process.Start(process.Config{
-		Path: bin, Args: append(args, "--registry-cert-dir="+certs), Env: env, Log: filepath.Join(t.TempDir(), "log"),
-	})
+	cfg := launch(args, env)
+	cfg.Log = filepath.Join(t.TempDir(), "log")
+	p, err := process.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +249,7 @@ func start(t *testing.T, bin string, pod *corev1.Pod, kubeconfig, certs string) 
 		}
 		return string(log)
 	}
-	return stop, health, metrics
+	return p, stop, health, metrics
 }
 
 func get(ctx context.Context, url string) error {

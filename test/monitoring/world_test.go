@@ -49,6 +49,9 @@ func healthy() world {
 		for _, outcome := range []string{"hit", "miss"} {
 			w[x("mirrorchain_store_total", pod, fmt.Sprintf("outcome=%q", outcome))] = grows(1)
 		}
+		for owner, n := range map[string]int{"tenant": perMinute, "mirror": 0, "operator": 0} {
+			w[x("mirrorchain_attempt_credentials_total", pod, fmt.Sprintf("credential=%q", owner))] = grows(n)
+		}
 		for _, name := range []string{"hedges", "retries", "panics", "signatures_refused"} {
 			w[x("mirrorchain_"+name+"_total", pod)] = stays
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/copy"
@@ -40,6 +41,7 @@ func TestPull(t *testing.T) {
 	}
 	t.Cleanup(func() { base.Close() })
 	seen := coverage{}
+	compared := 0
 	for i := range *worlds {
 		g := newGenerator(*seed + uint64(i))
 		w := g.pullWorld(t, keys)
@@ -58,14 +60,22 @@ func TestPull(t *testing.T) {
 				break
 			}
 		}
+		compared++
 		w.cover(seen, theirs.class, len(theirsAsked))
 	}
 	for _, what := range slices.Sorted(maps.Keys(seen)) {
 		t.Logf("%7d %s", seen[what], what)
 	}
+	if compared < *worlds*3/4 && *worlds >= 1000 {
+		t.Errorf("only %d of %d worlds could be compared", compared, *worlds)
+	}
+	t.Logf("%7d worlds compared", compared)
 	for _, want := range []string{
+		forbidden, "accepted, something is blocked", "accepted, something is allowed", "forbidden, something is blocked", "forbidden, something is allowed",
+		"accepted, wildcard source", "no signature, wildcard source", "every endpoint is blocked", "a mirror makes no reference",
 		"accepted", noManifest, noInstance, unreadable, noSignature, rejected, "accepted, list", "accepted, one platform", "accepted by a later endpoint", "accepted by tag",
 		"accepted without a policy", "accepted, wildcard scope", "rejected, wildcard scope", "accepted, logged", "accepted, ExactRepository", "accepted, RemapIdentity", "accepted, MatchRepository",
+		"accepted, another registries.d", "no signature, another registries.d", "no signature, the source alone is set",
 		"no signature, a later endpoint has a signature", "no signature, the list is signed", "no instance, a later endpoint has it",
 	} {
 		if seen[want] == 0 && *worlds >= 1000 {
@@ -82,6 +92,7 @@ const (
 	unreadable  = "unreadable" // signatures, for another reason than that there are none
 	noSignature = "no signature"
 	rejected    = "rejected"
+	forbidden   = "forbidden" // whoever serves it
 )
 
 type verdict struct {
@@ -96,10 +107,16 @@ type pullWorld struct {
 	byTag   bool
 	list    bool
 	arch    string
+	stated  policy.Policy
 	rules   *policy.Rules
+	files   []nodefiles.File // of a node with these rules and policies
 	read    []sigstore.ImagePolicy
 	content map[string]served // by "HOST/REPOSITORY REFERENCE"
 	down    map[string]bool   // by host
+
+	registriesD map[string]string // files that are there in place of ours; nil for ours
+
+	unmovable bool // a mirror makes no reference of the image
 
 	states   []string // of the endpoints, in words, in their order
 	sigs     []string // what they have of signatures
@@ -115,10 +132,18 @@ func (w *pullWorld) pull(t *testing.T, net *network, dir string) verdict {
 			t.Fatalf("%s: %v", w.image, err)
 		}
 	}
-	files, err := nodefiles.Render(w.rules, w.read...)
-	must(err)
+	files := slices.Clone(w.files)
+	for name, text := range w.registriesD {
+		files = append(files, nodefiles.File{Name: "registries.d/" + name, Data: []byte(text)})
+	}
 	for _, f := range files {
+		if w.registriesD != nil && f.Name == nodefiles.SigstoreRegistries {
+			continue
+		}
 		path := filepath.Join(dir, f.Name)
+		if f.Name == nodefiles.PolicyJSON {
+			f.Data = withAllowed(t, f.Data, w.stated.Allowed)
+		}
 		must(errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)))
 	}
 	conf := filepath.Join(dir, nodefiles.RegistriesConf)
@@ -143,6 +168,33 @@ func (w *pullWorld) pull(t *testing.T, net *network, dir string) verdict {
 	return verdict{w.classify(err), err}
 }
 
+// withAllowed adds to policy.json what the machine-config operator makes of
+// allowedRegistries: those that no policy names are accepted, and what is elsewhere rejected.
+func withAllowed(t *testing.T, data []byte, allowed []policy.Scope) []byte {
+	t.Helper()
+	if len(allowed) == 0 {
+		return data
+	}
+	var doc struct {
+		Default    []any                       `json:"default"`
+		Transports map[string]map[string][]any `json:"transports"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc.Default = []any{map[string]string{"type": "reject"}}
+	for _, s := range allowed {
+		if doc.Transports["docker"][s.Name] == nil {
+			doc.Transports["docker"][s.Name] = []any{map[string]string{"type": "insecureAcceptAnything"}}
+		}
+	}
+	out, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // classify sorts the errors of nodes by their words, as there is no other way.
 func (w *pullWorld) classify(err error) string {
 	if err == nil {
@@ -155,6 +207,8 @@ func (w *pullWorld) classify(err error) string {
 		return noSignature
 	case isRejected && (strings.Contains(rest, sigstore.Tag(w.digest)+" in ") || strings.Contains(rest, "fetching blob") || strings.Contains(rest, "unexpected MIME type for sigstore attachment manifest") || strings.Contains(rest, "does not match expected digest") || strings.Contains(rest, "digest mismatch")):
 		return unreadable
+	case isRejected && strings.HasPrefix(rest, "Running image ") && strings.HasSuffix(rest, " is rejected by policy."):
+		return forbidden
 	case isRejected:
 		return rejected
 	case strings.Contains(text, "choosing an image from manifest list"), w.list && strings.Contains(text, "reading manifest "+w.digest):
@@ -170,13 +224,27 @@ func (w *pullWorld) ours(t *testing.T, base provider.ContentProvider) verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := chainnode.Node{Base: base, Policies: policies}
+	n := chainnode.Node{Base: base, Policies: policies, Admission: chainnode.NewAdmission(w.rules, []policy.Policy{w.stated})}
+	if w.registriesD != nil {
+		folder := fstest.MapFS{}
+		for name, text := range w.registriesD {
+			folder[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		read, err := nodefiles.ReadRegistriesD(folder, "registries.d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Reads = read.Reads
+	}
 	asked, err := n.Pull(t.Context(), provider.Request{Image: imageref.MustParse(w.image), Rules: w.rules, Platform: provider.Platform{OS: "linux", Architecture: w.arch}})
-	if err != nil {
-		t.Fatalf("%s: %v", w.image, err)
+	if err != nil { // every endpoint is blocked, or a mirror makes no reference
+		return verdict{noManifest, err}
 	}
 	last := asked[len(asked)-1]
+	_, isForbidden := errors.AsType[*chainnode.RejectedError](last.Err)
 	switch {
+	case isForbidden:
+		return verdict{forbidden, last.Err}
 	case last.Stage == chainnode.Done:
 		return verdict{accepted, last.Err}
 	case last.Stage == chainnode.Manifest:
@@ -206,11 +274,20 @@ func (w *pullWorld) cover(seen coverage, class string, asked int) {
 	seen.addIf(class+", one platform", !w.list)
 	seen.addIf(class+" by a later endpoint", asked > 1)
 	seen.addIf(class+" by tag", w.byTag)
+	seen.addIf(class+", another registries.d", w.registriesD != nil)
 	if asked > 0 && asked <= len(w.sigs) {
 		seen.addIf(class+", the list is signed", w.sigs[asked-1] == "of the list")
 		seen.addIf(class+", a later endpoint has a signature", slices.Contains(w.sigs[asked:], "good"))
 		seen.addIf(class+", a later endpoint has it", slices.Contains(w.complete[asked:], true))
 	}
+	for _, r := range w.stated.Rules {
+		seen.addIf(class+", wildcard source", strings.HasPrefix(r.Source, "*."))
+	}
+	seen.addIf(class+", something is blocked", len(w.stated.Blocked) > 0)
+	seen.addIf(class+", something is allowed", len(w.stated.Allowed) > 0)
+	seen.addIf("every endpoint is blocked", len(w.states) == 0 && !w.unmovable)
+	seen.addIf("a mirror makes no reference", w.unmovable)
+	seen.addIf(class+", the source alone is set", len(w.registriesD) == 1)
 	covered := false
 	for _, p := range w.policies {
 		for _, s := range p.scopes {

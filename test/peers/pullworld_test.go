@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/mirrorchain/mirrorchain/chain/node/nodefiles"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
@@ -48,34 +50,73 @@ func (g generator) pullWorld(t *testing.T, keys *keys) *pullWorld {
 		w.read = append(w.read, p.read(t))
 	}
 	var err error
-	if w.rules, err = policy.NewRules(policy.RulesConfig{}, g.mirrorPolicy(name)); err != nil {
-		t.Fatal(err)
+	w.stated = g.mirrorPolicy(name)
+	switch n := g.IntN(100); {
+	case n < 20:
+		for range 1 + g.IntN(2) {
+			w.stated.Blocked = append(w.stated.Blocked, policy.Scope{Name: g.pick(scopesAround(name))})
+		}
+	case n < 35: // they go round the policies, or the machine-config operator renders nothing
+		for _, p := range w.policies {
+			for _, s := range p.scopes {
+				w.stated.Allowed = append(w.stated.Allowed, policy.Scope{Name: s})
+			}
+		}
+		w.stated.Allowed = append(w.stated.Allowed, policy.Scope{Name: g.pick(scopesAround(name))})
+	}
+	if w.rules, err = policy.NewRules(policy.RulesConfig{}, w.stated); err != nil {
+		return nil // TestPeers compares the refusals
+	}
+	if w.files, err = nodefiles.Render(w.rules, w.read...); err != nil {
+		return nil // of which nodes get no files: a policy in a blocked scope
 	}
 	candidates, err := w.rules.Candidates(imageref.MustParse(w.image))
-	if err != nil || len(candidates) == 0 {
-		return nil
-	}
+	w.unmovable = err != nil
 	for _, host := range append(mirrorHosts, pullHosts...) {
 		w.down[host] = g.chance(6)
 	}
 	for _, c := range candidates {
 		g.fill(t, w, name, c.Ref.Name(), keys)
 	}
+	if g.chance(35) {
+		w.registriesD = g.registriesD(name, candidates)
+	}
 	return w
+}
+
+// registriesD makes files that somebody may have put on a node: for the source alone, for
+// some of the mirrors, for parts of their names, on and off.
+func (g generator) registriesD(name string, candidates []policy.Candidate) map[string]string {
+	scopes := []string{name, "*.corp", "*.com", "*.example.com", "localhost:5000"}
+	for _, c := range candidates {
+		scopes = append(scopes, slices.Collect(sigstore.ScopesOf(c.Ref))...)
+	}
+	files := map[string]string{"a.yaml": "", "b.yaml": "docker:\n", "ignored.conf": "docker: [1]"}
+	if g.chance(25) {
+		files["a.yaml"] = fmt.Sprintf("default-docker: {use-sigstore-attachments: %v}\n", g.chance(60))
+	}
+	written := make(map[string]bool)
+	for range 1 + g.IntN(4) {
+		scope := g.pick(scopes)
+		if written[scope] {
+			continue
+		}
+		written[scope] = true
+		entry := g.pick([]string{"{use-sigstore-attachments: true}", "{use-sigstore-attachments: true}", "{use-sigstore-attachments: yes}", "{use-sigstore-attachments: false}", "{other: 1}", "{}"})
+		files["b.yaml"] += fmt.Sprintf("  %q: %s\n", scope, entry)
+	}
+	if g.chance(30) { // for the source alone
+		files = map[string]string{"a.yaml": fmt.Sprintf("docker: {%q: {use-sigstore-attachments: true}}", name)}
+	}
+	return files
 }
 
 // mirrorPolicy states mirrors for a few sources around name.
 func (g generator) mirrorPolicy(name string) policy.Policy {
 	var p policy.Policy
-	for _, host := range append(mirrorHosts, pullHosts...) {
-		p.Insecure = append(p.Insecure, policy.Scope{Name: host})
-	}
 	host, _, _ := strings.Cut(name, "/")
-	sources := []string{name, name, host}
-	for at := name; strings.Contains(at, "/"); {
-		at = at[:strings.LastIndexByte(at, '/')]
-		sources = append(sources, at)
-	}
+	sources := append(scopesAround(name), name, host)
+	sources = slices.DeleteFunc(sources, func(s string) bool { return slices.Contains(mirrorHosts, s) })
 	for range 1 + g.IntN(3) {
 		r := policy.Rule{Source: g.pick(sources), Pull: policy.PullBy(g.IntN(3)), NeverContactSource: g.chance(40)}
 		for range 1 + g.IntN(3) {
@@ -83,7 +124,30 @@ func (g generator) mirrorPolicy(name string) policy.Policy {
 		}
 		p.Rules = append(p.Rules, r)
 	}
+	for _, host := range append(mirrorHosts, pullHosts...) {
+		// Nodes do not take an insecure host in a wildcard that has mirrors.
+		for _, r := range p.Rules {
+			if domain, ok := strings.CutPrefix(r.Source, "*"); ok {
+				if bare, _, _ := strings.Cut(host, ":"); strings.HasSuffix(bare, domain) {
+					host = r.Source
+				}
+			}
+		}
+		p.Insecure = append(p.Insecure, policy.Scope{Name: host})
+	}
 	return p
+}
+
+// scopesAround are scopes that name lies in, some that it does not lie in, and those of
+// mirrors.
+func scopesAround(name string) []string {
+	out := append(slices.Clone(mirrorHosts), "*.example.com", "*.com", "*.corp", "quay.io")
+	for s := range sigstore.ScopesOf(imageref.MustParse(name + ":1")) {
+		if !strings.HasSuffix(s, ":1") {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // topManifest returns what the pull spec names.

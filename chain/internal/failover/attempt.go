@@ -25,6 +25,7 @@ type attempt[T any] struct {
 	softLimit  bool          // limit is part of the time until the soft deadline, see budget
 	last       bool          // nobody is left to be asked instead
 	hedgeDelay time.Duration
+	request    provider.Request // for the endpoint
 
 	ctx           context.Context
 	cancel        context.CancelFunc // of ctx, and of what else belongs to the attempt
@@ -49,6 +50,8 @@ func (s *search[T]) start(ctx context.Context, c policy.Candidate, remaining int
 	a := &attempt[T]{candidate: c, hedgeDelay: s.hedgeDelay(c), background: background, probe: background}
 	a.limit, a.softLimit = s.budget(ctx, remaining)
 	a.last = !background && s.isLast(remaining)
+	a.request = s.requestAt(c)
+	a.request.Last = a.last
 	if background {
 		ctx, a.cancel, a.detach = detachableContext(ctx, a.limit)
 	} else {
@@ -59,6 +62,17 @@ func (s *search[T]) start(ctx context.Context, c policy.Candidate, remaining int
 	s.asking = append(s.asking, c.Ref)
 	flight.CallOf(ctx).Started(c.Ref)
 	return a
+}
+
+// requestAt returns the request as it asks a candidate, and no other.
+func (s *search[T]) requestAt(c policy.Candidate) provider.Request {
+	req := s.Request
+	req.Image, req.Insecure, req.ByPolicy = c.Ref, c.Insecure, (c.Mirror || len(c.Origins) > 0) && !c.ByTenant
+	if c.Mirror && !c.ByTenant {
+		req = req.AtMirror()
+	}
+	req.MirrorCredentials = provider.MirrorCredentials{}
+	return req
 }
 
 // withLimit returns a context that ends after limit. Where the caller's context ends
@@ -125,10 +139,7 @@ func (s *search[T]) limitUnhealthy(a *attempt[T], remaining int) {
 // ask asks the endpoint and waits for the answer.
 func (s *search[T]) ask(a *attempt[T]) {
 	defer a.cancel()
-	req := s.Request
-	c := a.candidate
-	req.Image, req.Insecure, req.Last, req.ByPolicy = c.Ref, c.Insecure, a.last, c.Mirror || len(c.Origins) > 0
-	a.value, a.err = s.Ask(a.ctx, req)
+	a.value, a.err = s.Ask(a.ctx, a.request)
 	a.took = a.age()
 	a.answered = a.err == nil
 	a.expired = !a.answered && a.ctx.Err() != nil
@@ -179,7 +190,7 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 		a.err = a.expiredError()
 	}
 	s.anyLimited = s.anyLimited || a.err != nil && a.wasLimited()
-	s.record(ctx, provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took})
+	s.record(ctx, a, provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took})
 	s.reportHealth(ctx, a, s.classify(a))
 	if !a.givenUp && isFinal(a.err) {
 		return s.newError(nil)
@@ -187,13 +198,13 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 	return nil
 }
 
-func (s *search[T]) record(ctx context.Context, at provider.Attempt) {
+func (s *search[T]) record(ctx context.Context, a *attempt[T], at provider.Attempt) {
 	if i := slices.Index(s.asking, at.Ref); i >= 0 {
 		s.asking = slices.Delete(s.asking, i, i+1)
 	}
 	s.attempts = append(s.attempts, at)
 	flight.CallOf(ctx).Ended(at)
-	s.observe(ctx, Event{Kind: AttemptDone, Ref: at.Ref, Err: at.Err, Took: at.Took})
+	s.observe(ctx, Event{Kind: AttemptDone, Ref: at.Ref, Err: at.Err, Took: at.Took, Owner: a.request.CredentialOwner})
 }
 
 // detach lets a background probe go on without the lookup. A probe runs beside a
@@ -201,7 +212,7 @@ func (s *search[T]) record(ctx context.Context, at provider.Attempt) {
 // would learn that its host has recovered. From now on only the probe sends to done.
 func (s *search[T]) detach(a *attempt[T], done <-chan *attempt[T]) {
 	a.givenUpAt = a.age()
-	s.record(a.ctx, provider.Attempt{Ref: a.candidate.Ref, Err: a.lostError(""), Took: a.givenUpAt})
+	s.record(a.ctx, a, provider.Attempt{Ref: a.candidate.Ref, Err: a.lostError(""), Took: a.givenUpAt})
 	go s.awaitProbe(a, done)
 }
 

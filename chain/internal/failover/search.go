@@ -48,6 +48,7 @@ type Event struct {
 	Err        error
 	Took, Wait time.Duration
 	State      health.State
+	Owner      provider.CredentialOwner // of the credential at Ref; AttemptDone only
 }
 
 // Query is one question, for all candidates.

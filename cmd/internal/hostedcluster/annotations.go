@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/mirrorchoice"
 )
 
 // handedDown are annotations of a HostedCluster that its control plane reads: ours, and
@@ -13,6 +16,9 @@ var handedDown = [...]string{
 	hyperv1.ImageOverridesAnnotation,
 	hyperv1.RestartDateAnnotation,
 	hyperv1.SkipReleaseImageValidation,
+	mirrorchoice.Mirrors,
+	mirrorchoice.Scopes,
+	hypershift.AnnotationMirrorCredentials,
 
 	hyperv1.APICriticalPriorityClass,
 	hyperv1.AWSKMSProviderImage,

@@ -11,6 +11,7 @@ import (
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -34,6 +35,7 @@ type readingKey struct {
 	images      provider.ImageProvider // of one chain
 	image       imageref.Ref           // by digest
 	credentials string                 // their ID
+	rules       *policy.Rules          // of the request
 }
 
 // reading is one request for an architecture.
@@ -98,7 +100,7 @@ func (a *architectures) read(ctx context.Context, images provider.ImageProvider,
 	if req.Image, err = req.Image.WithDigest(digest); err != nil {
 		return "", err
 	}
-	key := readingKey{images, req.Image, req.Credentials.ID()}
+	key := readingKey{images, req.Image, req.Credentials.ID() + req.MirrorCredentials.ID(), req.Rules}
 	for {
 		a.mu.Lock()
 		if arch := a.known[digest]; arch != "" {

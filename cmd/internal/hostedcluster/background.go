@@ -39,6 +39,7 @@ type background struct {
 	ctx   context.Context
 	end   context.CancelFunc
 	group sync.WaitGroup
+	grace time.Duration // lookupGrace
 
 	namespaces, hosts bounds
 
@@ -58,7 +59,7 @@ type pending struct {
 
 func newBackground() *background {
 	b := &background{
-		wake: make(chan event.GenericEvent), all: map[client.ObjectKey]*pending{},
+		wake: make(chan event.GenericEvent), grace: lookupGrace, all: map[client.ObjectKey]*pending{},
 		namespaces: bounds{each: lookupsPerNamespace}, hosts: bounds{each: lookupsPerHost},
 	}
 	b.ctx, b.end = context.WithCancel(context.Background())
@@ -88,7 +89,7 @@ func (b *background) get(ctx context.Context, name client.ObjectKey, id, host st
 		p = b.start(name, id, host, look)
 	}
 	b.mu.Unlock()
-	grace := time.NewTimer(lookupGrace)
+	grace := time.NewTimer(b.grace)
 	defer grace.Stop()
 	select {
 	case <-p.done:

@@ -126,7 +126,7 @@ func TestLookupComesBack(t *testing.T) {
 // does not fail.
 func TestWaitsGrow(t *testing.T) {
 	pending := true
-	l := lookupLimiter{operator.Backoff(time.Second, time.Minute),
+	l := lookupLimiter{operator.Backoff(time.Minute),
 		func(client.ObjectKey) bool { return pending }}
 	item := reconcile.Request{NamespacedName: name("a", 1)}
 	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {

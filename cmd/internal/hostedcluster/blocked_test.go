@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -94,6 +95,47 @@ func TestSilentRegistryHoldsUpNobody(t *testing.T) {
 		}
 		return client.IgnoreNotFound(err)
 	})
+}
+
+// The API server takes for ever to admit what is written for a tenant, who has more
+// HostedClusters than there are workers. Another tenant's is made all the same.
+func TestSlowAdmissionHoldsUpNobody(t *testing.T) {
+	w := newWorld(t)
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	secret := w.pullSecret(w.auth(password))
+	secret.Namespace = "bad"
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bad"}}, secret)
+	var held atomic.Int32
+	w.operate(t, func(o *Options) {
+		o.Log = nil
+		o.REST.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(req *http.Request) (*http.Response, error) {
+				if req.Method == http.MethodPatch && strings.Contains(req.URL.Path, "/namespaces/bad-") {
+					held.Add(1)
+					<-req.Context().Done()
+				}
+				return next.RoundTrip(req)
+			})
+		})
+	})
+	w.each(t, 2*workers, func(n int) error {
+		hc := w.hostedCluster(fmt.Sprintf("b%03d", n))
+		hc.Namespace = "bad"
+		return w.Create(t.Context(), hc)
+	})
+	cluster.Await(t, "all workers that one namespace may have", func(context.Context) error {
+		if n := held.Load(); n != workers/2 {
+			return fmt.Errorf("%d of %d", n, workers/2)
+		}
+		return nil
+	})
+	good := w.hostedCluster("good")
+	w.create(t, good)
+	w.cpo(t, good, anything)
+	if n := held.Load(); n != workers/2 {
+		t.Errorf("%d workers wait for one tenant", n)
+	}
 }
 
 const silentDomain = "silent.example.com"

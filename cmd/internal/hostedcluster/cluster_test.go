@@ -95,10 +95,9 @@ func (w *world) account() *rest.Config {
 	return w.User("system:serviceaccount:" + operatorNamespace + ":operator")
 }
 
-// operate runs the operator until it is stopped or the test has ended.
-func (w *world) operate(t testing.TB, change func(*Options)) (stop func()) {
-	t.Helper()
-	o := Options{
+// options are those of an operator that reaches the mirror alone.
+func (w *world) options(t testing.TB) Options {
+	return Options{
 		Settings: Settings{OperatorImage: ownImage},
 		Process: operator.Process{
 			REST: w.account(), Log: zaptest.NewLogger(t),
@@ -108,6 +107,12 @@ func (w *world) operate(t testing.TB, change func(*Options)) (stop func()) {
 		Metrics:   prometheus.NewRegistry(),
 		Sources:   idms.Config{AbsentPoll: 50 * time.Millisecond},
 	}
+}
+
+// operate runs the operator until it is stopped or the test has ended.
+func (w *world) operate(t testing.TB, change func(*Options)) (stop func()) {
+	t.Helper()
+	o := w.options(t)
 	if change != nil {
 		change(&o)
 	}

@@ -2,6 +2,7 @@ package hostedcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -48,7 +49,11 @@ type flags struct {
 	namespace, podName string
 	handover           string
 	supported          string
+	optOut             string
+	mirrorCredentials  string
 	leaderElect        bool
+	dryRun             bool
+	output             string
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -56,6 +61,8 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.Register(s)
 	f.signatures.Register(s, true)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
+	s.BoolVar(&f.dryRun, "dry-run", false, "write nothing; print what would change, once, and end: with 0 if nothing would, 1 if something would, 2 if that is not known")
+	s.StringVarP(&f.output, "output", "o", "text", "`FORMAT` of what --dry-run prints: text or json")
 	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
 	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
 	s.StringVar(&f.options.OperatorImage, "operator-image", "", "`PULLSPEC` of the operator's own image")
@@ -63,6 +70,10 @@ func (f *flags) register(cmd *cobra.Command) {
 	s.StringVar(&f.options.ControlPlaneOperatorImage, "control-plane-operator-image", "", "`PULLSPEC` of control-plane-operators, in place of that of the release")
 	s.StringVar(&f.handover, "override-handover", string(HandoverEnv), "how control planes get the mirror rules: env, or configmap, which restarts nothing")
 	s.StringVar(&f.supported, "supported-versions", DefaultVersions.String(), "minor versions of releases that are rolled out: `MIN-MAX`")
+	s.StringVar(&f.optOut, "management-mirrors-opt-out", string(OptOutDenied), "whether HostedClusters may choose other mirrors than this cluster's, by annotation: allowed or denied")
+	s.BoolVar(&f.options.UnblockOnOptOut, "allow-opt-out-of-never-contact", false, "with --management-mirrors-opt-out=allowed: what a HostedCluster ignores of the policies blocks nothing there, NeverContactSource and blockedRegistries included")
+	s.StringVar(&f.mirrorCredentials, "management-mirror-credentials", "", "Secret `NAMESPACE/SECRET` with credentials for mirrors of this cluster's policies, for all HostedClusters whose pull secret has none for the host")
+	s.BoolVar(&f.options.HandOverMirrorCredentials, "hand-over-mirror-credentials", false, "copy what of --management-mirror-credentials a control plane's rules need into its namespace, where the control-plane-operator and the ignition server use it, and whoever may read Secrets there can read it")
 	s.BoolVar(&f.options.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
 	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is $"+envCertRotationScale+", or 24h")
 	// cert-dir is where HyperShift's webhook has its certificate.
@@ -93,11 +104,38 @@ func certRotationScale(given time.Duration, lookup func(string) (string, bool)) 
 	return d, nil
 }
 
+// run runs the operator. What goes wrong in a dry run ends it with code 2.
 func (f *flags) run(cmd *cobra.Command, version string) error {
+	err := f.operate(cmd, version)
+	if _, judged := errors.AsType[*operator.ExitError](err); f.dryRun && err != nil && !judged {
+		return &operator.ExitError{Code: 2, Err: err}
+	}
+	return err
+}
+
+func (f *flags) operate(cmd *cobra.Command, version string) error {
 	o := f.options
 	var err error
+	switch {
+	case f.output != "text" && f.output != "json":
+		return fmt.Errorf("--output: %q is neither text nor json", f.output)
+	case !f.dryRun && cmd.Flags().Changed("output"):
+		return errors.New("--output has no effect without --dry-run")
+	}
 	if o.Handover, err = ParseHandover(f.handover); err != nil {
 		return fmt.Errorf("--override-handover: %w", err)
+	}
+	if o.OptOut, err = ParseOptOut(f.optOut); err != nil {
+		return fmt.Errorf("--management-mirrors-opt-out: %w", err)
+	}
+	if o.MirrorCredentials, err = ParseMirrorCredentials(f.mirrorCredentials); err != nil {
+		return fmt.Errorf("--management-mirror-credentials: %w", err)
+	}
+	if o.HandOverMirrorCredentials && o.MirrorCredentials.Name == "" {
+		return errors.New("--hand-over-mirror-credentials has no effect without --management-mirror-credentials")
+	}
+	if o.UnblockOnOptOut && o.OptOut != OptOutAllowed {
+		return errors.New("--allow-opt-out-of-never-contact has no effect without --management-mirrors-opt-out=allowed")
 	}
 	if o.Supported, err = ParseVersionRange(f.supported); err != nil {
 		return fmt.Errorf("--supported-versions: %w", err)
@@ -108,6 +146,16 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	p, err := f.Start(cmd, Owner, version)
 	if err != nil {
 		return err
+	}
+	if f.dryRun {
+		f.MetricsAddr, f.HealthAddr, f.leaderElect = "0", "0", false // another replica may be running here
+		o.DryRun = new(operator.DryRun)
+		o.Judged = func(j operator.Judged) error {
+			if err := j.Print(cmd.OutOrStdout(), f.output); err != nil {
+				return err
+			}
+			return j.Exit()
+		}
 	}
 	if o.Signatures, err = f.signatures.Read(p.REST, p.Log); err != nil {
 		return err

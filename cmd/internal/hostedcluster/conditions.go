@@ -116,7 +116,7 @@ func (w *workload) handedOver(err error) metav1.Condition {
 }
 
 // setUnused says in hc which blocks of its CA bundle are not trusted, and which entries of
-// its pull secret are left out.
+// its pull secret and of its credentials for mirrors are left out.
 func setUnused(hc *hyperv1.HostedCluster, u unused) {
 	if u.certificates != "" {
 		u.certificates = "The CA bundle (spec.additionalTrustBundle) has blocks that are " + u.certificates
@@ -124,6 +124,10 @@ func setUnused(hc *hyperv1.HostedCluster, u unused) {
 	if u.entries != "" {
 		u.entries += ". Mend the Secret that spec.pullSecret names"
 	}
+	if u.mirrors != "" {
+		u.mirrors = "The Secret that the annotation " + hypershift.AnnotationMirrorCredentials + " names: " + u.mirrors
+	}
+	hypershift.SetUnused(&hc.Status.Conditions, hc.Generation, hypershift.ValidMirrorCredentials, hypershift.EntriesSkippedReason, u.mirrors)
 	hypershift.SetUnused(&hc.Status.Conditions, hc.Generation, hypershift.ValidTrustBundle, hypershift.CertificatesSkippedReason, u.certificates)
 	hypershift.SetUnused(&hc.Status.Conditions, hc.Generation, hypershift.ValidPullSecret, hypershift.EntriesSkippedReason, u.entries)
 }

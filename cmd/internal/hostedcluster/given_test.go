@@ -94,7 +94,7 @@ func references(d *appsv1.Deployment) (all []string) {
 // without what is optional.
 func rendered(t *testing.T, least bool) []*appsv1.Deployment {
 	t.Helper()
-	folder := "example"
+	folder := "everything"
 	if least {
 		folder = "operator"
 	}

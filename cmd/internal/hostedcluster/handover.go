@@ -102,13 +102,3 @@ func encode(rules *policy.Rules) *encodedRules {
 	b, err := handover.NewBundle(rules)
 	return &encodedRules{Bundle: b, of: rules, err: err, vars: sync.OnceValues(b.Env), flag: sync.OnceValues(b.RegistryOverrides)}
 }
-
-// encodedOnce returns encode(rules), which is kept for the rules last asked for.
-func (r *Reconciler) encodedOnce(rules *policy.Rules) *encodedRules {
-	if e := r.encoded.Load(); e != nil && e.of == rules {
-		return e
-	}
-	e := encode(rules)
-	r.encoded.Store(e)
-	return e
-}

@@ -1,6 +1,7 @@
 package hostedcluster
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"maps"
@@ -61,16 +62,19 @@ type lookups struct {
 func NewLookups(cfg registry.Config, current func() *policy.Rules, deps assembly.Deps, asked *operator.Signatures) (*Lookups, error) {
 	l := &Lookups{cfg: cfg, current: current, deps: deps, asked: asked, own: map[[sha256.Size]byte]*lookups{}}
 	var err error
-	l.shared, err = l.make(cfg, deps)
+	l.shared, err = l.make(cfg, deps, nil)
 	return l, err
 }
 
-func (l *Lookups) make(cfg registry.Config, deps assembly.Deps) (*lookups, error) {
-	base, err := registry.New(cfg)
+// make makes a chain. operator reads with the operator's credentials for mirrors, nil for what
+// reads all.
+func (l *Lookups) make(cfg registry.Config, deps assembly.Deps, operator *registry.Provider) (*lookups, error) {
+	all, err := registry.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	out := &lookups{base: base, hosts: health.New(health.Config{})}
+	out := &lookups{base: all, hosts: health.New(health.Config{})}
+	base := &apart{all, cmp.Or(operator, all)}
 	deps.Health = out.hosts
 	if out.verifier = l.asked.Verifier(base); out.verifier != nil {
 		deps.Verify = func() provider.Verifier { return out.verifier("") }
@@ -81,7 +85,7 @@ func (l *Lookups) make(cfg registry.Config, deps assembly.Deps) (*lookups, error
 		out.images, err = chain.Images(base, l.current, images)
 	}
 	if err != nil {
-		return nil, errors.Join(err, base.Close())
+		return nil, errors.Join(err, all.Close())
 	}
 	return out, nil
 }
@@ -142,7 +146,7 @@ func (l *Lookups) For(bundle string) (use *lookups, done func(), err error) {
 		}
 		deps := l.deps
 		deps.MaxBytes = bundleBytes
-		made, err := l.make(trusting(l.cfg, func() trust.Bundle { return certs }), deps)
+		made, err := l.make(trusting(l.cfg, func() trust.Bundle { return certs }), deps, l.shared.base)
 		if err != nil {
 			return nil, func() {}, err
 		}

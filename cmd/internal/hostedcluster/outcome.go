@@ -22,6 +22,7 @@ type outcome struct {
 	arch       hyperv1.PayloadArchType
 	requeue    time.Duration     // when to come back, 0 for never
 	below      *metav1.Condition // OverridesHandedOver of the control plane, where that is False
+	view       *view             // the mirror rules, nil if they are not known
 	unused     *unused           // nil if the CA bundle and the pull secret were not read
 }
 
@@ -63,6 +64,13 @@ func (r *Reconciler) report(ctx context.Context, hc *hyperv1.HostedCluster, o ou
 		}
 		if r.Signatures == nil {
 			apimeta.RemoveStatusCondition(&hc.Status.Conditions, string(hypershift.ValidReleaseSignature))
+		}
+		switch {
+		case o.view == nil:
+		case o.view.choice == nil:
+			apimeta.RemoveStatusCondition(&hc.Status.Conditions, string(hypershift.ManagementMirrorsChosen))
+		default:
+			operator.SetCondition(&hc.Status.Conditions, hc.Generation, *o.view.choice)
 		}
 		if o.unused != nil {
 			setUnused(hc, *o.unused)

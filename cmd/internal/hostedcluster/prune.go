@@ -2,6 +2,7 @@ package hostedcluster
 
 import (
 	"context"
+	"slices"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,9 +14,10 @@ import (
 
 // prune deletes copies in the control plane namespace that nothing refers to
 // any more: those of a reference that was taken out of hc, and the rules in a ConfigMap
-// where the environment has them now. It is called last, when nothing that was written before
+// where the environment has them now; and copies of credentials for mirrors that are not among
+// what was written. It is called last, when nothing that was written before
 // refers to them.
-func (r *Reconciler) prune(ctx context.Context, hc *hyperv1.HostedCluster) error {
+func (r *Reconciler) prune(ctx context.Context, hc *hyperv1.HostedCluster, written []client.Object) error {
 	if hc.Spec.SSHKey.Name == "" {
 		if err := r.remove(ctx, hc, "Secret", hypershift.SSHKey); err != nil {
 			return err
@@ -24,6 +26,13 @@ func (r *Reconciler) prune(ctx context.Context, hc *hyperv1.HostedCluster) error
 	if hc.Spec.AdditionalTrustBundle == nil {
 		if err := r.remove(ctx, hc, "ConfigMap", hypershift.UserCABundle); err != nil {
 			return err
+		}
+	}
+	for _, name := range []string{hypershift.MirrorCredentials, hypershift.ManagementMirrorCredentials} {
+		if !slices.ContainsFunc(written, func(o client.Object) bool { return o.GetName() == name }) {
+			if err := r.remove(ctx, hc, "Secret", name); err != nil {
+				return err
+			}
 		}
 	}
 	if r.Handover != HandoverConfigMap {

@@ -47,11 +47,12 @@ type Reconciler struct {
 	// HasSCC reports whether the cluster has SecurityContextConstraints.
 	HasSCC func() (bool, error)
 
-	architectures architectures
-	encoded       atomic.Pointer[encodedRules]
-	rollout       fastRollout
-	background    *background // made by SetupWithManager
-	managed       *managedCA
+	architectures  architectures
+	views          atomic.Pointer[views]
+	rollout        fastRollout
+	background     *background // made by SetupWithManager
+	managed        *managedCA
+	operatorSecret *operatorCredentials
 }
 
 const (
@@ -69,6 +70,22 @@ var errUnfinished = errors.New("the reconciliation is done again")
 // Reconcile makes the control plane of one HostedCluster what it should be, and says
 // in its conditions what came of it, in at most one write.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	result, err := r.once(ctx, req)
+	switch {
+	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished):
+		return reconcile.Result{}, nil // it comes back by itself
+	case apierrors.IsConflict(err): // something was read too early, which is no error
+		return reconcile.Result{RequeueAfter: requeueConflict}, nil
+	}
+	if wait, ok := operator.RetryAfter(err); ok {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	return result, err
+}
+
+// once reconciles as Reconcile does. An errLookupPending, an errUnfinished or a conflict says
+// that this did not come to an end.
+func (r *Reconciler) once(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	hc := new(hyperv1.HostedCluster)
 	if err := r.Client.Get(ctx, req.NamespacedName, hc); err != nil {
 		r.background.forget(req.NamespacedName)
@@ -81,41 +98,27 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		if waiting && err == nil {
 			return reconcile.Result{RequeueAfter: tearDownPoll}, nil
 		}
-		return conflictToRequeue(err)
+		return reconcile.Result{}, err
 	}
 	if r.Rules() != nil && r.rollout.running() { // it tells everybody when it is done
-		return reconcile.Result{}, nil
+		return reconcile.Result{}, errUnfinished
 	}
 	if !hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused { // of which nothing is written
 		if err := r.prepare(ctx, hc); err != nil {
-			return conflictToRequeue(err)
+			return reconcile.Result{}, err
 		}
 	}
 	o, err := r.reconcile(ctx, hc)
 	switch {
 	case ctx.Err() != nil:
 		return reconcile.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
-	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished):
-		return reconcile.Result{}, nil // it comes back by itself
-	case apierrors.IsConflict(err):
-		return conflictToRequeue(err)
+	case errors.Is(err, errLookupPending), errors.Is(err, errUnfinished), apierrors.IsConflict(err):
+		return reconcile.Result{}, err
 	}
 	if statusErr := r.report(ctx, hc, o.with(succeeded(err), notDeleting())); statusErr != nil && err == nil {
-		return conflictToRequeue(statusErr)
-	}
-	if wait, ok := operator.RetryAfter(err); ok {
-		return reconcile.Result{RequeueAfter: wait}, nil
+		return reconcile.Result{}, statusErr
 	}
 	return reconcile.Result{RequeueAfter: o.requeue}, err
-}
-
-// conflictToRequeue returns the result for err. A conflict says that something was read
-// too early, and is no error.
-func conflictToRequeue(err error) (reconcile.Result, error) {
-	if apierrors.IsConflict(err) {
-		return reconcile.Result{RequeueAfter: requeueConflict}, nil
-	}
-	return reconcile.Result{}, err
 }
 
 // reconcile goes through the phases: it claims the control plane namespace, hands rules
@@ -138,16 +141,17 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the mirror policies of the cluster: %w", err))), nil
 	}
-	encoded := r.encodedOnce(rules)
-	handed, err := r.handOverKnown(ctx, hc, encoded, false) // mostly it is done; see handOverToAll
+	view := r.viewOf(hc, rules)
+	o.view = view
+	handed, err := r.handOverKnown(ctx, hc, view.encodedRules, false) // mostly it is done; see handOverToAll
 	if o = o.with(handed.conditions...); err != nil {
 		return o, err
 	}
-	if r.managed.current.Load() == nil { // everybody is reconciled when it was read
+	if r.managed.current.Load() == nil || r.operatorSecret.current.Load() == nil { // everybody is reconciled when it was read
 		return o, errUnfinished
 	}
 	if claimed.exists {
-		if err := r.handTrust(ctx, hc); err != nil {
+		if err := errors.Join(r.handTrust(ctx, hc), r.withdrawMirrorCredentials(ctx, hc)); err != nil {
 			return o, err
 		}
 	}
@@ -155,7 +159,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		o.requeue = requeueNoRules
 		return o.with(progressing(hc, o, fmt.Errorf("waiting for the image policies of the cluster: %w", err))), nil
 	}
-	f, err := r.lookUp(ctx, hc, rules)
+	f, err := r.lookUp(ctx, hc, rules, view)
 	if _, unread := errors.AsType[*hypershift.ReadError](err); unread || errors.Is(err, errUnfinished) || errors.Is(err, errLookupPending) || ctx.Err() != nil {
 		return o, err // which says nothing of the release
 	}
@@ -168,12 +172,12 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 			err = nil
 		}
 		if !handed.done {
-			late, handErr := r.handOverKnown(ctx, hc, encoded, true)
+			late, handErr := r.handOverKnown(ctx, hc, view.encodedRules, true)
 			o, err = o.with(late.conditions...), errors.Join(err, handErr)
 		}
 		return o, err
 	}
-	reported, err := r.write(ctx, hc, f, rules, handed.written, claimed.exists)
+	reported, err := r.write(ctx, hc, f, rules, view, handed.written, claimed.exists)
 	return o.with(reported...), err
 }
 
@@ -217,7 +221,7 @@ func (r *Reconciler) claim(ctx context.Context, hc *hyperv1.HostedCluster) (outc
 // that was not written before, and removes what nothing refers to any more. It returns
 // what tells of the hand-over. Where other rules are in force by now it is an
 // errUnfinished, or they would be taken back.
-func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, written []client.Object, exists bool) ([]metav1.Condition, error) {
+func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, view *view, written []client.Object, exists bool) ([]metav1.Condition, error) {
 	if !exists {
 		if err := r.createNamespace(ctx, hc); err != nil {
 			return nil, err
@@ -226,7 +230,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 			return nil, err
 		}
 	}
-	objects, err := r.desired(ctx, hc, f)
+	objects, err := r.desired(ctx, hc, f, view)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +242,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}
-	handOver, unfit := w.handOver(r.encodedOnce(rules))
+	handOver, unfit := w.handOver(view.encodedRules)
 	reported := []metav1.Condition{w.handedOver(unfit)}  // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handOver, written) { // else written just now
 		objects = append(objects, handOver...)
@@ -246,12 +250,12 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if err := r.applyAll(ctx, objects); err != nil || unfit != nil {
 		return reported, err
 	}
-	return reported, r.prune(ctx, hc)
+	return reported, r.prune(ctx, hc, objects)
 }
 
 // desired returns what is in the control plane namespace for hc, in the order in which it
 // is needed, without what hands rules over.
-func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found) ([]client.Object, error) {
+func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found, view *view) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),
 		secretCopy(hc, f.pullSecret, hypershift.PullSecret, hypershift.PullSecretKey, corev1.SecretTypeDockerConfigJson),
@@ -266,7 +270,17 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 	if f.bundle != "" {
 		objects = append(objects, configMap(hc, hypershift.UserCABundle, map[string]string{hypershift.CABundleKey: f.bundle}))
 	}
-	return append(objects, hostedControlPlane(hc), serviceAccount(hc), role(hc), roleBinding(hc)), nil
+	copies, err := r.mirrorCopies(hc, f, view)
+	if err != nil {
+		return nil, err
+	}
+	hcp := hostedControlPlane(hc)
+	for _, c := range copies {
+		if objects = append(objects, c); c.GetName() == hypershift.ManagementMirrorCredentials {
+			hcp.Annotations[hypershift.AnnotationManagementMirrorCredentials] = "true"
+		}
+	}
+	return append(objects, hcp, serviceAccount(hc), role(hc), roleBinding(hc)), nil
 }
 
 // applyAll applies objects in their order.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,15 +18,14 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// lookupLimit bounds one lookup, as in HyperShift. Endpoints have limits of their own.
-const lookupLimit = 2 * time.Minute
-
 // hypershiftComponent is the component whose image has the control-plane-operator.
 const hypershiftComponent = "hypershift"
 
 // found is what was looked up for a HostedCluster.
 type found struct {
 	pullSecret   *corev1.Secret
+	credentials  provider.Credentials // what it holds
+	mirrors      provider.MirrorCredentials
 	bundle       string            // the additional CA bundle, "" if there is none
 	release      *provider.Release // of the cluster
 	controlPlane *provider.Release // mostly the same as that of the cluster
@@ -39,12 +37,13 @@ type found struct {
 type unused struct {
 	certificates string // of the CA bundle
 	entries      string // of the pull secret
+	mirrors      string // of the credentials for mirrors
 }
 
-// lookUp reads what hc is looked up with, and has the releases read beside the workers. It
+// lookUp reads what hc is looked up with by its view of rules, and has the releases read beside the workers. It
 // is an errLookupPending while that is under way, and an errUnfinished where rules are not
 // in force any more before it is done.
-func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rules *policy.Rules) (f found, err error) {
+func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rules *policy.Rules, view *view) (f found, err error) {
 	secret, credentials, err := hypershift.Credentials(ctx, r.Client, client.ObjectKey{Namespace: hc.Namespace, Name: hc.Spec.PullSecret.Name})
 	if err != nil {
 		return f, err
@@ -55,16 +54,21 @@ func (r *Reconciler) lookUp(ctx context.Context, hc *hyperv1.HostedCluster, rule
 			return f, fmt.Errorf("spec.additionalTrustBundle: %w", err)
 		}
 	}
+	mirrors, unusedMirrors, err := r.mirrorCredentials(ctx, hc)
+	if err != nil {
+		return f, err
+	}
 	of := hc.DeepCopy()
-	id := lookupID(hc, secret, bundle, rules.Version(), r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
+	id := lookupID(hc, secret, bundle, view.of.Version(), mirrors.ID(), unusedMirrors, r.managed.current.Load().version, r.Lookups.verifierID(hypershift.ControlPlaneNamespace(hc)))
 	return r.background.get(ctx, client.ObjectKeyFromObject(hc), id, hostOf(hc), func(ctx context.Context) (found, error) {
 		inForce, leave := operator.WhileInForce(ctx, r.Changes, rules)
 		defer leave()
-		f, err := r.lookup(inForce, of, credentials, bundle)
+		f, err := r.lookup(inForce, of, view, credentials, mirrors, bundle)
 		if errors.Is(context.Cause(inForce), operator.ErrRulesChanged) {
 			return found{}, errUnfinished // by the old rules, and must not be written
 		}
-		f.pullSecret, f.bundle, f.unused.entries = secret, bundle, hypershift.UnusedEntries(credentials)
+		f.pullSecret, f.credentials, f.mirrors, f.bundle = secret, credentials, mirrors, bundle
+		f.unused.entries, f.unused.mirrors = hypershift.UnusedEntries(credentials), unusedMirrors
 		return f, err
 	})
 }
@@ -91,14 +95,14 @@ func hostOf(hc *hyperv1.HostedCluster) string {
 
 // lookup reads the release of hc and that of its control plane, with the cluster's own
 // pull secret and CA bundle.
-func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, credentials provider.Credentials, bundle string) (f found, err error) {
+func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, view *view, credentials provider.Credentials, mirrors provider.MirrorCredentials, bundle string) (f found, err error) {
 	chains, done, err := r.Lookups.For(bundle)
 	defer done()
 	if err != nil {
 		return f, fmt.Errorf("CA bundle %s/%s, %s (spec.additionalTrustBundle): %w", hc.Namespace, hc.Spec.AdditionalTrustBundle.Name, hypershift.CABundleKey, err)
 	}
 	f.unused.certificates = chains.trust
-	ctx, cancel := context.WithTimeout(ctx, lookupLimit)
+	ctx, cancel := context.WithTimeout(ctx, operator.LookupLimit)
 	defer cancel()
 	one := func(field, image string) (provider.Request, *provider.Release, error) {
 		ref, err := imageref.Parse(image)
@@ -106,7 +110,7 @@ func (r *Reconciler) lookup(ctx context.Context, hc *hyperv1.HostedCluster, cred
 			return provider.Request{}, nil, fmt.Errorf("%s: %w", field, err)
 		}
 		// The control plane's pods run the release, so it is its namespace that counts.
-		req := provider.Request{Image: ref, Credentials: credentials, Verifier: chains.verifierFor(hypershift.ControlPlaneNamespace(hc))}
+		req := provider.Request{Image: ref, Rules: view.lookups, Credentials: credentials, MirrorCredentials: mirrors, Verifier: chains.verifierFor(hypershift.ControlPlaneNamespace(hc))}
 		release, err := chains.releases.Lookup(ctx, req)
 		return req, release, err
 	}

@@ -36,7 +36,6 @@ const (
 func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clusters client.ObjectList) {
 	r.rollout.begin(len(clusters.(*hyperv1.HostedClusterList).Items))
 	defer r.rollout.end()
-	encoded := r.encodedOnce(rules)
 	var group errgroup.Group
 	group.SetLimit(rolloutAtOnce)
 	items := clusters.(*hyperv1.HostedClusterList).Items
@@ -52,7 +51,7 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 			limited, cancel := context.WithTimeout(ctx, rolloutEach)
 			defer cancel()
 			defer r.rollout.progress()
-			if _, err := r.handOverKnown(limited, hc, encoded, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
+			if _, err := r.handOverKnown(limited, hc, r.viewOf(hc, rules).encodedRules, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
 				log.FromContext(ctx).Error(err, "handing rules on failed; trying again", "HostedCluster", client.ObjectKeyFromObject(hc))
 			}
 			return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/chain/metrics"
@@ -41,6 +42,13 @@ type Options struct {
 	RegistryOverrides string
 	// Signatures are those that releases need, nil for none.
 	Signatures *operator.Signatures
+	// DryRun notes what would be written in place of writing it, and Judged is told what came of it
+	// when every HostedCluster was judged once, which ends the run. Nil: it is written.
+	DryRun *operator.DryRun
+	Judged func(operator.Judged) error
+	// MirrorCredentials is the Secret with the operator's own credentials for mirrors of the
+	// management cluster, for HostedClusters whose pull secret has none; no name for none.
+	MirrorCredentials client.ObjectKey
 	// Sources are how policies are read from the cluster; REST is filled in.
 	Sources idms.Config
 }
@@ -54,12 +62,15 @@ func Run(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	if o.DryRun != nil {
+		o.REST = operator.RefuseWrites(o.REST)
+	}
 	o.Sources.REST = o.REST
 	counts, err := metrics.New(nil)
 	if err != nil {
 		return err
 	}
-	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.ZapObserver(o.Log), counts}}
+	deps := assembly.Deps{Cluster: o.Sources, Observers: []chain.Observer{chain.LogObserver(operator.Slog(o.Log)), counts}}
 	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
 	if err != nil {
 		return err
@@ -90,6 +101,7 @@ func Run(ctx context.Context, o Options) error {
 		Name: Owner, REST: o.REST, Scheme: scheme, Log: o.Log, Resolver: resolver,
 		LeaseNamespace: o.LeaseNamespace, LeaseDuration: o.LeaseDuration, MetricsAddr: o.MetricsAddr, HealthAddr: o.HealthAddr,
 		Cache: CacheOptions(), Client: ClientOptions(), Metrics: o.Metrics,
+		DryRun:     o.DryRun,
 		Collectors: []prometheus.Collector{counts, metrics.Hosts(lookups.Hosts, resolver.Current)},
 	})
 	if err != nil {
@@ -102,7 +114,14 @@ func Run(ctx context.Context, o Options) error {
 		Settings: o.Settings, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Metadata: mgr.GetCache(), Lookups: lookups, Rules: resolver.Current, Changes: resolver.Changes,
 		Waiting: func() error { return operator.NotInForce(resolver) },
 		HasSCC:  HasSCC(mgr.GetRESTMapper()), Signatures: o.Signatures,
-		managed: managed,
+		managed: managed, operatorSecret: newOperatorCredentials(o.MirrorCredentials, o.Log),
+	}
+	if o.DryRun != nil {
+		failed, err := r.dryRun(ctx, mgr, resolver, o.FindImage)
+		if err != nil {
+			return err
+		}
+		return o.Judged(operator.Judged{Changes: o.DryRun.Changes(), Failed: failed})
 	}
 	if o.OperatorImage != "" {
 		if err := r.SetupWithManager(mgr, resolver); err != nil {

@@ -52,6 +52,14 @@ type Settings struct {
 	// PassedOn are variables of this process that control-plane-operators get, in their order:
 	// HTTP_PROXY and the like, and those that HyperShift's expects.
 	PassedOn []corev1.EnvVar
+	// OptOut says whether HostedClusters may choose their mirrors; "" is OptOutDenied.
+	OptOut OptOut
+	// UnblockOnOptOut says that what a HostedCluster ignores of the management policies
+	// blocks nothing there: neither NeverContactSource nor blocked registries.
+	UnblockOnOptOut bool
+	// HandOverMirrorCredentials has control planes get the operator's own credentials for
+	// mirrors, as far as their rules name the mirrors.
+	HandOverMirrorCredentials bool
 	// RefuseNetworks is --refuse-networks of this process, passed on; "" is none.
 	RefuseNetworks string
 }

@@ -26,16 +26,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	ctrlsource "sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-// Waits of a HostedCluster that cannot be reconciled, doubling, and how many are
-// reconciled at once: most of that is waiting for the API server.
 const (
-	firstRetry = time.Second
-	lastRetry  = 2 * time.Minute
-	workers    = 20
+	// longestRetry is how long a HostedCluster that cannot be reconciled waits at most.
+	longestRetry = 2 * time.Minute
+	// workers is how many are reconciled at once: most of that is waiting for the API server.
+	// Those of one namespace have half of them; see [turns].
+	workers = 40
 )
 
 // CacheOptions returns options by which a manager caches what this operator writes and
@@ -101,6 +102,12 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err != nil {
 		return err
 	}
+	credentials, err := operator.OnChanges(mgr, &hyperv1.HostedClusterList{}, func(ctx context.Context, each func()) {
+		r.operatorSecret.follow(ctx, r.Live, each)
+	})
+	if err != nil {
+		return err
+	}
 	signatures, err := operator.OnSignatures(mgr, r.Signatures, &hyperv1.HostedClusterList{})
 	if err != nil {
 		return err
@@ -129,9 +136,9 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
-			RateLimiter:             lookupLimiter{operator.Backoff(firstRetry, lastRetry), r.background.has},
+			RateLimiter:             lookupLimiter{operator.Backoff(longestRetry), r.background.has},
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return newQueue(name, limiter, newTurns(deletions.has))
+				return newQueue(name, limiter, newTurns(workers, deletions.has))
 			},
 		}).
 		For(&hyperv1.HostedCluster{}, builder.WithPredicates(deletions.notice(), changed)).
@@ -141,13 +148,17 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		Watches(&corev1.ServiceAccount{}, written).
 		Watches(&rbacv1.Role{}, written).
 		Watches(&rbacv1.RoleBinding{}, written).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(using)).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+			r.operatorSecret.notice(obj)
+			return using(ctx, obj)
+		})).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
 			r.managed.notice(obj)
 			return using(ctx, obj)
 		})).
 		WatchesRawSource(rules).
 		WatchesRawSource(authorities).
+		WatchesRawSource(credentials).
 		WatchesRawSource(lookups)
 	if signatures != nil {
 		b = b.WatchesRawSource(signatures)
@@ -165,7 +176,7 @@ func uses(obj client.Object) []string {
 	if !ok {
 		return nil
 	}
-	names := []string{hc.Spec.PullSecret.Name, hc.Spec.SSHKey.Name}
+	names := []string{hc.Spec.PullSecret.Name, hc.Spec.SSHKey.Name, hc.Annotations[hypershift.AnnotationMirrorCredentials]}
 	if bundle := hc.Spec.AdditionalTrustBundle; bundle != nil {
 		names = append(names, bundle.Name)
 	}

@@ -25,8 +25,8 @@ type testQueue struct {
 
 func newTestQueue(t *testing.T) *testQueue {
 	q := &testQueue{deleting: map[reconcile.Request]bool{}}
-	q.order = newTurns(func(r reconcile.Request) bool { return q.deleting[r] })
-	q.TypedRateLimitingInterface = newQueue("", operator.Backoff(time.Second, time.Minute), q.order)
+	q.order = newTurns(workers, func(r reconcile.Request) bool { return q.deleting[r] })
+	q.TypedRateLimitingInterface = newQueue("", operator.Backoff(time.Minute), q.order)
 	t.Cleanup(q.ShutDown)
 	return q
 }
@@ -65,8 +65,8 @@ func (q *testQueue) want(t *testing.T, names ...string) {
 // wantEmpty fails if anything is left, even what no request needs any more.
 func (q *testQueue) wantEmpty(t *testing.T) {
 	t.Helper()
-	if q.Len() > 0 || len(q.order.requests) > 0 || len(q.order.lanes) > 0 {
-		t.Errorf("%d requests are left, %d lanes, %d turns", q.Len(), len(q.order.requests), len(q.order.lanes))
+	if q.Len() > 0 || len(q.order.requests) > 0 || len(q.order.lanes) > 0 || len(q.order.working) > 0 || len(q.order.busy) > 0 {
+		t.Errorf("%d requests are left, %d lanes, %d turns, %d have a worker, in %d lanes", q.Len(), len(q.order.requests), len(q.order.lanes), len(q.order.working), len(q.order.busy))
 	}
 }
 
@@ -88,6 +88,65 @@ func TestTenantWithManyHoldsUpNobody(t *testing.T) {
 	q.want(t, "bad/0")
 	q.add("good/new")
 	q.want(t, "bad/1", "good/new", "bad/2")
+}
+
+// However long the reconciliations of a tenant take, it does not get all workers, nor do
+// several tenants. A worker that is done goes on with what is next.
+func TestTenantDoesNotGetAllWorkers(t *testing.T) {
+	q := newTestQueue(t)
+	for i := range 1000 {
+		q.add(fmt.Sprint("bad/", i), fmt.Sprint("worse/", i))
+	}
+	q.delete("bad/0")
+	took := map[string]int{}
+	var last reconcile.Request
+	for q.Len() > 0 {
+		last, _ = q.Get()
+		took[last.Namespace]++
+	}
+	// The third lane is that of one deletion.
+	if total := took["bad"] + took["worse"]; total >= workers || took["bad"]+1 < workers/4 || took["worse"] < workers/4 {
+		t.Errorf("of %d workers they have %v", workers, took)
+	}
+	q.add("good/1", "good/2")
+	q.want(t, "good/1", "good/2")
+	q.Done(last)
+	if q.Len() == 0 {
+		t.Fatal("a worker that is done has nothing to do")
+	}
+	if next, _ := q.Get(); next.Namespace == "good" || q.Len() > 0 {
+		t.Errorf("%s is next, and %d may have a worker", next, q.Len())
+	}
+}
+
+// A namespace that is alone has half of the workers, and gives back what others want.
+func TestNamespaceAlone(t *testing.T) {
+	q := newTestQueue(t)
+	for i := range 1000 {
+		q.add(fmt.Sprint("a/", i))
+	}
+	var took []reconcile.Request
+	for q.Len() > 0 {
+		r, _ := q.Get()
+		took = append(took, r)
+	}
+	if len(took) != workers/2 {
+		t.Errorf("it has %d of %d workers", len(took), workers)
+	}
+	q.add("b/1", "b/2")
+	first, _ := q.Get()
+	second, _ := q.Get()
+	if first.Namespace != "b" || second.Namespace != "b" {
+		t.Errorf("%s and %s are next", first, second)
+	}
+	for _, r := range append(took, first, second) {
+		q.Done(r)
+	}
+	for range 1000 - len(took) {
+		r, _ := q.Get()
+		q.Done(r)
+	}
+	q.wantEmpty(t)
 }
 
 func TestDeletionsTakeTurns(t *testing.T) {

@@ -42,6 +42,24 @@ func TestTakeOver(t *testing.T) {
 	w := newWorld(t)
 	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
 	hc := w.hostedCluster("one")
+	w.hypershiftsControlPlane(t, hc)
+	objects := controlPlaneObjects(hc)
+	d := objects[6].(*appsv1.Deployment)
+	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc, w.trustedCA())
+	w.operate(t, nil)
+	w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
+	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
+	writers.Peace(t, w, objects...)
+	if pod := d.Spec.Template.Spec; len(pod.Containers) != 1 || slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == writers.Sidecar }) ||
+		slices.ContainsFunc(pod.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "OLD" }) {
+		t.Errorf("HyperShift's parts are still there: %+v", pod)
+	}
+}
+
+// hypershiftsControlPlane creates the namespace of hc and the control-plane-operator in it, with
+// parts that only HyperShift's has, as HyperShift's operator does.
+func (w *world) hypershiftsControlPlane(t *testing.T, hc *hyperv1.HostedCluster) {
+	t.Helper()
 	objects := controlPlaneObjects(hc)
 	namespace, d := objects[0], objects[6].(*appsv1.Deployment)
 	namespace.SetLabels(map[string]string{hypershift.ControlPlaneLabel: "true"})
@@ -57,15 +75,6 @@ func TestTakeOver(t *testing.T) {
 	w.create(t, namespace)
 	if err := w.Create(t.Context(), d, client.FieldOwner(writers.HyperShiftOperator)); err != nil {
 		t.Fatal(err)
-	}
-	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc, w.trustedCA())
-	w.operate(t, nil)
-	w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
-	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
-	writers.Peace(t, w, objects...)
-	if pod := d.Spec.Template.Spec; len(pod.Containers) != 1 || slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == writers.Sidecar }) ||
-		slices.ContainsFunc(pod.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "OLD" }) {
-		t.Errorf("HyperShift's parts are still there: %+v", pod)
 	}
 }
 

@@ -36,7 +36,7 @@ func NewProviders(base provider.ReleaseProvider, current func() *policy.Rules, c
 }
 
 // Lookup looks both releases up, one snapshot of the rules for both.
-func (p Providers) Lookup(ctx context.Context, rules *policy.Rules, credentials provider.Credentials, controlPlane, user string) (Releases, error) {
+func (p Providers) Lookup(ctx context.Context, rules *policy.Rules, credentials provider.Credentials, mirrors provider.MirrorCredentials, controlPlane, user string) (Releases, error) {
 	var r Releases
 	for _, one := range []struct {
 		of    string
@@ -51,7 +51,7 @@ func (p Providers) Lookup(ctx context.Context, rules *policy.Rules, credentials 
 		if err != nil {
 			return Releases{}, &provider.Error{Op: "reading the name of the " + one.of + " release image", Class: provider.ClassInvalid, Err: err}
 		}
-		*one.into, err = one.from.Lookup(ctx, provider.Request{Image: ref, Credentials: credentials, Rules: rules})
+		*one.into, err = one.from.Lookup(ctx, provider.Request{Image: ref, Credentials: credentials, MirrorCredentials: mirrors, Rules: rules})
 		if err != nil {
 			return Releases{}, fmt.Errorf("failed to lookup release image: %s release: %w", one.of, err)
 		}

@@ -42,7 +42,7 @@ func TestOCPBUGS32257And33627And35549UserAndControlPlane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, err := providers.Lookup(t.Context(), rules, provider.Credentials{}, image, image)
+	both, err := providers.Lookup(t.Context(), rules, provider.Credentials{}, provider.MirrorCredentials{}, image, image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestOCPBUGS32257And33627And35549UserAndControlPlane(t *testing.T) {
 		t.Errorf("%d requests for both, want those of one", n)
 	}
 
-	_, err = providers.Lookup(t.Context(), rules, provider.Credentials{}, "no reference at all", image)
+	_, err = providers.Lookup(t.Context(), rules, provider.Credentials{}, provider.MirrorCredentials{}, "no reference at all", image)
 	if !errors.Is(err, provider.ErrInvalidRequest) && provider.ClassOf(err) != provider.ClassInvalid {
 		t.Errorf("got %v, want that the name is wrong", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"k8s.io/apimachinery/pkg/types"
@@ -13,17 +12,15 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider"
 )
-
-// lookupLimit is how long the two releases of one reconciliation may take.
-const lookupLimit = 2 * time.Minute
 
 // releases looks the releases of hcp up by the rules lookups and notes in o what came
 // of it. The caller tries again after an error. It ends early, with nothing noted, when handedOn
 // is in force no more: hcp is reconciled by the new rules then, and that must not wait
 // for registries that the old ones name.
 func (r *Reconciler) releases(ctx context.Context, hcp *hyperv1.HostedControlPlane, o *outcome, handedOn, lookups *policy.Rules) error {
-	limited, cancel := context.WithTimeout(ctx, lookupLimit)
+	limited, cancel := context.WithTimeout(ctx, operator.LookupLimit)
 	defer cancel()
 	inForce, leave := operator.WhileInForce(limited, r.Changes, handedOn)
 	defer leave()
@@ -56,5 +53,20 @@ func (r *Reconciler) lookup(ctx context.Context, hcp *hyperv1.HostedControlPlane
 		return Releases{}, err
 	}
 	o.entries = new(hypershift.UnusedEntries(creds))
-	return r.Providers.Lookup(ctx, rules, creds, hypershift.OperatedRelease(hcp), hcp.Spec.ReleaseImage)
+	mirrors, err := r.mirrorCredentials(ctx, hcp)
+	if err != nil {
+		return Releases{}, err
+	}
+	return r.Providers.Lookup(ctx, rules, creds, mirrors, hypershift.OperatedRelease(hcp), hcp.Spec.ReleaseImage)
+}
+
+// mirrorCredentials returns the credentials for mirrors that the hypershift-operator copied here.
+// It reads nothing where an annotation does not say that there are any.
+func (r *Reconciler) mirrorCredentials(ctx context.Context, hcp *hyperv1.HostedControlPlane) (provider.MirrorCredentials, error) {
+	_, own := hcp.Annotations[hypershift.AnnotationMirrorCredentials]
+	_, shared := hcp.Annotations[hypershift.AnnotationManagementMirrorCredentials]
+	if !own && !shared {
+		return provider.MirrorCredentials{}, nil
+	}
+	return hypershift.CopiedMirrorCredentials(ctx, r.Client, hcp.Namespace)
 }

@@ -60,7 +60,7 @@ func NewManager(ctx context.Context, p Process) (manager.Manager, error) {
 		return nil, err
 	}
 	row := assembly.ControlPlaneOperator(assembly.Deps{
-		LookupEnv: p.Options.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts, Verify: verify,
+		LookupEnv: p.Options.LookupEnv, Observers: []chain.Observer{chain.LogObserver(operator.Slog(p.Log)), counts}, Health: hosts, Verify: verify,
 	}, in.Components)
 	srcs, err := p.Options.Sources(ctx, row, in)
 	if err != nil {

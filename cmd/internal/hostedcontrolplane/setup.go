@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -24,12 +23,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/sources"
-)
-
-// Waits after failures: the first and the longest.
-const (
-	firstRetry   = time.Second
-	longestRetry = time.Minute
 )
 
 // CacheOptions keep the cache to the operator's namespace.
@@ -76,7 +69,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		WatchesMetadata(&corev1.Secret{}, concerned).
 		WatchesRawSource(rules).
 		WithOptions(controller.Options{
-			RateLimiter: operator.Backoff(firstRetry, longestRetry),
+			RateLimiter: operator.Backoff(operator.LongestRetry),
 		}).
 		Complete(r)
 	if err != nil {
@@ -95,7 +88,10 @@ func secrets(obj client.Object) []string {
 	if !ok {
 		return nil
 	}
-	names := []string{hypershift.PullSecret, hypershift.IgnitionServer, hypershift.IgnitionAuthority}
+	names := []string{
+		hypershift.PullSecret, hypershift.MirrorCredentials, hypershift.ManagementMirrorCredentials,
+		hypershift.IgnitionServer, hypershift.IgnitionAuthority,
+	}
 	if name := hcp.Spec.PullSecret.Name; name != "" && !slices.Contains(names, name) {
 		names = append(names, name)
 	}

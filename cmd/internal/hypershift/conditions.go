@@ -29,6 +29,10 @@ const (
 	// [EntriesSkippedReason]. Else there is no such condition. A pull secret that cannot be
 	// used at all is told by the condition of the release.
 	ValidPullSecret hyperv1.ConditionType = "ValidPullSecret"
+	// ValidMirrorCredentials is False while the Secret with credentials for mirrors that a
+	// HostedCluster names, or an entry of it, is not used, with [EntriesSkippedReason]. Else
+	// there is no such condition.
+	ValidMirrorCredentials hyperv1.ConditionType = "ValidMirrorCredentials"
 	// HostedClusterDeleting is True while a HostedCluster is being deleted; the reason says what
 	// is waited for, [WaitingForControlPlaneReason] and those that follow. Else it is False,
 	// AsExpected. Name and reasons are HyperShift's (openshift/hypershift#8427).
@@ -37,6 +41,11 @@ const (
 	// It is True with AsExpected or [NoSignatureNeededReason], or False with
 	// [SignatureRefusedReason]. Where no signature is asked for there is no such condition.
 	ValidReleaseSignature hyperv1.ConditionType = "ValidReleaseSignature"
+	// ManagementMirrorsChosen says which mirror rules a HostedCluster chose by annotation, and
+	// which are ignored. It is True with AsExpected, or False with [InvalidChoiceReason],
+	// [OptOutDeniedReason] or [EntriesSkippedReason]. Without an annotation there is no such
+	// condition.
+	ManagementMirrorsChosen hyperv1.ConditionType = "ManagementMirrorsChosen"
 )
 
 // Reasons of those conditions.
@@ -49,8 +58,8 @@ const (
 	// CertificatesSkippedReason: blocks of the CA bundle are no certificates that can be
 	// used. The message names them.
 	CertificatesSkippedReason = "CertificatesSkipped"
-	// EntriesSkippedReason: entries of the pull secret cannot be used. The message names
-	// them, and holds nothing secret.
+	// EntriesSkippedReason: entries of the pull secret, or of spec.imageContentSources, cannot
+	// be used. The message names them, and holds nothing secret.
 	EntriesSkippedReason = "EntriesSkipped"
 	// WaitingForControlPlaneReason: the HostedControlPlane is there.
 	WaitingForControlPlaneReason = "WaitingForControlPlaneDeletion"
@@ -62,6 +71,10 @@ const (
 	SignatureRefusedReason = "SignatureRefused"
 	// NoSignatureNeededReason: signatures are asked for, and not of this release.
 	NoSignatureNeededReason = "NoSignatureNeeded"
+	// InvalidChoiceReason: an annotation cannot be used, and the default is in force.
+	InvalidChoiceReason = "InvalidChoice"
+	// OptOutDeniedReason: the operator allows no choice, and the default is in force.
+	OptOutDeniedReason = "OptOutDenied"
 )
 
 // SignatureRefused reports whether a lookup failed for want of a good signature.

@@ -77,12 +77,10 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 	}
 	if exists {
 		keepPullSecrets(live, want)
-		have, err := state(live)
-		if err != nil {
+		switch same, err := isMade(live, want); {
+		case err != nil:
 			return fail(err)
-		}
-		have.SetGroupVersionKind(gvk)
-		if contains(have.Object, want.Object, false) {
+		case same:
 			return false, nil
 		}
 		if err := a.takeOver(ctx, live); err != nil {
@@ -95,6 +93,19 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 		return fail(err)
 	}
 	return want.GetResourceVersion() != live.GetResourceVersion(), nil
+}
+
+// isMade reports whether live was made from want and still has it.
+func isMade(live client.Object, want *unstructured.Unstructured) (bool, error) {
+	if live.GetAnnotations()[StateHash] != want.GetAnnotations()[StateHash] {
+		return false, nil
+	}
+	have, err := state(live)
+	if err != nil {
+		return false, err
+	}
+	have.SetGroupVersionKind(want.GroupVersionKind())
+	return contains(have.Object, want.Object, false), nil
 }
 
 // Create creates the object as Apply does, with nothing read before. It is a conflict where

@@ -11,7 +11,7 @@ import (
 
 // Waits double up to the longest, and those who fail together do not come back together.
 func TestBackoff(t *testing.T) {
-	b := Backoff(time.Second, 4*time.Second)
+	b := Backoff(4 * time.Second)
 	const items = 100
 	for n, least := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 4 * time.Second} {
 		different := map[time.Duration]bool{}

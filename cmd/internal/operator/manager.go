@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,6 +42,9 @@ type Config struct {
 	// LeaseDuration is how long the lease lasts without being renewed, 0 for 60 s as in
 	// HyperShift. How often it is renewed, and when its holder gives up, follow from it.
 	LeaseDuration time.Duration
+	// DryRun notes what would be written, in place of writing it. Nil: it is written. No leader
+	// is elected then.
+	DryRun *DryRun
 	// MetricsAddr and HealthAddr are HOST:PORT to serve /metrics, and /healthz and
 	// /readyz, on, in plain HTTP. Empty or "0": not served.
 	MetricsAddr, HealthAddr string
@@ -106,8 +110,23 @@ func NewManager(cfg Config) (manager.Manager, error) {
 }
 
 // newManager makes a manager with a lease, if cfg says so, whose client writes nothing
-// without it.
+// without it. That of a dry run writes nothing at all.
 func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
+	if cfg.DryRun != nil {
+		options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
+			d, err := discovery.NewDiscoveryClientForConfigAndClient(config, o.HTTPClient)
+			if err != nil {
+				return nil, err
+			}
+			c, err := client.New(config, o)
+			return cfg.DryRun.wrap(c, d.OpenAPIV3()), err
+		}
+		return manager.New(cfg.REST, options)
+	}
+	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
+		c, err := client.New(config, o)
+		return leanClient{c}, err
+	}
 	if cfg.LeaseNamespace == "" {
 		return manager.New(cfg.REST, options)
 	}
@@ -118,7 +137,7 @@ func newManager(cfg Config, options manager.Options) (manager.Manager, error) {
 	writes := newFence(leader.holding)
 	options.NewClient = func(config *rest.Config, o client.Options) (client.Client, error) {
 		c, err := client.New(config, o)
-		return fencedClient{c, writes}, err
+		return fencedClient{leanClient{c}, writes}, err
 	}
 	options.LeaderElection, options.LeaderElectionResourceLockInterface = true, leader
 	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = new(leader.duration), new(leader.deadline), new(lookAtLease)

@@ -2,8 +2,11 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,6 +15,7 @@ import (
 	"github.com/go-logr/zapr"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -19,19 +23,38 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// Main runs cmd with the process's arguments and returns the exit code: 0, or 1
-// after an error, which is told on stderr. SIGINT and SIGTERM end the command's
+// ExitError ends the process with a code. Err is told on stderr, nil if there is nothing to tell.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+// Error returns Err's text.
+func (e *ExitError) Error() string { return fmt.Sprint(e.Err) }
+
+// Unwrap returns Err.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Main runs cmd with the process's arguments and returns the exit code: 0, that of an
+// [ExitError], or 1 after any other error, which is told on stderr. SIGINT and SIGTERM end the command's
 // context; a second one ends the process at once.
 func Main(cmd *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from here on the default: the next signal kills
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	if err := cmd.ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.Name(), err)
-		return 1
+	err := cmd.ExecuteContext(ctx)
+	code := 0
+	if err != nil {
+		code = 1
 	}
-	return 0
+	if exit, ok := errors.AsType[*ExitError](err); ok {
+		code, err = exit.Code, exit.Err
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.Name(), err)
+	}
+	return code
 }
 
 // NewLogger writes JSON lines to w from level on: debug, info, warn or error.
@@ -53,6 +76,16 @@ func Logr(log *zap.Logger) logr.Logger {
 		return logr.Discard()
 	}
 	return zapr.NewLogger(log)
+}
+
+// Slog returns log for packages that log to a *slog.Logger: it writes what log writes.
+// Nil is silent.
+func Slog(log *zap.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(zapslog.NewHandler(log.Core(), zapslog.WithName(log.Name()), zapslog.WithCaller(true),
+		zapslog.AddStacktraceAt(math.MaxInt))) // never: NewLogger has none below a panic
 }
 
 // SetProcessLogger gives log to the two libraries that log to a variable of the

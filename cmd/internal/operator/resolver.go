@@ -15,7 +15,7 @@ import (
 // /readyz names it, nothing is reconciled, and what mends it is followed. Later on the
 // last good rules stay in force meanwhile. log may be nil.
 func NewResolver(ctx context.Context, log *zap.Logger, srcs ...policy.OverrideSource) (*sources.Resolver, error) {
-	r, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: log, TolerateInvalid: true}, srcs...)
+	r, err := sources.NewResolver(ctx, sources.ResolverConfig{Log: Slog(log), TolerateInvalid: true}, srcs...)
 	if err != nil {
 		return nil, fmt.Errorf("reading the mirror policies: %w", err)
 	}

@@ -27,14 +27,14 @@ type Files struct {
 }
 
 // Decode reads the files of a release: Version, Created, Components,
-// ComponentVersions, Metadata and BootImages of the result. What describes the
+// ComponentVersions, Metadata, ImageReferences and BootImages of the result. What describes the
 // lookup (Image, Digest and so on) is the caller's to fill in.
 //
 // An error names the file and the entry that is wrong. A release is read whole or
 // not at all: one whose components cannot all be named must not be handed on as
 // if it had fewer.
 //
-// BootImages is not copied and not looked into; package bootimages does that.
+// The files are not copied. BootImages is not looked into; package bootimages does that.
 func Decode(f Files) (provider.ReleaseData, error) {
 	d, err := decodeImageReferences(f.ImageReferences)
 	if err != nil {
@@ -45,6 +45,6 @@ func Decode(f Files) (provider.ReleaseData, error) {
 			return provider.ReleaseData{}, fmt.Errorf("%s: %w", Metadata, err)
 		}
 	}
-	d.BootImages = f.BootImages
+	d.ImageReferences, d.BootImages = f.ImageReferences, f.BootImages
 	return d, nil
 }

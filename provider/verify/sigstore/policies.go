@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -166,39 +167,45 @@ func (p Policies) Scopes() []string {
 }
 
 // For returns the scope that applies to an image, and what it requires: "" and nil where
-// no scope does. image is the logical reference in full form. The first of these counts:
-// the reference itself, its repository, each parent, the registry, and then *.DOMAIN for
-// each parent domain of the registry's host (containers/image,
-// docker/policyconfiguration).
+// no scope does. image is the logical reference in full form. The first of [ScopesOf]
+// counts that has a policy.
 func (p Policies) For(image imageref.Ref) (scope string, required []Requirement) {
+	for s := range ScopesOf(image) {
+		if r, ok := p.scopes[s]; ok {
+			return s, r
+		}
+	}
+	return "", nil
+}
+
+// ScopesOf returns the names under which policy.json and registries.d of a node may have an
+// entry for an image, in the order in which they are looked for: the reference itself, its
+// repository, each parent, the registry, and then *.DOMAIN for each parent domain of the
+// registry's host (containers/image, docker/policyconfiguration).
+func ScopesOf(image imageref.Ref) iter.Seq[string] {
 	image = image.Normalize()
-	try := func(s string) bool {
-		r, ok := p.scopes[s]
-		if ok {
-			scope, required = s, r
+	return func(yield func(string) bool) {
+		if !yield(image.String()) {
+			return
 		}
-		return ok
-	}
-	if try(image.String()) {
-		return scope, required
-	}
-	name := image.Name()
-	for {
-		if try(name) {
-			return scope, required
+		name := image.Name()
+		for {
+			if !yield(name) {
+				return
+			}
+			at := strings.LastIndexByte(name, '/')
+			if at < 0 {
+				break
+			}
+			name = name[:at]
 		}
-		at := strings.LastIndexByte(name, '/')
-		if at < 0 {
-			break
+		host, _, _ := strings.Cut(name, ":")
+		for {
+			_, parent, ok := strings.Cut(host, ".")
+			if !ok || !yield("*."+parent) {
+				return
+			}
+			host = parent
 		}
-		name = name[:at]
-	}
-	host, _, _ := strings.Cut(name, ":")
-	for {
-		_, parent, ok := strings.Cut(host, ".")
-		if !ok || try("*."+parent) {
-			return scope, required
-		}
-		host = parent
 	}
 }

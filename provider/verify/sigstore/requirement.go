@@ -50,6 +50,8 @@ type Error struct {
 	Policy string       // the origin of the requirement
 	Errs   []error      // why each signature is not accepted
 	Others int          // attachments that are no signatures
+	// Unread says why a node does not look for signatures at the endpoint, "" if it does.
+	Unread string
 }
 
 func (e *Error) Error() string {
@@ -57,6 +59,9 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, "%s: %v", e.Image, e.kind())
 	for _, err := range e.Errs {
 		fmt.Fprintf(&b, "; %v", err)
+	}
+	if e.Unread != "" {
+		fmt.Fprintf(&b, "; %s", e.Unread)
 	}
 	if e.Others > 0 {
 		fmt.Fprintf(&b, "; %d attachments are no signatures that nodes read", e.Others)

@@ -37,7 +37,7 @@ const (
 // made that could not be made before.
 func isInput(name string) bool {
 	return slices.Contains([]string{
-		hypershift.PullSecret, secretKubeconfig, hypershift.UserCABundle, configManagedCA, configServer, configAzure, configOpenStack,
+		hypershift.PullSecret, hypershift.MirrorCredentials, hypershift.ManagementMirrorCredentials, secretKubeconfig, hypershift.UserCABundle, configManagedCA, configServer, configAzure, configOpenStack,
 	}, name)
 }
 
@@ -61,6 +61,9 @@ func gather(ctx context.Context, c client.Reader, s *corev1.Secret, platform str
 	}
 	if in.PullSecret = pullSecret.Data[hypershift.PullSecretKey]; replaced(pullSecret, s) {
 		in.PullSecretHash = ""
+	}
+	if in.MirrorCredentials, err = hypershift.CopiedMirrorCredentials(ctx, c, s.Namespace); err != nil {
+		return payload.Inputs{}, err
 	}
 	kubeconfig, err := g.secret(ctx, secretKubeconfig, kubeconfigKey)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -80,9 +81,9 @@ func (m *memory) failure(s *corev1.Secret, rules *policy.Rules, inputs int, now 
 		return
 	}
 	tries := m.failed[s.Name].tries + 1
-	pause := longestRetry
+	pause := operator.LongestRetry
 	if tries < 7 {
-		pause = min(pause, firstRetry<<(tries-1))
+		pause = min(pause, operator.FirstRetry<<(tries-1))
 	}
 	m.failed[s.Name] = retryState{s, rules, tries, now.Add(pause)}
 }

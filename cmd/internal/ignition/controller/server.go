@@ -150,7 +150,7 @@ func New(ctx context.Context, p Process) (_ *Server, err error) {
 	}
 	hosts := health.New(health.Config{})
 	resolver, generator, err := pipeline(ctx, p, o, s.files, assembly.Deps{
-		LookupEnv: o.LookupEnv, Observers: []chain.Observer{chain.ZapObserver(p.Log), counts}, Health: hosts,
+		LookupEnv: o.LookupEnv, Observers: []chain.Observer{chain.LogObserver(operator.Slog(p.Log)), counts}, Health: hosts,
 		// If a registry asks for a longer wait the Secret is tried later, and keeps no slot.
 		MaxRetryAfter: time.Second,
 	})

@@ -3,6 +3,7 @@ package controller_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/controller"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/tokens"
@@ -37,7 +39,7 @@ func TestServer(t *testing.T) {
 	for name, test := range map[string]func(*location){
 		"Serves": testServes, "Restart": testRestart, "R9PullSecret": testPullSecret, "ReplacedInPlace": testReplacedInPlace,
 		"R12NeverContactSource": testNeverContactSource, "Signed": testSigned, "RulesChange": testRulesChange, "Several": testSeveral,
-		"Environment": testEnvironment, "Ready": testReady, "SlowPayloads": testSlowPayloads, "ConditionOfBefore": testConditionOfBefore,
+		"Environment": testEnvironment, "Ready": testReady, "SlowPayloads": testSlowPayloads, "MirrorCredentials": testMirrorCredentials, "ConditionOfBefore": testConditionOfBefore,
 	} {
 		t.Run(name, func(t *testing.T) { test(s.location(t)) })
 	}
@@ -236,6 +238,42 @@ func testPullSecret(p *location) {
 	p.token("token-c")
 	p.awaitReport("token-c", payload.ReasonInvalidConfig, "secret pull-secret is not the one")
 	r.await(string(s.Data[tokens.KeyToken]))
+	p.untouched()
+}
+
+// A pull secret that has nothing for the mirror is enough with the copies of credentials for
+// mirrors, whichever there is. Nodes get none of it: not the payload, not the pull secret in it.
+func testMirrorCredentials(p *location) {
+	own, operators := hypershift.MirrorCredentials, hypershift.ManagementMirrorCredentials
+	unhashed := func(s *corev1.Secret) { delete(s.Data, tokens.KeyPullHash) }
+	change(p, new(corev1.Secret), "pull-secret", func(s *corev1.Secret) {
+		s.Data = map[string][]byte{corev1.DockerConfigJsonKey: machineconfig.PullSecret("me", "mine-alone", "elsewhere.example.com")}
+	})
+	r := p.run()
+	for i, name := range []string{own, operators} {
+		secret := p.token(fmt.Sprintf("token-%d", i), unhashed, func(s *corev1.Secret) {
+			s.Data[tokens.KeyConfig] = zipped(p.t, fmt.Sprint("config ", i))
+		})
+		if i == 0 {
+			p.awaitReport(secret.Name, payload.ReasonInvalidConfig, "unauthorized")
+		}
+		copied := &corev1.Secret{ObjectMeta: p.meta(name), Type: corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{
+			corev1.DockerConfigJsonKey: machineconfig.PullSecret(user, password, p.mirror.Host()),
+		}}
+		p.create(copied)
+		p.awaitReport(secret.Name, payload.ReasonAsExpected, "")
+		status, body, err := r.node(string(secret.Data[tokens.KeyToken]))
+		if err != nil || status != http.StatusOK {
+			p.t.Fatal(status, err)
+		}
+		encoded := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+		for _, text := range []string{password, encoded, base64.StdEncoding.EncodeToString([]byte(encoded)), p.mirror.Host()} {
+			if strings.Contains(string(body), text) {
+				p.t.Errorf("%s: nodes get %q", name, text)
+			}
+		}
+		p.delete(copied)
+	}
 	p.untouched()
 }
 

@@ -25,13 +25,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources"
 )
 
-// Waits after failures: the first and the longest. Objects that a payload waits for are
-// watched, so their changes do not wait.
-const (
-	firstRetry   = time.Second
-	longestRetry = time.Minute
-)
-
 // cacheOptions limits the cache to the namespace. It holds only metadata.
 func cacheOptions(namespace string) cache.Options {
 	return cache.Options{
@@ -112,7 +105,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 		WithOptions(controller.Options{
 			// Some workers are left for short work while payloads are made.
 			MaxConcurrentReconciles: parallel + 4,
-			RateLimiter:             operator.Backoff(firstRetry, longestRetry),
+			RateLimiter:             operator.Backoff(operator.LongestRetry),
 		}).
 		Complete(g)
 	if err != nil {
@@ -170,7 +163,7 @@ func (g *gate) start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(firstRetry):
+		case <-time.After(operator.FirstRetry):
 		}
 	}
 }

@@ -3,6 +3,7 @@ package payload
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -19,8 +20,13 @@ import (
 // the rules in force, so that mirrors and NeverContactSource hold for it too, the pull
 // secret and the certificates of registries. None of it is among the files that the
 // programs make the nodes' configuration of.
+//
+// The rules stand in files that are read after those of the system, in the order of their
+// names, and replace their tables. As on nodes, tables of drop-ins have files of their own: in
+// one file with the others they may contradict these, and then the client refuses it.
 const (
 	clientRules        = ".config/containers/registries.conf.d/50-mirrorchain.conf"
+	clientDropIn       = ".config/containers/registries.conf.d/60-mirrorchain-%d.conf"
 	clientCertificates = ".config/containers/certs.d"
 	clientLogin        = ".docker/config.json"
 	clientAuthorities  = ".config/authorities.pem"
@@ -52,7 +58,7 @@ func ProxyEnv(env []string) []string {
 
 // writeClientConfig writes what the programs' own registry client reads.
 func (w *work) writeClientConfig(rules *policy.Rules) error {
-	conf, err := registriesconf.Encode(rules)
+	conf, dropIns, err := registriesconf.EncodeNode(rules)
 	if err != nil {
 		return err
 	}
@@ -61,6 +67,9 @@ func (w *work) writeClientConfig(rules *policy.Rules) error {
 		return err
 	}
 	files := map[string][]byte{clientRules: conf, clientLogin: w.in.PullSecret}
+	for i, data := range dropIns {
+		files[fmt.Sprintf(clientDropIn, i+1)] = data
+	}
 	if len(authorities) > 0 {
 		files[clientAuthorities] = authorities
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/ignition/payload"
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
@@ -83,6 +84,38 @@ func TestClients(t *testing.T) {
 		}
 	}
 	w.clean()
+}
+
+// Tables of drop-ins are in files of their own, after the others: here two say of one place
+// that it is insecure, and that it is not.
+func TestClientsDropIns(t *testing.T) {
+	table := func(source string, dropIn bool) policy.Rule {
+		return policy.Rule{Source: source, ConfTable: true, DropIn: dropIn, Pull: policy.PullAny, Location: "place.example.com", Insecure: dropIn}
+	}
+	w := newWorld(t, options{more: []policy.Rule{table("base.example.com", false), table("drop-in.example.com", true)}})
+	_, files := w.generate()
+	var home map[string]string
+	if err := json.Unmarshal([]byte(files["controller.home"]), &home); err != nil {
+		t.Fatal(err)
+	}
+	const dir = ".config/containers/registries.conf.d/"
+	base, dropIn := home[dir+"50-mirrorchain.conf"], home[dir+"60-mirrorchain-1.conf"]
+	for _, has := range []struct {
+		name, text, of string
+		want           bool
+	}{
+		{"the first file", base, "base.example.com", true},
+		{"the first file", base, mirroredComponents, true},
+		{"the first file", base, "drop-in.example.com", false},
+		{"the first file", base, "insecure = true", false},
+		{"the drop-in", dropIn, "drop-in.example.com", true},
+		{"the drop-in", dropIn, "insecure = true", true},
+		{"the drop-in", dropIn, "base.example.com", false},
+	} {
+		if strings.Contains(has.text, has.of) != has.want {
+			t.Errorf("%s has %s: %t, want %t\n%s", has.name, has.of, !has.want, has.want, has.text)
+		}
+	}
 }
 
 // What keeps an image from being read is in the message for the token Secret.

@@ -44,7 +44,7 @@ func (w *work) lookup(ctx context.Context) (*components, error) {
 	if rules == nil {
 		return nil, at(step, provider.ErrNoRules)
 	}
-	req := provider.Request{Image: ref, Credentials: credentials, Rules: rules}
+	req := provider.Request{Image: ref, Credentials: credentials, MirrorCredentials: w.in.MirrorCredentials, Rules: rules}
 	// A registry that accepts and is silent would hold a slot for the time of the payload.
 	limited, cancel := context.WithTimeout(ctx, lookupLimit)
 	defer cancel()

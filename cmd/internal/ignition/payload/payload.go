@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+
+	"github.com/mirrorchain/mirrorchain/provider"
 )
 
 // Generator makes payloads. Implementations are safe for concurrent use.
@@ -30,6 +32,9 @@ type Inputs struct {
 	// PullSecret is .dockerconfigjson of Secret pull-secret.
 	PullSecret     []byte
 	PullSecretHash string
+	// MirrorCredentials are for reading the release and its images here. Neither programs nor
+	// nodes get any of them.
+	MirrorCredentials provider.MirrorCredentials
 	// UserCABundle is ca-bundle.crt of ConfigMap user-ca-bundle, "" without one.
 	UserCABundle     string
 	UserCABundleHash string

@@ -82,6 +82,7 @@ type options struct {
 	mode       string
 	only       int // mirror that has the component images: 0 both, 1 or 2
 	rewrite    bool
+	more       []policy.Rule // beside those of mirrors
 	cfg        func(*payload.Config)
 	osRelease  string              // of this process; "" is RHEL 9
 	real       *machineconfig.Real // programs; nil is the stand-in
@@ -106,7 +107,7 @@ func newWorld(t *testing.T, o options) *world {
 	w := &world{t: t, digests: map[string]string{}, workDir: t.TempDir()}
 	w.startRegistries()
 	w.pushRelease(o)
-	w.makeRules(o.rewrite)
+	w.makeRules(o.rewrite, o.more...)
 	w.makeInputs(o.mode)
 	w.makePipeline(o)
 	return w
@@ -157,7 +158,7 @@ func (w *world) pushRelease(o options) {
 	}
 }
 
-func (w *world) makeRules(rewrite bool) {
+func (w *world) makeRules(rewrite bool, more ...policy.Rule) {
 	mirrors := func(repository string) []policy.Mirror {
 		return []policy.Mirror{{Location: w.places.Mirrors[0] + "/" + repository}, {Location: w.places.Mirrors[1] + "/" + repository}}
 	}
@@ -171,6 +172,7 @@ func (w *world) makeRules(rewrite bool) {
 			{Kind: policy.KindRewrite, Source: w.places.Source + "/" + componentRepository, Mirrors: mirrors(mirroredComponents)[:1]},
 		}
 	}
+	p.Rules = append(p.Rules, more...)
 	rules, err := policy.NewRules(policy.RulesConfig{}, p)
 	if err != nil {
 		w.t.Fatal(err)

@@ -189,7 +189,7 @@ func New(cfg Config, results []Result) *Report {
 		for _, at := range c.attempts {
 			c.Attempts = append(c.Attempts, failure.RecordOf(at))
 		}
-		c.Status = res.status()
+		c.Status = res.Status()
 		if cfg.Disk == "" {
 			c.addCells(m, &res)
 		}
@@ -272,7 +272,8 @@ func target(ref imageref.Ref) string {
 	return ref.Normalize().String()
 }
 
-func (res *Result) status() string {
+// Status returns what is known of the image: Found, Missing, Failed or NotAsked.
+func (res *Result) Status() string {
 	switch {
 	case res.Unfinished:
 		return NotAsked

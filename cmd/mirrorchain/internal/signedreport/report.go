@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/junit"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -25,13 +26,17 @@ const (
 
 // Signatures is the result as JSON.
 type Signatures struct {
-	Nodes   string           `json:"nodes"`  // the answer, a sentence
-	Answer  string           `json:"answer"` // yes, no, mixed: it depends on the mirror, unknown
-	Scopes  []string         `json:"scopes"` // of the image policies
-	Images  int              `json:"images"` // that a policy covers
-	Absent  int              `json:"absent"` // of these, not available at any endpoint
-	Mirrors []SignedMirror   `json:"mirrors"`
-	Checks  []SignedManifest `json:"checks"`
+	Nodes  string   `json:"nodes"`  // the answer, a sentence
+	Answer string   `json:"answer"` // yes, no, mixed: it depends on the mirror, unknown
+	Scopes []string `json:"scopes"` // of the image policies
+	// RegistriesD is the folder that says where nodes look for signatures; "" if it is
+	// assumed that they do on every mirror.
+	RegistriesD string           `json:"registriesD"`
+	Images      int              `json:"images"`  // that a policy covers
+	Absent      int              `json:"absent"`  // of these, not available at any endpoint
+	Unknown     int              `json:"unknown"` // of these, nobody knows whether any endpoint has them
+	Mirrors     []SignedMirror   `json:"mirrors"`
+	Checks      []SignedManifest `json:"checks"`
 }
 
 // SignedMirror counts what one mirror has.
@@ -57,9 +62,12 @@ type SignedManifest struct {
 	Error    string `json:"error"` // "" if good
 
 	code int
+	// unread: missing because nodes do not look for it. rejected: bad, whatever is signed.
+	unread, rejected bool
 }
 
-// Result is what came of a manifest at a mirror.
+// Result is what came of a manifest at a mirror, or of asking the mirror for the image. Then
+// nobody may know the digest of the manifest, "".
 type Result struct {
 	check.Signed
 	Platform string
@@ -70,13 +78,16 @@ type Result struct {
 type Config struct {
 	Nodes  string // those that have the policies, for a person
 	Scopes []string
-	Images int
-	Absent int
+	// RegistriesD is the folder of that name, "" if none was read.
+	RegistriesD string
+	Images      int
+	Absent      int
+	Unknown     int
 }
 
 // New makes a report of results, which are sorted by image and then by mirror.
 func New(cfg Config, results []Result) *Signatures {
-	r := &Signatures{Scopes: output.List(cfg.Scopes), Images: cfg.Images, Absent: cfg.Absent, Mirrors: []SignedMirror{}, Checks: []SignedManifest{}}
+	r := &Signatures{Scopes: output.List(cfg.Scopes), RegistriesD: cfg.RegistriesD, Images: cfg.Images, Absent: cfg.Absent, Unknown: cfg.Unknown, Mirrors: []SignedMirror{}, Checks: []SignedManifest{}}
 	for _, res := range results {
 		c := checkOf(&res)
 		r.Checks = append(r.Checks, c)
@@ -105,12 +116,20 @@ func checkOf(res *Result) SignedManifest {
 		Name: res.Name, Image: res.Image.String(), Platform: res.Platform, Mirror: res.Mirror,
 		At: res.At.Ref.Name() + ":" + sigstore.Tag(res.Digest), Status: Good, Policy: res.Scope,
 	}
+	if res.Digest == "" {
+		c.At = res.At.Ref.String()
+	}
+	rejected, isRejected := errors.AsType[*node.RejectedError](res.Err)
 	refused, isRefused := errors.AsType[*sigstore.Error](res.Err)
 	switch {
 	case res.Err == nil:
 		for _, a := range res.Accepted {
 			c.Identity = a.Identity
 		}
+	case isRejected:
+		c.Status, c.code, c.Error, c.rejected = Bad, failure.ExitForbidden, rejected.Reason(), true
+	case isRefused && refused.Unread != "":
+		c.Status, c.code, c.Error, c.unread = Missing, failure.ExitNotFound, refused.Unread, true
 	case errors.Is(res.Err, sigstore.ErrNoSignature):
 		c.Status, c.code, c.Error = Missing, failure.ExitNotFound, "no such tag"
 	case isRefused:
@@ -160,23 +179,42 @@ func (r *Signatures) conclude(nodes string) {
 		why = append(why, output.Plural(r.Absent, "image")+" of it cannot be had from any of them")
 	}
 	why = append(why, r.reasons()...)
-	because := strings.Join(why, "; ")
-	question := fmt.Sprintf("%s would accept this release from %s: ", nodes, from)
+	if r.Unknown > 0 && len(open) == 0 { // else the mirrors that could not be asked are named
+		why = append(why, output.Plural(r.Unknown, "image")+" of it could not be asked for")
+	}
+	words := map[string]string{yes: "yes", no: "no", unknown: "nobody knows"}
 	switch {
 	case r.Absent > 0 || len(bad) > 0 && len(good)+len(open) == 0:
-		r.Answer, r.Nodes = no, question+"no, because "+because
-	case len(bad) > 0 && len(good) > 0:
-		r.Answer, r.Nodes = mixed, question+"yes from "+strings.Join(good, ", ")+"; no from "+strings.Join(bad, ", ")+", because "+because
+		r.Answer = no
 	case len(bad) > 0:
-		r.Answer, r.Nodes = no, question+"no, because "+because
-	case len(open) > 0 || len(r.Mirrors) == 0:
-		r.Answer, r.Nodes = unknown, question+"nobody knows"
-		if because != "" {
-			r.Nodes += ", because " + because
+		r.Answer = unknown
+		if len(good) > 0 {
+			r.Answer = mixed
 		}
+		words[r.Answer] = perMirror(good, bad, open)
+	case len(open) > 0 || r.Unknown > 0 || len(r.Mirrors) == 0:
+		r.Answer = unknown
 	default:
-		r.Answer, r.Nodes = yes, question+"yes"
+		r.Answer = yes
 	}
+	r.Nodes = fmt.Sprintf("%s would accept this release from %s: %s", nodes, from, words[r.Answer])
+	if len(why) > 0 {
+		r.Nodes += ", because " + strings.Join(why, "; ")
+	}
+}
+
+// perMirror is the answer where it depends on the mirror.
+func perMirror(good, bad, open []string) string {
+	var parts []string
+	for _, p := range []struct {
+		answer  string
+		mirrors []string
+	}{{"yes", good}, {"no", bad}, {"nobody knows", open}} {
+		if len(p.mirrors) > 0 {
+			parts = append(parts, p.answer+" from "+strings.Join(p.mirrors, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // reasons say for each mirror what nodes would not accept there.
@@ -184,14 +222,16 @@ func (r *Signatures) reasons() []string {
 	var out []string
 	for _, m := range r.Mirrors {
 		var parts []string
-		add := func(n int, status, format string) {
-			if n > 0 {
-				parts = append(parts, fmt.Sprintf(format, r.names(m.Name, status, n)))
+		add := func(format string, is func(*SignedManifest) bool) {
+			if names := r.names(m.Name, is); names != "" {
+				parts = append(parts, fmt.Sprintf(format, names))
 			}
 		}
-		add(m.Missing, Missing, "has no signature of %s")
-		add(m.Bad, Bad, "has signatures that are not accepted, of %s")
-		add(m.Failed, Failed, "could not be asked for those of %s")
+		add("has no signature of %s", func(c *SignedManifest) bool { return c.Status == Missing && !c.unread })
+		add("is a place where nodes look for no signatures, of %s", func(c *SignedManifest) bool { return c.unread })
+		add("has signatures that are not accepted, of %s", func(c *SignedManifest) bool { return c.Status == Bad && !c.rejected })
+		add("has images that nodes reject, whoever serves them: %s", func(c *SignedManifest) bool { return c.rejected })
+		add("could not be asked for those of %s", func(c *SignedManifest) bool { return c.Status == Failed })
 		if len(parts) > 0 {
 			out = append(out, m.Name+" "+strings.Join(parts, ", and "))
 		}
@@ -200,11 +240,11 @@ func (r *Signatures) reasons() []string {
 }
 
 // names names images while they are few.
-func (r *Signatures) names(mirror, status string, n int) string {
+func (r *Signatures) names(mirror string, is func(*SignedManifest) bool) string {
 	const few = 3
 	var names []string
 	for _, c := range r.Checks {
-		if c.Mirror == mirror && c.Status == status && !slices.Contains(names, c.Name) {
+		if c.Mirror == mirror && is(&c) && !slices.Contains(names, c.Name) {
 			names = append(names, c.Name)
 		}
 	}
@@ -217,13 +257,22 @@ func (r *Signatures) names(mirror, status string, n int) string {
 // Code returns the exit code.
 func (r *Signatures) Code() int {
 	code := failure.ExitOK
-	if r.Absent > 0 {
+	switch {
+	case r.Absent > 0:
 		code = failure.ExitNotFound
+	case r.Unknown > 0:
+		code = failure.ExitUnreachable
 	}
 	for _, c := range r.Checks {
 		code = failure.Worse(code, c.code)
 	}
 	return code
+}
+
+// Assumed reports whether the answer rests on nodes looking for signatures on a mirror, and
+// no registries.d says so.
+func (r *Signatures) Assumed() bool {
+	return r.RegistriesD == "" && slices.ContainsFunc(r.Mirrors, func(m SignedMirror) bool { return !m.Source && m.Good > 0 })
 }
 
 // Refused reports whether a mirror has a signature that is not accepted.

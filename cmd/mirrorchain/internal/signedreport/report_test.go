@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -15,10 +16,17 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
+// Unread is Missing, because nodes do not look.
+const Unread = "unread"
+
+// Rejected is Bad, because policy.json rejects the image.
+const Rejected = "rejected"
+
 const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 var errs = map[string]error{
 	Good: nil, Missing: &sigstore.Error{}, Bad: &sigstore.Error{Errs: []error{errors.New("x")}}, Failed: &provider.Error{Class: provider.ClassServer},
+	Unread: &sigstore.Error{Unread: "why"}, Rejected: &node.RejectedError{Scope: "quay.io"},
 }
 
 // result is that of an image at a mirror, "" for the source.
@@ -49,7 +57,11 @@ func TestAnswer(t *testing.T) {
 		{[]Result{result("x", m, Good), result("x", n, Missing)}, 0, mixed, failure.ExitNotFound, ": yes from m.corp; no from n.corp, because n.corp has no signature of x"},
 		{[]Result{result("x", m, Missing), result("x", n, Missing)}, 0, no, failure.ExitNotFound, ": no, because m.corp has no signature of x; n.corp has no signature of x"},
 		{[]Result{result("x", m, Failed)}, 0, unknown, failure.ExitUnreachable, ": nobody knows, because m.corp could not be asked for those of x"},
-		{[]Result{result("x", m, Failed), result("x", n, Missing)}, 0, no, failure.ExitUnreachable, ": no, because m.corp could not be asked for those of x; n.corp has no signature of x"},
+		{[]Result{result("x", m, Failed), result("x", n, Missing)}, 0, unknown, failure.ExitUnreachable, ": no from n.corp; nobody knows from m.corp, because m.corp could not be asked for those of x; n.corp has no signature of x"},
+		{[]Result{result("x", m, Failed), result("x", n, Good)}, 0, unknown, failure.ExitUnreachable, ": nobody knows, because m.corp could not be asked for those of x"},
+		{[]Result{result("x", m, Failed), result("y", m, Missing), result("y", n, Good)}, 0, mixed, failure.ExitUnreachable, ": yes from n.corp; no from m.corp, because m.corp has no signature of y, and could not be asked for those of x"},
+		{[]Result{result("x", m, Rejected), result("y", m, Good)}, 0, no, failure.ExitForbidden, ": no, because m.corp has images that nodes reject, whoever serves them: x"},
+		{[]Result{result("x", m, Unread)}, 0, no, failure.ExitNotFound, ": no, because m.corp is a place where nodes look for no signatures, of x"},
 		{[]Result{result("x", m, Good)}, 2, no, failure.ExitNotFound, ": no, because 2 images of it cannot be had from any of them"},
 		{nil, 0, unknown, failure.ExitOK, ": nobody knows"},
 		{[]Result{result("a", m, Missing), result("b", m, Missing), result("c", m, Missing), result("d", m, Missing)}, 0, no, failure.ExitNotFound, "has no signature of a, b and 2 more"},
@@ -57,6 +69,24 @@ func TestAnswer(t *testing.T) {
 		r := New(Config{Nodes: "nodes", Absent: c.absent}, c.results)
 		if r.Answer != c.answer || !strings.HasSuffix(r.Nodes, c.nodes) || r.Code() != c.code {
 			t.Errorf("got %s, %d, %q; want %s, %d, %q", r.Answer, r.Code(), r.Nodes, c.answer, c.code, c.nodes)
+		}
+	}
+}
+
+// An image of which nobody knows is no refusal, and no consent.
+func TestUnknown(t *testing.T) {
+	for _, c := range []struct {
+		cfg    Config
+		answer string
+		code   int
+		nodes  string
+	}{
+		{Config{Unknown: 1}, unknown, failure.ExitUnreachable, ": nobody knows, because 1 image of it could not be asked for"},
+		{Config{Unknown: 1, Absent: 1}, no, failure.ExitNotFound, ": no, because 1 image of it cannot be had from any of them; 1 image of it could not be asked for"},
+	} {
+		r := New(c.cfg, []Result{result("x", "m.corp", Good)})
+		if r.Answer != c.answer || r.Code() != c.code || !strings.HasSuffix(r.Nodes, c.nodes) {
+			t.Errorf("%+v: %s, %d, %q", c.cfg, r.Answer, r.Code(), r.Nodes)
 		}
 	}
 }

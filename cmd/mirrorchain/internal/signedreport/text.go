@@ -24,8 +24,15 @@ func (r *Signatures) Text(w io.Writer) {
 	output.Table(w, "  ", rows)
 	for _, t := range titles {
 		for _, g := range r.groups(t.status) {
-			fmt.Fprint(w, "\n"+output.Line("%s, on %s:", t.title, g[0].Mirror))
-			if reason := g[0].reason(); t.status != Missing {
+			title := t.title
+			switch {
+			case g[0].unread:
+				title = "Signatures that nodes do not look for"
+			case g[0].rejected:
+				title = "Images that nodes reject"
+			}
+			fmt.Fprint(w, "\n"+output.Line("%s, on %s:", title, g[0].Mirror))
+			if reason := g[0].reason(); t.status != Missing || g[0].unread {
 				fmt.Fprint(w, output.Line("  %s", reason))
 			}
 			rows = nil

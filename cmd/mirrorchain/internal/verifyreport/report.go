@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,9 @@ type Report struct {
 	Status   string    `json:"status"` // of all, as the exit code has it
 	Keyrings []Keyring `json:"keyrings"`
 	Checks   []Check   `json:"checks"`
+	// RegistriesD is the folder that says where nodes look for signatures; "" if it is
+	// assumed that they do on every mirror.
+	RegistriesD string `json:"registriesD"`
 	// Nodes says whether nodes would accept the release, "" where no image policy was
 	// asked about.
 	Nodes string `json:"nodes"`
@@ -181,12 +185,17 @@ func (r *Report) AddEndpoint(e node.Endpoint, required []sigstore.Requirement, g
 	if isRefused {
 		c.Policy = refused.Policy + " (" + e.Scope + ")"
 	}
+	rejected, isRejected := errors.AsType[*node.RejectedError](e.Err)
 	switch {
+	case isRejected:
+		c.Status, c.code, c.Error = Bad, failure.ExitForbidden, rejected.Reason()
 	case goesOn:
 		c.Status, c.code = Passed, failure.ExitOK
 	case errors.Is(e.Err, sigstore.ErrNoSignature):
 		c.Status, c.code = Missing, failure.ExitNotFound
-		c.Error = fmt.Sprintf("%s has no %s", e.Ref.Name(), sigstore.Tag(e.Instance))
+		if c.Error = refused.Unread; c.Error == "" {
+			c.Error = fmt.Sprintf("%s has no %s", e.Ref.Name(), sigstore.Tag(e.Instance))
+		}
 	case isRefused:
 		var why []string
 		for _, err := range refused.Errs {
@@ -261,6 +270,13 @@ func (r *Report) Conclude(nodes string) {
 	if len(why) > 0 {
 		r.Nodes += ", because " + strings.Join(why, "; ")
 	}
+}
+
+// Assumed reports whether a good verdict rests on nodes looking for signatures on a mirror,
+// and no registries.d says so.
+func (r *Report) Assumed() bool {
+	return r.RegistriesD == "" && (r.Components == nil || !r.Components.Assumed()) &&
+		slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Kind == Sigstore && c.Mirror && c.Status == Good })
 }
 
 // reason is the error with the endpoint, which it may name already.

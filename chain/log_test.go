@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -16,11 +14,10 @@ import (
 
 // logged runs what a test does with a chain whose observer logs at level, and
 // returns the lines.
-func logged(t *testing.T, level zapcore.Level, do func(chain.Observer)) []map[string]any {
+func logged(t *testing.T, level slog.Level, do func(chain.Observer)) []map[string]any {
 	t.Helper()
 	var b bytes.Buffer
-	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(&b), level))
-	do(chain.ZapObserver(log))
+	do(chain.LogObserver(slog.New(slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: level}))))
 	var lines []map[string]any
 	for line := range strings.Lines(b.String()) {
 		var m map[string]any
@@ -32,7 +29,7 @@ func logged(t *testing.T, level zapcore.Level, do func(chain.Observer)) []map[st
 	return lines
 }
 
-func TestZapObserver(t *testing.T) {
+func TestLogObserver(t *testing.T) {
 	base := newFakes(t, map[string]endpoint{mirrorA: fails(provider.ClassTLS), source: answers})
 	creds, err := provider.NewCredentials(map[string]provider.Credential{"a.example": provider.NewCredential("somebody", "hunter2")})
 	if err != nil {
@@ -48,13 +45,13 @@ func TestZapObserver(t *testing.T) {
 		}
 		base.become(map[string]endpoint{mirrorA: fails(provider.ClassTLS), source: answers})
 	}
-	for level, want := range map[zapcore.Level][]string{
-		zap.DebugLevel: {
-			"debug lookup-started", "info attempt-done", "debug host-suspect", "debug attempt-done", "debug cache-miss", "debug lookup-done",
-			"debug lookup-started", "info attempt-done", "info attempt-done", "debug host-suspect", "debug cache-miss", "warn lookup-done",
+	for level, want := range map[slog.Level][]string{
+		slog.LevelDebug: {
+			"DEBUG lookup-started", "INFO attempt-done", "DEBUG host-suspect", "DEBUG attempt-done", "DEBUG cache-miss", "DEBUG lookup-done",
+			"DEBUG lookup-started", "INFO attempt-done", "INFO attempt-done", "DEBUG host-suspect", "DEBUG cache-miss", "WARN lookup-done",
 		},
-		zap.InfoLevel: {"info attempt-done", "info attempt-done", "info attempt-done", "warn lookup-done"},
-		zap.WarnLevel: {"warn lookup-done"},
+		slog.LevelInfo: {"INFO attempt-done", "INFO attempt-done", "INFO attempt-done", "WARN lookup-done"},
+		slog.LevelWarn: {"WARN lookup-done"},
 	} {
 		var got []string
 		lines := logged(t, level, run)

@@ -1,0 +1,67 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Reload asks every source now, all at the same time, and puts in force what they say:
+// what a source said before Reload was called is not enough. It is for programs that must
+// see an edit at once, or that do not call [Resolver.Start]. It may be called at any time,
+// also while Start runs.
+//
+// An error names the sources that could not be loaded, or whose policy is not in force
+// since it does not merge. Their last good policies stay in force, and what the others say
+// is in force none the less, also where ctx ends meanwhile.
+func (r *Resolver) Reload(ctx context.Context) error {
+	errs := r.loadAll(ctx)
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = fmt.Errorf("source %s: %w", r.srcs[i].src.Name(), err)
+		}
+	}
+	if r.pending() {
+		errs = append(errs, r.merge())
+	}
+	return errors.Join(errs...)
+}
+
+// loadAll loads all sources at the same time, and returns the error of each.
+func (r *Resolver) loadAll(ctx context.Context) []error {
+	errs := make([]error, len(r.srcs))
+	var wg sync.WaitGroup
+	for i, s := range r.srcs {
+		wg.Go(func() { _, errs[i] = r.load(ctx, s) })
+	}
+	wg.Wait()
+	return errs
+}
+
+// pending reports whether a source said something that is not in force, or there are no
+// rules yet.
+func (r *Resolver) pending() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.srcs {
+		if s.loaded != s.inForce {
+			return true
+		}
+	}
+	return r.Current() == nil
+}
+
+// turn admits one at a time. It is no mutex, because who waits may leave.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) leave() { <-t }
