@@ -28,10 +28,24 @@ func wantError(t testing.TB, err error, class provider.Class, says string) *prov
 	return e
 }
 
-// short limits, for what runs into them.
-func impatient(c *registry.Config) {
-	c.Timeouts = registry.Timeouts{Connect: 200 * time.Millisecond, FirstByte: 200 * time.Millisecond, Silence: 200 * time.Millisecond}
+// Each of these shortens the one limit that a test runs into. All others are long, because
+// on a busy machine what is not late on purpose may be late too.
+func shortConnect(c *registry.Config) {
+	longLimits(c)
+	c.Timeouts.Connect = 200 * time.Millisecond
 }
+
+func shortFirstByte(c *registry.Config) {
+	longLimits(c)
+	c.Timeouts.FirstByte = 200 * time.Millisecond
+}
+
+func shortSilence(c *registry.Config) {
+	longLimits(c)
+	c.Timeouts.Silence = 200 * time.Millisecond
+}
+
+func longLimits(c *registry.Config) { c.Timeouts = registry.Silent(time.Minute) }
 
 // R1: connections that do not come about.
 func TestConnections(t *testing.T) {
@@ -40,31 +54,28 @@ func TestConnections(t *testing.T) {
 		spoil func(*testing.T, *testregistry.Registry)
 		class provider.Class
 		says  string
+		limit func(*registry.Config)
 	}{
-		{"refused", func(t *testing.T, r *testregistry.Registry) { r.Down() }, provider.ClassUnreachable, "refused"},
-		{"reset", func(t *testing.T, r *testregistry.Registry) { r.Fail(testregistry.Match{}, testregistry.Reset()) }, provider.ClassUnreachable, ""},
-		{"reset in the layer", func(t *testing.T, r *testregistry.Registry) { r.Fail(blobs, testregistry.ResetAfter(100)) }, provider.ClassUnreachable, "layer"},
+		{"refused", func(t *testing.T, r *testregistry.Registry) { r.Down() }, provider.ClassUnreachable, "refused", longLimits},
+		{"reset", func(t *testing.T, r *testregistry.Registry) { r.Fail(testregistry.Match{}, testregistry.Reset()) }, provider.ClassUnreachable, "", longLimits},
+		{"reset in the layer", func(t *testing.T, r *testregistry.Registry) { r.Fail(blobs, testregistry.ResetAfter(100)) }, provider.ClassUnreachable, "layer", longLimits},
 		{"mute", func(t *testing.T, r *testregistry.Registry) {
 			if err := r.Mute(); err != nil {
 				t.Fatal(err)
 			}
-		}, provider.ClassTimeout, "no connection within"},
+		}, provider.ClassTimeout, "no connection within", shortConnect},
 		{"unknown authority", func(t *testing.T, r *testregistry.Registry) {
 			r.Main().SetCertificate(testregistry.UnknownAuthority)
-		}, provider.ClassTLS, "unknown authority"},
-		{"expired", func(t *testing.T, r *testregistry.Registry) { r.Main().SetCertificate(testregistry.Expired) }, provider.ClassTLS, "expired"},
-		{"wrong name", func(t *testing.T, r *testregistry.Registry) { r.Main().SetCertificate(testregistry.WrongName) }, provider.ClassTLS, "127.0.0.1"},
+		}, provider.ClassTLS, "unknown authority", longLimits},
+		{"expired", func(t *testing.T, r *testregistry.Registry) { r.Main().SetCertificate(testregistry.Expired) }, provider.ClassTLS, "expired", longLimits},
+		{"wrong name", func(t *testing.T, r *testregistry.Registry) { r.Main().SetCertificate(testregistry.WrongName) }, provider.ClassTLS, "127.0.0.1", longLimits},
 	} {
 		for _, old := range []bool{false, true} {
 			t.Run(tt.name+map[bool]string{true: " HTTP/1.1"}[old], func(t *testing.T) {
 				reg := start(t, testregistry.Config{NoHTTP2: old})
 				ref := reg.ByDigest(repo, reg.Push(repo, "", small(t)))
 				tt.spoil(t, reg)
-				limits := func(*registry.Config) {}
-				if tt.class == provider.ClassTimeout {
-					limits = impatient // only here, where a slow machine makes no difference
-				}
-				_, err := open(t, reg, limits).Lookup(t.Context(), request(ref))
+				_, err := open(t, reg, tt.limit).Lookup(t.Context(), request(ref))
 				e := wantError(t, err, tt.class, tt.says)
 				if e.Ref != ref {
 					t.Errorf("the error names %s", e.Ref)
@@ -137,14 +148,15 @@ func TestHangs(t *testing.T) {
 		match  testregistry.Match
 		action testregistry.Action
 		says   string
+		limit  func(*registry.Config)
 	}{
-		{"before the header", manifests, testregistry.Hang(), "no answer within"},
-		{"after the header", manifests, testregistry.HangAfterHeader(), "no progress in the body within"},
-		{"in the manifest", manifests, testregistry.HangAfter(10), "no progress in the body within"},
-		{"before the layer's header", blobs, testregistry.Hang(), "no answer within"},
-		{"in the layer", blobs, testregistry.HangAfter(100), "no progress in the body within"},
-		{"drip", blobs, testregistry.Drip(10 * time.Millisecond), "no progress in the body within"},
-		{"token", tokens, testregistry.Hang(), "fetching a token"},
+		{"before the header", manifests, testregistry.Hang(), "no answer within", shortFirstByte},
+		{"after the header", manifests, testregistry.HangAfterHeader(), "no progress in the body within", shortSilence},
+		{"in the manifest", manifests, testregistry.HangAfter(10), "no progress in the body within", shortSilence},
+		{"before the layer's header", blobs, testregistry.Hang(), "no answer within", shortFirstByte},
+		{"in the layer", blobs, testregistry.HangAfter(100), "no progress in the body within", shortSilence},
+		{"drip", blobs, testregistry.Drip(10 * time.Millisecond), "no progress in the body within", shortSilence},
+		{"token", tokens, testregistry.Hang(), "fetching a token", shortFirstByte},
 	} {
 		for _, old := range []bool{false, true} {
 			t.Run(tt.name+map[bool]string{true: " HTTP/1.1"}[old], func(t *testing.T) {
@@ -156,8 +168,7 @@ func TestHangs(t *testing.T) {
 				reg := start(t, cfg)
 				ref := reg.ByDigest(repo, reg.Push(repo, "", testpayload.Must(testpayload.Release{Components: 20, Manifests: -1, BaseLayers: []int64{}}.Image())))
 				reg.Fail(tt.match, tt.action)
-				connects := func(c *registry.Config) { c.Timeouts.Connect = time.Minute } // which a busy machine may take long for
-				_, err := open(t, reg, impatient, connects).Lookup(t.Context(), request(ref))
+				_, err := open(t, reg, tt.limit).Lookup(t.Context(), request(ref))
 				wantError(t, err, provider.ClassTimeout, tt.says)
 				if errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("a limit of ours passes for the caller's deadline: %v", err)

@@ -132,7 +132,7 @@ func TestRefuseNetworks(t *testing.T) {
 	} {
 		names[name] = []netip.Addr{netip.MustParseAddr(addr)}
 	}
-	p := open(t, nil, trusting(reg), impatient, func(c *registry.Config) {
+	p := open(t, nil, trusting(reg), longLimits, func(c *registry.Config) {
 		c.RefuseNetworks = []netip.Prefix{netip.MustParsePrefix("10.128.0.0/14")}
 		c.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
 			if addrs, ok := names[host]; ok {
@@ -173,7 +173,9 @@ func TestRefuseNetworks(t *testing.T) {
 		t.Error("it was never asked")
 	}
 	// What is not refused is dialled.
-	_, err := p.Image(t.Context(), request(mustParse(t, "198.51.100.1:"+port+"/a/b:1")))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := p.Image(ctx, request(mustParse(t, "198.51.100.1:"+port+"/a/b:1")))
 	if class := provider.ClassOf(err); class == provider.ClassForbidden || class == provider.ClassInvalid {
 		t.Errorf("another network: %v", err)
 	}

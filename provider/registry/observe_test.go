@@ -82,18 +82,19 @@ func TestObserveFailures(t *testing.T) {
 		status int
 		class  provider.Class
 		times  int
+		limit  func(*registry.Config)
 	}{
-		{testregistry.Reset(), 0, provider.ClassUnreachable, 1},
-		{testregistry.Hang(), 0, provider.ClassTimeout, 1},
-		{testregistry.ResetAfter(10), 200, provider.ClassUnreachable, 2}, // a cut body is asked for again
-		{testregistry.HangAfter(10), 200, provider.ClassTimeout, 1},
-		{testregistry.Status(503), 503, provider.ClassUnknown, 1},
+		{testregistry.Reset(), 0, provider.ClassUnreachable, 1, longLimits},
+		{testregistry.Hang(), 0, provider.ClassTimeout, 1, shortFirstByte},
+		{testregistry.ResetAfter(10), 200, provider.ClassUnreachable, 2, longLimits}, // a cut body is asked for again
+		{testregistry.HangAfter(10), 200, provider.ClassTimeout, 1, shortSilence},
+		{testregistry.Status(503), 503, provider.ClassUnknown, 1, longLimits},
 	} {
 		reg := start(t, testregistry.Config{})
 		ref := reg.ByDigest(repo, reg.Push(repo, "", small(t)))
 		reg.Fail(manifests, tt.action)
 		var seen exchanges
-		if _, err := open(t, reg, impatient, seen.observe).Lookup(t.Context(), request(ref)); err == nil {
+		if _, err := open(t, reg, tt.limit, seen.observe).Lookup(t.Context(), request(ref)); err == nil {
 			t.Fatal("no error")
 		}
 		if len(seen.all) != tt.times || seen.all[0].Status != tt.status || seen.all[0].Class != tt.class {

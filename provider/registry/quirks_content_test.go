@@ -21,7 +21,7 @@ import (
 func slowCache(t *testing.T) {
 	reg, req := quirky(t, testregistry.Config{}, provider.Credential{})
 	reg.Fail(manifests, testregistry.Delay(time.Second)) // it fetches the image first
-	p := open(t, reg, impatient)
+	p := open(t, reg, shortFirstByte)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := p.Lookup(ctx, req)
