@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -121,7 +120,7 @@ func unreadableAsRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, make := range map[string]func(string) error{
-		"fifo.crt": func(f string) error { return syscall.Mkfifo(f, 0o600) },
+		"fifo.crt": mkfifo,
 		"zero.crt": func(f string) error { return os.Symlink("/dev/zero", f) },
 	} {
 		file := filepath.Join(host, name)
