@@ -222,7 +222,7 @@ set, see 'mirrorchain config --help'.
 	complete(root, "context", a.contexts)
 	complete(root, "source", a.sourceNames)
 	root.AddCommand(a.resolveCmd(), a.explainCmd(), a.checkCmd(), a.releaseCmd(), a.imageCmd(), a.policyCmd(),
-		a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
+		a.statusCmd(), a.configCmd(), a.demoCmd(), a.versionCmd(), a.completionCmd())
 	root.AddCommand(topics()...)
 	help := showing(helpCmd())
 	root.SetHelpCommand(help)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/statuspage"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/diffreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
@@ -42,6 +43,7 @@ var results = map[string]any{
 	"image-digest":            imageDigest{},
 	"image-files":             imageFiles{},
 	"image-tags":              imageTags{},
+	"status":                  statuspage.Status{},
 	"config":                  configuration{},
 	"version":                 versionInfo{},
 	"failure":                 failure.Document{},

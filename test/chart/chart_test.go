@@ -40,8 +40,9 @@ var variants = []struct {
 	{"networks", networks, []string{"networks"}},
 	{"verify-signatures", "verifySignatures: next\n", []string{"verify-signatures"}},
 	{"monitoring", "monitoring: true\n", []string{"monitoring"}},
-	{"all", cpoImage + "handover: configmap\nverifySignatures: next\nmonitoring: true\n" + registries + certificates + networks,
-		[]string{"monitoring", "control-plane-image", "configmap-handover", "registry-overrides", "certificates", "networks", "verify-signatures"}},
+	{"status-page", "statusPage: true\n", []string{"status-page"}},
+	{"all", cpoImage + "handover: configmap\nverifySignatures: next\nmonitoring: true\nstatusPage: true\n" + registries + certificates + networks,
+		[]string{"monitoring", "control-plane-image", "configmap-handover", "registry-overrides", "certificates", "networks", "verify-signatures", "status-page"}},
 }
 
 // The values of the components' own examples.

@@ -37,7 +37,7 @@ var groups = []string{"release", "image", "policy"}
 
 // schemaOf returns the name of the schema of a command line.
 func schemaOf(args []string) string {
-	known := []string{"resolve", "explain", "config", "version", "check", "release", "image", "policy"}
+	known := []string{"resolve", "explain", "status", "config", "version", "check", "release", "image", "policy"}
 	i := slices.IndexFunc(args, func(a string) bool { return slices.Contains(known, a) })
 	name := args[i]
 	if slices.Contains(groups, name) {

@@ -23,81 +23,81 @@ type Resolver interface {
 type Status struct {
 	// Version identifies the rules in force, "" while there are none. Since is when they
 	// came into force, "" while there are none.
-	Version string
-	Since   string
+	Version string `json:"version"`
+	Since   string `json:"since"`
 	// Rules are those in force, merged, in the order of their sources; then replacements.
-	Rules []Rule
+	Rules []Rule `json:"rules"`
 	// Insecure and Blocked are the scopes that policy calls so.
-	Insecure []Scope
-	Blocked  []Scope
+	Insecure []Scope `json:"insecure"`
+	Blocked  []Scope `json:"blocked"`
 	// Warnings are those of the merged rules. Those of a single source stand beside it.
-	Warnings []Warning
-	Sources  []Source
+	Warnings []Warning `json:"warnings"`
+	Sources  []Source  `json:"sources"`
 }
 
 // Rule is what is in force for one source of images, for pulls by digest, by tag or by any.
 type Rule struct {
-	Source string
+	Source string `json:"source"`
 	// Kind is "mirror", or "rewrite" for a replacement of --registry-overrides.
-	Kind string
+	Kind string `json:"kind"`
 	// Pull is "digest", "tag" or "any".
-	Pull    string
-	Mirrors []Mirror
+	Pull    string   `json:"pull"`
+	Mirrors []Mirror `json:"mirrors"`
 	// NeverContactSource is true if the source itself is never asked; BlockedBy is what
 	// says so, if the entries of Origins do not.
-	NeverContactSource bool
-	BlockedBy          string
+	NeverContactSource bool   `json:"neverContactSource"`
+	BlockedBy          string `json:"blockedBy"`
 	// Location is another place that the source itself is pulled from, "" for none.
-	Location string
+	Location string `json:"location"`
 	// Origins are the entries that the rule is made of.
-	Origins []string
+	Origins []string `json:"origins"`
 }
 
 // Mirror is one mirror of a rule, with the entries that name it.
 type Mirror struct {
-	Location string
-	Insecure bool
-	Origins  []string
+	Location string   `json:"location"`
+	Insecure bool     `json:"insecure"`
+	Origins  []string `json:"origins"`
 }
 
 // Scope is an insecure or blocked scope.
 type Scope struct {
-	Name   string
-	Origin string
+	Name   string `json:"name"`
+	Origin string `json:"origin"`
 }
 
 // Warning is something legal and surprising about policies.
 type Warning struct {
-	Code    string
-	Message string
-	Origins []string
+	Code    string   `json:"code"`
+	Message string   `json:"message"`
+	Origins []string `json:"origins"`
 }
 
 // Source is where policies come from.
 type Source struct {
-	Name string
+	Name string `json:"name"`
 	// State is "in force", "waiting" before it was read for the first time, and "failed"
 	// while what it says now is not in force.
-	State string
+	State string `json:"state"`
 	// LastRead is when it was last read without an error, "" if never.
-	LastRead string
+	LastRead string `json:"lastRead"`
 	// Error is why what it says now is not in force; what it said before stays in force.
-	Error string
+	Error string `json:"error"`
 	// WatchError is why it cannot be followed; it is tried again.
-	WatchError string
+	WatchError string `json:"watchError"`
 	// Rules, Insecure and Blocked count what it said when it was last read.
-	Rules    int
-	Insecure int
-	Blocked  int
-	Skipped  []Skipped // objects that are no policies
-	Warnings []Warning
+	Rules    int       `json:"rules"`
+	Insecure int       `json:"insecure"`
+	Blocked  int       `json:"blocked"`
+	Skipped  []Skipped `json:"skipped"` // objects that are no policies
+	Warnings []Warning `json:"warnings"`
 }
 
 // Skipped is an object that was read and is no policy.
 type Skipped struct {
-	Kind   string
-	Name   string
-	Origin string
+	Kind   string `json:"kind"`
+	Name   string `json:"name"`
+	Origin string `json:"origin"`
 }
 
 // Values of [Source].State.
