@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -54,6 +55,7 @@ func start(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	cmd.ExtraFiles = []*os.File{in, out} // 3 and 4
+	cmd.Stderr = io.Discard              // a pipe: Wait then waits for every process of the browser, which write to its profile to the end
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
