@@ -77,9 +77,9 @@ func main() {
 	images := flag.Bool("images", false, "make the container images in place of the archives")
 	flag.StringVar(&m.base, "base", "", "with -images, `oci:FOLDER[:NAME]`: an OCI image layout with the image to build on. Without it the image control-plane is left out")
 	flag.Parse()
-	make, list := m.run, allPlatforms
+	do, list := m.run, allPlatforms
 	if *images {
-		make, list = m.images, imagePlatforms
+		do, list = m.images, imagePlatforms
 	}
 	if m.url == "" {
 		m.url = "https://github.com/mirrorchain/mirrorchain/releases/download/" + m.version
@@ -88,7 +88,7 @@ func main() {
 	if m.platforms, err = parsePlatforms(cmp.Or(*platforms, list)); err == nil {
 		ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer cancel()
-		err = make(ctx)
+		err = do(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dist:", err)
