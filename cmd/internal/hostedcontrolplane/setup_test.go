@@ -40,14 +40,14 @@ func TestConcernedIsIndexed(t *testing.T) {
 		return h
 	}
 	x := indexed{all: []hyperv1.HostedControlPlane{hcp("a", "pull-secret"), hcp("b", "mine"), hcp("c", "")}}
-	if got, want := secrets(&x.all[1]), []string{"pull-secret", "ignition-server", "ignition-server-ca-cert", "mine"}; !slices.Equal(got, want) {
+	if got, want := secrets(&x.all[1]), []string{"pull-secret", "mirrorchain-mirror-credentials", "mirrorchain-management-mirror-credentials", "ignition-server", "ignition-server-ca-cert", "mine"}; !slices.Equal(got, want) {
 		t.Errorf("Secrets of b are %q, want %q", got, want)
 	}
-	if got := secrets(&x.all[0]); len(got) != 3 {
+	if got := secrets(&x.all[0]); len(got) != 5 {
 		t.Errorf("Secrets of a are %q", got)
 	}
 	for secret, want := range map[string]string{
-		"clusters-one/pull-secret": "abc", "clusters-one/ignition-server": "abc", "clusters-one/ignition-server-ca-cert": "abc",
+		"clusters-one/pull-secret": "abc", "clusters-one/mirrorchain-mirror-credentials": "abc", "clusters-one/ignition-server": "abc", "clusters-one/ignition-server-ca-cert": "abc",
 		"clusters-one/mine": "b", "clusters-one/other": "", "clusters-two/mine": "",
 	} {
 		namespace, name := secret[:len("clusters-one")], secret[len("clusters-one/"):]
