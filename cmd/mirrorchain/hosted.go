@@ -59,7 +59,7 @@ func (a *app) hostedCheck(ctx context.Context, args []string, o checkOptions) er
 		return failure.Usagef("--view %q: want %s or %s", only, viewManagement, viewNodes)
 	case len(a.opts.sources) > 0 || a.fromPaths() != "":
 		return failure.Usagef("--for-hosted-cluster reads the policies of the cluster; leave out --source and --from")
-	case only == "" && a.opts.output != output.Text:
+	case only == "" && !a.opts.output.IsText():
 		return failure.Usagef("--for-hosted-cluster prints two reports; with -o %s name one: --view %s or --view %s", a.opts.output, viewManagement, viewNodes)
 	}
 	a.opts.usesCluster = true

@@ -134,7 +134,7 @@ func TestSignaturesOnARealRegistry(t *testing.T) {
 	}
 
 	s.copySignature(t, "ocp/art", s.release.ComponentDigest(names[0]), componentSource+":4.22.3")
-	if code, out, hints = s.check(t); code != 0 || !strings.HasSuffix(out, "would accept this release from these mirrors: yes\n") || hints != "" {
+	if code, out, hints = s.check(t); code != 0 || !strings.HasSuffix(out, "would accept this release from these mirrors: yes\n") || strings.Count(hints, "\n") != 1 || !strings.HasPrefix(hints, "note: assumed: ") {
 		t.Fatalf("exit code %d\n%s%s", code, out, hints)
 	}
 }
