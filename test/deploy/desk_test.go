@@ -2,7 +2,6 @@ package deploy_test
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,8 +20,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/deploy"
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
 	"github.com/mirrorchain/mirrorchain/internal/test/servers"
-	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
-	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
 // hypershiftInstall is what HyperShift's installer leaves that has our names.
@@ -66,21 +63,7 @@ type desk struct {
 // try, install, verify, upgrade, back to HyperShift's operator and here again, and remove all.
 func TestOperatorsDesk(t *testing.T) {
 	d := &desk{Cluster: cluster.Start(t), dir: t.TempDir(), bin: t.TempDir(), stop: func() {}}
-	crds := []*unstructured.Unstructured{cluster.HypershiftCRD(t, "hostedclusters"), cluster.HypershiftCRD(t, "hostedcontrolplanes")}
-	for _, path := range policyCRDs {
-		crds = append(crds, cluster.OpenShiftCRD(t, path))
-	}
-	d.Install(t, crds...)
-	mirror, err := testregistry.Start(testregistry.Config{
-		Auth: testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{{Name: "puller", Password: "s3cret"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(mirror.Close)
-	release := testpayload.Must(testpayload.Release{Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages}.Image())
-	image := releaseSource + "@" + mirror.Push("mirror/release", "4.17.3", release)
-	kubectlCreate(t, d.Cluster, fmt.Sprintf(site, releaseSource, mirror.Host(), mirror.Host(), base64.StdEncoding.EncodeToString([]byte("puller:s3cret"))))
+	mirror, image := makeSite(t, d.Cluster)
 	kubectlCreate(t, d.Cluster, fmt.Sprintf(hostedCluster, "one", image))
 	d.ca = filepath.Join(d.dir, "ca.pem")
 	write(t, d.ca, mirror.CA().PEM())

@@ -43,10 +43,10 @@ var policyCRDs = []string{
 // The source of the release is a name that nobody has.
 const releaseSource = "release.example.invalid/ocp/release"
 
-// The operator, started as the manifests say, as the account that they make, gets
-// ready and brings a control plane about with the rights that it has.
-func TestOperatorRuns(t *testing.T) {
-	c := cluster.Start(t)
+// makeSite installs the CRDs of a management cluster, and its policies: of a mirror that has the
+// release which image names.
+func makeSite(t *testing.T, c *cluster.Cluster) (mirror *testregistry.Registry, image string) {
+	t.Helper()
 	crds := []*unstructured.Unstructured{cluster.HypershiftCRD(t, "hostedclusters"), cluster.HypershiftCRD(t, "hostedcontrolplanes")}
 	for _, path := range policyCRDs {
 		crds = append(crds, cluster.OpenShiftCRD(t, path))
@@ -60,9 +60,17 @@ func TestOperatorRuns(t *testing.T) {
 	}
 	t.Cleanup(mirror.Close)
 	release := testpayload.Must(testpayload.Release{Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages}.Image())
-	image := releaseSource + "@" + mirror.Push("mirror/release", "4.17.3", release)
+	image = releaseSource + "@" + mirror.Push("mirror/release", "4.17.3", release)
 	auth := base64.StdEncoding.EncodeToString([]byte("puller:s3cret"))
 	kubectlCreate(t, c, fmt.Sprintf(site, releaseSource, mirror.Host(), mirror.Host(), auth))
+	return mirror, image
+}
+
+// The operator, started as the manifests say, as the account that they make, gets
+// ready and brings a control plane about with the rights that it has.
+func TestOperatorRuns(t *testing.T) {
+	c := cluster.Start(t)
+	mirror, image := makeSite(t, c)
 
 	certs := t.TempDir()
 	write(t, filepath.Join(certs, mirror.Host(), "ca.crt"), mirror.CA().PEM())
