@@ -105,7 +105,7 @@ func isFile(path string, e fs.DirEntry) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// dropIns are the *.conf files in the directory that belongs to a registries.conf,
+// dropIns returns the *.conf files in the directory that belongs to a registries.conf,
 // in lexical order. It need not exist.
 func dropIns(conf string) ([]string, error) {
 	dir := conf + ".d"

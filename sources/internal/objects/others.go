@@ -41,7 +41,7 @@ func (r *reader) imageConfig(o Object, apiVersion string, fields []field) error 
 
 const registrySources = "registrySources"
 
-// scopeLists are the fields of registrySources.
+// scopeLists returns the fields of registrySources.
 func scopeLists() []string {
 	return []string{"insecureRegistries", "blockedRegistries", "allowedRegistries", "containerRuntimeSearchRegistries"}
 }
