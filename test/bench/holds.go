@@ -87,7 +87,7 @@ func holds() []hold {
 			"it holds no worker, no memory and no connection that another tenant needs; nobody looks around in the management cluster through it",
 			[]string{
 				"cmd/internal/hostedcluster.TestLookupsOfOneTenantHoldUpNobody", "cmd/internal/hostedcluster.TestSilentRegistryHoldsUpNobody",
-				"cmd/internal/hostedcluster.TestRulesPassBusyWorkers", "cmd/internal/hostedcluster.TestRetryAfterHoldsNoWorker",
+				"cmd/internal/hostedcluster.TestRulesPassBusyWorkers", "cmd/internal/hostedcluster.TestRolloutTakesTurns", "cmd/internal/hostedcluster.TestRetryAfterHoldsNoWorker",
 				"cmd/internal/hostedcluster.TestArchitectureIsAskedOnce", "provider/registry.TestRealmOfAnotherTenant",
 				"provider/registry.TestPromisedBytesTakeNothing", "provider/registry.TestLargeManifestsTakeTurns",
 				"provider/registry.TestHideElsewhere", "provider/registry.TestRefuseNetworks", "provider/registry.TestRefuseNetworksElsewhere",
