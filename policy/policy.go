@@ -179,6 +179,7 @@ const (
 	WarnStrictConflict    = "strict-conflict"       // the machine-config operator would refuse this set
 	WarnUnparsableRewrite = "unparsable-rewrite"    // a mirror that no image can be rewritten to
 	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
+	WarnObjectRefused     = "object-refused"        // the API server takes no object with such metadata or such a spec
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
 	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read
@@ -195,7 +196,7 @@ const (
 // warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnObjectRefused, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
 		return true
 	}
 	return false

@@ -184,7 +184,7 @@ func TestNoRules(t *testing.T) {
 		"comments": "# nothing\n",
 		"skipped":  "kind: ConfigMap\napiVersion: v1\n",
 		"conf":     "unqualified-search-registries = ['a.io']\n",
-		"hollow":   "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\n",
+		"hollow":   "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\nspec: {}\n",
 		"emptydir": "",
 	} {
 		path := filepath.Join(dir, name)
