@@ -182,7 +182,7 @@ const (
 	WarnObjectRefused     = "object-refused"        // the API server takes no object with such metadata or such a spec
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
-	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read
+	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read, or a link leads nowhere
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
 	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
