@@ -29,6 +29,9 @@ type Policy struct {
 	// scope of Blocked that one of them lies in, unless a mirror is left for it:
 	// see WarnBlockedPayload.
 	Payloads []Payload
+	// Catalogs are the images of catalogs of operators beside the policies. They decide about
+	// no lookup here: they are for tools that judge policies.
+	Catalogs []Payload
 	// Skipped are objects that are no policies, for counting and naming.
 	Skipped []SkippedObject
 	// Warnings are legal and surprising things that only the OverrideSource can see, such
@@ -148,7 +151,7 @@ type Cluster struct {
 	Origin string // of its first policy, as [Rule.Origin]
 }
 
-// Payload is the release image that a cluster runs.
+// Payload is an image that a cluster runs: its release, or a catalog.
 type Payload struct {
 	Image  imageref.Ref
 	Origin string // where it is stated, as [Rule.Origin]

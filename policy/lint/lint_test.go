@@ -122,7 +122,13 @@ func TestInfo(t *testing.T) {
 		{"tags alone", itms("quay.io/a m.io/a"), "info tag-only-covered"},
 		{"both", idms("quay.io/a m.io/a") + itms("quay.io/a m.io/a"), ""},
 		{"a catalog", idms("quay.io/a m.io/a") + catalog, "info digest-only-covered, info operator-coverage 11"},
-		{"a catalog and tags", itms("quay.io/a m.io/a") + catalog, "info tag-only-covered"},
+		{"a catalog and its tags", itms("registry.redhat.io/redhat m.io/redhat") + catalog, "info tag-only-covered"},
+		{"a catalog and other tags", itms("quay.io/a m.io/a") + catalog, "info operator-coverage 11, info tag-only-covered"},
+		{"a catalog and its digests", idms("registry.redhat.io/redhat m.io/redhat") + catalog, "info digest-only-covered, info operator-coverage 11"},
+		{"a catalog by digest", idms("registry.redhat.io m.io") + strings.ReplaceAll(catalog, ":v4.17", "@sha256:"+strings.Repeat("0", 64)), "warning catch-all 7, info digest-only-covered"},
+		{"a catalog at the mirror", idms("registry.redhat.io/redhat m.io/redhat") + strings.ReplaceAll(catalog, "registry.redhat.io", "m.io"), "info digest-only-covered"},
+		{"a cluster catalog", idms("registry.redhat.io/redhat m.io/redhat") + "---\napiVersion: olm.operatorframework.io/v1\nkind: ClusterCatalog\nmetadata: {name: c}\nspec: {source: {type: Image, image: {ref: registry.redhat.io/redhat/x:v1}}}\n", "info digest-only-covered, info operator-coverage 11"},
+		{"a catalog alone", catalog, "warning no-rules 0"},
 		{"a large ICSP", icsp(slices.Repeat([]string{"quay.io/a/b/c/d/e/f m.io/a/b/c/d/e/f"}, 3500)...), "info digest-only-covered, info size 10006"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -79,6 +79,10 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		return r.refusedToo(o, r.imageConfig(o, apiVersion, fields))
 	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":
 		return r.hosted(o, namespace, fields)
+	case o.Kind == "CatalogSource" && group == "operators.coreos.com":
+		return r.catalog(o, fields, "spec", "image")
+	case o.Kind == "ClusterCatalog" && group == "olm.operatorframework.io":
+		return r.catalog(o, fields, "spec", "source", "image", "ref")
 	case o.Kind == "MachineConfig" && group == "machineconfiguration.openshift.io":
 		return r.machineConfig(o, fields)
 	case o.Kind == "ConfigMap" && apiVersion == "v1":

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/internal/editdistance"
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // imageConfig reads spec.registrySources of the cluster's image configuration.
@@ -181,6 +182,27 @@ func (r *reader) addPayload(o Object, image *yaml.Node) error {
 	}
 	AddPayload(&r.out, text, o.String())
 	return nil
+}
+
+// catalog notes the image of a catalog of operators (operator-framework/api CatalogSource,
+// operator-framework/catalogd ClusterCatalog), and skips the object as a policy. What is no
+// image is left out, since it decides about nothing.
+func (r *reader) catalog(o Object, fields []field, path ...string) error {
+	n := &yaml.Node{}
+	for i, name := range path {
+		n = get(fields, name)
+		if i < len(path)-1 {
+			var err error
+			if fields, err = r.fields(o, name, n); err != nil {
+				return r.skip(o, nil)
+			}
+		}
+	}
+	text, err := r.text(o.String(), "image", n)
+	if ref, e := imageref.Parse(text); err == nil && e == nil {
+		r.out.Catalogs = append(r.out.Catalogs, policy.Payload{Image: ref, Origin: o.String()})
+	}
+	return r.skip(o, nil)
 }
 
 const (
