@@ -32,6 +32,8 @@ type inputs struct {
 	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
 	CertificateValidity string `json:"certificateValidity,omitempty"`
 	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
+	// Signatures are those that releases need, as the control plane is handed them.
+	Signatures string `json:"signatures,omitempty"`
 }
 
 // Annotations of a HostedCluster that become variables (support/certs of HyperShift).
