@@ -58,6 +58,7 @@ func RedHat() Keyring {
 
 const (
 	armorStart = "-----BEGIN PGP "
+	armorEnd   = "-----END PGP PUBLIC KEY BLOCK-----"
 	maxKeyring = 1 << 20
 )
 
@@ -102,6 +103,8 @@ func armored(data []byte) (openpgp.EntityList, error) {
 			return nil, fmt.Errorf("block %d: %w", n, err)
 		case block.Type != openpgp.PublicKeyType:
 			return nil, fmt.Errorf("block %d is a %q, not a public key", n, block.Type)
+		case !bytes.Contains(data[:end], []byte(armorEnd)):
+			return nil, fmt.Errorf("block %d is cut short: it has no line %s", n, armorEnd)
 		}
 		keys, err := entities(block.Body)
 		if err != nil {
