@@ -158,7 +158,7 @@ func TestConfigMapLeavesDeployment(t *testing.T) {
 	}
 }
 
-// many are rules whose variable is larger than bytes.
+// many returns rules whose variable is larger than bytes.
 func many(bytes int) []policy.Policy {
 	var p policy.Policy
 	for n := 0; bytes > 0; n++ {

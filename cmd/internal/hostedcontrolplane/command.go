@@ -87,8 +87,8 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	return mgr.Start(cmd.Context())
 }
 
-// featureGateCommand is the init container of the ignition server's pod. It runs our
-// image, which has no shell.
+// featureGateCommand returns the command of the init container of the ignition server's pod. It
+// runs our image, which has no shell.
 func featureGateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: WriteFeatureGate + " FILE", Short: "Write $" + FeatureGateEnv + " to a file",

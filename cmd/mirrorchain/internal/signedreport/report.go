@@ -204,7 +204,7 @@ func (r *Signatures) conclude(nodes string) {
 	}
 }
 
-// perMirror is the answer where it depends on the mirror.
+// perMirror returns the answer where it depends on the mirror.
 func perMirror(good, bad, open []string) string {
 	var parts []string
 	for _, p := range []struct {
