@@ -25,6 +25,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// testImage is the image of the control-plane-operators that are rendered.
+var testImage = "quay.io/acme/cpo@sha256:" + strings.Repeat("a", 64)
+
 func testCluster() *hyperv1.HostedCluster {
 	return &hyperv1.HostedCluster{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "prod.one"},
@@ -70,7 +73,7 @@ func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*ap
 	if change != nil {
 		change(w)
 	}
-	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.SCC)
+	w.inputs = w.inputsOf(w.hc, testImage, w.SCC)
 	d, err := w.deployment()
 	if err != nil {
 		return nil, err
