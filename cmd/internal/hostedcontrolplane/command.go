@@ -74,7 +74,7 @@ func (f *flags) operate(cmd *cobra.Command, version string) error {
 		return err
 	}
 	defer base.Close()
-	signatures, err := f.signatures.Read(nil, p.Log)
+	signatures, err := f.signatures.ReadHanded(os.Getenv(operator.EnvSignatures), p.Log)
 	if err != nil {
 		return err
 	}
