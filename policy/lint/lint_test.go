@@ -105,6 +105,8 @@ func TestCheck(t *testing.T) {
 		{"registries of the image configuration", image(`insecureRegistries: ["a.io/", "*.b.io"], blockedRegistries: ["c.io:tag", "*"]`), "error crd-pattern refused 5, error crd-pattern refused 5, error crd-pattern refused 5"},
 		{"allowed and blocked", image("allowedRegistries: [a.io], blockedRegistries: [b.io]"), "error allowed-and-blocked refused 5 5"},
 		{"an ITMS in the config of a NodePool", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  config: |\n    " + strings.ReplaceAll(itms("quay.io/a m.io/a"), "\n", "\n    "), "error nodepool-unsupported 1"},
+		{"a misspelt key", "[[registry]]\nlocation = 'a.io'\nblock = true\n", "warning ignored-key 1"},
+		{"a table twice", "[[registry]]\nlocation = 'a.io'\n[[registry]]\nlocation = 'a.io'\n[[registry.mirror]]\nlocation = 'm.io'\n", "warning duplicate-table 1 3"},
 		{"a misspelt kind", strings.ReplaceAll(idms("quay.io/a m.io/a"), "kind: ImageDigestMirrorSet", "kind: ImageDigestMirrorsSet"), "error misspelt-kind 2, warning no-rules 0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
