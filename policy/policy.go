@@ -64,6 +64,17 @@ const (
 	PullAny
 )
 
+// String returns "digest", "tag" or "any".
+func (p PullBy) String() string {
+	switch p {
+	case PullDigest:
+		return "digest"
+	case PullTag:
+		return "tag"
+	}
+	return "any"
+}
+
 // Rule is one entry of one policy object, as that object states it.
 type Rule struct {
 	Kind RuleKind // what it changes
