@@ -11,6 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -216,6 +217,9 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 		Releases: list.releases, Disk: l.fromPaths(), AllMirrors: o.allMirrors, Delivery: l.policies.delivery,
 	}, results)
 	report.Notices = l.policies.notices()
+	for _, w := range list.leftOut {
+		report.Warnings = append(report.Warnings, notices.Warning{Code: "left-out", Message: w, Origins: []string{}})
+	}
 	if o.signatures {
 		if report.Signatures, err = c.signatures(ctx, results); err != nil {
 			return err
