@@ -11,6 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -149,7 +150,8 @@ the config and every layer of each image. See 'mirrorchain help disk' for the fo
 Images that are not available are listed in groups that failed alike, with every
 endpoint that was asked and why it failed. Some proxy caches deny to a HEAD request
 what they serve: they are asked by GET as well. A registry that answers 429 gets the
-time it asks for. If --timeout runs out, or after Ctrl-C, what is known is printed.
+time it asks for. One that fails at everything is asked for the first images again, and
+for the others once. If --timeout runs out, or after Ctrl-C, what is known is printed.
 
 An image is missing if every endpoint asked says that it does not have it; if one of
 them could not be asked, nobody knows. -o html is one file to read in a browser or to
@@ -215,6 +217,9 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 		Releases: list.releases, Disk: l.fromPaths(), AllMirrors: o.allMirrors, Delivery: l.policies.delivery,
 	}, results)
 	report.Notices = l.policies.notices()
+	for _, w := range list.leftOut {
+		report.Warnings = append(report.Warnings, notices.Warning{Code: "left-out", Message: w, Origins: []string{}})
+	}
 	if o.signatures {
 		if report.Signatures, err = c.signatures(ctx, results); err != nil {
 			return err

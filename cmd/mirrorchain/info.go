@@ -322,7 +322,7 @@ func (a *app) printImages(rel *provider.Release, names []string, n notices.Notic
 	})
 }
 
-// notFound is the error of something that a release or an image does not have, with what
+// notFound returns the error of something that a release or an image does not have, with what
 // may have been meant of names.
 func notFound(what, name string, names []string) error {
 	if near := closest(name, names); len(near) > 0 {

@@ -159,7 +159,7 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 	return v.reported()
 }
 
-// reported is the error of a verdict that the report states, nil for a good one.
+// reported returns the error of a verdict that the report states, nil for a good one.
 func (v *verification) reported() error {
 	if code := v.report.Code(); code != failure.ExitOK {
 		return &failure.Reported{Code: code}

@@ -25,6 +25,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// testImage is the image of the control-plane-operators that are rendered.
+var testImage = "quay.io/acme/cpo@sha256:" + strings.Repeat("a", 64)
+
 func testCluster() *hyperv1.HostedCluster {
 	return &hyperv1.HostedCluster{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "prod.one"},
@@ -71,7 +74,7 @@ func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*ap
 		change(w)
 	}
 	signatures := w.Signatures
-	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.SCC)
+	w.inputs = w.inputsOf(w.hc, testImage, w.SCC)
 	w.Signatures = signatures
 	d, err := w.deployment()
 	if err != nil {
@@ -160,7 +163,7 @@ func TestConfigMapLeavesDeployment(t *testing.T) {
 	}
 }
 
-// many are rules whose variable is larger than bytes.
+// many returns rules whose variable is larger than bytes.
 func many(bytes int) []policy.Policy {
 	var p policy.Policy
 	for n := 0; bytes > 0; n++ {

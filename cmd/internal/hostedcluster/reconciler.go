@@ -238,7 +238,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if err != nil {
 		return nil, fmt.Errorf("asking for SecurityContextConstraints: %w", err)
 	}
-	w := &workload{Settings: r.Settings, inputs: inputsOf(hc, r.cpoImage(hc, f.controlPlane), scc), hc: hc}
+	w := &workload{Settings: r.Settings, inputs: r.inputsOf(hc, r.cpoImage(hc, f.controlPlane), scc), hc: hc}
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}

@@ -185,7 +185,7 @@ func writeNames(w io.Writer, images []Image) {
 // never filled, fails for all of them.
 func alike(images []Image) [][]Image { return output.Grouped(images, (*Image).key) }
 
-// key is the same for images that failed alike.
+// key returns the same text for images that failed alike.
 func (c *Image) key() string {
 	if l := c.lacks; l != nil {
 		return fmt.Sprintln("lacks", l.At.Name(), l.Platform, provider.ClassOf(l.Err), l.Elsewhere.Name())

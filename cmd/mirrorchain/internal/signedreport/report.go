@@ -214,7 +214,7 @@ func (r *Signatures) conclude(nodes, disk string) {
 	}
 }
 
-// perMirror is the answer where it depends on the mirror.
+// perMirror returns the answer where it depends on the mirror.
 func perMirror(good, bad, open []string) string {
 	var parts []string
 	for _, p := range []struct {

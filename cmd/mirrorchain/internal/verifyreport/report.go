@@ -299,7 +299,7 @@ func (r *Report) Assumed() bool {
 		slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Kind == Sigstore && c.Mirror && c.Status == Good })
 }
 
-// reason is the error with the endpoint, which it may name already.
+// reason returns the error with the endpoint, which it may name already.
 func (c *Check) reason() string {
 	if strings.HasPrefix(c.Error, c.At) {
 		return c.Error
