@@ -2,20 +2,12 @@ package hypershift
 
 import (
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 
-	configv1 "github.com/openshift/api/config/v1"
-	operatorv1alpha1 "github.com/openshift/api/operator/v1alpha1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
-	"github.com/mirrorchain/mirrorchain/sources"
-	"github.com/mirrorchain/mirrorchain/sources/cluster"
 )
 
 // The rows of HyperShift's imagemetadata_test.go for where an image is read, against
@@ -49,48 +41,6 @@ func TestGetOverride(t *testing.T) {
 		got, err := adapter(t, base, nil, c.mirrors).GetMetadataProvider().GetOverride(t.Context(), at(source, "ns/repo"), nil)
 		if err != nil || got.String() != c.want {
 			t.Errorf("%s: it is read at %v, %v; want %s", name, got, err, c.want)
-		}
-	}
-}
-
-// The rows of HyperShift's imagecontentsource_test.go. Both kinds are merged, as nodes do.
-func TestImageContentSources(t *testing.T) {
-	_, _, base := start(t)
-	icsp, err := cluster.FromICSP(operatorv1alpha1.ImageContentSourcePolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: "icsp"},
-		Spec: operatorv1alpha1.ImageContentSourcePolicySpec{RepositoryDigestMirrors: []operatorv1alpha1.RepositoryDigestMirrors{
-			{Source: "registry1.io", Mirrors: []string{"mirror1.io", "mirror2.io"}}, {Source: "registry2.io", Mirrors: []string{"mirror3.io"}},
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	idms, err := cluster.FromIDMS(configv1.ImageDigestMirrorSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "idms"},
-		Spec: configv1.ImageDigestMirrorSetSpec{ImageDigestMirrors: []configv1.ImageDigestMirrors{
-			{Source: "registry3.io", Mirrors: []configv1.ImageMirror{"mirror4.io", "mirror5.io"}},
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		policies []policy.Policy
-		want     map[string][]string
-	}{
-		"none":      {nil, nil},
-		"ICSP only": {[]policy.Policy{icsp}, map[string][]string{"registry1.io": {"mirror1.io", "mirror2.io"}, "registry2.io": {"mirror3.io"}}},
-		"IDMS only": {[]policy.Policy{idms}, map[string][]string{"registry3.io": {"mirror4.io", "mirror5.io"}}},
-		"both": {[]policy.Policy{icsp, idms}, map[string][]string{
-			"registry1.io": {"mirror1.io", "mirror2.io"}, "registry2.io": {"mirror3.io"}, "registry3.io": {"mirror4.io", "mirror5.io"},
-		}},
-	} {
-		var srcs []policy.OverrideSource
-		for _, p := range c.policies {
-			srcs = append(srcs, sources.Static("test", p))
-		}
-		if got := open(t, base, nil, srcs...).GetOpenShiftImageRegistryOverrides(); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }

@@ -45,7 +45,7 @@ const (
 type BootImages struct {
 	releaseVersion string
 	standard       *stream.Stream            // nil if there is none
-	named          map[string]*stream.Stream // by name
+	named          map[string]*stream.Stream // by name; nil if the release lists none, not even no stream
 	kubevirt       []KubeVirtImage
 }
 
@@ -88,8 +88,8 @@ var ErrNone = errors.New("coreos-bootimages: the release has no boot images")
 
 // Parse reads the ConfigMap, YAML or JSON. Errors name the key that is wrong.
 // Streams that are there must be readable. One that is empty, {} or null, is as good as
-// none, as for HyperShift; a ConfigMap that has neither data.stream nor data.streams is
-// an error. What is larger than [MaxSize], or has as much in it as no boot images do, is an error
+// none, as for HyperShift; so is data.streams if it is empty or null, while {} is a list
+// of no streams. A ConfigMap that has neither data.stream nor data.streams is an error. What is larger than [MaxSize], or has as much in it as no boot images do, is an error
 // before it is read.
 func Parse(configMap []byte) (*BootImages, error) {
 	b, err := parse(configMap)
@@ -125,7 +125,7 @@ func parse(configMap []byte) (*BootImages, error) {
 		}
 	}
 	s, hasNamed := cm.Data["streams"]
-	if hasNamed && !isEmpty(s) {
+	if strings.TrimSpace(s) != "" {
 		if err := jsonlimit.Values([]byte(s), maxValues); err != nil {
 			return nil, fmt.Errorf("data.streams: %w", err)
 		}
@@ -133,7 +133,9 @@ func parse(configMap []byte) (*BootImages, error) {
 		if err := json.Unmarshal([]byte(s), &named); err != nil {
 			return nil, fmt.Errorf("data.streams: not a JSON object of streams: %w", err)
 		}
-		b.named = make(map[string]*stream.Stream, len(named))
+		if named != nil { // it is not null
+			b.named = make(map[string]*stream.Stream, len(named))
+		}
 		for _, name := range slices.Sorted(maps.Keys(named)) {
 			if name == "" {
 				return nil, errors.New("data.streams: a stream without a name")
@@ -154,7 +156,7 @@ func parse(configMap []byte) (*BootImages, error) {
 	return b, nil
 }
 
-// isEmpty reports whether a stream, or a list of streams, says nothing.
+// isEmpty reports whether a stream says nothing.
 func isEmpty(stream string) bool {
 	switch strings.Join(strings.Fields(stream), "") {
 	case "", "{}", "null":
@@ -252,13 +254,14 @@ func (b *BootImages) Stream(name string) (*stream.Stream, bool) {
 }
 
 // For returns the stream for machines that name one; "" is for those that name none. A
-// release before 5.0 has one stream for all names. It costs nothing, and all callers
-// share the stream: do not modify it. An error names the streams that there are.
+// release that lists no names, as one before 5.0, has one stream for all of them. It costs
+// nothing, and all callers share the stream: do not modify it. An error names the streams
+// that there are.
 func (b *BootImages) For(name string) (*stream.Stream, error) {
 	if s := b.shared(name); s != nil {
 		return s, nil
 	}
-	if b.standard != nil && len(b.named) == 0 {
+	if b.standard != nil && b.named == nil {
 		return b.standard, nil
 	}
 	return nil, fmt.Errorf("coreos-bootimages: stream %q not found; available streams: %v", name, b.Names())

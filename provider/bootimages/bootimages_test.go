@@ -167,6 +167,24 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// A machine that names a stream gets the one stream of a release that lists none. It does
+// not get another one than it asked for from a release that lists its streams.
+func TestListsNoStream(t *testing.T) {
+	const standard = `{stream: '{"architectures": {"x86_64": {}}}'`
+	for rest, want := range map[string]bool{
+		"}": true, ", streams: ''}": true, ", streams: 'null'}": true,
+		", streams: '{}'}": false, `, streams: '{"rhel-10": null}'}`: false, `, streams: '{"rhel-9": {}}'}`: false,
+	} {
+		b := parse(t, []byte("kind: ConfigMap\ndata: "+standard+rest))
+		if _, err := b.For("rhel-10"); (err == nil) != want {
+			t.Errorf("%s: %v; want a stream %t", rest, err, want)
+		}
+		if _, err := b.For(""); err != nil {
+			t.Errorf("%s: the default stream: %v", rest, err)
+		}
+	}
+}
+
 // A stream that says nothing is none, as for HyperShift.
 func TestEmptyStreams(t *testing.T) {
 	for _, data := range []string{

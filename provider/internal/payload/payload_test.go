@@ -133,6 +133,17 @@ func TestComponentVersions(t *testing.T) {
 	}
 }
 
+// Of kubectl, what the images say counts that hand it out.
+func TestVersionOfKubectl(t *testing.T) {
+	d, err := payload.Decode(payload.Files{ImageReferences: stream(strings.Join([]string{
+		tag("cli", "kubectl=1.30.5"), tag("cli-artifacts", "kubectl=1.30.5"), tag("tools", "kubectl=1.29.1,kubernetes=1.30.5"),
+	}, ","))})
+	want := map[string]string{"kubectl": "1.30.5", "kubernetes": "1.30.5"}
+	if err != nil || !maps.Equal(d.ComponentVersions, want) {
+		t.Errorf("versions %v, %v; want %v", d.ComponentVersions, err, want)
+	}
+}
+
 func TestSkipsOtherKinds(t *testing.T) {
 	d, err := payload.Decode(payload.Files{ImageReferences: stream(tag("one", "") +
 		`,{"name":"two","from":{"kind":"ImageStreamTag","name":"x:latest"}},{"name":"three"},{"from":{"kind":"ImageStreamImage","name":"x@y"}}`)})

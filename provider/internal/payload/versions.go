@@ -23,7 +23,8 @@ var (
 // componentVersions merges what components say, as `oc adm release info` does
 // (readComponentVersions): build metadata is dropped, an annotation with
 // anything malformed in it says nothing and leaves the others alone, and of
-// several versions of one thing the first in the order of strings is taken.
+// several versions of one thing the first in the order of strings is taken. Of
+// kubectl only the images that are made to hand it out count: others have a copy.
 //
 // Display names (io.openshift.build.version-display-names) are for people and
 // stay where they are, in the components' annotations.
@@ -35,6 +36,9 @@ func componentVersions(components []provider.Component) map[string]string {
 			continue
 		}
 		for name, v := range stated {
+			if name == "kubectl" && c.Name != "cli" && c.Name != "cli-artifacts" {
+				continue
+			}
 			if old, ok := merged[name]; !ok || v < old {
 				merged[name] = v
 			}
