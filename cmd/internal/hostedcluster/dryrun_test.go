@@ -100,7 +100,7 @@ func (w *world) dryRun(t *testing.T, change func(*Options)) (operator.Judged, []
 	return out, sent.all
 }
 
-// everything are the versions of all objects that an operator could write.
+// everything returns the versions of all objects that an operator could write.
 func (w *world) everything(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}

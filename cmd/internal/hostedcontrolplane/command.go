@@ -74,7 +74,7 @@ func (f *flags) operate(cmd *cobra.Command, version string) error {
 		return err
 	}
 	defer base.Close()
-	signatures, err := f.signatures.Read(nil, p.Log)
+	signatures, err := f.signatures.ReadHanded(os.Getenv(operator.EnvSignatures), p.Log)
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func (f *flags) operate(cmd *cobra.Command, version string) error {
 	return mgr.Start(cmd.Context())
 }
 
-// featureGateCommand is the init container of the ignition server's pod. It runs our
-// image, which has no shell.
+// featureGateCommand returns the command of the init container of the ignition server's pod. It
+// runs our image, which has no shell.
 func featureGateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: WriteFeatureGate + " FILE", Short: "Write $" + FeatureGateEnv + " to a file",

@@ -121,7 +121,7 @@ func (p *location) pullSecret(json string) *corev1.Secret {
 	}
 }
 
-// auths is a pull secret for one user of the mirror.
+// auths returns a pull secret for one user of the mirror.
 func (p *location) auths(t *testing.T, user, password string) string {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"auths": map[string]any{
@@ -133,10 +133,10 @@ func (p *location) auths(t *testing.T, user, password string) string {
 	return string(data)
 }
 
-// image is the release as its users name it.
+// image returns the release as its users name it.
 func (p *location) image() string { return p.source.ByDigest("ocp/release", p.digest).String() }
 
-// mirrored is OPENSHIFT_IMG_OVERRIDES with the mirror.
+// mirrored returns OPENSHIFT_IMG_OVERRIDES with the mirror.
 func (p *location) mirrored() string {
 	return p.source.Host() + "/ocp/release=" + p.mirror.Host() + "/mirror/release"
 }
