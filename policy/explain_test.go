@@ -46,7 +46,7 @@ func TestExplain(t *testing.T) {
 		stated = append(stated, fmt.Sprint(e.Origin, " ", e.Pull, e.Mirrors, " ", e.NeverContactSource))
 	}
 	// Each as it is stated, in its own order; the one that is dropped too.
-	if want := []string{"one 0 [b.com/x a.com/x] false", "two 0 [c.com/x] true", "empty 0 [] true", "tags 1 [t.com/x a.com/x] false"}; !slices.Equal(stated, want) {
+	if want := []string{"one digest [b.com/x a.com/x] false", "two digest [c.com/x] true", "empty digest [] true", "tags tag [t.com/x a.com/x] false"}; !slices.Equal(stated, want) {
 		t.Errorf("entries %q, want %q", stated, want)
 	}
 	if want := []policy.UnusedSource{{Source: "quay.io", Origins: []string{"parent"}}}; !reflect.DeepEqual(x.Unused, want) {

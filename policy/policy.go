@@ -29,6 +29,9 @@ type Policy struct {
 	// scope of Blocked that one of them lies in, unless a mirror is left for it:
 	// see WarnBlockedPayload.
 	Payloads []Payload
+	// Catalogs are the images of catalogs of operators beside the policies. They decide about
+	// no lookup here: they are for tools that judge policies.
+	Catalogs []Payload
 	// Skipped are objects that are no policies, for counting and naming.
 	Skipped []SkippedObject
 	// Warnings are legal and surprising things that only the OverrideSource can see, such
@@ -60,6 +63,17 @@ const (
 	// PullAny serves both (the env var, flags, registries.conf).
 	PullAny
 )
+
+// String returns "digest", "tag" or "any".
+func (p PullBy) String() string {
+	switch p {
+	case PullDigest:
+		return "digest"
+	case PullTag:
+		return "tag"
+	}
+	return "any"
+}
 
 // Rule is one entry of one policy object, as that object states it.
 type Rule struct {
@@ -148,7 +162,7 @@ type Cluster struct {
 	Origin string // of its first policy, as [Rule.Origin]
 }
 
-// Payload is the release image that a cluster runs.
+// Payload is an image that a cluster runs: its release, or a catalog.
 type Payload struct {
 	Image  imageref.Ref
 	Origin string // where it is stated, as [Rule.Origin]
@@ -179,9 +193,10 @@ const (
 	WarnStrictConflict    = "strict-conflict"       // the machine-config operator would refuse this set
 	WarnUnparsableRewrite = "unparsable-rewrite"    // a mirror that no image can be rewritten to
 	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
+	WarnObjectRefused     = "object-refused"        // the API server takes no object with such metadata or such a spec
 	WarnNoRules           = "no-rules"              // a document that yields no rule
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
-	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read
+	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read, or a link leads nowhere
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
 	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
@@ -195,7 +210,7 @@ const (
 // warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnObjectRefused, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
 		return true
 	}
 	return false

@@ -108,7 +108,7 @@ func (w *warner) warnHidden(c *table) {
 func (w *warner) warnUnparsable(e *table) {
 	check := func(location string, origins []string) {
 		base := imageref.NewBase(location)
-		if base.IsPlain() {
+		if base.IsPlain() && len(location) < longName {
 			return
 		}
 		if err := baseProblem(e.prefix, base); err != nil {
@@ -122,6 +122,10 @@ func (w *warner) warnUnparsable(e *table) {
 		check(e.location, e.origins)
 	}
 }
+
+// longName is a location behind which not even the shortest path may fit: a registry and a
+// repository have 255 characters at most.
+const longName = 250
 
 // baseProblem puts images of a source onto base and returns why none fits.
 func baseProblem(source string, base imageref.Base) error {

@@ -37,6 +37,7 @@ func clone(p policy.Policy) policy.Policy {
 		Search:   slices.Clone(p.Search),
 		Clusters: slices.Clone(p.Clusters),
 		Payloads: slices.Clone(p.Payloads),
+		Catalogs: slices.Clone(p.Catalogs),
 		Skipped:  slices.Clone(p.Skipped),
 		Warnings: slices.Clone(p.Warnings),
 	}

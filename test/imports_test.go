@@ -116,11 +116,14 @@ var exact = map[string][]string{
 	// Who verifies signatures must not inherit a cluster or a registry client.
 	"provider/verify": {"github.com/ProtonMail/go-crypto/openpgp", "github.com/ProtonMail/go-crypto/openpgp/armor", "github.com/ProtonMail/go-crypto/openpgp/packet"},
 	// Who keeps things on disk must not inherit a database.
-	"provider/diskcache":    {},
-	"chain":                 {module + "/chain/health", module + "/chain/internal/failover", module + "/chain/internal/flight", module + "/policy", module + "/provider", module + "/provider/imageref", "github.com/hashicorp/go-multierror"},
-	"chain/health":          {},
-	"chain/internal/flight": {module + "/provider", module + "/provider/imageref"},
-	"sources":               {module + "/internal/sleep", module + "/policy", module + "/provider"},
+	"provider/diskcache": {},
+	"chain":              {module + "/chain/health", module + "/chain/internal/failover", module + "/chain/internal/flight", module + "/policy", module + "/provider", module + "/provider/imageref", "github.com/hashicorp/go-multierror"},
+	"chain/health":       {},
+	// The page of the operators and the command say the same of an image.
+	"cmd/internal/explanation": {module + "/policy", module + "/provider"},
+	"cmd/internal/words":       {},
+	"chain/internal/flight":    {module + "/provider", module + "/provider/imageref"},
+	"sources":                  {module + "/internal/sleep", module + "/policy", module + "/provider"},
 }
 
 func under(path, prefix string) bool {

@@ -1,7 +1,12 @@
 package node
 
 import (
+	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -13,8 +18,10 @@ import (
 // them, because policy.json knows the names in pods alone. The zero value lets all run. It
 // is immutable.
 type Admission struct {
-	scopes  map[string]entry
-	allowed bool // images that no scope names are rejected
+	scopes   map[string]entry
+	rejects  bool     // images that no scope names
+	conflict error    // that alone makes the machine-config operator write nothing
+	allowed  []string // image policies have to lie in one of them if there are any
 }
 
 // entry is what policy.json says of a scope: reject, or else insecureAcceptAnything.
@@ -26,42 +33,101 @@ type entry struct {
 // NewAdmission returns what the machine-config operator makes of the blocked scopes of rules,
 // and of the allowed ones of policies, those that rules come from (its updatePolicyJSON and
 // getValidBlockedAndAllowedRegistries). The repository of a release that a cluster runs,
-// policies say which, is not rejected; where they do not say, running is taken for it.
+// policies say which, is allowed where a blocked scope is around it; where they do not say,
+// running is taken for it.
+//
+// If nothing is blocked but that repository by its own name, it is the only one that is
+// allowed. That is what the machine-config operator makes of it.
 func NewAdmission(rules *policy.Rules, policies []policy.Policy, running ...imageref.Ref) Admission {
 	a := Admission{scopes: make(map[string]entry)}
-	var stated []imageref.Ref
+	var errs []error
+	var payloads []imageref.Ref
 	for _, p := range policies {
 		for _, s := range p.Allowed {
-			a.allowed = true
 			a.scopes[s.Name] = entry{origin: s.Origin}
+			a.allowed = append(a.allowed, s.Name)
+			if !isScope(s.Name) {
+				errs = append(errs, fmt.Errorf("%s: %q is no scope: want HOST[:PORT][/PATH] or *.DOMAIN", s.Origin, s.Name))
+			}
 		}
 		for _, r := range p.Payloads {
-			stated = append(stated, r.Image)
+			payloads = append(payloads, r.Image)
 		}
 	}
-	if len(stated) > 0 {
-		running = stated
+	if len(payloads) == 0 {
+		payloads = running
 	}
-	for _, b := range rules.Blocked() {
+	isStated := len(a.allowed) > 0
+	blocked := rules.Blocked()
+	for _, b := range blocked {
 		a.scopes[b.Name] = entry{true, b.Origin}
 	}
-	for _, b := range rules.Blocked() {
-		for _, r := range running {
-			if isAround(b.Name, r) {
-				a.scopes[r.Name()] = entry{origin: "the release that runs"}
+	for _, image := range payloads {
+		for _, b := range blocked {
+			if sigstore.IsNested(image.Name(), b.Name) {
+				a.scopes[image.Name()] = entry{origin: "the release that runs"}
+				a.allowed = append(a.allowed, image.Name())
 			}
 		}
 	}
+	isBlocked := slices.ContainsFunc(slices.Collect(maps.Values(a.scopes)), func(e entry) bool { return e.reject })
+	isPayload := func(r imageref.Ref) bool { return len(a.allowed) == 1 && a.allowed[0] == r.Name() }
+	switch {
+	case !isBlocked:
+		a.rejects = len(a.allowed) > 0
+	case len(a.allowed) == 0 || slices.ContainsFunc(payloads, isPayload):
+	case isStated:
+		a.rejects = true
+		errs = append(errs, errors.New("allowedRegistries and blockedRegistries are both set; leave one of them"))
+	default:
+		errs = append(errs, fmt.Errorf("blockedRegistries has several scopes around %s, the repository of the release that runs; leave one of them", a.allowed[0]))
+	}
+	a.conflict = errors.Join(errs...)
 	return a
 }
 
-func isAround(scope string, image imageref.Ref) bool {
-	for s := range sigstore.ScopesOf(image) {
-		if s == scope {
-			return true
+// isScope reports whether a scope is one that the machine-config operator writes
+// (IsValidRegistriesConfScope of openshift/runtime-utils).
+func isScope(s string) bool {
+	domain, isWildcard := strings.CutPrefix(s, "*.")
+	return s != "" && (!strings.Contains(s, "*") || isWildcard && !strings.ContainsAny(domain, "/@:*"))
+}
+
+// RejectsOthers reports whether images that no scope names are rejected.
+func (a Admission) RejectsOthers() bool { return a.rejects }
+
+// Scopes yields the scopes and whether the images in them are rejected. Where one scope lies
+// in another, it counts for its images.
+func (a Admission) Scopes() iter.Seq2[string, bool] {
+	return func(yield func(string, bool) bool) {
+		for name, e := range a.scopes {
+			if !yield(name, e.reject) {
+				return
+			}
 		}
 	}
-	return false
+}
+
+// Check returns an error if the machine-config operator writes no files for this and the
+// image policies of a cluster. Nodes keep those that they have then.
+func (a Admission) Check(policies ...sigstore.ImagePolicy) error {
+	errs := []error{a.conflict}
+	for _, p := range policies {
+		for _, s := range p.Spec.Scopes {
+			if len(a.allowed) > 0 && !slices.ContainsFunc(a.allowed, func(of string) bool { return sigstore.IsNested(s, of) }) {
+				errs = append(errs, fmt.Errorf("%s %s: its scope %s lies in no allowed registry; allowed are %v", p.Kind, p.Metadata.Name, s, a.allowed))
+			}
+			for _, name := range slices.Sorted(maps.Keys(a.scopes)) {
+				if e := a.scopes[name]; e.reject && sigstore.IsNested(s, name) {
+					errs = append(errs, fmt.Errorf("%s %s: its scope %s lies in %s, which is blocked (%s)", p.Kind, p.Metadata.Name, s, name, e.origin))
+				}
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("the machine-config operator writes no files for these policies: %w", err)
+	}
+	return nil
 }
 
 // RejectedError says that policy.json rejects an image, whoever serves it.
@@ -103,7 +169,7 @@ func (n Node) require(logical imageref.Ref) (scope string, required []sigstore.R
 			return "", nil, nil
 		}
 	}
-	if n.Admission.allowed {
+	if n.Admission.rejects {
 		return "", nil, &RejectedError{Image: logical}
 	}
 	return "", nil, nil

@@ -11,8 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
-// What policy.json rejects. The module test/peers asks nodes' own code the same, but for the
-// release that runs.
+// What policy.json rejects. The module test/peers asks nodes' own code the same.
 func TestAdmission(t *testing.T) {
 	const release, component = "quay.io/openshift-release-dev/ocp-release:4.22.3", "quay.io/openshift-release-dev/ocp-v4.0-art-dev:etcd"
 	own, _ := sigstore.OpenShift(22)
@@ -40,6 +39,8 @@ func TestAdmission(t *testing.T) {
 		{"a component in a blocked registry", policy.Policy{Rules: mirrored, Blocked: scopes("quay.io"), Payloads: runs}, sigstore.Policies{}, component, true, true},
 		{"the release that runs", policy.Policy{Rules: mirrored, Blocked: scopes("quay.io"), Payloads: runs}, sigstore.Policies{}, release, false, false},
 		{"blocked by its own name", policy.Policy{Rules: mirrored, Blocked: scopes("quay.io/openshift-release-dev/ocp-release"), Payloads: runs}, sigstore.Policies{}, release, false, false},
+		{"nothing but the release is blocked, by its own name: nothing else runs", policy.Policy{Rules: mirrored, Blocked: scopes("quay.io/openshift-release-dev/ocp-release"), Payloads: runs}, sigstore.Policies{}, component, true, true},
+		{"more than its own name", policy.Policy{Rules: mirrored, Blocked: scopes("quay.io/openshift-release-dev/ocp-release", "bad.corp"), Payloads: runs}, sigstore.Policies{}, component, false, false},
 		{"another release runs", policy.Policy{Rules: mirrored, Blocked: scopes("quay.io"), Payloads: []policy.Payload{{Image: imageref.MustParse("other.corp/release:1")}}}, sigstore.Policies{}, release, true, true},
 		{"nobody says what runs", policy.Policy{Rules: mirrored, Blocked: scopes("quay.io")}, sigstore.Policies{}, release, false, false},
 		{"an image policy is more specific", policy.Policy{Blocked: scopes("quay.io")}, policies, component, false, true},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -223,13 +224,13 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 		return context.Cause(ctx)
 	}
 	if !report.Complete {
-		l.warnf("--timeout %s ran out: %s of %d not asked for yet", l.opts.timeout, output.Plural(report.Summary.NotAsked, "image"), report.Summary.Images)
+		l.warnf("--timeout %s ran out: %s of %d not asked for yet", l.opts.timeout, words.Plural(report.Summary.NotAsked, "image"), report.Summary.Images)
 	}
 	for _, h := range c.hints(ctx, results) {
 		l.hint(h)
 	}
 	if n := report.Nowhere(); n > 0 && (l.opts.output == output.MirrorList || l.opts.output == output.ImageSet) {
-		l.warnf("no mirror in these policies for %s that is missing; left out of the list", output.Plural(n, "image"))
+		l.warnf("no mirror in these policies for %s that is missing; left out of the list", words.Plural(n, "image"))
 	}
 	if code := report.Code(results); code != failure.ExitOK {
 		return &failure.Reported{Code: code}

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/authfile"
@@ -49,7 +49,7 @@ func (l *lookups) newCheck(ctx context.Context, list *imageList, o checkOptions)
 		all = append(all, cands...)
 	}
 	if unmirrored > 0 && len(l.policies.loaded) > 0 {
-		l.notef("no mirror in these policies for %s of %d; asked for at the source", output.Plural(unmirrored, "image"), len(list.images))
+		l.notef("no mirror in these policies for %s of %d; asked for at the source", words.Plural(unmirrored, "image"), len(list.images))
 	}
 	var err error
 	c.found, err = l.credentials(ctx, all)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explainreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/spf13/cobra"
@@ -60,7 +60,7 @@ func (a *app) explain(ctx context.Context, arg, arch string, ask bool) error {
 	}
 	x, failed := p.explain(ref)
 	warnings := p.warnings(failed)
-	e := explanation.New(x, explanation.Config{
+	e := explainreport.New(x, explainreport.Config{
 		Text: arg, Warnings: warnings, Notices: p.notices(failed), Probed: ask, TagsFollowDigestRules: a.opts.tagsFollowDigest,
 	})
 	every, _, others := notices.Sort(warnings, x)

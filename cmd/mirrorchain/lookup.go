@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/authfile"
@@ -144,12 +144,12 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 	}
 	switch {
 	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
-		f.Head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, failure.Asked(f.Attempts, " in "+output.Duration(took).String()))
+		f.Head = fmt.Sprintf("%s: no endpoint answered with it (%s)", ref.Text, failure.Asked(f.Attempts, " in "+words.Duration(took).String()))
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Head = fmt.Sprintf("%s: no endpoint answered within --timeout %s", ref.Text, l.opts.timeout)
 		ended(failure.OutOfTime)
 	default:
-		f.Head = fmt.Sprintf("%s: no endpoint had answered after %s", ref.Text, output.Duration(took))
+		f.Head = fmt.Sprintf("%s: no endpoint had answered after %s", ref.Text, words.Duration(took))
 		ended(failure.Interrupted)
 	}
 	f.Hints = append(notices.Hints(l.x), l.advice(ref.Text, l.found).Hints(f.Attempts, l.x.Resolution)...)

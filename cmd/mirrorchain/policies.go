@@ -8,9 +8,9 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/assembly"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 	"github.com/mirrorchain/mirrorchain/sources/file"
@@ -139,12 +139,12 @@ func (a *app) flagPolicy() (policy.Policy, error) {
 }
 
 func sayPolicy(p policy.Policy) string {
-	s := output.Plural(len(p.Rules), "rule")
+	s := words.Plural(len(p.Rules), "rule")
 	if n := len(p.Insecure); n > 0 {
-		s += ", " + output.Plural(n, "insecure scope")
+		s += ", " + words.Plural(n, "insecure scope")
 	}
 	if n := len(p.Blocked); n > 0 {
-		s += ", " + output.Plural(n, "blocked scope")
+		s += ", " + words.Plural(n, "blocked scope")
 	}
 	return s
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/outdir"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
+	"github.com/mirrorchain/mirrorchain/policy"
 )
 
 // policyRenderOptions are the flags of policy render.
@@ -46,7 +47,8 @@ func (a *app) policyRenderCmd() *cobra.Command {
 		Long: `policy render writes what the machine-config operator would put below /etc/containers of
 a node:
   - registries.conf, by which it mirrors
-  - policy.json, by which it asks for signatures
+  - policy.json, by which it asks for signatures, and rejects what blockedRegistries name
+    or what is in none of allowedRegistries
   - registries.d/sigstore-registries.yaml, by which it looks for them: for each scope of
     an image policy, and each mirror of it
 podman, skopeo and other programs can be tried with them. The files say the same as the
@@ -55,9 +57,11 @@ registries.conf.d. The last file is left out if there is no image policy, as on 
 
 Image policies are those of --image-policy. Without it there are none. Policies for
 which the machine-config operator would write nothing are refused, and so are
-replacements of --registry-overrides, which nodes do not have. Left out is what depends
-on more than policies: allowedRegistries, the cluster's own search registries, and files
-that somebody else put beside these.
+replacements of --registry-overrides, which nodes do not have. The repository of the
+release that a cluster runs is not rejected, though a blocked scope is around it; which
+release that is must stand in the policies: in a ClusterVersion, a HostedCluster or a
+HostedControlPlane. Left out is what depends on more than policies: the cluster's own
+search registries, and files that somebody else put beside these.
 
 A file that is there with another content is not replaced without --overwrite. Either all
 files are written or none.`,
@@ -101,7 +105,11 @@ func (a *app) policyRender(ctx context.Context, o policyRenderOptions) error {
 	} else {
 		a.notef("no image policies: no --image-policy was given; nodes of 4.21 and later have openshift-4.21 or a later one")
 	}
-	files, err := nodefiles.Render(p.rules, images.All...)
+	isRunning := slices.ContainsFunc(p.loaded, func(p policy.Policy) bool { return len(p.Payloads) > 0 })
+	if blocked := p.rules.Blocked(); len(blocked) > 0 && !isRunning {
+		a.notef("no policy says which release runs, so nothing is exempt from blocked registries; add the ClusterVersion: oc get clusterversion version -o yaml")
+	}
+	files, err := nodefiles.Render(p.rules, p.loaded, images.All...)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explainreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -21,7 +21,7 @@ const probesAtOnce = 8
 
 // probe asks each candidate of x and notes the answers in e. failed is set where none
 // answered; err says that nothing could be asked.
-func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, platform provider.Platform, e *explanation.Explanation) (failed, err error) {
+func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, platform provider.Platform, e *explainreport.Report) (failed, err error) {
 	base, err := a.reader(nil)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, plat
 	if err != nil {
 		return nil, err
 	}
-	stop := a.progress("asking %s", output.Plural(len(x.Candidates), "endpoint"))
+	stop := a.progress("asking %s", words.Plural(len(x.Candidates), "endpoint"))
 	defer stop()
 	traced := a.traced(ctx)
 	var g errgroup.Group
@@ -46,7 +46,7 @@ func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, plat
 			if err == nil {
 				digest = img.Digest()
 			}
-			e.Candidates[i].Probe = explanation.NewProbe(provider.Attempt{Ref: c.Ref, Err: outOfTime(ctx, c.Ref, err), Took: time.Since(start)}, digest)
+			e.Candidates[i].Probe = explainreport.NewProbe(provider.Attempt{Ref: c.Ref, Err: outOfTime(ctx, c.Ref, err), Took: time.Since(start)}, digest)
 			return nil
 		})
 	}
@@ -61,7 +61,7 @@ func (a *app) probe(ctx context.Context, p *policies, x policy.Explanation, plat
 		if c.Probe.OK {
 			return nil, nil
 		}
-		attempts = append(attempts, c.Probe.Attempt())
+		attempts = append(attempts, c.Probe.Attempt)
 	}
 	attempts = append(attempts, failure.Refusals(x.Refused)...)
 	return &failure.Lookup{

@@ -11,7 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/statuspage"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/diffreport"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explanation"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/explainreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/lintreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/policydiff"
@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write the schemas and the manual anew")
 // and what else decides.
 var results = map[string]any{
 	"resolve":                 resolution{},
-	"explain":                 explanation.Explanation{},
+	"explain":                 explainreport.Report{},
 	"release-info":            releaseinfo.Info{},
 	"release-info-image-for":  releaseinfo.Chosen{},
 	"release-info-boot-image": releaseinfo.BootImageDetail{},

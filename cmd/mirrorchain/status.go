@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/statuspage"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -175,11 +176,11 @@ func statusText(w io.Writer, s statuspage.Status) {
 		fmt.Fprintln(w, "\nSources:")
 	}
 	for _, x := range s.Sources {
-		said := output.Plural(x.Rules, "rule")
+		said := words.Plural(x.Rules, "rule")
 		if x.Error != "" {
 			said = x.Error
 		} else if n := len(x.Skipped); n > 0 {
-			said += ", " + output.Plural(n, "object") + " skipped"
+			said += ", " + words.Plural(n, "object") + " skipped"
 		}
 		rows = append(rows, []string{x.Name, x.State, said})
 		warnings = append(warnings, x.Warnings...)

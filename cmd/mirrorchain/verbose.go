@@ -7,8 +7,8 @@ import (
 	"net/http/httptrace"
 
 	"github.com/mirrorchain/mirrorchain/chain"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
@@ -28,12 +28,12 @@ func (a *app) observer() chain.Observer {
 			a.verbosef("looking up %s (rules %.12s)", e.Image, e.Rules)
 		case chain.AttemptDone:
 			if e.Err != nil {
-				a.verbosef("%s failed after %s: %s", e.Ref, output.Duration(e.Took), failure.Attempt(e.Ref, e.Err))
+				a.verbosef("%s failed after %s: %s", e.Ref, words.Duration(e.Took), failure.Attempt(e.Ref, e.Err))
 			} else {
-				a.verbosef("%s answered after %s", e.Ref, output.Duration(e.Took))
+				a.verbosef("%s answered after %s", e.Ref, words.Duration(e.Took))
 			}
 		case chain.RetryWaiting:
-			a.verbosef("no endpoint is left; asking again in %s", output.Duration(e.Wait))
+			a.verbosef("no endpoint is left; asking again in %s", words.Duration(e.Wait))
 		}
 	})
 }
@@ -47,12 +47,12 @@ func (a *app) exchanged(x registry.Exchange) {
 	what := fmt.Sprintf("%s %s://%s%s", x.Method, x.Scheme, x.Host, x.Path)
 	answer := "no answer"
 	if x.Status != 0 {
-		answer = fmt.Sprintf("HTTP %d, %s", x.Status, output.Plural(int(x.Bytes), "byte"))
+		answer = fmt.Sprintf("HTTP %d, %s", x.Status, words.Plural(int(x.Bytes), "byte"))
 	}
 	if x.Class != provider.ClassUnknown {
 		answer += ", " + failure.Class(x.Class)
 	}
-	a.verbosef("%s: %s in %s", what, answer, output.Duration(x.Took))
+	a.verbosef("%s: %s in %s", what, answer, words.Duration(x.Took))
 }
 
 // traced has -v tell of connections.

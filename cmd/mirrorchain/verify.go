@@ -64,6 +64,8 @@ sigstore signatures are what nodes ask for, since 4.21, for the images that a
 ClusterImagePolicy covers. They sign the image of one platform, --arch, and stand in the
 repository that serves it, behind the tag sha256-HEX.sig. So the mirrors are asked in the
 order in which a node would: the first one that has the image must have its signature.
+Nodes go on where a mirror does not answer, and come back when it does; so the result is
+not known then, whatever the next mirror has, and the last line says what nodes do now.
 --all-mirrors judges each mirror by itself. The policies are those of --image-policy, by
 default the one that 4.21 brings along. That nodes look for signatures on every mirror is
 assumed, as the machine-config operator has them do; --registries-d reads it from the

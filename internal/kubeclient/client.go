@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -36,13 +37,16 @@ func (r Resource) GroupResource() schema.GroupResource {
 	return schema.GroupResource{Group: r.Group, Resource: r.Resource}
 }
 
-// Client reads the objects of one kind. It keeps nothing between calls.
+// Client reads the objects of one kind. It keeps no objects between calls.
 type Client struct {
 	resource   Resource
 	versions   []version // of Resource, in their order
 	options    metav1.ListOptions
 	absentPoll time.Duration
 	watchLimit time.Duration
+	// found counts the lists that found the kind. A list may find it while every watch
+	// before and after finds it absent: who listed must be told then, too.
+	found atomic.Int64
 }
 
 // version is a version of the kind.
@@ -138,6 +142,7 @@ func (c *Client) List(ctx context.Context, read func(rest.Result) error) (presen
 			return false, c.explain("listing", err)
 		}
 		if present {
+			c.found.Add(1)
 			return true, nil
 		}
 	}

@@ -27,9 +27,10 @@ const (
 // Watch signals whenever a watch begins, whenever it sees a change, and when the
 // kind goes away. It returns the error that ends a watch, for the caller to wait
 // and try again. A watch that the server ends in good order it begins anew, and a
-// kind that is absent it looks for every AbsentPoll.
+// kind that is absent it looks for every AbsentPoll. A kind that comes and goes in between
+// goes away only for who has listed it; that is signalled too.
 func (c *Client) Watch(ctx context.Context, changed func()) error {
-	absent := false
+	absent, found := false, int64(0)
 	for {
 		err := c.watchOnce(ctx, func() {
 			absent = false
@@ -40,8 +41,8 @@ func (c *Client) Watch(ctx context.Context, changed func()) error {
 			return ctx.Err()
 		case err == nil:
 		case apierrors.IsNotFound(err):
-			if !absent {
-				absent = true
+			if n := c.found.Load(); !absent || n != found {
+				absent, found = true, n
 				changed()
 			}
 			if err := sleep.For(ctx, c.absentPoll); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestAPIServer(t *testing.T) {
 		says := slices.ContainsFunc(found, func(f lint.Finding) bool { return f.RefusedByAPI })
 		u := &unstructured.Unstructured{Object: o}
 		_, err = client.Resource(resource(u)).Create(t.Context(), u, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if err != nil && !apierrors.IsInvalid(err) {
+		if err != nil && !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
 			t.Fatalf("%v\n%s", err, text)
 		}
 		if says != (err != nil) {
@@ -128,6 +129,7 @@ func apiObjects(rng *rand.Rand) []map[string]any {
 	image(map[string]any{"containerRuntimeSearchRegistries": []any{"a.io", "not a host"}})
 	image(map[string]any{"blockedRegistries": []any{strings.Repeat("a", 256)}})
 	image(map[string]any{"blockedRegistries": []any{strings.Repeat("a", 257)}})
+	all = append(all, misshapen()...)
 	good := []string{"quay.io", "quay.io/a", "*.redhat.io", "m.io:5000/a/b"}
 	pick := func() string {
 		if rng.IntN(6) == 0 {
@@ -147,4 +149,77 @@ func apiObjects(rng *rand.Rand) []map[string]any {
 		of([]string{"ImageDigestMirrorSet", "ImageTagMirrorSet", "ImageContentSourcePolicy"}[rng.IntN(3)], entries...)
 	}
 	return all
+}
+
+// misshapen returns objects with metadata, a spec or a value that is there, missing, null, empty
+// or of another type.
+func misshapen() []map[string]any {
+	const idms = `{"apiVersion":"config.openshift.io/v1","kind":"ImageDigestMirrorSet","metadata":{"name":"x"},"spec":{"imageDigestMirrors":[{"source":"quay.io/a","mirrors":["m.io"]}]}}`
+	const icsp = `{"apiVersion":"operator.openshift.io/v1alpha1","kind":"ImageContentSourcePolicy","metadata":{"name":"x"},"spec":{"repositoryDigestMirrors":[{"source":"quay.io/a","mirrors":["m.io"]}]}}`
+	const image = `{"apiVersion":"config.openshift.io/v1","kind":"Image","metadata":{"name":"cluster"},"spec":{"registrySources":{"insecureRegistries":["a.io"]}}}`
+	var all []map[string]any
+	for _, text := range []string{idms, icsp, image} {
+		for _, path := range [][]string{
+			{"metadata"}, {"metadata", "name"}, {"metadata", "generateName"}, {"metadata", "namespace"}, {"metadata", "labels"}, {"metadata", "annotations"}, {"metadata", "labels", "a"}, {"metadata", "annotations", "a"},
+			{"metadata", "labels", "A_b"}, {"metadata", "labels", "a b"}, {"metadata", "labels", "a.io/b"}, {"metadata", "labels", "A.io/b"}, {"metadata", "annotations", "A.io/b"}, {"metadata", "annotations", "a/b/c"}, {"metadata", "annotations", "/b"},
+			{"spec"}, {"spec", "imageDigestMirrors"}, {"spec", "repositoryDigestMirrors"}, {"spec", "imageDigestMirrors", "0"}, {"spec", "repositoryDigestMirrors", "0"},
+			{"spec", "imageDigestMirrors", "0", "source"}, {"spec", "repositoryDigestMirrors", "0", "source"}, {"spec", "imageDigestMirrors", "0", "mirrors"}, {"spec", "repositoryDigestMirrors", "0", "mirrors"},
+			{"spec", "imageDigestMirrors", "0", "mirrors", "0"}, {"spec", "repositoryDigestMirrors", "0", "mirrors", "0"}, {"spec", "imageDigestMirrors", "0", "mirrorSourcePolicy"},
+			{"spec", "registrySources"}, {"spec", "registrySources", "insecureRegistries"}, {"spec", "registrySources", "insecureRegistries", "0"}, {"spec", "registrySources", "blockedRegistries"},
+			{"spec", "registrySources", "containerRuntimeSearchRegistries"},
+		} {
+			for _, value := range []string{"", "null", `""`, "[]", "{}", "[null]", `"a"`, `"-a"`, `"a b"`, `"A"`, `"${A}"`, "1", "true", strconv.Quote(strings.Repeat("a", 64)), strconv.Quote(strings.Repeat("a", 254))} {
+				var o map[string]any
+				if err := json.Unmarshal([]byte(text), &o); err != nil {
+					panic(err)
+				}
+				if put(o, path, value) {
+					all = append(all, o)
+				}
+			}
+		}
+	}
+	for _, lists := range []string{`"allowedRegistries":[],"blockedRegistries":[]`, `"allowedRegistries":[],"blockedRegistries":["a.io"]`, `"allowedRegistries":["a.io"],"blockedRegistries":[]`, `"allowedRegistries":null,"blockedRegistries":["a.io"]`} {
+		var o map[string]any
+		if err := json.Unmarshal([]byte(strings.Replace(image, `"insecureRegistries":["a.io"]`, lists, 1)), &o); err != nil {
+			panic(err)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// put puts a value in JSON at path, or removes what is there if it is "". It reports whether o
+// has the place.
+func put(o any, path []string, value string) bool {
+	for _, name := range path[:len(path)-1] {
+		switch at := o.(type) {
+		case map[string]any:
+			if at[name] == nil && (name == "labels" || name == "annotations") {
+				at[name] = map[string]any{}
+			}
+			o = at[name]
+		case []any:
+			o = at[0]
+		}
+	}
+	var v any
+	if value != "" {
+		if err := json.Unmarshal([]byte(value), &v); err != nil {
+			panic(err)
+		}
+	}
+	last := path[len(path)-1]
+	switch at := o.(type) {
+	case map[string]any:
+		_, is := at[last]
+		if delete(at, last); value != "" {
+			at[last] = v
+		}
+		return is || slices.Contains([]string{"metadata", "labels", "annotations", "registrySources"}, path[max(0, len(path)-2)]) || last == "mirrorSourcePolicy"
+	case []any:
+		at[0] = v
+		return value != ""
+	}
+	return false
 }

@@ -173,22 +173,27 @@ func (f *findings) checkSize(policies []policy.Policy) {
 	}
 }
 
-// checkCatalogs finds catalogs beside policies that mirror no tags.
-func (f *findings) checkCatalogs(policies []policy.Policy) {
-	var catalogs []string
-	rules, tags := 0, false
+// checkCatalogs finds catalogs of operators that are pulled by tag and not mirrored for that.
+// One that names a mirror itself needs none.
+func (f *findings) checkCatalogs(policies []policy.Policy, rules *policy.Rules) {
+	mirrors := make(map[string]bool) // registries
+	count := 0
 	for _, p := range policies {
-		for _, s := range p.Skipped {
-			if s.Kind == "CatalogSource" || s.Kind == "ClusterCatalog" {
-				catalogs = append(catalogs, s.Origin)
+		for _, r := range p.Rules {
+			count++
+			for _, m := range r.Mirrors {
+				host, _, _ := strings.Cut(m.Location, "/")
+				mirrors[host] = true
 			}
 		}
-		for _, r := range p.Rules {
-			rules++
-			tags = tags || r.Pull != policy.PullDigest
-		}
 	}
-	if len(catalogs) > 0 && rules > 0 && !tags {
-		f.add(OperatorCoverage, catalogs, "there are catalogs (%d), and no policy mirrors tags", len(catalogs))
+	for _, p := range policies {
+		for _, c := range p.Catalogs {
+			candidates, err := rules.Candidates(c.Image)
+			mirrored := slices.ContainsFunc(candidates, func(c policy.Candidate) bool { return c.Mirror })
+			if err == nil && !mirrored && c.Image.Digest() == "" && count > 0 && !mirrors[c.Image.Registry()] {
+				f.add(OperatorCoverage, []string{c.Origin}, "no policy mirrors the tag of the catalog %s", c.Image)
+			}
+		}
 	}
 }

@@ -2,11 +2,14 @@ package lint_test
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/policy/lint"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/file"
@@ -73,6 +76,7 @@ func say(all bool, findings []lint.Finding) string {
 func TestCheck(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"nothing wrong", idms("quay.io/a m.io/a", "quay.io/b m.io/b"), ""},
+		{"a mirror that leaves no room for an image", idms("quay.io/a m.io/"+strings.Repeat("a", 255), "quay.io/b m.io/"+strings.Repeat("b", 200)), "error unparsable-rewrite 7"},
 		{"the same mirror twice", idms("quay.io/a m.io/a n.io m.io/a"), "error mirror-duplicate refused 7"},
 		{"twice in an ICSP", icsp("quay.io/a m.io/a m.io/a"), "warning mirror-duplicate 7"},
 		{"twice in an ICSP, the source first by name", icsp("a.io/a m.io/a m.io/a"), "warning mirror-duplicate 7, warning source-first 7"},
@@ -118,7 +122,13 @@ func TestInfo(t *testing.T) {
 		{"tags alone", itms("quay.io/a m.io/a"), "info tag-only-covered"},
 		{"both", idms("quay.io/a m.io/a") + itms("quay.io/a m.io/a"), ""},
 		{"a catalog", idms("quay.io/a m.io/a") + catalog, "info digest-only-covered, info operator-coverage 11"},
-		{"a catalog and tags", itms("quay.io/a m.io/a") + catalog, "info tag-only-covered"},
+		{"a catalog and its tags", itms("registry.redhat.io/redhat m.io/redhat") + catalog, "info tag-only-covered"},
+		{"a catalog and other tags", itms("quay.io/a m.io/a") + catalog, "info operator-coverage 11, info tag-only-covered"},
+		{"a catalog and its digests", idms("registry.redhat.io/redhat m.io/redhat") + catalog, "info digest-only-covered, info operator-coverage 11"},
+		{"a catalog by digest", idms("registry.redhat.io m.io") + strings.ReplaceAll(catalog, ":v4.17", "@sha256:"+strings.Repeat("0", 64)), "warning catch-all 7, info digest-only-covered"},
+		{"a catalog at the mirror", idms("registry.redhat.io/redhat m.io/redhat") + strings.ReplaceAll(catalog, "registry.redhat.io", "m.io"), "info digest-only-covered"},
+		{"a cluster catalog", idms("registry.redhat.io/redhat m.io/redhat") + "---\napiVersion: olm.operatorframework.io/v1\nkind: ClusterCatalog\nmetadata: {name: c}\nspec: {source: {type: Image, image: {ref: registry.redhat.io/redhat/x:v1}}}\n", "info digest-only-covered, info operator-coverage 11"},
+		{"a catalog alone", catalog, "warning no-rules 0"},
 		{"a large ICSP", icsp(slices.Repeat([]string{"quay.io/a/b/c/d/e/f m.io/a/b/c/d/e/f"}, 3500)...), "info digest-only-covered, info size 10006"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -187,15 +197,34 @@ func TestCatalogue(t *testing.T) {
 		}
 		codes[k.Code] = true
 	}
-	for _, code := range []string{
-		policy.WarnSourceFirst, policy.WarnNeverNoMirrors, policy.WarnNeverHidden, policy.WarnTagHidesDigest, policy.WarnStrictConflict, policy.WarnUnparsableRewrite,
-		policy.WarnMisspeltKind, policy.WarnNoRules, policy.WarnNotEnforced, policy.WarnNotRead, policy.WarnKindAbsent, policy.WarnDuplicateTable, policy.WarnDropInReplaces,
-		policy.WarnOddScope, policy.WarnDeadScope, policy.WarnSeveralClusters,
-	} {
+	for _, code := range warnings(t) {
 		if !codes[code] {
 			t.Errorf("%s is no kind of finding", code)
 		}
 	}
+}
+
+// warnings returns the codes of all warnings of package policy, as its source has them.
+func warnings(t *testing.T) (codes []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), "../policy.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Warn") {
+			code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = append(codes, code)
+		}
+		return true
+	})
+	if len(codes) < 10 {
+		t.Fatalf("the warnings of package policy have moved: %d are found", len(codes))
+	}
+	return codes
 }
 
 func TestPlaceOf(t *testing.T) {

@@ -129,8 +129,8 @@ func TestDirectory(t *testing.T) {
 	if diff := cmp.Diff([]string{"a.io file:a.JSON:1 imagecontentsources#1", "b.io file:b.yml:6 imagedigestmirrorset/b#1"}, sourcesOf(dir, p)); diff != "" {
 		t.Error(diff)
 	}
-	if !slices.Equal(codes(p), []string{policy.WarnNotEnforced}) || !strings.Contains(p.Warnings[0].Message, "d.conf") {
-		t.Errorf("want a warning that d.conf is not read as policy, got %v", p.Warnings)
+	if !slices.Equal(codes(p), []string{policy.WarnNotEnforced, policy.WarnNotRead}) || !strings.Contains(p.Warnings[0].Message, "d.conf") || !strings.Contains(p.Warnings[1].Message, "z.yaml") {
+		t.Errorf("want warnings that d.conf is not read as policy and that z.yaml leads nowhere, got %v", p.Warnings)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestNoRules(t *testing.T) {
 		"comments": "# nothing\n",
 		"skipped":  "kind: ConfigMap\napiVersion: v1\n",
 		"conf":     "unqualified-search-registries = ['a.io']\n",
-		"hollow":   "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\n",
+		"hollow":   "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\nspec: {}\n",
 		"emptydir": "",
 	} {
 		path := filepath.Join(dir, name)

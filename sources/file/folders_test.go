@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -37,11 +38,20 @@ func TestFolders(t *testing.T) {
 		{"a folder of drop-ins with a file of the base's name", map[string]string{"registries.conf.d/registries.conf": table("a.io"), "registries.conf.d/1.conf": table("b.io")}, "a.io b.io", "a.io b.io", "", "/registries.conf.d"},
 		{"a later drop-in replaces the table of an earlier one", map[string]string{"registries.conf.d/1.conf": table("a.io", "blocked = true"), "registries.conf.d/2.conf": table("a.io")}, "a.io", "a.io", "", ""},
 		{"the confs of other programs", map[string]string{"crio.conf": "[crio]\n", "haproxy.conf": "global\n  daemon\n", "storage.conf": "[storage]\ndriver = 'overlay'\n", "x.yaml": idms("x", "b.io", "m.io")}, "b.io", "", "haproxy.conf is another program's configuration", ""},
+		{"a hidden drop-in, and one in upper case", map[string]string{"registries.conf.d/.1.conf": table("a.io"), "registries.conf.d/2.CONF": table("b.io")}, "a.io", "a.io", "", "/registries.conf.d"},
+		{"a link to nothing", map[string]string{"x.yaml": idms("x", "b.io", "m.io"), "y.yaml -> gone/y.yaml": "", "z.txt -> gone": ""}, "b.io", "", "y.yaml is a symbolic link to a file that is not there", ""},
+		{"a link to a file", map[string]string{"x.yaml": idms("x", "b.io", "m.io"), "y.yaml -> x.yaml": ""}, "b.io b.io", "", "", ""},
 		{"the root of a workspace", map[string]string{"working-dir/cluster-resources/idms-oc-mirror.yaml": idms("x", "a.io", "m.io"), "imageset-config.yaml": "kind: ImageSetConfiguration\napiVersion: mirror.openshift.io/v2alpha1\n"}, "a.io", "", "", ""},
 		{"the working-dir of a workspace", map[string]string{"cluster-resources/idms-oc-mirror.yaml": idms("x", "a.io", "m.io"), "info/x.yaml": "not read"}, "a.io", "", "", ""},
 	} {
 		dir := t.TempDir()
 		for name, text := range tc.files {
+			if link, target, ok := strings.Cut(name, " -> "); ok {
+				if err := os.Symlink(target, dir+"/"+link); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
 			write(t, dir+"/"+name, text)
 		}
 		p := load(t, dir+tc.below)

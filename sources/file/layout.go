@@ -17,6 +17,7 @@ type layout struct {
 	conf     string   // a registries.conf by its name, in a directory
 	dropIns  []string // of conf, or all there is; in the order they apply
 	unread   []string // *.conf beside a registries.conf
+	nowhere  []string // symbolic links to nothing, which would be read
 	followed string   // the cluster-resources of an oc-mirror workspace
 	hint     string   // for a directory with nothing in it
 }
@@ -44,15 +45,18 @@ func look(path string) (layout, error) {
 	onlyDropIns := strings.HasSuffix(filepath.Clean(path), confName+".d")
 	for _, e := range entries { // sorted by name
 		name, full := e.Name(), filepath.Join(path, e.Name())
-		if strings.HasPrefix(name, ".") || !isFile(full, e) {
-			continue
-		}
-		switch ext := strings.ToLower(filepath.Ext(name)); {
-		case ext == ".yaml", ext == ".yml", ext == ".json":
+		document := slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
+		conf := strings.HasSuffix(name, ".conf") // nodes tell them apart by their case
+		switch {
+		case !document && !conf, strings.HasPrefix(name, ".") && !(conf && onlyDropIns):
+		case leadsNowhere(full, e):
+			l.nowhere = append(l.nowhere, full)
+		case !isFile(full, e):
+		case document:
 			l.files = append(l.files, full)
 		case name == confName && !onlyDropIns:
 			l.conf = full
-		case ext == ".conf":
+		default:
 			confs = append(confs, full)
 		}
 	}
@@ -89,6 +93,7 @@ func (l *layout) follow(path string) error {
 		}
 		l.followed = dir
 		l.files = append(l.files, resources.files...)
+		l.nowhere = append(l.nowhere, resources.nowhere...)
 		l.dropIns = append(l.dropIns, resources.dropIns...)
 		return nil
 	}
@@ -103,6 +108,15 @@ func isFile(path string, e fs.DirEntry) bool {
 	}
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// leadsNowhere reports whether a file is a symbolic link whose target is not there.
+func leadsNowhere(path string, e fs.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 {
+		return false
+	}
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // dropIns are the *.conf files in the directory that belongs to a registries.conf,

@@ -55,6 +55,13 @@ func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bo
 			Message: fmt.Sprintf("file:%s is not read, as nodes read registries.conf and what is in registries.conf.d; name it as a source of its own", path),
 		})
 	}
+	for _, path := range l.nowhere {
+		p.Warnings = append(p.Warnings, policy.Warning{
+			Code:    policy.WarnNotRead,
+			Origins: []string{"file:" + path},
+			Message: fmt.Sprintf("file:%s is a symbolic link to a file that is not there, so nothing is read of it; mend the link or remove it", path),
+		})
+	}
 	return p, set.HandedOn(), nil
 }
 

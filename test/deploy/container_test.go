@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
+	"github.com/mirrorchain/mirrorchain/internal/test/workdir"
 )
 
 // container is how a container runtime runs an image, as far as that is about files and rights. The
@@ -55,18 +56,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	dir, err := os.MkdirTemp("", "mirrorchain-deploy-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	workDir = dir
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(workdir.Run(m, "mirrorchain-deploy-", &workDir))
 }
 
 // newContainer unpacks an image. It skips the test where none can be run.

@@ -23,18 +23,24 @@ import (
 
 const overridesVariable = "OPENSHIFT_IMG_OVERRIDES"
 
-// rollOut creates a HostedCluster and waits until its control plane runs, with these
+// rollOut creates the HostedCluster and waits until its control plane runs, with these
 // overrides in the environment of both Deployments.
 func (w *world) rollOut(t *testing.T, cpo, ignition string) {
 	t.Helper()
 	w.host(t)
+	w.rolledOut(t, cpo, ignition)
+}
+
+// rolledOut does what rollOut does, for a HostedCluster that is there.
+func (w *world) rolledOut(t *testing.T, cpo, ignition string) {
+	t.Helper()
 	w.says(t, hyperv1.ValidReleaseImage, metav1.ConditionTrue, "")
 	w.deployment(t, agentCPO, envIs(overridesVariable, cpo))
-	w.Ready(t, controlPlane, agentCPO)
+	w.Ready(t, w.controlPlane(), agentCPO)
 	w.says(t, hyperv1.ValidReleaseInfo, metav1.ConditionTrue, "")
 	w.others(t)
 	w.deployment(t, agentIgnition, envIs(overridesVariable, ignition))
-	w.Ready(t, controlPlane, agentIgnition)
+	w.Ready(t, w.controlPlane(), agentIgnition)
 }
 
 // restarts fails the test unless each Deployment had so many pods.
@@ -43,7 +49,7 @@ func (w *world) restarts(t *testing.T, ho, cpo, ignition int) {
 	for _, d := range []struct {
 		namespace, name string
 		want            int
-	}{{"hypershift", "operator", ho}, {controlPlane, agentCPO, cpo}, {controlPlane, agentIgnition, ignition}} {
+	}{{"hypershift", "operator", ho}, {w.controlPlane(), agentCPO, cpo}, {w.controlPlane(), agentIgnition, ignition}} {
 		if n := w.Started(d.namespace, d.name); n != d.want {
 			t.Errorf("%s/%s was started %d times, want %d", d.namespace, d.name, n, d.want)
 		}
@@ -63,7 +69,7 @@ func (w *world) set(t *testing.T, policy *unstructured.Unstructured) {
 // than those before are in force, and returns their version.
 func (w *world) rules(t *testing.T, deployment, before string) (version string) {
 	t.Helper()
-	pod := w.Ready(t, controlPlane, deployment)
+	pod := w.Ready(t, w.controlPlane(), deployment)
 	cluster.Await(t, "rules of "+deployment, func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Address(8080)+"/metrics", nil)
 		if err != nil {
@@ -114,7 +120,7 @@ func testMirrors(t *testing.T, crd, kind string) {
 	w.set(t, w.policy(kind, w.mirrors[1]))
 	for _, name := range []string{agentCPO, agentIgnition} {
 		w.deployment(t, name, envIs(overridesVariable, w.overrides(w.mirrors[1])))
-		w.Ready(t, controlPlane, name)
+		w.Ready(t, w.controlPlane(), name)
 	}
 	w.mirrors[0].Stop(t) // not before: who knows the old rules alone would ask the source
 	after := w.nodePool(t, "after", w.releases[1])
@@ -175,12 +181,6 @@ func TestRegistryOverrides(t *testing.T) {
 // An image is missing on the only mirror, and the source is forbidden.
 func TestNeverContactSource(t *testing.T) {
 	w := newWorld(t, site{crds: []string{idmsCRD}, auth: [2]registry.Auth{registry.Basic, registry.Token}, lacks: []string{"machine-config-operator"}})
-	never := func(p *unstructured.Unstructured) *unstructured.Unstructured {
-		for _, entry := range p.Object["spec"].(map[string]any)["imageDigestMirrors"].([]any) {
-			entry.(map[string]any)["mirrorSourcePolicy"] = "NeverContactSource"
-		}
-		return p
-	}
 	w.create(t, never(w.policy("ImageDigestMirrorSet", w.mirrors[0])))
 	w.rollOut(t, w.overrides(w.mirrors[0]), w.overrides(w.mirrors[0]))
 	p := w.nodePool(t, "one", w.releases[0])
@@ -290,17 +290,18 @@ func TestPullSecretRotated(t *testing.T) {
 	before := w.nodePool(t, "before", w.releases[0])
 	w.boots(t, before)
 
-	w.users[0].Password = "An0ther-Pa55w0rd"
-	w.keep(w.users[0])
-	w.mirrors[0].SetPassword(t, w.users[0].Password)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: "site-pull-secret"}}
+	const password = "An0ther-Pa55w0rd"
+	w.auths[w.mirrors[0].Host()] = basic("puller-0", password)
+	w.keep("puller-0", password, w.pullSecrets()...)
+	w.mirrors[0].SetPassword(t, password)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: sitePullSecret}}
 	edit(t, w, secret, func(s *corev1.Secret) { s.Data[corev1.DockerConfigJsonKey] = w.pullSecret() })
 	after := w.nodePool(t, "after", w.releases[1])
 	w.boots(t, after)
 	w.pulledPayload(t, 0, w.releases[1])
 
 	// The release of the cluster is read anew, too.
-	hc := &hyperv1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: hostedName}}
+	hc := &hyperv1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: w.name}}
 	edit(t, w, hc, func(hc *hyperv1.HostedCluster) { hc.Spec.Release.Image = w.releases[1].Pullspec })
 	w.pulled(t, 0, agentHO, machineconfig.MirroredRelease, w.releases[1].Release)
 	w.pulled(t, 0, agentCPO, machineconfig.MirroredRelease, w.releases[1].Release)

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mirrorchain/mirrorchain/internal/test/machineconfig"
+	"github.com/mirrorchain/mirrorchain/internal/test/workdir"
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
 
@@ -26,17 +27,7 @@ import (
 var workDir string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "mirrorchain-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	workDir = dir
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
+	code := workdir.Run(m, "mirrorchain-e2e-", &workDir)
 	http.DefaultClient.CloseIdleConnections()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)

@@ -31,10 +31,10 @@ func (w *world) others(t *testing.T) {
 	t.Helper()
 	w.create(t,
 		&corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Namespace: controlPlane, Name: "machine-config-server"}, Data: machineconfig.ConfigMap(""),
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.controlPlane(), Name: "machine-config-server"}, Data: machineconfig.ConfigMap(""),
 		},
 		&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: controlPlane, Name: "bootstrap-kubeconfig"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.controlPlane(), Name: "bootstrap-kubeconfig"},
 			Data:       map[string][]byte{"kubeconfig": []byte(machineconfig.BootstrapKubeconfig)},
 		},
 	)
@@ -49,19 +49,23 @@ func hash(v any) string {
 
 // nodePool is one with a token secret, as HyperShift's NodePool controller makes it.
 type nodePool struct {
+	namespace         string // of the control plane
 	name, hash, token string
 	release           machineconfig.Images
 }
 
 func (p nodePool) secret() client.ObjectKey {
-	return client.ObjectKey{Namespace: controlPlane, Name: "token-" + p.name + "-" + p.hash}
+	return client.ObjectKey{Namespace: p.namespace, Name: "token-" + p.name + "-" + p.hash}
 }
 
 // nodePool creates the token secret of a node pool with that release.
 func (w *world) nodePool(t *testing.T, name string, release machineconfig.Images) nodePool {
 	t.Helper()
-	p := nodePool{name: name, hash: hash(name + release.Version), token: "token-of-" + name + "-" + rand.Text(), release: release}
-	w.secrets = append(w.secrets, p.token, base64.StdEncoding.EncodeToString([]byte(p.token)))
+	p := nodePool{
+		namespace: w.controlPlane(), name: name, hash: hash(name + release.Version), token: "token-of-" + name + "-" + rand.Text(), release: release,
+	}
+	w.secrets[p.token] = []string{p.secret().String()}
+	w.secrets[base64.StdEncoding.EncodeToString([]byte(p.token))] = nil
 	var config bytes.Buffer
 	b64 := base64.NewEncoder(base64.StdEncoding, &config)
 	z := gzip.NewWriter(b64)
@@ -72,7 +76,7 @@ func (w *world) nodePool(t *testing.T, name string, release machineconfig.Images
 	}
 	var bundleHash string // of no bundle
 	if !w.bare {
-		bundleHash = hash(string(w.mirrors[0].CA().PEM()))
+		bundleHash = hash(string(w.ca.PEM()))
 	}
 	key := p.secret()
 	w.create(t, &corev1.Secret{
@@ -81,7 +85,7 @@ func (w *world) nodePool(t *testing.T, name string, release machineconfig.Images
 			Annotations: map[string]string{
 				"hypershift.openshift.io/ignition-config":            "true",
 				"hypershift.openshift.io/node-pool-upgrade-type":     "Replace",
-				"hypershift.openshift.io/nodePool":                   clusters + "/" + name,
+				"hypershift.openshift.io/nodePool":                   w.namespace + "/" + name,
 				"hypershift.openshift.io/last-token-generation-time": time.Now().Format(time.RFC3339Nano),
 			},
 		},
@@ -122,7 +126,7 @@ func (w *world) reason(t *testing.T, p nodePool, want, part string) string {
 func (w *world) get(t *testing.T, p nodePool, token string) (status int, contentType string, body []byte) {
 	t.Helper()
 	cluster.Await(t, "an answer of the ignition server", func(ctx context.Context) (err error) {
-		status, contentType, body, err = w.ask(ctx, w.Ready(t, controlPlane, agentIgnition), p, token)
+		status, contentType, body, err = w.ask(ctx, w.Ready(t, w.controlPlane(), agentIgnition), p, token)
 		return err
 	})
 	return status, contentType, body
@@ -132,21 +136,21 @@ func (w *world) get(t *testing.T, p nodePool, token string) (status int, content
 // the Service's name.
 func (w *world) ask(ctx context.Context, pod *kubelet.Pod, p nodePool, token string) (status int, contentType string, body []byte, err error) {
 	authority := new(corev1.Secret)
-	if err := w.Get(ctx, client.ObjectKey{Namespace: controlPlane, Name: "ignition-server-ca-cert"}, authority); err != nil {
+	if err := w.Get(ctx, client.ObjectKey{Namespace: w.controlPlane(), Name: "ignition-server-ca-cert"}, authority); err != nil {
 		return 0, "", nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(authority.Data["tls.crt"]) {
 		return 0, "", nil, errors.New("Secret ignition-server-ca-cert has no certificate")
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "ignition-server." + controlPlane + ".svc"}}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "ignition-server." + w.controlPlane() + ".svc"}}
 	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+pod.Address(9090)+"/ignition", nil)
 	if err != nil {
 		return 0, "", nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+base64.StdEncoding.EncodeToString([]byte(token)))
-	req.Header.Set("NodePool", clusters+"/"+p.name)
+	req.Header.Set("NodePool", w.namespace+"/"+p.name)
 	req.Header.Set("TargetConfigVersionHash", p.hash)
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
@@ -208,8 +212,8 @@ func (w *world) canonical(t *testing.T, p nodePool, files machineconfig.Files) {
 		if name == "machineconfigcontroller-pull-secret" || name == "controller.home" {
 			continue // they have the pull secret
 		}
-		for i, m := range w.mirrors {
-			if strings.Contains(text, m.Host()) {
+		for i, host := range w.mirrorHosts {
+			if strings.Contains(text, host) {
 				t.Errorf("%s names mirror %d", name, i)
 			}
 		}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -28,12 +29,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
-// Where things are. The control plane's namespace follows from the cluster's name.
-const (
-	clusters     = "clusters"
-	hostedName   = "one"
-	controlPlane = "clusters-one"
-)
+// sitePullSecret is the pull secret that a HostedCluster refers to.
+const sitePullSecret = "site-pull-secret"
 
 // The files of authorities that the programs read by themselves.
 const (
@@ -59,26 +56,47 @@ type site struct {
 	bare bool
 	// lacks keeps images from the first mirror: names of components.
 	lacks []string
+	// noMirrors leaves the mirrors out, for a test that has its own.
+	noMirrors bool
 }
 
 // world is a management cluster with the hypershift-operator, a source that is down,
 // and two mirrors of a private authority, each with a password of its own, that have
-// both releases.
+// both releases. Its methods are about one HostedCluster.
 type world struct {
 	*cluster.Cluster
 	client.Client
 	*kubelet.Kubelet
-	bare     bool
-	source   *source
-	mirrors  [2]*registry.Registry
-	users    [2]registry.User
-	releases [2]machineconfig.Images
-	secrets  []string // that appear nowhere
+	namespace, name string // of the HostedCluster
+	annotations     map[string]string
+	auths           map[string]string // its pull secret: what [basic] returns, by host
+	bare            bool
+	ca              *testregistry.CA // of all registries
+	source          *source
+	mirrors         [2]*registry.Registry
+	mirrorHosts     []string
+	releases        [2]machineconfig.Images
+	secrets         map[string][]string // that appear nowhere but in these Secrets, "NAMESPACE/NAME"
+}
+
+// controlPlane returns the namespace of the HostedCluster's control plane.
+func (w *world) controlPlane() string { return w.namespace + "-" + w.name }
+
+// pullSecrets are the Secrets that have the pull secret.
+func (w *world) pullSecrets() []string {
+	return []string{w.namespace + "/" + sitePullSecret, w.controlPlane() + "/pull-secret"}
 }
 
 func newWorld(t *testing.T, s site) *world {
 	t.Helper()
-	w := &world{Cluster: cluster.Start(t), bare: s.bare, source: newSource(t)}
+	ca, err := testregistry.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		Cluster: cluster.Start(t), namespace: "clusters", name: "one", auths: map[string]string{}, bare: s.bare, ca: ca,
+		source: newSource(t), secrets: map[string][]string{},
+	}
 	built := make(chan struct{}) // programs and images, beside what follows
 	go func() {
 		defer close(built)
@@ -91,7 +109,14 @@ func newWorld(t *testing.T, s site) *world {
 	}
 	w.Install(t, crds...)
 	w.connect(t)
-	w.startMirrors(t, s)
+	make, err := images()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.releases = make(w.source.Host())
+	if !s.noMirrors {
+		w.startMirrors(t, s)
+	}
 	var args []string
 	if s.args != nil {
 		args = s.args(w)
@@ -109,7 +134,7 @@ func newWorld(t *testing.T, s site) *world {
 		Files:    map[string]string{osRelease: "NAME=\"Red Hat Enterprise Linux\"\nVERSION_ID=\"9.6\"\n"},
 		Defaults: map[string][]string{
 			"control-plane-operator": {"--health-addr=:6060", managedBundle, userBundle},
-			"ignition-server":        {managedBundle, userBundle, "--addr=:9090", "--metrics-addr=:8080", "--work-dir=/payloads", "--os-release=" + osRelease},
+			"ignition-server":        {managedBundle, userBundle, "--addr=:9090", "--metrics-addr=:8080", "--health-addr=127.0.0.1:0", "--work-dir=/payloads", "--os-release=" + osRelease},
 		},
 	})
 	return w
@@ -126,24 +151,16 @@ func (w *world) connect(t *testing.T) {
 	if w.Client, err = client.New(w.Config(), client.Options{Scheme: types}); err != nil {
 		t.Fatal(err)
 	}
-	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: clusters}})
+	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
 }
 
 func (w *world) startMirrors(t *testing.T, s site) {
-	make, err := images()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.releases = make(w.source.Host())
-	ca, err := testregistry.NewCA()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i := range w.mirrors {
-		w.users[i] = registry.User{Name: fmt.Sprint("puller-", i), Password: fmt.Sprint("Pa55w0rd-of-mirror-", i)}
-		w.keep(w.users[i])
-		m := registry.Start(t, registry.Config{CA: ca, Auth: s.auth[i], User: w.users[i]})
-		w.mirrors[i] = m
+		user := registry.User{Name: fmt.Sprint("puller-", i), Password: fmt.Sprint("Pa55w0rd-of-mirror-", i)}
+		w.keep(user.Name, user.Password, w.pullSecrets()...)
+		m := registry.Start(t, registry.Config{CA: w.ca, Auth: s.auth[i], User: user})
+		w.mirrors[i], w.auths[m.Host()] = m, basic(user.Name, user.Password)
+		w.mirrorHosts = append(w.mirrorHosts, m.Host())
 		for _, r := range w.releases {
 			m.Push(t, machineconfig.MirroredRelease, r.Version, r.Release)
 			for name, img := range r.Components {
@@ -155,9 +172,14 @@ func (w *world) startMirrors(t *testing.T, s site) {
 	}
 }
 
-// keep notes what must be told nobody.
-func (w *world) keep(u registry.User) {
-	w.secrets = append(w.secrets, u.Password, base64.StdEncoding.EncodeToString([]byte(u.Name+":"+u.Password)))
+// keep notes what must be told nobody, and the Secrets that may have it.
+func (w *world) keep(user, password string, in ...string) {
+	w.secrets[password], w.secrets[basic(user, password)] = in, in
+}
+
+// basic returns a user as "auth" of a .dockerconfigjson, and Basic authentication.
+func basic(user, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
 // deployOperator applies the manifests, with what a site adds: its authority, and
@@ -176,7 +198,7 @@ func (w *world) deployOperator(t *testing.T, args []string) {
 func (w *world) authority(namespace, name string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Data:       map[string]string{"ca-bundle.crt": string(w.mirrors[0].CA().PEM())},
+		Data:       map[string]string{"ca-bundle.crt": string(w.ca.PEM())},
 	}
 }
 
@@ -202,17 +224,28 @@ func edit[T client.Object](t *testing.T, w *world, obj T, how func(T)) {
 	}
 }
 
-// pullSecret returns the credentials of both mirrors, as they are now.
-func (w *world) pullSecret() []byte {
-	auths := map[string]any{}
-	for i, m := range w.mirrors {
-		auths[m.Host()] = map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(w.users[i].Name + ":" + w.users[i].Password))}
+// pullSecret returns the HostedCluster's pull secret.
+func (w *world) pullSecret() []byte { return dockerConfig(w.auths) }
+
+// dockerConfig returns a .dockerconfigjson, of what [basic] returns by key.
+func dockerConfig(auths map[string]string) []byte {
+	entries := map[string]any{}
+	for key, auth := range auths {
+		entries[key] = map[string]string{"auth": auth}
 	}
-	b, err := json.Marshal(map[string]any{"auths": auths})
+	b, err := json.Marshal(map[string]any{"auths": entries})
 	if err != nil { // strings alone
 		panic(err)
 	}
 	return b
+}
+
+// dockerSecret returns a Secret with a .dockerconfigjson.
+func dockerSecret(namespace, name string, config []byte) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Type:       corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: config},
+	}
 }
 
 // host creates the HostedCluster with all that it refers to.
@@ -225,10 +258,10 @@ func (w *world) host(t *testing.T) *hyperv1.HostedCluster {
 		})
 	}
 	hc := &hyperv1.HostedCluster{
-		ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: hostedName},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: w.name, Annotations: w.annotations},
 		Spec: hyperv1.HostedClusterSpec{
 			Release:               hyperv1.Release{Image: w.releases[0].Pullspec},
-			PullSecret:            corev1.LocalObjectReference{Name: "site-pull-secret"},
+			PullSecret:            corev1.LocalObjectReference{Name: sitePullSecret},
 			AdditionalTrustBundle: &corev1.LocalObjectReference{Name: "site-ca"},
 			InfraID:               "one-abcde",
 			ClusterID:             "8a2d6e2c-0f3a-4f0e-9d1c-2b6a4f1f7c11",
@@ -242,14 +275,11 @@ func (w *world) host(t *testing.T) *hyperv1.HostedCluster {
 			Networking: hyperv1.ClusterNetworking{NetworkType: hyperv1.OVNKubernetes},
 		},
 	}
-	w.create(t, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: clusters, Name: "site-pull-secret"},
-		Type:       corev1.SecretTypeDockerConfigJson, Data: map[string][]byte{corev1.DockerConfigJsonKey: w.pullSecret()},
-	})
+	w.create(t, dockerSecret(w.namespace, sitePullSecret, w.pullSecret()))
 	if w.bare {
 		hc.Spec.AdditionalTrustBundle = nil
 	} else {
-		w.create(t, w.authority(clusters, "site-ca"))
+		w.create(t, w.authority(w.namespace, "site-ca"))
 	}
 	w.create(t, hc)
 	return hc
@@ -260,7 +290,7 @@ func (w *world) says(t *testing.T, typ hyperv1.ConditionType, status metav1.Cond
 	t.Helper()
 	cluster.Await(t, fmt.Sprintf("%s to be %s", typ, status), func(ctx context.Context) error {
 		hc := new(hyperv1.HostedCluster)
-		if err := w.Get(ctx, client.ObjectKey{Namespace: clusters, Name: hostedName}, hc); err != nil {
+		if err := w.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: w.name}, hc); err != nil {
 			return err
 		}
 		c := apimeta.FindStatusCondition(hc.Status.Conditions, string(typ))
@@ -276,7 +306,7 @@ func (w *world) deployment(t *testing.T, name string, want func(*appsv1.Deployme
 	t.Helper()
 	d := new(appsv1.Deployment)
 	cluster.Await(t, "the Deployment "+name, func(ctx context.Context) error {
-		if err := w.Get(ctx, client.ObjectKey{Namespace: controlPlane, Name: name}, d); err != nil {
+		if err := w.Get(ctx, client.ObjectKey{Namespace: w.controlPlane(), Name: name}, d); err != nil {
 			return err
 		}
 		return want(d)
@@ -323,6 +353,14 @@ func (w *world) policy(kind string, mirrors ...*registry.Registry) *unstructured
 	}}
 }
 
+// never returns an ImageDigestMirrorSet with sources that are never contacted.
+func never(p *unstructured.Unstructured) *unstructured.Unstructured {
+	for _, entry := range p.Object["spec"].(map[string]any)["imageDigestMirrors"].([]any) {
+		entry.(map[string]any)["mirrorSourcePolicy"] = "NeverContactSource"
+	}
+	return p
+}
+
 // overrides returns the value of OPENSHIFT_IMG_OVERRIDES for mirrors of both
 // repositories.
 func (w *world) overrides(mirrors ...*registry.Registry) string {
@@ -338,8 +376,8 @@ func (w *world) overrides(mirrors ...*registry.Registry) string {
 	return strings.Join(pairs, ",")
 }
 
-// tellsNoSecret looks for what is secret in what the operators wrote: logs, and
-// objects that everybody may read.
+// tellsNoSecret looks for what is secret in what the operators wrote: logs, objects that
+// everybody may read, and Secrets that are not to have it.
 func (w *world) tellsNoSecret(t *testing.T) {
 	reported := map[string]string{}
 	for _, file := range w.Logs() {
@@ -349,7 +387,7 @@ func (w *world) tellsNoSecret(t *testing.T) {
 		}
 		reported[file] = string(data)
 	}
-	for _, list := range []client.ObjectList{&hyperv1.HostedClusterList{}, &hyperv1.HostedControlPlaneList{}, &appsv1.DeploymentList{}, &corev1.EventList{}, &corev1.ConfigMapList{}} {
+	for _, list := range []client.ObjectList{&hyperv1.HostedClusterList{}, &hyperv1.HostedControlPlaneList{}, &appsv1.DeploymentList{}, &corev1.EventList{}, &corev1.ConfigMapList{}, &corev1.PodList{}} {
 		if err := w.List(context.Background(), list); err != nil {
 			t.Error(err)
 			continue
@@ -360,9 +398,20 @@ func (w *world) tellsNoSecret(t *testing.T) {
 		}
 		reported[fmt.Sprintf("%T", list)] = string(data)
 	}
+	secrets := new(corev1.SecretList)
+	if err := w.List(context.Background(), secrets); err != nil {
+		t.Error(err)
+	}
+	for _, s := range secrets.Items {
+		var all [][]byte
+		for _, data := range s.Data {
+			all = append(all, data)
+		}
+		reported[s.Namespace+"/"+s.Name] = string(bytes.Join(all, []byte("\n")))
+	}
 	for where, text := range reported {
-		for _, s := range w.secrets {
-			if strings.Contains(text, s) {
+		for s, in := range w.secrets {
+			if strings.Contains(text, s) && !slices.Contains(in, where) {
 				t.Errorf("%s has a secret in it, %q", where, s)
 			}
 		}

@@ -77,7 +77,7 @@ func compareFiles(t *testing.T, g generator, dir string, s *policySet, keys *key
 		return slices.ContainsFunc(blocked, func(b policy.Scope) bool { return registries.ScopeIsNestedInsideScope(scope, b.Name) })
 	})
 	places, placesErr := attachmentPlaces(t, n.sys.SystemRegistriesConfPath, filepath.Join(dir, "none"), scopes)
-	files, err := nodefiles.Render(rules, all...)
+	files, err := nodefiles.Render(rules, policies, all...)
 	if inBlocked || placesErr != nil && len(s.dropIns) == 0 {
 		seen.addIf("a scope in a blocked one", inBlocked)
 		seen.addIf("a mirror that makes no reference", placesErr != nil)
@@ -234,10 +234,6 @@ func placesIn(t *testing.T, path string) map[string]bool {
 // comparePolicyJSON reads our policy.json as nodes do, and compares it with what the
 // machine-config operator makes of the same policies by the constructors of nodes' code.
 func comparePolicyJSON(path string, blocked []policy.Scope, own []imagePolicy) []string {
-	got, err := signature.NewPolicyFromFile(path)
-	if err != nil {
-		return []string{fmt.Sprintf("nodes do not load our policy.json: %v", err)}
-	}
 	docker := make(signature.PolicyTransportScopes)
 	for _, b := range blocked {
 		docker[b.Name] = signature.PolicyRequirements{signature.NewPRReject()}
@@ -251,20 +247,12 @@ func comparePolicyJSON(path string, blocked []policy.Scope, own []imagePolicy) [
 			docker[s] = append(docker[s], r)
 		}
 	}
-	atomic := make(signature.PolicyTransportScopes)
-	for s, r := range docker {
-		if strings.Count(s, "/") < 3 {
-			atomic[s] = r
-		}
-	}
 	anything := signature.PolicyRequirements{signature.NewPRInsecureAcceptAnything()}
 	want := &signature.Policy{Default: anything, Transports: map[string]signature.PolicyTransportScopes{
-		"docker-daemon": {"": anything}, "docker": docker, "atomic": atomic,
+		"docker-daemon": {"": anything}, "docker": docker, "atomic": shortScopes(docker),
 	}}
-	a, errA := json.Marshal(got)
-	b, errB := json.Marshal(want)
-	if err := errors.Join(errA, errB); err != nil || string(a) != string(b) {
-		return []string{fmt.Sprintf("policy.json\nnodes: %s\nours:  %s %v", b, a, err)}
+	if d := comparePolicies(path, want); d != "" {
+		return []string{d}
 	}
 	return nil
 }

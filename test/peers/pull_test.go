@@ -72,6 +72,7 @@ func TestPull(t *testing.T) {
 	t.Logf("%7d worlds compared", compared)
 	for _, want := range []string{
 		forbidden, "accepted, something is blocked", "accepted, something is allowed", "forbidden, something is blocked", "forbidden, something is allowed",
+		"accepted, it runs and is blocked",
 		"accepted, wildcard source", "no signature, wildcard source", "every endpoint is blocked", "a mirror makes no reference",
 		"accepted", noManifest, noInstance, unreadable, noSignature, rejected, "accepted, list", "accepted, one platform", "accepted by a later endpoint", "accepted by tag",
 		"accepted without a policy", "accepted, wildcard scope", "rejected, wildcard scope", "accepted, logged", "accepted, ExactRepository", "accepted, RemapIdentity", "accepted, MatchRepository",
@@ -141,9 +142,6 @@ func (w *pullWorld) pull(t *testing.T, net *network, dir string) verdict {
 			continue
 		}
 		path := filepath.Join(dir, f.Name)
-		if f.Name == nodefiles.PolicyJSON {
-			f.Data = withAllowed(t, f.Data, w.stated.Allowed)
-		}
 		must(errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, f.Data, 0o644)))
 	}
 	conf := filepath.Join(dir, nodefiles.RegistriesConf)
@@ -166,33 +164,6 @@ func (w *pullWorld) pull(t *testing.T, net *network, dir string) verdict {
 	sysregistriesv2.InvalidateCache()
 	must(os.RemoveAll(dir))
 	return verdict{w.classify(err), err}
-}
-
-// withAllowed adds to policy.json what the machine-config operator makes of
-// allowedRegistries: those that no policy names are accepted, and what is elsewhere rejected.
-func withAllowed(t *testing.T, data []byte, allowed []policy.Scope) []byte {
-	t.Helper()
-	if len(allowed) == 0 {
-		return data
-	}
-	var doc struct {
-		Default    []any                       `json:"default"`
-		Transports map[string]map[string][]any `json:"transports"`
-	}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		t.Fatal(err)
-	}
-	doc.Default = []any{map[string]string{"type": "reject"}}
-	for _, s := range allowed {
-		if doc.Transports["docker"][s.Name] == nil {
-			doc.Transports["docker"][s.Name] = []any{map[string]string{"type": "insecureAcceptAnything"}}
-		}
-	}
-	out, err := json.Marshal(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 // classify sorts the errors of nodes by their words, as there is no other way.
@@ -285,6 +256,7 @@ func (w *pullWorld) cover(seen coverage, class string, asked int) {
 	}
 	seen.addIf(class+", something is blocked", len(w.stated.Blocked) > 0)
 	seen.addIf(class+", something is allowed", len(w.stated.Allowed) > 0)
+	seen.addIf(class+", it runs and is blocked", len(w.stated.Payloads) > 0 && len(w.rules.Blocked()) > 0)
 	seen.addIf("every endpoint is blocked", len(w.states) == 0 && !w.unmovable)
 	seen.addIf("a mirror makes no reference", w.unmovable)
 	seen.addIf(class+", the source alone is set", len(w.registriesD) == 1)

@@ -56,6 +56,9 @@ func (g generator) pullWorld(t *testing.T, keys *keys) *pullWorld {
 		for range 1 + g.IntN(2) {
 			w.stated.Blocked = append(w.stated.Blocked, policy.Scope{Name: g.pick(scopesAround(name))})
 		}
+		if g.chance(40) {
+			w.stated.Payloads = []policy.Payload{{Image: imageref.MustParse(w.image)}}
+		}
 	case n < 35: // they go round the policies, or the machine-config operator renders nothing
 		for _, p := range w.policies {
 			for _, s := range p.scopes {
@@ -67,7 +70,7 @@ func (g generator) pullWorld(t *testing.T, keys *keys) *pullWorld {
 	if w.rules, err = policy.NewRules(policy.RulesConfig{}, w.stated); err != nil {
 		return nil // TestPeers compares the refusals
 	}
-	if w.files, err = nodefiles.Render(w.rules, w.read...); err != nil {
+	if w.files, err = nodefiles.Render(w.rules, []policy.Policy{w.stated}, w.read...); err != nil {
 		return nil // of which nodes get no files: a policy in a blocked scope
 	}
 	candidates, err := w.rules.Candidates(imageref.MustParse(w.image))

@@ -4,9 +4,8 @@
 // They say what those say that the machine-config operator writes for the same policies
 // (pkg/controller/container-runtime-config, helpers.go), in bytes of their own. Left out is
 // what depends on more than the policies: the registries that unqualified names are
-// searched in if the cluster has its own, allowedRegistries, files that somebody else wrote
-// into the folders beside them, and the exceptions for the repository of the release that
-// runs.
+// searched in if the cluster has its own, and files that somebody else wrote into the
+// folders beside them.
 package nodefiles
 
 import (
@@ -15,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/policy/registriesconf"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -39,12 +39,14 @@ type File struct {
 
 // Render returns the files for rules and cluster-wide image policies, in the order of
 // the names above, after RegistriesConf the drop-ins if there are any. SigstoreRegistries is
-// left out if there are no image policies, as on a node. The same input gives the same bytes.
+// left out if there are no image policies, as on a node. stated are the policies that rules
+// come from: they say which registries are allowed, and which release runs, see
+// [node.NewAdmission]. The same input gives the same bytes.
 //
 // The error names the entry that cannot be rendered. These are those that make the
 // machine-config operator render nothing, and entries that nodes do not have: Rewrite rules
 // and namespaced image policies.
-func Render(rules *policy.Rules, policies ...sigstore.ImagePolicy) ([]File, error) {
+func Render(rules *policy.Rules, stated []policy.Policy, policies ...sigstore.ImagePolicy) ([]File, error) {
 	for _, r := range rules.Policy().Rules {
 		if r.Kind == policy.KindRewrite {
 			return nil, fmt.Errorf("%s: nodes have no rule that replaces %s in references; leave it out", r.Origin, r.Source)
@@ -54,7 +56,7 @@ func Render(rules *policy.Rules, policies ...sigstore.ImagePolicy) ([]File, erro
 	if err != nil {
 		return nil, err
 	}
-	signed, err := policyJSON(rules.Blocked(), policies)
+	signed, err := policyJSON(node.NewAdmission(rules, stated), policies)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func sigstoreRegistries(rules *policy.Rules, policies []sigstore.ImagePolicy) ([
 			places[scope] = true
 			from := []string{scope}
 			for _, r := range rules.Policy().Rules {
-				if r.Source != scope && isNested(r.Source, scope) {
+				if r.Source != scope && sigstore.IsNested(r.Source, scope) {
 					from = append(from, r.Source)
 				}
 			}
@@ -181,21 +183,4 @@ func addEndpoints(places map[string]bool, rules *policy.Rules, scope string) err
 		places[base] = true
 	}
 	return nil
-}
-
-// isNested reports whether images in sub are images in scope, as ScopeIsNestedInsideScope
-// of openshift/runtime-utils does.
-func isNested(sub, scope string) bool {
-	if rest, ok := strings.CutPrefix(sub, scope); ok && (rest == "" || rest[0] == '/') {
-		return true
-	}
-	domain, isWildcard := strings.CutPrefix(scope, "*.")
-	if !isWildcard {
-		return false
-	}
-	host, _, hasPort := strings.Cut(sub, ":")
-	if !hasPort {
-		host, _, _ = strings.Cut(sub, "/")
-	}
-	return strings.HasSuffix(host, "."+domain) && !strings.Contains(host, "/")
 }

@@ -2,11 +2,10 @@ package nodefiles
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/chain/node"
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
 
@@ -48,21 +47,30 @@ var matches = map[sigstore.Match]string{
 
 var accept, reject = []requirement{{Type: "insecureAcceptAnything"}}, []requirement{{Type: "reject"}}
 
-// policyJSON says which images may run: none of blocked scopes, those in the scopes of
-// policies only if they are signed, all others.
-func policyJSON(blocked []policy.Scope, policies []sigstore.ImagePolicy) ([]byte, error) {
-	if err := check(blocked, policies); err != nil {
+// policyJSON says which images may run: those that admission lets run, and in the scopes of
+// policies only if they are signed.
+func policyJSON(admission node.Admission, policies []sigstore.ImagePolicy) ([]byte, error) {
+	if err := check(admission, policies); err != nil {
 		return nil, err
 	}
 	scopes := make(map[string][]requirement)
-	for _, b := range blocked {
-		scopes[b.Name] = reject
-	}
 	for i := range policies {
 		r := requirementOf(&policies[i])
 		for _, s := range policies[i].Spec.Scopes {
 			scopes[s] = append(scopes[s], r)
 		}
+	}
+	for s, isRejected := range admission.Scopes() {
+		switch {
+		case isRejected:
+			scopes[s] = reject
+		case scopes[s] == nil: // else it has to be signed
+			scopes[s] = accept
+		}
+	}
+	others := accept
+	if admission.RejectsOthers() {
+		others = reject
 	}
 	transports := map[string]map[string][]requirement{"docker-daemon": {"": accept}}
 	if len(scopes) > 0 {
@@ -78,30 +86,21 @@ func policyJSON(blocked []policy.Scope, policies []sigstore.ImagePolicy) ([]byte
 	out, err := json.MarshalIndent(struct {
 		Default    []requirement                       `json:"default"`
 		Transports map[string]map[string][]requirement `json:"transports"`
-	}{accept, transports}, "", "  ")
+	}{others, transports}, "", "  ")
 	return append(out, '\n'), err
 }
 
 // check refuses what makes the machine-config operator render nothing.
-func check(blocked []policy.Scope, policies []sigstore.ImagePolicy) error {
+func check(admission node.Admission, policies []sigstore.ImagePolicy) error {
 	if _, err := sigstore.NewPolicies(policies...); err != nil {
 		return err
 	}
-	var errs []error
 	for i := range policies {
-		p := &policies[i]
-		if p.Kind != "ClusterImagePolicy" {
-			errs = append(errs, fmt.Errorf("%s %s: only a ClusterImagePolicy holds for all pods of a node", p.Kind, p.Metadata.Name))
-		}
-		for _, s := range p.Spec.Scopes {
-			for _, b := range blocked {
-				if isNested(s, b.Name) {
-					errs = append(errs, fmt.Errorf("ClusterImagePolicy %s: its scope %s lies in %s, which is blocked (%s); the machine-config operator renders nothing then", p.Metadata.Name, s, b.Name, b.Origin))
-				}
-			}
+		if p := &policies[i]; p.Kind != "ClusterImagePolicy" {
+			return fmt.Errorf("%s %s: only a ClusterImagePolicy holds for all pods of a node", p.Kind, p.Metadata.Name)
 		}
 	}
-	return errors.Join(errs...)
+	return admission.Check(policies...)
 }
 
 // requirementOf returns what a policy without errors requires.

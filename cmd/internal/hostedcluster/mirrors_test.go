@@ -39,10 +39,32 @@ func (d *dials) dial(ctx context.Context, network, address string) (net.Conn, er
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-func (d *dials) of(address string) int {
+// only fails the test unless connections were opened to that address, and to no other.
+func (d *dials) only(t *testing.T, address string) {
+	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.to[address]
+	if len(d.to) != 1 || d.to[address] == 0 {
+		t.Errorf("connections were opened to %v, want to %s alone", d.to, address)
+	}
+}
+
+// forbidSource starts a registry that the policies never contact, and returns the repository that
+// the mirror's "mirror/release" stands for.
+func (w *world) forbidSource(t *testing.T) (from string) {
+	t.Helper()
+	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
+	origin, err := testregistry.Start(testregistry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(origin.Close)
+	from = origin.Host() + "/ocp/release"
+	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
+	entry := policy.Object["spec"].(map[string]any)["imageDigestMirrors"].([]any)[0].(map[string]any)
+	entry["source"], entry["mirrorSourcePolicy"] = from, "NeverContactSource"
+	w.create(t, policy)
+	return from
 }
 
 // chooses sets the annotation of a HostedCluster; "" removes it.
@@ -63,16 +85,7 @@ func (w *world) chooses(t *testing.T, hc *hyperv1.HostedCluster, mode string) {
 // what the policies never contact gets not one packet from either (hypershift#6205, R12).
 func TestManagementMirrors(t *testing.T) {
 	w := newWorld(t)
-	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
-	origin, err := testregistry.Start(testregistry.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(origin.Close)
-	from, at := origin.Host()+"/ocp/release", func(repository string) string { return w.mirror.Host() + "/" + repository }
-	policy := w.idms("releases", at("mirror/release"))
-	entry := policy.Object["spec"].(map[string]any)["imageDigestMirrors"].([]any)[0].(map[string]any)
-	entry["source"], entry["mirrorSourcePolicy"] = from, "NeverContactSource"
+	from, at := w.forbidSource(t), func(repository string) string { return w.mirror.Host() + "/" + repository }
 	release := testpayload.Must(testpayload.Release{Components: 4, Manifests: -1, BootImages: testpayload.NoBootImages}.Image())
 	digest := w.mirror.Push("own/release", "4.17.3", release)
 	hosted := func(name string) *hyperv1.HostedCluster {
@@ -83,7 +96,7 @@ func TestManagementMirrors(t *testing.T) {
 	one, two := hosted("one"), hosted("two")
 	two.Annotations = map[string]string{mirrorchoice.Mirrors: "ignore"}
 	two.Spec.ImageContentSources = []hyperv1.ImageContentSource{hostedSource(from, at("own/release")), hostedSource("other.example.com", from)}
-	w.create(t, policy, w.pullSecret(w.auth(password)), one, two)
+	w.create(t, w.pullSecret(w.auth(password)), one, two)
 	var connections dials
 	w.operate(t, func(o *Options) { o.OptOut, o.Registry.Dial = OptOutAllowed, connections.dial })
 
@@ -132,9 +145,7 @@ func TestManagementMirrors(t *testing.T) {
 			t.Errorf("%q: written were %v, and the Deployment went from generation %d to %d", tt.mode, changed, d.Generation, after.Generation)
 		}
 	}
-	if n := connections.of(origin.Main().Addr()); n != 0 {
-		t.Errorf("%d connections to what is never contacted", n)
-	}
+	connections.only(t, w.mirror.Main().Addr())
 	if d := w.cpo(t, one, overridesAre(management)); d.Generation != 1 {
 		t.Errorf("the Deployment of the other cluster has generation %d", d.Generation)
 	}

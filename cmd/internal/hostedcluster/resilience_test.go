@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -23,7 +21,6 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/internal/test/cluster"
 	"github.com/mirrorchain/mirrorchain/internal/test/process"
-	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
 // The API server is away when the operator starts, and again later;
@@ -154,39 +151,19 @@ func TestLeaderElection(t *testing.T) {
 // tag, whatever the mirrors do.
 func TestR12NeverContactSource(t *testing.T) {
 	w := newWorld(t)
-	w.Install(t, cluster.OpenShiftCRD(t, idmsCRD))
-	origin, err := testregistry.Start(testregistry.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(origin.Close)
-	policy := w.idms("releases", w.mirror.Host()+"/mirror/release")
-	entry := policy.Object["spec"].(map[string]any)["imageDigestMirrors"].([]any)[0].(map[string]any)
-	entry["source"], entry["mirrorSourcePolicy"] = origin.Host()+"/ocp/release", "NeverContactSource"
-	w.create(t, policy, w.pullSecret(w.auth(password)))
-	var mu sync.Mutex
-	dialed := map[string]int{}
-	w.operate(t, func(o *Options) {
-		o.Registry.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			mu.Lock()
-			dialed[address]++
-			mu.Unlock()
-			return new(net.Dialer).DialContext(ctx, network, address)
-		}
-	})
+	from := w.forbidSource(t)
+	w.create(t, w.pullSecret(w.auth(password)))
+	var connections dials
+	w.operate(t, func(o *Options) { o.Registry.Dial = connections.dial })
 	there, missing, tag := w.hostedCluster("there"), w.hostedCluster("missing"), w.hostedCluster("tag")
-	there.Spec.Release.Image = strings.Replace(w.image, source, origin.Host()+"/ocp/release", 1)
-	missing.Spec.Release.Image = origin.Host() + "/ocp/release@sha256:" + strings.Repeat("a", 64)
-	tag.Spec.Release.Image = origin.Host() + "/ocp/release:4.17.4"
+	there.Spec.Release.Image = strings.Replace(w.image, source, from, 1)
+	missing.Spec.Release.Image = from + "@sha256:" + strings.Repeat("a", 64)
+	tag.Spec.Release.Image = from + ":4.17.4"
 	w.create(t, there, missing, tag)
 	w.says(t, there, hyperv1.ValidReleaseImage, metav1.ConditionTrue, "", "")
 	w.says(t, missing, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "404")
 	w.says(t, tag, hyperv1.ValidReleaseImage, metav1.ConditionFalse, hyperv1.InvalidImageReason, "404")
-	mu.Lock()
-	defer mu.Unlock()
-	if n := dialed[w.mirror.Main().Addr()]; len(dialed) != 1 || n == 0 {
-		t.Errorf("connections were opened to %v, want to the mirror alone", dialed)
-	}
+	connections.only(t, w.mirror.Main().Addr())
 }
 
 // OCPBUGS-57957: 500 sources of five mirrors each. In the environment they are too

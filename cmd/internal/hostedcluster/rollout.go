@@ -2,6 +2,7 @@ package hostedcluster
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -9,8 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-
-	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
 	"github.com/mirrorchain/mirrorchain/policy"
@@ -18,8 +18,9 @@ import (
 
 // Limits of a rollout of rules.
 const (
-	// rolloutAtOnce is how many control planes are written at once.
-	rolloutAtOnce = 20
+	// rolloutAtOnce is how many control planes are written at once, half of them of one
+	// namespace.
+	rolloutAtOnce = 40
 	// rolloutEach bounds one, whose admission may hang: it is then left to its reconciler.
 	rolloutEach = 10 * time.Second
 	// rolloutStall is how long reconcilers hold back while nothing is handed on, and rolloutAlone
@@ -33,31 +34,57 @@ const (
 // reconciled. It uses no worker of the controller: those may all be waiting for
 // registries, and new rules must not. What does not go well here is done again, and
 // told, when the HostedCluster is reconciled. It ends early when other rules are in force.
+// Namespaces take turns: admission may be slow in those of one tenant, and rules that
+// its HostedClusters choose take time to be made.
 func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clusters client.ObjectList) {
-	r.rollout.begin(len(clusters.(*hyperv1.HostedClusterList).Items))
-	defer r.rollout.end()
-	var group errgroup.Group
-	group.SetLimit(rolloutAtOnce)
 	items := clusters.(*hyperv1.HostedClusterList).Items
-	for i := range items {
-		hc := &items[i]
-		if !hc.DeletionTimestamp.IsZero() || hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused {
-			continue
+	r.rollout.begin(len(items))
+	defer r.rollout.end()
+	inTurns(items, func(hc *hyperv1.HostedCluster) {
+		if now := r.Rules(); ctx.Err() != nil || now.Version() != rules.Version() {
+			return
 		}
-		group.Go(func() error {
-			if now := r.Rules(); ctx.Err() != nil || now.Version() != rules.Version() {
-				return nil
+		if !hc.DeletionTimestamp.IsZero() || hypershift.ReadPause(hc.Spec.PausedUntil, time.Now()).Paused {
+			return
+		}
+		limited, cancel := context.WithTimeout(ctx, rolloutEach)
+		defer cancel()
+		defer r.rollout.progress()
+		if _, err := r.handOverKnown(limited, hc, r.viewOf(hc, rules).encodedRules, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "handing rules on failed; trying again", "HostedCluster", client.ObjectKeyFromObject(hc))
+		}
+	})
+}
+
+// inTurns calls do for each of clusters, [rolloutAtOnce] at once, in the order that the work
+// queue of the controller has, and returns when all calls have.
+func inTurns(clusters []hyperv1.HostedCluster, do func(*hyperv1.HostedCluster)) {
+	order := newTurns(rolloutAtOnce, func(reconcile.Request) bool { return false })
+	named := make(map[reconcile.Request]*hyperv1.HostedCluster, len(clusters))
+	for i := range clusters {
+		r := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&clusters[i])}
+		named[r] = &clusters[i]
+		order.Push(r)
+	}
+	var mu sync.Mutex // guards order
+	next := func() (r reconcile.Request, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if order.Len() == 0 {
+			return r, false // whoever is done goes on with what may be done then
+		}
+		return order.Pop(), true
+	}
+	var working sync.WaitGroup
+	for range min(rolloutAtOnce, len(clusters)) {
+		working.Go(func() {
+			for r, ok := next(); ok; r, ok = next() {
+				do(named[r])
+				order.done(r)
 			}
-			limited, cancel := context.WithTimeout(ctx, rolloutEach)
-			defer cancel()
-			defer r.rollout.progress()
-			if _, err := r.handOverKnown(limited, hc, r.viewOf(hc, rules).encodedRules, false); err != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
-				log.FromContext(ctx).Error(err, "handing rules on failed; trying again", "HostedCluster", client.ObjectKeyFromObject(hc))
-			}
-			return nil
 		})
 	}
-	_ = group.Wait()
+	working.Wait()
 }
 
 // fastRollout says that rules are being handed to all control planes, or will be soon: who

@@ -52,6 +52,7 @@ func TestOperator(t *testing.T) {
 		{"CertificatesOfOthers", certificatesOfOthers},
 		{"StatusConflict", statusConflict},
 		{"PullSecretRotated", pullSecretRotated},
+		{"MirrorCredentials", mirrorCredentials},
 		{"HandedOverFile", handedOverFile},
 		{"NothingOutlivesIt", nothingOutlivesIt},
 		{"OCPBUGS83564OnlyRegistryOverrides", onlyRegistryOverrides},

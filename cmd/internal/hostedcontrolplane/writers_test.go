@@ -61,19 +61,16 @@ func otherWriters(t *testing.T, p *location) {
 		})
 	}
 	documented := writers.Documented(t, "../../../docs/operators.md", hcpkg.Name)
-	peace := func(t *testing.T, writer string) {
-		t.Helper()
-		if n, want := writers.Peace(t, p.client, objects...), documented[writer]; n != want {
-			t.Errorf("%d versions after it, and the document says %d", n, want)
-		}
-	}
 	for _, other := range writers.All() {
 		t.Run(other.Name, func(t *testing.T) {
 			want, ok := documented[other.Name]
-			if wrote := other.Apply(t, p.client, objects...); (wrote > 0) != ok {
+			wrote, versions := other.ApplyInPeace(t, p.client, objects...)
+			if (wrote > 0) != ok {
 				t.Fatalf("it writes %d objects, and the document says of it: %d", wrote, want)
 			}
-			peace(t, other.Name)
+			if versions != want {
+				t.Errorf("%d versions after it, and the document says %d", versions, want)
+			}
 			right(t, operatorImage)
 		})
 	}
@@ -85,7 +82,9 @@ func otherWriters(t *testing.T, p *location) {
 			remove := writers.Webhook(t, p.cluster, m)
 			writers.All()[1].Apply(t, p.client, objects...)
 			writers.All()[5].Apply(t, p.client, objects...)
-			peace(t, "webhook: "+m.Name)
+			if n, want := writers.Peace(t, p.client, objects...), documented["webhook: "+m.Name]; n != want {
+				t.Errorf("%d versions after it, and the document says %d", n, want)
+			}
 			got := d.Spec.Template.Spec.Containers[0].Image
 			if !strings.Contains(got, operatorImage) {
 				t.Errorf("the image is %s, want %s", got, operatorImage)

@@ -213,7 +213,7 @@ func TestD33KindsComeAndGo(t *testing.T) {
 				return provider.ErrNoRules
 			}
 			if got := overrides(t, rules); got != want {
-				return fmt.Errorf("overrides are %s, want %s", got, want)
+				return fmt.Errorf("overrides are %s, want %s; the status is %+v", got, want, r.Status())
 			}
 			return nil
 		})

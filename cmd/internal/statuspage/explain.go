@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
@@ -15,11 +16,10 @@ const maxRef = 1024
 type answer struct {
 	Asked string // as typed
 	Error string // why there is no answer, or nothing that may be tried
-	X     *policy.Explanation
-	// Rule says which source applies and why.
-	Rule string
+	X     *explanation.Explanation
 	// Skipped says that mirrors do not serve this kind of reference, and what that means.
-	Skipped string
+	Skipped  string
+	Warnings []policy.Warning
 }
 
 // explain returns what rules say about the reference that was typed. It asks no registry.
@@ -48,28 +48,9 @@ func explain(rules *policy.Rules, typed string, tagsFollow bool) *answer {
 	if _, wrong := errors.AsType[*policy.RewriteError](err); err != nil && !wrong {
 		return a
 	}
-	a.X, a.Rule, a.Skipped = &x, ruleText(&x), skippedText(&x, tagsFollow)
+	e := explanation.New(x, typed)
+	a.X, a.Skipped, a.Warnings = &e, skippedText(&x, tagsFollow), x.Warnings
 	return a
-}
-
-// ruleText says why the source of x applies.
-func ruleText(x *policy.Explanation) string {
-	why := ""
-	switch x.Reason {
-	case policy.NoMatch:
-		return "No policy source matches, so the image is pulled from its own registry."
-	case policy.NamesImage:
-		why = "it names this very repository"
-	case policy.OnlyMatch:
-		why = "the only source that matches"
-	default:
-		why = fmt.Sprintf("the longest of the %d sources that match", 1+len(x.Losing))
-	}
-	text := "The policy source " + x.Source + " applies: " + why + "."
-	if x.Inherited != "" {
-		text += " It has no mirrors of its own and is given those of " + x.Inherited + "."
-	}
-	return text
 }
 
 // skippedText says which mirrors of x do not serve its kind of reference.
@@ -77,13 +58,11 @@ func skippedText(x *policy.Explanation, tagsFollow bool) string {
 	if len(x.Skipped) == 0 {
 		return ""
 	}
-	pull, other := "digest", "tags"
-	if x.Pull == policy.PullTag {
-		pull, other = "tag", "digests"
+	switch {
+	case x.Pull == policy.PullDigest:
+		return "Mirrors for tags only do not serve a pull by digest:"
+	case tagsFollow:
+		return "Mirrors for digests only do not serve a pull by tag on a node. This process uses them for tags too, when it looks a release up:"
 	}
-	text := fmt.Sprintf("Mirrors for %s only do not serve a pull by %s:", other, pull)
-	if tagsFollow && x.Pull == policy.PullTag {
-		text = "Mirrors for digests only do not serve a pull by tag on a node. This process uses them for tags too, when it looks a release up:"
-	}
-	return text
+	return "Mirrors for digests only do not serve a pull by tag:"
 }

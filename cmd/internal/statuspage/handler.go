@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
@@ -52,7 +53,7 @@ type Config struct {
 // GET and HEAD. It is safe for concurrent use, and holds no lock while it writes an answer.
 func Handler(cfg Config) (http.Handler, error) {
 	page, err := template.New("status").Funcs(template.FuncMap{
-		"text": clean, "breakable": breakable, "plural": plural,
+		"text": clean, "breakable": breakable, "plural": words.Plural,
 		"firstSkipped": first[Skipped], "firstMirrors": first[Mirror], "firstScopes": first[Scope],
 	}).Parse(pageText)
 	if err != nil {
@@ -185,7 +186,7 @@ func viewOf(cfg Config, typed string) view {
 		for _, h := range first(hosts) {
 			x := viewHost{Name: h.Name, State: h.State.String(), Since: ago(now, h.Since), Error: errorText(h.Err), Mirror: mirrors[h.Name]}
 			if h.TypicalFirstByte > 0 {
-				x.FirstByte = rounded(h.TypicalFirstByte).String()
+				x.FirstByte = words.Duration(h.TypicalFirstByte).String()
 			}
 			v.Hosts = append(v.Hosts, x)
 		}
@@ -202,7 +203,7 @@ func viewOf(cfg Config, typed string) view {
 }
 
 func lookupView(now time.Time, l Lookup) viewLookup {
-	x := viewLookup{Lookup: l, Result: "answered", Error: errorText(l.Err), Ago: ago(now, l.At), Took: rounded(l.Took).String()}
+	x := viewLookup{Lookup: l, Result: "answered", Error: errorText(l.Err), Ago: ago(now, l.At), Took: words.Duration(l.Took).String()}
 	switch {
 	case errors.Is(l.Err, provider.ErrNoRules):
 		x.Result = "no-rules"

@@ -223,7 +223,7 @@ func TestRequests(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	for ref, want := range map[string][]string{
-		"quay.io/openshift-release-dev/ocp-release@sha256:" + strings.Repeat("1", 64): {"The policy source quay.io/openshift-release-dev/ocp-release applies", "imagedigestmirrorset/release#1x", "mirror-with"},
+		"quay.io/openshift-release-dev/ocp-release@sha256:" + strings.Repeat("1", 64): {"The policy source quay.io/openshift-release-dev/ocp-release applies", "imagedigestmirrorset/release#1x", "mirror-with", "shorter: 29 characters, the winner has 41"},
 		"quay.io/openshift-release-dev/ocp-release:4.17.3":                            {"Mirrors for digests only do not serve a pull by tag on a node. This process uses them"},
 		"registry.example.com/x:1":                                                    {"No policy source matches"},
 		"docker.io/library/x:1":                                                       {"Nothing is tried", "blocked by docker.io"},

@@ -148,7 +148,7 @@ func sourceOf(x sources.SourceStatus) Source {
 
 func ruleOf(x policy.Rule) Rule {
 	out := Rule{
-		Source: x.Source, Kind: "mirror", Pull: pullWord(x.Pull), Mirrors: []Mirror{},
+		Source: x.Source, Kind: "mirror", Pull: x.Pull.String(), Mirrors: []Mirror{},
 		NeverContactSource: x.NeverContactSource, Location: x.Location, Origins: x.Provenance.Origins,
 	}
 	if x.Kind == policy.KindRewrite {
@@ -187,16 +187,6 @@ func warnings(all []policy.Warning) []Warning {
 		out = append(out, Warning{w.Code, w.Message, append([]string{}, w.Origins...)})
 	}
 	return out
-}
-
-func pullWord(p policy.PullBy) string {
-	switch p {
-	case policy.PullDigest:
-		return "digest"
-	case policy.PullTag:
-		return "tag"
-	}
-	return "any"
 }
 
 func timeText(t time.Time) string {

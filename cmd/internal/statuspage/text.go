@@ -47,25 +47,6 @@ func breakable(s string) template.HTML {
 	return template.HTML(strings.NewReplacer("/", "/<wbr>", "@", "<wbr>@", ":", ":<wbr>").Replace(s))
 }
 
-// plural returns "1 mirror", "2 mirrors".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// rounded rounds d for people.
-func rounded(d time.Duration) time.Duration {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(time.Second)
-	case d >= time.Millisecond:
-		return d.Round(time.Millisecond)
-	}
-	return d.Round(time.Microsecond)
-}
-
 // ago returns how long before now t was.
 func ago(now, t time.Time) string {
 	switch d := now.Sub(t); {

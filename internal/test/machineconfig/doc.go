@@ -14,7 +14,7 @@
 // the programs themselves:
 //
 //	real := machineconfig.NewReal(t)
-//	release, err := real.Release("quay.io").Images()
+//	release, err := real.Release(t, "quay.io").Images()
 //	machineconfig.RealConfigMap(authority, nil) // is the ConfigMap's data
 //
 // The package is for tests.

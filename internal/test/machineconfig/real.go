@@ -17,13 +17,17 @@ import (
 )
 
 // Real are machine-config-operator's programs themselves, built from its module, with its
-// templates, and openshift/api's render.
+// templates, and openshift/api's render. Programs are the paths of their files: they stay on
+// disk, and out of the memory of the tests.
 type Real struct {
 	// Operator, Controller and Server are the programs, and OSStreams is a controller that
 	// also inspects the images of the operating system.
-	Operator, Controller, Server, OSStreams []byte
+	Operator, Controller, Server, OSStreams string
 	// Render renders feature gates.
-	Render []byte
+	Render string
+	// Least is how many bytes Operator, Controller and Server have at least in a release.
+	// What they lack is zeros.
+	Least int64
 
 	templates []testpayload.Entry
 	validate  string // the program that reads an Ignition config
@@ -44,30 +48,23 @@ func NewReal(t testing.TB) *Real {
 	r := new(Real)
 	for _, p := range []struct {
 		module, name string
-		to           *[]byte
+		to           *string
 	}{
 		{servers.MachineConfig, "machine-config-operator", &r.Operator},
 		{servers.MachineConfig, "machine-config-controller", &r.Controller},
 		{servers.MachineConfig, "machine-config-server", &r.Server},
 		{servers.MachineConfig, "osstreams", &r.OSStreams},
-		{servers.MachineConfig, "ignition-validate", nil},
+		{servers.MachineConfig, "ignition-validate", &r.validate},
 		{servers.Render, "render", &r.Render},
 	} {
 		dir, err := servers.Find(p.module)
 		if errors.Is(err, servers.ErrNotBuilt) && os.Getenv(servers.EnvDir) == "" {
 			t.Skip(err)
 		}
-		path := filepath.Join(dir, p.name)
-		switch {
-		case err != nil:
-		case p.to == nil:
-			r.validate = path
-		default:
-			*p.to, err = os.ReadFile(path)
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		*p.to = filepath.Join(dir, p.name)
 	}
 	var err error
 	if r.templates, err = templates(t.Context()); err != nil {
@@ -105,31 +102,29 @@ func templates(ctx context.Context) (es []testpayload.Entry, err error) {
 }
 
 // Release returns a release of these programs.
-func (r *Real) Release(source string) Release {
+func (r *Real) Release(t testing.TB, source string) Release {
+	t.Helper()
+	program := func(name, file string, least int64) testpayload.Entry {
+		e, err := testpayload.ExecutableFile(name, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Zeros = max(0, least-e.Size()) // what follows an ELF file's sections is not loaded
+		return e
+	}
 	return Release{
 		Version: RealVersion, Source: source, Nowhere: r.Components(),
 		Components: map[string][]testpayload.Entry{
 			"machine-config-operator": append([]testpayload.Entry{
 				testpayload.File("usr/lib/os-release", "VERSION_ID=\"9.4\"\n"),
-				testpayload.Executable("usr/bin/machine-config-operator", string(r.Operator)),
-				testpayload.Executable("usr/bin/machine-config-controller", string(r.Controller)),
-				testpayload.Executable("usr/bin/machine-config-server", string(r.Server)),
+				program("usr/bin/machine-config-operator", r.Operator, r.Least),
+				program("usr/bin/machine-config-controller", r.Controller, r.Least),
+				program("usr/bin/machine-config-server", r.Server, r.Least),
 			}, r.templates...),
-			"cluster-config-api":      {testpayload.Executable("usr/bin/render", string(r.Render))},
+			"cluster-config-api":      {program("usr/bin/render", r.Render, 0)},
 			"cluster-config-operator": nil,
 		},
 	}
-}
-
-// Padded returns r with programs of at least size bytes.
-func (r *Real) Padded(size int) *Real {
-	p := *r
-	for _, program := range []*[]byte{&p.Operator, &p.Controller, &p.Server} {
-		if n := size - len(*program); n > 0 { // what follows an ELF file's sections is not loaded
-			*program = append((*program)[:len(*program):len(*program)], make([]byte, n)...)
-		}
-	}
-	return &p
 }
 
 // Validate has Ignition's own parser judge a config.

@@ -107,13 +107,13 @@ func (r Release) Images() (Images, error) {
 // compress, so they are not.
 func layers(es []testpayload.Entry) (all []testpayload.Layer) {
 	const most = 128 << 20
-	size := 0
+	size := int64(0)
 	for _, e := range es {
-		if len(all) == 0 || size+len(e.Body) > most {
+		if len(all) == 0 || size+e.Size() > most {
 			all, size = append(all, testpayload.Layer{Compression: testpayload.Uncompressed}), 0
 		}
 		last := &all[len(all)-1]
-		last.Entries, size = append(last.Entries, e), size+len(e.Body)
+		last.Entries, size = append(last.Entries, e), size+e.Size()
 	}
 	return all
 }

@@ -35,6 +35,10 @@ type Writer struct {
 	Wants func(client.Object) bool
 	// Write writes an object once, as it is now.
 	Write func(ctx context.Context, c client.Client, obj client.Object) error
+	// Apart says that it writes one object, and the next one when that has been corrected:
+	// what corrects one of them writes another, so two at once are corrected in as many
+	// versions as chance has it.
+	Apart bool
 }
 
 // All are writers of single writes. Webhooks are apart: see [Webhook].
@@ -42,25 +46,29 @@ func All() []Writer {
 	anything := func(client.Object) bool { return true }
 	deployment, account := is[*appsv1.Deployment], is[*corev1.ServiceAccount]
 	return []Writer{
-		{"kubectl label", anything, merge(`{"metadata":{"labels":{"team":"a"}}}`)},
-		{"kubectl annotate", anything, merge(`{"metadata":{"annotations":{"note":"a"}}}`)},
-		{"kubectl label, of one of the operator's", func(obj client.Object) bool { return ours(obj) != "" }, relabel},
-		{"kubectl patch, label of pods", deployment, merge(`{"spec":{"template":{"metadata":{"labels":{"team":"a"}}}}}`)},
-		{"kubectl rollout restart", deployment, merge(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)},
-		{"kubectl scale", deployment, merge(`{"spec":{"replicas":3}}`)},
-		{"kubectl set env", deployment, ofContainer(func(c map[string]any) { c["env"] = []any{map[string]any{"name": "DEBUG", "value": "1"}} })},
-		{"kubectl set image", deployment, ofContainer(func(c map[string]any) { c["image"] = "elsewhere.example.com/x:1" })},
-		{"kubectl set resources", deployment, ofContainer(func(c map[string]any) {
+		{Name: "kubectl label", Wants: anything, Write: merge(`{"metadata":{"labels":{"team":"a"}}}`)},
+		{Name: "kubectl annotate", Wants: anything, Write: merge(`{"metadata":{"annotations":{"note":"a"}}}`)},
+		{Name: "kubectl label, of one of the operator's", Wants: func(obj client.Object) bool { return ours(obj) != "" }, Write: relabel},
+		{Name: "kubectl patch, label of pods", Wants: deployment, Write: merge(`{"spec":{"template":{"metadata":{"labels":{"team":"a"}}}}}`)},
+		{Name: "kubectl rollout restart", Wants: deployment, Write: merge(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)},
+		{Name: "kubectl scale", Wants: deployment, Write: merge(`{"spec":{"replicas":3}}`)},
+		{Name: "kubectl set env", Wants: deployment, Write: ofContainer(func(c map[string]any) { c["env"] = []any{map[string]any{"name": "DEBUG", "value": "1"}} })},
+		{Name: "kubectl set image", Wants: deployment, Write: ofContainer(func(c map[string]any) { c["image"] = "elsewhere.example.com/x:1" })},
+		{Name: "kubectl set resources", Wants: deployment, Write: ofContainer(func(c map[string]any) {
 			c["resources"] = map[string]any{"requests": map[string]any{"cpu": "11m"}, "limits": map[string]any{"memory": "1Gi"}}
 		})},
-		{"kubectl patch, tolerations", deployment, merge(`{"spec":{"template":{"spec":{"tolerations":[{"key":"spot","operator":"Exists"}]}}}}`)},
-		{"OpenShift's pull secrets", account, dockercfg},
-		{"GitOps", anything, gitOps},
-		{"HyperShift's operator", deployment, hypershift},
-		{"kubectl edit, data of Secrets and ConfigMaps", func(obj client.Object) bool { return is[*corev1.Secret](obj) || is[*corev1.ConfigMap](obj) }, data},
-		{"kubectl edit, rules of Roles", is[*rbacv1.Role], merge(`{"rules":[]}`)},
-		{"kubectl edit, subjects of RoleBindings", is[*rbacv1.RoleBinding], merge(`{"subjects":[]}`)},
-		{"kubectl edit, selector of Services", is[*corev1.Service], merge(`{"spec":{"selector":{"app":"another"}}}`)},
+		{Name: "kubectl patch, tolerations", Wants: deployment, Write: merge(`{"spec":{"template":{"spec":{"tolerations":[{"key":"spot","operator":"Exists"}]}}}}`)},
+		{Name: "OpenShift's pull secrets", Wants: account, Write: dockercfg},
+		{Name: "GitOps", Wants: anything, Write: gitOps},
+		{Name: "HyperShift's operator", Wants: deployment, Write: hypershift},
+		{
+			Name:  "kubectl edit, data of Secrets and ConfigMaps, one by one",
+			Wants: func(obj client.Object) bool { return is[*corev1.Secret](obj) || is[*corev1.ConfigMap](obj) },
+			Write: data, Apart: true, // a new authority signs a new certificate
+		},
+		{Name: "kubectl edit, rules of Roles", Wants: is[*rbacv1.Role], Write: merge(`{"rules":[]}`)},
+		{Name: "kubectl edit, subjects of RoleBindings", Wants: is[*rbacv1.RoleBinding], Write: merge(`{"subjects":[]}`)},
+		{Name: "kubectl edit, selector of Services", Wants: is[*corev1.Service], Write: merge(`{"spec":{"selector":{"app":"another"}}}`)},
 	}
 }
 
@@ -188,6 +196,22 @@ func (w Writer) Apply(t testing.TB, c client.Client, objects ...client.Object) (
 		wrote++
 	}
 	return wrote
+}
+
+// ApplyInPeace has w write as Apply does, and waits for [Peace]. It reports how many objects
+// w wrote, and how many versions followed.
+func (w Writer) ApplyInPeace(t testing.TB, c client.WithWatch, objects ...client.Object) (wrote, versions int) {
+	t.Helper()
+	if !w.Apart {
+		return w.Apply(t, c, objects...), Peace(t, c, objects...)
+	}
+	for _, obj := range objects {
+		if w.Apply(t, c, obj) > 0 {
+			wrote++
+			versions += Peace(t, c, objects...)
+		}
+	}
+	return wrote, versions
 }
 
 // How long nothing may be written for peace, and how long that may take.

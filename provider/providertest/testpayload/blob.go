@@ -2,6 +2,8 @@ package testpayload
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 )
 
@@ -19,6 +21,17 @@ func NewBlob(mediaType string, data []byte) Blob {
 		Descriptor: Descriptor{MediaType: mediaType, Digest: Digest(data), Size: int64(len(data))},
 		data:       data,
 	}
+}
+
+// generated returns a virtual blob. It generates the content once, for its digest.
+func generated(mediaType string, generate func(io.Writer) error) (Blob, error) {
+	h := sha256.New()
+	c := &counter{w: h}
+	err := generate(c)
+	return Blob{
+		Descriptor: Descriptor{MediaType: mediaType, Digest: "sha256:" + hex.EncodeToString(h.Sum(nil)), Size: c.n},
+		generate:   generate,
+	}, err
 }
 
 // Virtual reports whether the content is generated when it is read.

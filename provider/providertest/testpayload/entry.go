@@ -3,6 +3,7 @@ package testpayload
 import (
 	"archive/tar"
 	"bytes"
+	"os"
 	"path"
 )
 
@@ -24,6 +25,9 @@ type Entry struct {
 	// Repeat writes the entry that many times; 0 means once. Ten million entries
 	// are cheap.
 	Repeat int
+
+	file     string // on disk, whose content stands before Body
+	fileSize int64
 }
 
 // File returns a regular file.
@@ -32,6 +36,17 @@ func File(name, body string) Entry { return Entry{Name: name, Body: []byte(body)
 // Executable returns a regular file with mode 0755.
 func Executable(name, body string) Entry {
 	return Entry{Name: name, Body: []byte(body), Mode: 0o755}
+}
+
+// ExecutableFile returns a regular file with mode 0755 and the content of a file on disk.
+// It is read each time the layer is, so it must stay as it is. In an uncompressed layer it
+// takes no memory.
+func ExecutableFile(name, file string) (Entry, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{Name: name, Mode: 0o755, file: file, fileSize: info.Size()}, nil
 }
 
 // Zeros returns a regular file of size zero bytes that takes no memory.
@@ -61,6 +76,9 @@ func OpaqueWhiteout(dir string) Entry {
 	return Entry{Name: path.Join(dir, ".wh..wh..opq")}
 }
 
+// Size returns how many bytes the entry's content has.
+func (e Entry) Size() int64 { return e.fileSize + int64(len(e.Body)) + e.Zeros }
+
 // headerBytes returns the header as it stands in the tar file.
 func (e Entry) headerBytes() ([]byte, error) {
 	var b bytes.Buffer
@@ -71,7 +89,7 @@ func (e Entry) headerBytes() ([]byte, error) {
 func (e Entry) header() *tar.Header {
 	h := &tar.Header{
 		Name: e.Name, Typeflag: e.Type, Linkname: e.Target, Mode: e.Mode,
-		Size: int64(len(e.Body)) + e.Zeros,
+		Size: e.Size(),
 	}
 	if h.Typeflag == 0 {
 		h.Typeflag = tar.TypeReg

@@ -3,10 +3,11 @@ package testpayload_test
 import (
 	"archive/tar"
 	"bytes"
-
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,48 @@ func TestRawLayer(t *testing.T) {
 	huge := testpayload.Layer{Entries: []testpayload.Entry{testpayload.Zeros("z", 1<<40)}, Compression: testpayload.Uncompressed}
 	if img, err := (testpayload.Spec{Layers: []testpayload.Layer{huge}}).Image(); err == nil || !strings.Contains(err.Error(), "compress") {
 		t.Errorf("an uncompressed terabyte made %v, %v", img.Digest, err)
+	}
+}
+
+// A file on disk is read each time its layer is, in each compression, and a layer that is not
+// compressed holds nothing of it.
+func TestExecutableFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	content := bytes.Repeat([]byte("0123456789"), 20<<10)
+	write := func(b []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(content)
+	e, err := testpayload.ExecutableFile("bin", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Zeros = 7
+	want := "0 755 bin> " + string(content) + strings.Repeat("\x00", 7)
+	for _, c := range []testpayload.Compression{testpayload.Gzip, testpayload.Zstd, testpayload.Uncompressed} {
+		b := testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{{Entries: []testpayload.Entry{e, e}, Compression: c}}}.Image()).Top()
+		for range 2 {
+			if got := list(t, b); !slices.Equal(got, []string{want, want}) {
+				t.Errorf("compression %d: other entries", c)
+			}
+		}
+		if b.Virtual() != (c == testpayload.Uncompressed) {
+			t.Errorf("compression %d: virtual is %t", c, b.Virtual())
+		}
+		if all := b.Bytes(); testpayload.Digest(all) != b.Digest || int64(len(all)) != b.Size {
+			t.Errorf("compression %d: %s of %d bytes is not the content", c, b.Digest, b.Size)
+		}
+	}
+	stored := testpayload.Must(testpayload.Spec{Layers: []testpayload.Layer{{Entries: []testpayload.Entry{e}, Compression: testpayload.Uncompressed}}}.Image()).Top()
+	write(content[1:])
+	if n, err := stored.WriteTo(io.Discard); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("a file that became shorter made %d bytes, %v", n, err)
+	}
+	if _, err := testpayload.ExecutableFile("bin", file+"-missing"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file made %v", err)
 	}
 }
 

@@ -104,7 +104,7 @@ func (p *Policies) addNamespaced(n *ImagePolicy) {
 	}
 	n.addTo(scopes, func(scope string) bool {
 		for _, of := range p.Scopes() {
-			if nested(scope, of) {
+			if IsNested(scope, of) {
 				p.overruled = append(p.overruled, Overruled{n.origin(), scope, of})
 				return true
 			}
@@ -113,10 +113,10 @@ func (p *Policies) addNamespaced(n *ImagePolicy) {
 	})
 }
 
-// nested reports whether scope is of, or in it, as the machine-config operator compares
+// IsNested reports whether scope is of, or in it, as the machine-config operator compares
 // scopes: by parts of the path, and by domains under a wildcard. A tag or digest of a
 // repository is not in the repository for it (openshift/runtime-utils, pkg/registries).
-func nested(scope, of string) bool {
+func IsNested(scope, of string) bool {
 	domain, wildcard := strings.CutPrefix(of, "*")
 	if !wildcard {
 		rest, ok := strings.CutPrefix(scope, of)

@@ -93,7 +93,7 @@ spec:
 			policy.Policy{
 				Rules:   []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: policy.PullTag, Origin: "file:p.yaml:2 imagetagmirrorset#1"}},
 				Skipped: []policy.SkippedObject{{Kind: "ConfigMap", Origin: "file:p.yaml:1"}},
-			}, nil},
+			}, []string{policy.WarnObjectRefused}}, // without a name
 		{"json that is no yaml", "{\"kind\":\"ConfigMap\",\"data\":{\"a\":\"\\ud83d\\ude00 \\/ \u0080\",\"<<\":1}}\n[{\"source\":\n\"a.io\",\"mirrors\":[\"b\\u002eio\"]}]",
 			policy.Policy{
 				Rules:   []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Origin: "file:p.yaml:2 imagecontentsources#1"}},
@@ -101,7 +101,7 @@ spec:
 			}, nil},
 		{"byte order mark, json that is no yaml", "\ufeff{\"a\": \"\\/\"}\n{\"b\": 1}", policy.Policy{Skipped: []policy.SkippedObject{{Origin: "file:p.yaml:1"}, {Origin: "file:p.yaml:2"}}}, nil},
 		{"flow-style yaml", `{apiVersion: config.openshift.io/v1, kind: ImageTagMirrorSet, spec: {imageTagMirrors: [{source: a.io, mirrors: [b.io]}]}}`,
-			policy.Policy{Rules: []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: policy.PullTag, Origin: "file:p.yaml:1 imagetagmirrorset#1"}}}, nil},
+			policy.Policy{Rules: []policy.Rule{{Source: "a.io", Mirrors: mirrors("b.io"), Pull: policy.PullTag, Origin: "file:p.yaml:1 imagetagmirrorset#1"}}}, []string{policy.WarnObjectRefused}},
 		{"same name twice", idms + "---\n" + idms, policy.Policy{Rules: slices.Concat(idmsRules, []policy.Rule{
 			{Source: "quay.io/a", Mirrors: mirrors("m1.local/a", "m0.local/a"), Origin: "file:p.yaml:20 imagedigestmirrorset/idms-release-0#1"},
 			{Source: "quay.io/b", Mirrors: mirrors("m1.local/b"), NeverContactSource: true, Origin: "file:p.yaml:22 imagedigestmirrorset/idms-release-0#2"},
@@ -201,7 +201,8 @@ spec:
 			policy.Policy{}, []string{policy.WarnNotEnforced}},
 		{"an image of another group", "apiVersion: image.openshift.io/v1\nkind: Image\nmetadata: {name: sha256:0}\n",
 			policy.Policy{Skipped: []policy.SkippedObject{{Kind: "Image", Name: "sha256:0", Origin: "file:p.yaml:1"}}}, nil},
-		{"no entries", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\n", policy.Policy{}, []string{policy.WarnNoRules}},
+		{"no entries", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\nspec: {}\n", policy.Policy{}, []string{policy.WarnNoRules}},
+		{"no spec", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: d}\n", policy.Policy{}, []string{policy.WarnObjectRefused, policy.WarnNoRules}},
 		{"misspelt kind", "apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorsSet\nmetadata: {name: d}\n",
 			policy.Policy{Skipped: []policy.SkippedObject{{Kind: "ImageDigestMirrorsSet", Name: "d", Origin: "file:p.yaml:1"}}}, []string{policy.WarnMisspeltKind}},
 		{"kind left out", "apiVersion: config.openshift.io/v1\nspec: {imageTagMirrors: []}\n",

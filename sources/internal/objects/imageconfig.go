@@ -54,12 +54,12 @@ func (c ImageConfig) AddTo(p *policy.Policy) error {
 		{"insecureRegistries", c.Insecure, &p.Insecure},
 		{"blockedRegistries", c.Blocked, &p.Blocked},
 		{"allowedRegistries", c.Allowed, &p.Allowed},
-		{"containerRuntimeSearchRegistries", c.Search, &p.Search},
+		{searchRegistries, c.Search, &p.Search},
 	} {
 		for i, v := range list.values {
 			origin := c.scope(list.field, v.Line, i+1)
 			if v.Text == "" && (list.to == &p.Insecure || list.to == &p.Blocked) {
-				return invalid(origin, "the scope is empty; remove it or name a registry, namespace or repository")
+				return misshapen(origin, "the scope is empty; remove it or name a registry, namespace or repository")
 			}
 			*list.to = append(*list.to, policy.Scope{Name: v.Text, Origin: origin, Object: object})
 		}

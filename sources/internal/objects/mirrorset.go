@@ -33,6 +33,8 @@ const (
 	neverContactSource    = "NeverContactSource"
 )
 
+const noSource = "the entry has no source; name the registry, namespace or repository that is mirrored"
+
 // AddTo appends the set's rules to p, one for each entry, in order. It fails with
 // a [*policy.InvalidPolicyError] for an entry that says nothing meaningful: no
 // source, an empty mirror, an unknown source policy. Formats of names are left to
@@ -48,7 +50,7 @@ func (s MirrorSet) AddTo(p *policy.Policy) error {
 		origin := s.Entry(e.Line, i+1)
 		rule := policy.Rule{Source: e.Source, Pull: s.Pull, Origin: origin, Object: object}
 		if e.Source == "" {
-			return refused(origin, "the entry has no source; name the registry, namespace or repository that is mirrored")
+			return refused(origin, noSource)
 		}
 		for n, m := range e.Mirrors {
 			if m == "" {

@@ -48,7 +48,7 @@ func (r *reader) fields(o Object, what string, n *yaml.Node) ([]field, error) {
 		return nil, nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return nil, invalid(o.at(r.line(n), 0), "%s must be a mapping, not %s", what, describe(n))
+		return nil, misshapen(o.at(r.line(n), 0), "%s must be a mapping, not %s", what, describe(n))
 	}
 	if err := r.spend(o, len(n.Content)+1); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (r *reader) list(o Object, what string, n *yaml.Node) ([]*yaml.Node, error)
 		return nil, nil
 	}
 	if n.Kind != yaml.SequenceNode {
-		return nil, invalid(o.at(r.line(n), 0), "%s must be a list, not %s", what, describe(n))
+		return nil, misshapen(o.at(r.line(n), 0), "%s must be a list, not %s", what, describe(n))
 	}
 	return n.Content, r.spend(o, len(n.Content)+1)
 }
@@ -123,7 +123,7 @@ func (r *reader) text(origin, what string, n *yaml.Node) (string, error) {
 	if n.Kind == yaml.ScalarNode && (n.ShortTag() == "!!str" || n.ShortTag() == "!!timestamp") {
 		return n.Value, nil
 	}
-	return "", invalid(origin, "%s must be a string, not %s", what, describe(n))
+	return "", misshapen(origin, "%s must be a string, not %s", what, describe(n))
 }
 
 // describe names a node's type and never its value, which may be a secret.

@@ -36,22 +36,23 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		return invalid(o.String(), "a %s is read as JSON, and as all there is in its file", handover.Kind)
 	}
 	namespace := ""
+	var metadata []field
 	if meta := follow(get(fields, "metadata")); meta != nil && meta.Kind == yaml.MappingNode {
-		fields, err := r.fields(o, "metadata", meta)
-		if err != nil {
+		if metadata, err = r.fields(o, "metadata", meta); err != nil {
 			return err
 		}
-		if o.Name, err = r.text(o.String(), "metadata.name", get(fields, "name")); err != nil {
-			return err
+		if o.Name, err = r.text(o.String(), "metadata.name", get(metadata, "name")); err != nil {
+			return r.refusedToo(o, err)
 		}
-		if namespace, err = r.text(o.String(), "metadata.namespace", get(fields, "namespace")); err != nil {
-			return err
+		if namespace, err = r.text(o.String(), "metadata.namespace", get(metadata, "namespace")); err != nil {
+			return r.refusedToo(o, err)
 		}
-		o.Meta = &Metadata{r.pairs(get(fields, "labels")), r.pairs(get(fields, "annotations"))}
+		o.Meta = &Metadata{r.pairs(get(metadata, "labels")), r.pairs(get(metadata, "annotations"))}
 	}
 
 	if k, ok := mirrorKind(o.Kind); ok {
-		return r.mirrorSet(o, k, apiVersion, fields)
+		r.checkMetadata(o, metadata, depth > 0)
+		return r.refusedToo(o, r.mirrorSet(o, k, apiVersion, fields))
 	}
 	group, _, grouped := strings.Cut(apiVersion, "/")
 	if !grouped {
@@ -74,9 +75,14 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	case o.Kind == versionKind && group == "config.openshift.io":
 		return r.clusterVersion(o, fields)
 	case o.Kind == imageKind && group == "config.openshift.io":
-		return r.imageConfig(o, apiVersion, fields)
+		r.checkMetadata(o, metadata, depth > 0)
+		return r.refusedToo(o, r.imageConfig(o, apiVersion, fields))
 	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":
 		return r.hosted(o, namespace, fields)
+	case o.Kind == "CatalogSource" && group == "operators.coreos.com":
+		return r.catalog(o, fields, "spec", "image")
+	case o.Kind == "ClusterCatalog" && group == "olm.operatorframework.io":
+		return r.catalog(o, fields, "spec", "source", "image", "ref")
 	case o.Kind == "MachineConfig" && group == "machineconfiguration.openshift.io":
 		return r.machineConfig(o, fields)
 	case o.Kind == "ConfigMap" && apiVersion == "v1":
@@ -149,7 +155,7 @@ func (r *reader) mirrorSet(o Object, k Kind, apiVersion string, fields []field) 
 			return unknown(o.at(f.line, 0), k.Name, f.name, []string{"apiVersion", "kind", "metadata", "spec"})
 		}
 	}
-	spec, err := r.fields(o, "spec", get(fields, "spec"))
+	spec, err := r.spec(o, fields)
 	if err != nil {
 		return err
 	}
@@ -187,7 +193,7 @@ func (r *reader) entries(o Object, n *yaml.Node, policyField string, check func(
 		e := Entry{Line: r.line(item)}
 		origin := o.Entry(e.Line, i+1)
 		if isNull(follow(item)) {
-			return nil, invalid(origin, "the entry is empty; remove it or give it a source and mirrors")
+			return nil, misshapen(origin, "the entry is empty; remove it or give it a source and mirrors")
 		}
 		fields, err := r.fields(o, "the entry", item)
 		if err != nil {
@@ -201,7 +207,9 @@ func (r *reader) entries(o Object, n *yaml.Node, policyField string, check func(
 			case "mirrors":
 				e.Mirrors, err = r.texts(at, o, f.value)
 			case policyField:
-				e.SourcePolicy, err = r.text(at, policyField, f.value)
+				if e.SourcePolicy, err = r.text(at, policyField, f.value); err == nil && e.SourcePolicy == "" && !isNull(f.value) {
+					r.refused(o, f.line, "%s is \"\"; remove it, or write %s or %s", policyField, allowContactingSource, neverContactSource)
+				}
 			default:
 				err = unknown(at, "the entry", f.name, known)
 			}
@@ -209,9 +217,14 @@ func (r *reader) entries(o Object, n *yaml.Node, policyField string, check func(
 				return nil, err
 			}
 		}
+		if isNull(get(fields, "source")) {
+			return nil, misshapen(origin, noSource)
+		}
 		for _, name := range append([]string{e.Source}, e.Mirrors...) {
-			if err := legible(name); err != nil {
+			if err := legible(name); err != nil && o.Kind == ICSP().Name { // whose names nothing judges
 				return nil, invalid(origin, "%w", err)
+			} else if err != nil {
+				return nil, misshapen(origin, "%w", err)
 			}
 			if check == nil {
 				continue
@@ -232,6 +245,9 @@ func (r *reader) texts(origin string, o Object, n *yaml.Node) ([]string, error) 
 	}
 	var out []string
 	for i, item := range items {
+		if isNull(follow(item)) {
+			return nil, misshapen(origin, "mirror %d is empty; remove it or name a mirror", i+1)
+		}
 		s, err := r.text(origin, fmt.Sprintf("mirror %d", i+1), item)
 		if err != nil {
 			return nil, err

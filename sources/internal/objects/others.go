@@ -9,6 +9,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/internal/editdistance"
 	"github.com/mirrorchain/mirrorchain/policy"
+	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
 // imageConfig reads spec.registrySources of the cluster's image configuration.
@@ -18,7 +19,7 @@ func (r *reader) imageConfig(o Object, apiVersion string, fields []field) error 
 		return invalid(o.String(), "%s has the apiVersion %s, not %q", imageKind, imageAPIVersion, apiVersion)
 	}
 	c := ImageConfig{Object: o}
-	spec, err := r.fields(o, "spec", get(fields, "spec"))
+	spec, err := r.spec(o, fields)
 	if err != nil {
 		return err
 	}
@@ -39,11 +40,14 @@ func (r *reader) imageConfig(o Object, apiVersion string, fields []field) error 
 	return r.registrySources(c, get(spec, sources))
 }
 
-const registrySources = "registrySources"
+const (
+	registrySources  = "registrySources"
+	searchRegistries = "containerRuntimeSearchRegistries"
+)
 
 // scopeLists are the fields of registrySources.
 func scopeLists() []string {
-	return []string{"insecureRegistries", "blockedRegistries", "allowedRegistries", "containerRuntimeSearchRegistries"}
+	return []string{"insecureRegistries", "blockedRegistries", "allowedRegistries", searchRegistries}
 }
 
 // registrySources reads the scopes of an image configuration, wherever it stands.
@@ -62,7 +66,7 @@ func (r *reader) registrySources(c ImageConfig, n *yaml.Node) error {
 			to = &c.Blocked
 		case "allowedRegistries":
 			to = &c.Allowed
-		case "containerRuntimeSearchRegistries":
+		case searchRegistries:
 			to = &c.Search
 		default:
 			return unknown(o.at(f.line, 0), registrySources, f.name, scopeLists())
@@ -73,12 +77,22 @@ func (r *reader) registrySources(c ImageConfig, n *yaml.Node) error {
 		}
 		for i, item := range items {
 			line := r.line(item)
+			if isNull(follow(item)) && to == &c.Search {
+				r.refused(o, line, "an entry of %s is empty; remove it or name a registry", f.name)
+			}
 			s, err := r.text(c.scope(f.name, line, i+1), "the scope", item)
 			if err != nil {
 				return err
 			}
 			*to = append(*to, Value{Text: s, Line: line})
 		}
+	}
+	if search := get(lists, searchRegistries); !isNull(search) && len(c.Search) == 0 {
+		r.refused(o, r.line(search), "%s is an empty list; remove it", searchRegistries)
+	}
+	allowed, blocked := get(lists, "allowedRegistries"), get(lists, "blockedRegistries")
+	if !isNull(allowed) && !isNull(blocked) && (len(c.Allowed) == 0 || len(c.Blocked) == 0) {
+		r.refused(o, r.line(allowed), "allowedRegistries and blockedRegistries are both there; remove the empty one")
 	}
 	return c.AddTo(&r.out)
 }
@@ -168,6 +182,27 @@ func (r *reader) addPayload(o Object, image *yaml.Node) error {
 	}
 	AddPayload(&r.out, text, o.String())
 	return nil
+}
+
+// catalog notes the image of a catalog of operators (operator-framework/api CatalogSource,
+// operator-framework/catalogd ClusterCatalog), and skips the object as a policy. What is no
+// image is left out, since it decides about nothing.
+func (r *reader) catalog(o Object, fields []field, path ...string) error {
+	n := &yaml.Node{}
+	for i, name := range path {
+		n = get(fields, name)
+		if i < len(path)-1 {
+			var err error
+			if fields, err = r.fields(o, name, n); err != nil {
+				return r.skip(o, nil)
+			}
+		}
+	}
+	text, err := r.text(o.String(), "image", n)
+	if ref, e := imageref.Parse(text); err == nil && e == nil {
+		r.out.Catalogs = append(r.out.Catalogs, policy.Payload{Image: ref, Origin: o.String()})
+	}
+	return r.skip(o, nil)
 }
 
 const (

@@ -155,6 +155,7 @@ func (s *Set) add(p policy.Policy) {
 	s.out.Allowed = append(s.out.Allowed, p.Allowed...)
 	s.out.Search = append(s.out.Search, p.Search...)
 	s.out.Payloads = append(s.out.Payloads, p.Payloads...)
+	s.out.Catalogs = append(s.out.Catalogs, p.Catalogs...)
 	s.out.Skipped = append(s.out.Skipped, p.Skipped...)
 	s.out.Warnings = append(s.out.Warnings, p.Warnings...)
 }

@@ -21,7 +21,7 @@ func TestRealPrograms(t *testing.T) {
 	real := machineconfig.NewReal(t)
 	p := newSite(t).location(t)
 	var err error
-	if p.images, err = real.Release(p.source.Host()).Images(); err != nil {
+	if p.images, err = real.Release(t, p.source.Host()).Images(); err != nil {
 		t.Fatal(err)
 	}
 	p.images.PushTo(p.mirror.Push)

@@ -39,7 +39,8 @@ type coldInputs struct {
 // of what it was, and each blob of the payload's images is read once.
 func TestColdPayloadOfLargePrograms(t *testing.T) {
 	real := machineconfig.NewReal(t)
-	w := newRealWorld(t, real.Padded(120<<20), options{}, "{}")
+	real.Least = 120 << 20
+	w := newRealWorld(t, real, options{}, "{}")
 	gate := filepath.Join(t.TempDir(), "gate.yaml")
 	if err := os.WriteFile(gate, []byte(machineconfig.FeatureGate+"spec: {}\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ func (w *world) startRegistries() {
 func (w *world) pushRelease(o options) {
 	release := machineconfig.Release{Version: o.version, Source: w.source.Host(), Program: program, Components: o.components, Nowhere: o.nowhere}
 	if o.real != nil {
-		release = o.real.Release(w.source.Host())
+		release = o.real.Release(w.t, w.source.Host())
 		maps.Copy(release.Components, o.components)
 		if o.nowhere != nil {
 			release.Nowhere = o.nowhere

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 )
 
@@ -18,7 +19,7 @@ var page string
 // direction of text.
 func (r *Report) html() ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"text": output.OneLine, "breakable": breakable, "plural": output.Plural,
+		"text": output.OneLine, "breakable": breakable, "plural": words.Plural,
 	}).Parse(page)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
@@ -146,9 +147,9 @@ func (r *Report) mirrorsText(w io.Writer, l table.Look) {
 // words sums up what is on the mirrors.
 func (m *Mirrors) words(version string) string {
 	if len(m.Lacking) == 0 {
-		return fmt.Sprintf("All %s of %s are on the mirrors", output.Plural(m.Summary.Images, "image"), version)
+		return fmt.Sprintf("All %s of %s are on the mirrors", words.Plural(m.Summary.Images, "image"), version)
 	}
-	return fmt.Sprintf("To be mirrored for %s, %d of %s", version, len(m.Lacking), output.Plural(m.Summary.Images, "image"))
+	return fmt.Sprintf("To be mirrored for %s, %d of %s", version, len(m.Lacking), words.Plural(m.Summary.Images, "image"))
 }
 
 // remark says what else than missing an image is.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
@@ -139,7 +140,7 @@ func (t *Table) Write(w io.Writer) {
 
 // Took returns d for a column of times.
 func Took(d time.Duration) string {
-	switch d = output.Duration(d); {
+	switch d = words.Duration(d); {
 	case d <= 0:
 		return ""
 	case d < time.Millisecond:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -75,7 +76,7 @@ func Attempts(attempts []provider.Attempt) string {
 			n += same
 		default:
 			n++
-			fmt.Fprintf(&b, "\n  %d. %s\n     after %s: %s", n, at.Ref, output.Duration(at.Took), text)
+			fmt.Fprintf(&b, "\n  %d. %s\n     after %s: %s", n, at.Ref, words.Duration(at.Took), text)
 		}
 	}
 	return b.String()
@@ -113,7 +114,7 @@ func Asked(attempts []provider.Attempt, took string) string {
 			asked[at.Ref] = true
 		}
 	}
-	s := output.Plural(len(asked), "endpoint") + " asked" + took
+	s := words.Plural(len(asked), "endpoint") + " asked" + took
 	switch {
 	case blocked == 1:
 		s += ", 1 not asked because policy blocks it"

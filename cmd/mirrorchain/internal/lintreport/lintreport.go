@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/junit"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
@@ -44,7 +45,7 @@ func New(findings []lint.Finding) *Report {
 }
 
 func (s Summary) String() string {
-	return fmt.Sprintf("%s, %s, %d to know", output.Plural(s.Errors, "error"), output.Plural(s.Warnings, "warning"), s.Infos)
+	return fmt.Sprintf("%s, %s, %d to know", words.Plural(s.Errors, "error"), words.Plural(s.Warnings, "warning"), s.Infos)
 }
 
 // Text writes each finding: what and where, then once for all of a kind what happens and

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy/diff"
 )
@@ -41,7 +42,7 @@ func (r *Report) Text(w io.Writer) {
 		if i == 0 {
 			say("\nImages:")
 		}
-		say("  %s: %s", output.Plural(len(g.Images), "image"), sentence(g.Endpoints))
+		say("  %s: %s", words.Plural(len(g.Images), "image"), sentence(g.Endpoints))
 		if g.Change != diff.Unchanged {
 			say("    %s", strings.Join(g.Images, ", "))
 		}
@@ -146,7 +147,7 @@ func (r *Report) headline() string {
 		s = "nodes do nothing"
 	}
 	if n := r.lost(); n > 0 {
-		s += fmt.Sprintf(", %s cannot be pulled any more", output.Plural(n, "image"))
+		s += fmt.Sprintf(", %s cannot be pulled any more", words.Plural(n, "image"))
 	}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -134,7 +135,7 @@ func Text(w io.Writer, show Show, ref imageref.Ref, rel *provider.Release) {
 	for at := range rel.Attempts() {
 		if at.Err != nil {
 			rows = append(rows,
-				[]string{"Failed:", fmt.Sprintf("%s (after %s)", at.Ref, output.Duration(at.Took))},
+				[]string{"Failed:", fmt.Sprintf("%s (after %s)", at.Ref, words.Duration(at.Took))},
 				[]string{"", "  " + failure.Attempt(at.Ref, at.Err)})
 		}
 	}
@@ -193,7 +194,7 @@ func servedBy(rel *provider.Release) string {
 	for at := range rel.Attempts() {
 		n++
 		if at.Err == nil {
-			took = output.Duration(at.Took).String()
+			took = words.Duration(at.Took).String()
 		}
 	}
 	s := rel.PulledFrom().String()
@@ -205,5 +206,5 @@ func servedBy(rel *provider.Release) string {
 	case n == 1:
 		return fmt.Sprintf("%s (in %s, at the first attempt)", s, took)
 	}
-	return fmt.Sprintf("%s (in %s, after %s)", s, took, output.Plural(n-1, "failed attempt"))
+	return fmt.Sprintf("%s (in %s, after %s)", s, took, words.Plural(n-1, "failed attempt"))
 }

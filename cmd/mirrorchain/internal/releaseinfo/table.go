@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/endpoints"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
@@ -59,7 +60,7 @@ func Table(w io.Writer, l table.Look, show Show, text string, ref imageref.Ref, 
 	if len(images) == 0 {
 		return
 	}
-	heading := "\n" + output.Plural(len(images), "image")
+	heading := "\n" + words.Plural(len(images), "image")
 	if repo := sharedName(images); repo != "" && !show.PullSpecs {
 		heading += " in " + output.OneLine(repo)
 		if show.none() {

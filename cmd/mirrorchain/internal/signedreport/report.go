@@ -10,6 +10,7 @@ import (
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
 	"github.com/mirrorchain/mirrorchain/chain/node"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/junit"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -142,7 +143,7 @@ func checkOf(res *Result) SignedManifest {
 		c.Status, c.code, c.Error = Failed, failure.Code(res.Err), failure.Attempt(res.At.Ref, res.Err)
 	}
 	if refused != nil && refused.Others > 0 {
-		c.Error += fmt.Sprintf("; %s behind the tag are no signatures that nodes read", output.Plural(refused.Others, "attachment"))
+		c.Error += fmt.Sprintf("; %s behind the tag are no signatures that nodes read", words.Plural(refused.Others, "attachment"))
 	}
 	return c
 }
@@ -176,13 +177,13 @@ func (r *Signatures) conclude(nodes string) {
 	}
 	var why []string
 	if r.Absent > 0 {
-		why = append(why, output.Plural(r.Absent, "image")+" of it cannot be had from any of them")
+		why = append(why, words.Plural(r.Absent, "image")+" of it cannot be had from any of them")
 	}
 	why = append(why, r.reasons()...)
 	if r.Unknown > 0 && len(open) == 0 { // else the mirrors that could not be asked are named
-		why = append(why, output.Plural(r.Unknown, "image")+" of it could not be asked for")
+		why = append(why, words.Plural(r.Unknown, "image")+" of it could not be asked for")
 	}
-	words := map[string]string{yes: "yes", no: "no", unknown: "nobody knows"}
+	answers := map[string]string{yes: "yes", no: "no", unknown: "nobody knows"}
 	switch {
 	case r.Absent > 0 || len(bad) > 0 && len(good)+len(open) == 0:
 		r.Answer = no
@@ -191,13 +192,13 @@ func (r *Signatures) conclude(nodes string) {
 		if len(good) > 0 {
 			r.Answer = mixed
 		}
-		words[r.Answer] = perMirror(good, bad, open)
+		answers[r.Answer] = perMirror(good, bad, open)
 	case len(open) > 0 || r.Unknown > 0 || len(r.Mirrors) == 0:
 		r.Answer = unknown
 	default:
 		r.Answer = yes
 	}
-	r.Nodes = fmt.Sprintf("%s would accept this release from %s: %s", nodes, from, words[r.Answer])
+	r.Nodes = fmt.Sprintf("%s would accept this release from %s: %s", nodes, from, answers[r.Answer])
 	if len(why) > 0 {
 		r.Nodes += ", because " + strings.Join(why, "; ")
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signedreport"
+	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/verify"
 	"github.com/mirrorchain/mirrorchain/provider/verify/sigstore"
 )
@@ -37,7 +38,7 @@ const (
 	Bad     = "bad"     // there are signatures, and none is accepted
 	Missing = "missing" // there is no signature
 	Failed  = "failed"  // nobody knows
-	Passed  = "passed"  // the endpoint does not serve the image: nodes go on to the next one
+	Passed  = "passed"  // the endpoint does not have the image: nodes go on to the next one
 )
 
 // Report is the result's JSON.
@@ -90,7 +91,8 @@ type Check struct {
 	Hint     string     `json:"hint"`
 	Notes    []string   `json:"notes"`
 
-	code int
+	code   int
+	goesOn bool // nodes ask the next endpoint
 }
 
 // New makes a report without checks. Its Notices are the caller's to fill in.
@@ -163,13 +165,14 @@ func gpgWords(e *verify.Error) string {
 }
 
 // AddEndpoint adds what a node would find at an endpoint. goesOn says that the node would
-// ask another one.
+// ask another one. If the endpoint did not say that it lacks the image, it may serve it
+// later, and nobody knows whether it has the signature.
 func (r *Report) AddEndpoint(e node.Endpoint, required []sigstore.Requirement, goesOn bool) {
 	if e.Instance != "" {
 		r.Instance = e.Instance
 	}
 	c := Check{
-		Kind: Sigstore, Status: Good, At: e.Ref.Name(), Mirror: e.Mirror, Policy: e.Scope, Hint: e.Hint, Notes: []string{},
+		Kind: Sigstore, Status: Good, At: e.Ref.Name(), Mirror: e.Mirror, Policy: e.Scope, Hint: e.Hint, Notes: []string{}, goesOn: goesOn,
 	}
 	if e.Err == nil {
 		for i, a := range e.Accepted { // in the order of required
@@ -189,7 +192,7 @@ func (r *Report) AddEndpoint(e node.Endpoint, required []sigstore.Requirement, g
 	switch {
 	case isRejected:
 		c.Status, c.code, c.Error = Bad, failure.ExitForbidden, rejected.Reason()
-	case goesOn:
+	case goesOn && provider.ClassOf(e.Err) == provider.ClassNotFound:
 		c.Status, c.code = Passed, failure.ExitOK
 	case errors.Is(e.Err, sigstore.ErrNoSignature):
 		c.Status, c.code = Missing, failure.ExitNotFound
@@ -243,33 +246,45 @@ func (r *Report) Conclude(nodes string) {
 		r.Nodes = r.Components.Nodes
 		return
 	}
-	from, answer := "its own registry", ""
-	var why []string
-	seen := false
-	for _, c := range r.Checks {
-		if c.Kind != Sigstore {
-			continue
-		}
-		seen = true
+	r.Nodes = conclusion(nodes, slices.DeleteFunc(slices.Clone(r.Checks), func(c Check) bool { return c.Kind != Sigstore }))
+}
+
+// conclusion is the answer of sigstore checks, "" for none.
+func conclusion(nodes string, checks []Check) string {
+	if len(checks) == 0 {
+		return ""
+	}
+	from, answer := "its own registry", "yes"
+	var passedOver, why []string
+	for _, c := range checks {
 		if c.Mirror && c.Status != Passed {
 			from = "these mirrors"
 		}
-		switch c.Status {
-		case Missing, Bad:
+		switch {
+		case c.Status == Failed && c.goesOn:
+			passedOver = append(passedOver, c.reason())
+		case c.Status == Failed && answer == "yes":
+			answer = "nobody knows"
+		case c.Status == Missing, c.Status == Bad:
 			answer = "no"
-			why = append(why, c.reason())
-		case Failed:
-			answer = cmp.Or(answer, "nobody knows")
+		}
+		if c.Error != "" && c.Status != Passed && !c.goesOn {
 			why = append(why, c.reason())
 		}
 	}
-	if !seen {
-		return
+	switch {
+	case len(passedOver) == 0:
+	case answer == "nobody knows":
+		why = append(passedOver, why...)
+	default:
+		verb := map[string]string{"yes": "accept", "no": "refuse"}[answer]
+		answer = fmt.Sprintf("nobody knows, because %s; until that changes, nodes take it from %s and %s it",
+			strings.Join(passedOver, "; "), checks[len(checks)-1].At, verb)
 	}
-	r.Nodes = fmt.Sprintf("%s would accept this release from %s: %s", nodes, from, cmp.Or(answer, "yes"))
 	if len(why) > 0 {
-		r.Nodes += ", because " + strings.Join(why, "; ")
+		answer += ", because " + strings.Join(why, "; ")
 	}
+	return fmt.Sprintf("%s would accept this release from %s: %s", nodes, from, answer)
 }
 
 // Assumed reports whether a good verdict rests on nodes looking for signatures on a mirror,

@@ -98,6 +98,40 @@ func TestEveryMirrorCounts(t *testing.T) {
 	}
 }
 
+// An endpoint that says that it lacks the image is passed over. One that does not answer may
+// be the one that nodes take the image from later: what the next one has is not the answer.
+func TestPassedOver(t *testing.T) {
+	for _, c := range []struct {
+		first  provider.Class
+		second string
+		want   int
+		nodes  string
+	}{
+		{provider.ClassNotFound, Good, failure.ExitOK, "these mirrors: yes"},
+		{provider.ClassNotFound, Missing, failure.ExitNotFound, "these mirrors: no, because a.corp/b has no sha256-"},
+		{provider.ClassUnreachable, Good, failure.ExitUnreachable, "these mirrors: nobody knows, because first.corp/b: unreachable; until"},
+		{provider.ClassUnauthorized, Good, failure.ExitUnauthorized, "; until that changes, nodes take it from a.corp/b and accept it"},
+		{provider.ClassServer, Missing, failure.ExitUnreachable, "; until that changes, nodes take it from a.corp/b and refuse it, because a.corp/b has no sha256-"},
+		{provider.ClassServer, Bad, failure.ExitDigest, "; until that changes, nodes take it from a.corp/b and refuse it, because a.corp/b: x"},
+		{provider.ClassUnreachable, Failed, failure.ExitUnreachable, "; a.corp/b: "},
+	} {
+		r := New("quay.io/a/b@"+digest, Sigstore)
+		first := node.Endpoint{
+			Candidate: policy.Candidate{Ref: imageref.MustParse("first.corp/b@" + digest), Mirror: true},
+			Err:       &provider.Error{Class: c.first},
+		}
+		r.AddEndpoint(first, nil, true)
+		r.add("", c.second)
+		r.Conclude("nodes")
+		if r.Code() != c.want || !strings.Contains(r.Nodes, c.nodes) {
+			t.Errorf("%s, %s: %d, %q; want %d, %q", c.first, c.second, r.Code(), r.Nodes, c.want, c.nodes)
+		}
+		if passed := r.Checks[0].Status == Passed; passed != (c.first == provider.ClassNotFound) {
+			t.Errorf("%s, %s: %s", c.first, c.second, r.Checks[0].Status)
+		}
+	}
+}
+
 // What a store or a registry says does nothing to a terminal, and makes no line.
 func TestPrintsNothingElse(t *testing.T) {
 	const forged = "gpg  good  everything"

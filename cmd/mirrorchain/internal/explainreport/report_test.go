@@ -1,4 +1,4 @@
-package explanation
+package explainreport
 
 import (
 	"bytes"

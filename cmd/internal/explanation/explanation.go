@@ -1,21 +1,16 @@
-// Package explanation is the result of explain: where an image is pulled from and why,
-// in JSON and in sentences.
+// Package explanation says where an image is pulled from and why, for the command's explain
+// and for the operators' page.
 package explanation
 
 import (
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/table"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Explanation is the result's JSON.
+// Explanation is what rules say about an image, as explain writes it in JSON.
 type Explanation struct {
 	Image      string `json:"image"`
 	Normalized string `json:"normalized"`
@@ -40,12 +35,6 @@ type Explanation struct {
 	Candidates []Candidate `json:"candidates"`
 	Refused    []Refusal   `json:"refused"`
 	Error      string      `json:"error"`
-	notices.Notices
-
-	x          policy.Explanation
-	warnings   []policy.Warning // that concern the image alone
-	asked      bool             // --probe
-	tagsFollow bool             // --tags-follow-digest-rules
 }
 
 // Entry is what an entry of a policy object, or a table of registries.conf, states.
@@ -115,68 +104,19 @@ type Probe struct {
 	Error      string `json:"error"`
 	DurationMS int64  `json:"durationMs"`
 
-	attempt provider.Attempt
+	// Attempt is what the rest was made of.
+	Attempt provider.Attempt `json:"-"`
 }
 
-// NewProbe makes a Probe of an attempt. The digest is of the manifest, "" for none.
-func NewProbe(at provider.Attempt, digest string) *Probe {
-	p := &Probe{OK: at.Err == nil, Digest: digest, DurationMS: at.Took.Milliseconds(), attempt: at}
-	if at.Err != nil {
-		p.Error, p.Class, p.Status = at.Err.Error(), provider.ClassOf(at.Err).String(), failure.Status(at.Err)
-	}
-	return p
-}
-
-// Attempt returns what the probe was made of.
-func (p *Probe) Attempt() provider.Attempt { return p.attempt }
-
-// remark says what a table has no column for: what a tag names, and that nobody verified
-// who answered.
-func (p *Probe) remark(l table.Look, c policy.Candidate) string {
-	var remarks []string
-	if c.Ref.Digest() == "" {
-		remarks = append(remarks, l.Digest(p.Digest))
-	}
-	if c.Insecure {
-		remarks = append(remarks, "insecure")
-	}
-	return strings.Join(remarks, ", ")
-}
-
-func (p *Probe) words() string {
-	took := output.Duration(p.attempt.Took)
-	switch {
-	case p.OK:
-		return fmt.Sprintf("answered in %s: %s", took, p.Digest)
-	case provider.ClassOf(p.attempt.Err) == provider.ClassCanceled:
-		return fmt.Sprintf("no answer within %s, before the interruption", max(took, time.Millisecond))
-	}
-	return fmt.Sprintf("failed after %s: %s", took, failure.Attempt(p.attempt.Ref, p.attempt.Err))
-}
-
-// Config is what else the result depends on.
-type Config struct {
-	// Text is the reference as the user wrote it.
-	Text string
-	// Warnings are all there are; Notices holds them too.
-	Warnings []policy.Warning
-	Notices  notices.Notices
-	// Probed says that each candidate is asked, and gets a Probe.
-	Probed bool
-	// TagsFollowDigestRules is that of the rules.
-	TagsFollowDigestRules bool
-}
-
-// New makes the result of x.
-func New(x policy.Explanation, cfg Config) *Explanation {
-	e := &Explanation{
-		Image: cfg.Text, Normalized: x.Normalized.String(), Pull: pullWord(x.Pull),
-		Source: x.Source, Why: whyWon(&x), Inherited: x.Inherited, Notices: cfg.Notices,
+// New makes the Explanation of x, of the reference that the user wrote as typed.
+func New(x policy.Explanation, typed string) Explanation {
+	e := Explanation{
+		Image: typed, Normalized: x.Normalized.String(), Pull: x.Pull.String(),
+		Source: x.Source, Why: whyWon(&x), Inherited: x.Inherited,
 		Entries: []Entry{}, Applying: []Applying{}, Losing: []Losing{}, SkippedMirrors: []SkippedMirror{}, Candidates: []Candidate{}, Refused: []Refusal{},
-		x: x, asked: cfg.Probed, tagsFollow: cfg.TagsFollowDigestRules,
 	}
 	for _, s := range x.Entries {
-		e.Entries = append(e.Entries, Entry{s.Origin, pullWord(s.Pull), output.List(s.Mirrors), s.NeverContactSource, s.Location})
+		e.Entries = append(e.Entries, Entry{s.Origin, s.Pull.String(), list(s.Mirrors), s.NeverContactSource, s.Location})
 	}
 	for _, s := range x.BlockedScopes {
 		e.Applying = append(e.Applying, Applying{s.Name, "blocked", s.Origin})
@@ -185,10 +125,10 @@ func New(x policy.Explanation, cfg Config) *Explanation {
 		e.Applying = append(e.Applying, Applying{s.Name, "insecure", s.Origin})
 	}
 	for _, u := range x.Unused {
-		e.Losing = append(e.Losing, Losing{u.Source, whyLost(u, x.Source), output.List(u.Origins)})
+		e.Losing = append(e.Losing, Losing{u.Source, whyLost(u, x.Source), list(u.Origins)})
 	}
 	for _, m := range x.Skipped {
-		e.SkippedMirrors = append(e.SkippedMirrors, SkippedMirror{m.Location, "serves " + pullWord(m.Pull) + "s only"})
+		e.SkippedMirrors = append(e.SkippedMirrors, SkippedMirror{m.Location, "serves " + m.Pull.String() + "s only"})
 	}
 	if !x.Rewritten.IsZero() {
 		e.Rewritten = x.Rewritten.String()
@@ -196,7 +136,7 @@ func New(x policy.Explanation, cfg Config) *Explanation {
 	for _, c := range x.Candidates {
 		out := Candidate{
 			Image: c.Ref.String(), Mirror: c.Mirror, Insecure: c.Insecure, InsecureBy: insecureBy(c),
-			Origin: strings.Join(c.Origins, ", "), Origins: output.List(c.Origins),
+			Origin: strings.Join(c.Origins, ", "), Origins: list(c.Origins),
 		}
 		if x.Moved && !c.Mirror && c.Ref != x.Rewritten {
 			out.LocationOf = x.Source
@@ -206,13 +146,11 @@ func New(x policy.Explanation, cfg Config) *Explanation {
 	for _, r := range x.Refused {
 		e.Refused = append(e.Refused, Refusal{r.Ref.String(), r.Mirror, r.By, r.Origin})
 	}
-	for _, w := range cfg.Warnings {
-		if x.Concerns(w) && !w.IsGeneral() {
-			e.warnings = append(e.warnings, w)
-		}
-	}
 	return e
 }
+
+// list returns a copy that JSON never writes as null.
+func list(s []string) []string { return append([]string{}, s...) }
 
 // insecureBy returns what makes c insecure, for a person.
 func insecureBy(c policy.Candidate) string {
@@ -226,6 +164,7 @@ func insecureBy(c policy.Candidate) string {
 	}
 }
 
+// whyWon says why the source of x applies.
 func whyWon(x *policy.Explanation) string {
 	why := ""
 	switch x.Reason {
@@ -244,19 +183,10 @@ func whyWon(x *policy.Explanation) string {
 	return why
 }
 
+// whyLost says why u does not apply.
 func whyLost(u policy.UnusedSource, winner string) string {
 	if u.Tied {
 		return "of equal length, and sorted behind the winner"
 	}
 	return fmt.Sprintf("shorter: %d characters, the winner has %d", len(u.Source), len(winner))
-}
-
-func pullWord(p policy.PullBy) string {
-	switch p {
-	case policy.PullDigest:
-		return "digest"
-	case policy.PullTag:
-		return "tag"
-	}
-	return "any"
 }

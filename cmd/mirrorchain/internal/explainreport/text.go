@@ -1,4 +1,4 @@
-package explanation
+package explainreport
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/explanation"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/endpoints"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
@@ -15,30 +17,30 @@ import (
 // Text writes the explanation in sentences. Nothing that policies or registries say
 // makes a line of its own.
 // The endpoints are a table on a terminal.
-func (e *Explanation) Text(w io.Writer, l table.Look) {
+func (r *Report) Text(w io.Writer, l table.Look) {
 	say := func(format string, args ...any) { fmt.Fprint(w, output.Line(format, args...)) }
 
 	if l.Terminal {
-		endpoints.Head(w, l, e.Image, e.x.Normalized)
+		endpoints.Head(w, l, r.Image, r.x.Normalized)
 	} else {
-		say("%s", e.Image)
-		if e.Normalized != e.Image {
-			say("means %s.", e.Normalized)
+		say("%s", r.Image)
+		if r.Normalized != r.Image {
+			say("means %s.", r.Normalized)
 		}
 	}
 	say("")
-	e.ruleText(say)
-	e.pullText(say)
-	if e.Rewritten != "" {
-		say("--registry-overrides puts %s in its place: the canonical address is not contacted.", e.Rewritten)
+	r.ruleText(say)
+	r.pullText(say)
+	if r.Rewritten != "" {
+		say("--registry-overrides puts %s in its place: the canonical address is not contacted.", r.Rewritten)
 	}
 
-	switch n := len(e.Candidates); {
+	switch n := len(r.Candidates); {
 	case n == 0:
 		say("\nNothing is tried, as on a node.")
-	case e.asked && n == 1:
+	case r.asked && n == 1:
 		say("\nAsked now:")
-	case e.asked:
+	case r.asked:
 		say("\nAsked now, listed in the order in which a pull tries them until one answers:")
 	case n == 1:
 		say("\nWould be tried:")
@@ -46,87 +48,87 @@ func (e *Explanation) Text(w io.Writer, l table.Look) {
 		say("\nWould be tried, in this order, until one answers:")
 	}
 	if l.Terminal {
-		e.table(w, l)
+		r.table(w, l)
 	} else {
-		e.endpointsText(say)
+		r.endpointsText(say)
 	}
-	if len(e.warnings) > 0 {
+	if len(r.warnings) > 0 {
 		say("\nWarnings about these policies:")
 	}
-	for _, x := range e.warnings {
+	for _, x := range r.warnings {
 		say("  - %s", x.Message)
 		say("    %s", strings.Join(x.Origins, ", "))
 	}
 }
 
 // table writes the endpoints for a terminal.
-func (e *Explanation) table(w io.Writer, l table.Look) {
+func (r *Report) table(w io.Writer, l table.Look) {
 	t := endpoints.Planned(l)
-	if e.asked {
+	if r.asked {
 		t = endpoints.Asked(l)
 	}
-	for i, c := range e.x.Candidates {
-		switch p := e.Candidates[i].Probe; {
+	for i, c := range r.x.Candidates {
+		switch p := r.Candidates[i].Probe; {
 		case p == nil:
-			t.Candidate(c.Ref, c.Mirror, c.Insecure, e.Candidates[i].Origin)
+			t.Candidate(c.Ref, c.Mirror, c.Insecure, r.Candidates[i].Origin)
 		case p.OK:
-			t.Answered(c.Ref, p.attempt.Took, p.remark(l, c))
+			t.Answered(c.Ref, p.Attempt.Took, remark(p, l, c))
 		default:
-			t.Failed(p.attempt, 1)
+			t.Failed(p.Attempt, 1)
 		}
 	}
-	for _, r := range e.x.Refused {
-		t.Refused(r)
+	for _, x := range r.x.Refused {
+		t.Refused(x)
 	}
 	t.Write(w)
 }
 
 // endpointsText writes the endpoints for other programs.
-func (e *Explanation) endpointsText(say func(string, ...any)) {
-	for i, c := range e.Candidates {
+func (r *Report) endpointsText(say func(string, ...any)) {
+	for i, c := range r.Candidates {
 		say("  %d. %s %s%s", i+1, output.Kind(c.Mirror), c.Image, insecureWord(c))
 		switch {
 		case c.LocationOf != "":
-			say("     the location stated for %s, from %s", c.LocationOf, strings.Join(e.locationOrigins(), ", "))
+			say("     the location stated for %s, from %s", c.LocationOf, strings.Join(r.locationOrigins(), ", "))
 		case len(c.Origins) > 0:
 			say("     from %s", strings.Join(c.Origins, ", "))
 		}
 		if c.Probe != nil {
-			say("     %s", c.Probe.words())
+			say("     %s", probeText(c.Probe))
 		}
 	}
-	if len(e.Refused) > 0 {
+	if len(r.Refused) > 0 {
 		say("\nNever contacted, because policy blocks it:")
-		for _, r := range e.Refused {
-			say("  - %s %s", output.Kind(r.Mirror), r.Image)
-			if r.Origin != "" {
-				say("    blocked by %s, from %s", r.By, r.Origin)
+		for _, x := range r.Refused {
+			say("  - %s %s", output.Kind(x.Mirror), x.Image)
+			if x.Origin != "" {
+				say("    blocked by %s, from %s", x.By, x.Origin)
 			} else {
-				say("    blocked by %s", r.By)
+				say("    blocked by %s", x.By)
 			}
 		}
 	}
 }
 
-func (e *Explanation) ruleText(say func(string, ...any)) {
-	if e.Source == "" {
+func (r *Report) ruleText(say func(string, ...any)) {
+	if r.Source == "" {
 		say("No policy source matches, so it is pulled from its own registry.")
 		return
 	}
-	say("The policy source %s applies: %s.", e.Source, e.Why)
+	say("The policy source %s applies: %s.", r.Source, r.Why)
 	switch {
-	case e.Inherited != "":
-		say("  It states no mirrors of its own, so it is given those of %s, moved down to it:", e.Inherited)
-	case len(e.Entries) == 0:
+	case r.Inherited != "":
+		say("  It states no mirrors of its own, so it is given those of %s, moved down to it:", r.Inherited)
+	case len(r.Entries) == 0:
 		say("  No mirrors are stated for it; it counts because it is called insecure or blocked.")
 	}
-	for _, n := range e.Entries {
-		e.entryText(say, n)
+	for _, n := range r.Entries {
+		r.entryText(say, n)
 	}
-	for _, s := range e.Applying {
-		e.applyingText(say, s)
+	for _, s := range r.Applying {
+		r.applyingText(say, s)
 	}
-	for _, l := range e.Losing {
+	for _, l := range r.Losing {
 		from := ""
 		if len(l.Origins) > 0 {
 			from = " (" + strings.Join(l.Origins, ", ") + ")"
@@ -135,10 +137,10 @@ func (e *Explanation) ruleText(say func(string, ...any)) {
 	}
 }
 
-func (e *Explanation) entryText(say func(string, ...any), n Entry) {
+func (r *Report) entryText(say func(string, ...any), n explanation.Entry) {
 	never := ""
 	switch {
-	case n.NeverContactSource && e.Inherited != "":
+	case n.NeverContactSource && r.Inherited != "":
 		never = ", never contact the source, which does not reach down"
 	case n.NeverContactSource:
 		never = ", never contact the source"
@@ -148,19 +150,19 @@ func (e *Explanation) entryText(say func(string, ...any), n Entry) {
 		never = ""
 	}
 	if n.Location == "" || len(n.Mirrors) > 0 {
-		say("  %s states %s (%s%s)", n.Origin, output.Plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
+		say("  %s states %s (%s%s)", n.Origin, words.Plural(len(n.Mirrors), "mirror"), pullWords(n.Pull), never)
 	}
 	for _, m := range n.Mirrors {
 		say("    %s", m)
 	}
 }
 
-func (e *Explanation) applyingText(say func(string, ...any), s Applying) {
+func (r *Report) applyingText(say func(string, ...any), s explanation.Applying) {
 	from := ""
 	if s.Origin != "" {
 		from = ", from " + s.Origin
 	}
-	switch own := s.Source == e.Source; {
+	switch own := s.Source == r.Source; {
 	case own && s.Effect == "blocked":
 		say("  It is blocked%s: nothing is pulled from there.", from)
 	case own:
@@ -172,10 +174,10 @@ func (e *Explanation) applyingText(say func(string, ...any), s Applying) {
 	}
 }
 
-// locationOrigins are the entries that state another location for the source.
-func (e *Explanation) locationOrigins() []string {
+// locationOrigins returns the entries that state another location for the source.
+func (r *Report) locationOrigins() []string {
 	var origins []string
-	for _, n := range e.Entries {
+	for _, n := range r.Entries {
 		if n.Location != "" && !slices.Contains(origins, n.Origin) {
 			origins = append(origins, n.Origin)
 		}
@@ -183,31 +185,31 @@ func (e *Explanation) locationOrigins() []string {
 	return origins
 }
 
-func (e *Explanation) pullText(say func(string, ...any)) {
+func (r *Report) pullText(say func(string, ...any)) {
 	switch {
-	case e.Pull == "tag" && e.tagsFollow && len(e.Entries) > 0:
+	case r.Pull == "tag" && r.tagsFollow && len(r.Entries) > 0:
 		say("It is pulled by tag; --tags-follow-digest-rules lets mirrors for digests serve it too.")
-	case len(e.SkippedMirrors) == 0:
-	case e.Pull == "digest":
+	case len(r.SkippedMirrors) == 0:
+	case r.Pull == "digest":
 		say("It is pulled by digest: mirrors for tags only (ImageTagMirrorSet) do not serve it.")
 	default:
 		say("It is pulled by tag: mirrors for digests only (ImageDigestMirrorSet,")
 		say("ImageContentSourcePolicy) do not serve it.")
 	}
-	if n := len(e.SkippedMirrors); n > 0 {
+	if n := len(r.SkippedMirrors); n > 0 {
 		verb, only := "serve", "tags"
 		are := "are"
 		if n == 1 {
 			verb, are = "serves", "is"
 		}
-		if e.Pull == "tag" {
+		if r.Pull == "tag" {
 			only = "digests"
 		}
-		say("%s %s %s only and %s skipped for this %s:", output.Plural(n, "mirror"), verb, only, are, e.Pull)
-		for _, s := range e.SkippedMirrors {
+		say("%s %s %s only and %s skipped for this %s:", words.Plural(n, "mirror"), verb, only, are, r.Pull)
+		for _, s := range r.SkippedMirrors {
 			say("  %s", s.Mirror)
 		}
-		if e.Pull == "tag" {
+		if r.Pull == "tag" {
 			say("To use %s: %s.", map[bool]string{true: "it", false: "them"}[n == 1], notices.MendTag)
 		}
 	}
@@ -223,7 +225,7 @@ func pullWords(pull string) string {
 	return "digests and tags"
 }
 
-func insecureWord(c Candidate) string {
+func insecureWord(c explanation.Candidate) string {
 	switch {
 	case !c.Insecure:
 		return ""
