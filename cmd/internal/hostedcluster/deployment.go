@@ -148,6 +148,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		}
 	}
 	vars = append(vars, operator.HandOnNetworks(w.RefuseNetworks)...)
+	vars = append(vars, operator.HandOnSignatures(w.Signatures)...)
 	return append(vars, w.PassedOn...), nil
 }
 

@@ -34,6 +34,8 @@ type inputs struct {
 	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
 	// Cloud is nil for a control-plane-operator of ours, which asks no cloud.
 	Cloud *cloudAccess `json:"cloud,omitempty"`
+	// Signatures are those that releases need, as the control plane is handed them.
+	Signatures string `json:"signatures,omitempty"`
 }
 
 // Annotations of a HostedCluster that become variables (support/certs of HyperShift).

@@ -242,7 +242,11 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}
-	handOver, unfit := w.handOver(view.encodedRules)
+	var handOver []client.Object
+	var unfit error
+	if w.Signatures, unfit = r.Signatures.HandOn(hypershift.ControlPlaneNamespace(hc)); unfit == nil {
+		handOver, unfit = w.handOver(view.encodedRules)
+	}
 	reported := []metav1.Condition{w.handedOver(unfit)}  // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handOver, written) { // else written just now
 		objects = append(objects, handOver...)
