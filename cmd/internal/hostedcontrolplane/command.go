@@ -16,7 +16,8 @@ import (
 // Command returns the command control-plane-operator, of which the ignition server is a
 // subcommand. Flags and environment are HyperShift's, and a few more.
 func Command(version string) *cobra.Command {
-	root := &cobra.Command{Use: Name, Short: "the operator of one hosted control plane", Version: version, Args: cobra.NoArgs}
+	// Without Args, an unknown command is an error; with cobra.NoArgs it would be helped, and succeed.
+	root := &cobra.Command{Use: Name, Short: "the operator of one hosted control plane", Version: version}
 	root.AddCommand(runCommand(version), featureGateCommand(), controller.Command(version))
 	return root
 }
