@@ -117,7 +117,8 @@ lint: $(BIN)/staticcheck ## gofmt, vet, staticcheck, tidy modules
 
 .PHONY: vulncheck
 vulncheck: $(BIN)/govulncheck ## known vulnerabilities in what is called; asks https://vuln.go.dev (VULNFLAGS=-db=URL for a copy)
-	$(BIN)/govulncheck $(VULNFLAGS) ./...
+	@$(BIN)/govulncheck $(VULNFLAGS) ./... || { code=$$?; test $$code -eq 3 || echo "vulncheck: nothing was checked, see above: it needs https://vuln.go.dev, \
+or a copy of that database: make vulncheck VULNFLAGS=-db=URL" >&2; exit $$code; }
 
 $(BIN)/staticcheck: test/lint/go.mod test/lint/go.sum
 	cd test/lint && $(GO) build -o ../../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
