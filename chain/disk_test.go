@@ -24,7 +24,7 @@ import (
 // The tests in this file start one process after another, as far as that matters: a
 // registry provider, a disk cache and a chain of their own over one directory.
 
-// process is one of them. Its grants expire at once unless ttl says otherwise.
+// process returns one of them. Its grants expire at once unless ttl says otherwise.
 func (s *site) process(t testing.TB, dir string, rules *policy.Rules, ttl time.Duration) *chain.Chain {
 	t.Helper()
 	disk, err := diskcache.Open(diskcache.Config{Dir: dir})
@@ -51,7 +51,7 @@ func (s *site) process(t testing.TB, dir string, rules *policy.Rules, ttl time.D
 
 const expired = time.Nanosecond
 
-// guarded is a site whose registries want to know who asks.
+// guarded returns a site whose registries want to know who asks.
 func guarded(t testing.TB, img testpayload.Image) *site {
 	return newSite(t, img, func(c *testregistry.Config, _ *policy.Rule) {
 		c.Auth = testregistry.Auth{Scheme: testregistry.Basic, Users: []testregistry.User{

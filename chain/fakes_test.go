@@ -37,7 +37,7 @@ func newRules(t testing.TB, rules ...policy.Rule) *policy.Rules {
 	return r
 }
 
-// mirrored is a rule that sends source to mirrors first, digests and tags alike.
+// mirrored returns a rule that sends source to mirrors first, digests and tags alike.
 func mirrored(source string, mirrors ...string) policy.Rule {
 	r := policy.Rule{Source: source, Pull: policy.PullAny, Origin: "test/" + source + "#1", ConfTable: true}
 	for _, m := range mirrors {
@@ -75,7 +75,7 @@ func newFakes(t testing.TB, endpoints map[string]endpoint) *fakes {
 	return &fakes{endpoints: endpoints, content: release(t, 3)}
 }
 
-// release is one with n components.
+// release returns one with n components.
 func release(t testing.TB, n int) *provider.Release {
 	t.Helper()
 	d := provider.ReleaseData{Image: image, Version: "4.17.3", Digest: digest}
@@ -126,7 +126,7 @@ func (f *fakes) become(endpoints map[string]endpoint) {
 	f.endpoints = endpoints
 }
 
-// names are the repositories asked, in order.
+// names returns the repositories asked, in order.
 func (f *fakes) names() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -195,7 +195,7 @@ func (e *events) kinds() []string {
 	return ks
 }
 
-// tried are an answer's or an error's attempts: "repository" or "repository: class".
+// tried returns an answer's or an error's attempts: "repository" or "repository: class".
 func tried(attempts []provider.Attempt) []string {
 	var s []string
 	for _, a := range attempts {

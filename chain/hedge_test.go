@@ -21,14 +21,14 @@ import (
 
 const mirrorC = "c.example/ocp/release"
 
-// firstByte is what net/http does when an answer begins.
+// firstByte does what net/http does when an answer begins.
 func firstByte(ctx context.Context) {
 	if t := httptrace.ContextClientTrace(ctx); t != nil && t.GotFirstResponseByte != nil {
 		t.GotFirstResponseByte()
 	}
 }
 
-// connects is what net/http does before it sends anything.
+// connects does what net/http does before it sends anything.
 func connects(ctx context.Context) {
 	if t := httptrace.ContextClientTrace(ctx); t != nil && t.GetConn != nil {
 		t.GetConn("")

@@ -15,7 +15,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
 
-// realistic is a release of 146 components with boot images and the annotations
+// realistic returns a release of 146 components with boot images and the annotations
 // that releases have.
 func realistic(t testing.TB) *provider.Release {
 	t.Helper()

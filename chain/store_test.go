@@ -279,7 +279,7 @@ func TestStoreIndexByTag(t *testing.T) {
 	}
 }
 
-// tenantID is the credential that may read the index.
+// tenantID returns the credential that may read the index.
 func tenantID(t testing.TB, req provider.Request) string {
 	c, _ := tenant(t, "quay.io", "one").For(req.Image)
 	return c.ID()

@@ -10,7 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// silentFor is a base provider's limit on the first byte.
+// silentFor returns an endpoint that is silent until the base provider's limit d on the first byte.
 func silentFor(d time.Duration) endpoint {
 	return func(ctx context.Context, req provider.Request, n int) error {
 		if err := takes(d)(ctx, req, n); err != nil {

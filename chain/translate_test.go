@@ -18,7 +18,7 @@ func rewriting(source, target string) policy.Rule {
 		Mirrors: []policy.Mirror{{Location: target}}, Origin: "--registry-overrides"}
 }
 
-// content is a base that always answers with one release.
+// content returns a base that always answers with one release.
 func content(r *provider.Release) provider.ReleaseProvider {
 	return provider.ReleaseFunc(func(_ context.Context, req provider.Request) (*provider.Release, error) {
 		return r.WithAnswer(provider.Answer{Image: req.Image, PulledFrom: req.Image}), nil

@@ -38,7 +38,7 @@ func newHosts(t *testing.T, endpoints map[string]endpoint, mirrors ...string) *h
 // letEnd lets time pass in a bubble, where a probe may go on.
 func letEnd() { time.Sleep(10 * time.Second) }
 
-// Lookup is the chain's.
+// Lookup asks the chain.
 func (s *hosts) Lookup(ctx context.Context, req provider.Request) (*provider.Release, error) {
 	return s.Chain.Lookup(ctx, req)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest"
 )
 
-// fullChain is every layer, observed by a log at a level that says nothing here.
+// fullChain returns every layer, observed by a log at a level that says nothing here.
 func fullChain(t testing.TB, base provider.ReleaseProvider, current func() *policy.Rules) *chain.Chain {
 	t.Helper()
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
@@ -35,7 +35,7 @@ func fullChain(t testing.TB, base provider.ReleaseProvider, current func() *poli
 	return c
 }
 
-// manySources are rules of realistic size that have mirrors for the images here.
+// manySources returns rules of realistic size that have mirrors for the images here.
 func manySources(t testing.TB, n int) *policy.Rules {
 	rules := []policy.Rule{mirrored(source, mirrorA, mirrorB), mirrored(artDev, mirrorA, mirrorB)}
 	for i := range n {

@@ -42,7 +42,7 @@ func newTwoMirrors(t testing.TB, change ...func(*testregistry.Config, *policy.Ru
 	return s
 }
 
-// chain is one that holds nothing yet.
+// chain returns one that holds nothing yet.
 func (s *twoMirrors) chain(t testing.TB) *chain.Chain {
 	t.Helper()
 	return newChain(t, s.registry, s.rules, chain.Cache(chain.CacheConfig{}), chain.Mirrors(s.cfg), chain.Store(chain.StoreConfig{}))

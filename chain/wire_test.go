@@ -41,7 +41,7 @@ type site struct {
 	digest, tag    imageref.Ref // at the source
 }
 
-// smallRelease is a release whose layers are small; n tells several apart.
+// smallRelease returns a release whose layers are small; n tells several apart.
 func smallRelease(n int) testpayload.Image {
 	return testpayload.Must(testpayload.Release{
 		Version: fmt.Sprintf("4.17.%d", n), Components: 5, Manifests: 5, BaseLayers: []int64{1000},

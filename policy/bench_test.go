@@ -9,7 +9,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// corpus is n sources as clusters have them: registries, namespaces and
+// corpus returns n sources as clusters have them: registries, namespaces and
 // repositories, two mirrors each, and a reference below every one.
 func corpus(n int) (policy.Policy, []imageref.Ref) {
 	var p policy.Policy

@@ -9,7 +9,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// override is a pair of --registry-overrides.
+// override returns a pair of --registry-overrides.
 func override(source, target string) policy.Rule {
 	return policy.Rule{
 		Kind: policy.KindRewrite, Source: source, Mirrors: []policy.Mirror{{Location: target}}, Pull: policy.PullAny,

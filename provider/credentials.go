@@ -192,7 +192,7 @@ func (c Credentials) Match(ref imageref.Ref) (key string, cred Credential, ok bo
 	return key, cred, key != ""
 }
 
-// match is like Match, and also says why the entry that would apply does not.
+// match does what Match does, and also says why the entry that would apply does not.
 func (c Credentials) match(ref imageref.Ref) (key string, cred Credential, unusable string) {
 	if c.set == nil || ref.IsZero() {
 		return "", Credential{}, ""
@@ -200,7 +200,7 @@ func (c Credentials) match(ref imageref.Ref) (key string, cred Credential, unusa
 	return c.matchName(ref.Name())
 }
 
-// matchName is match for the name of a reference, or whole leading components of one.
+// matchName does what match does, for the name of a reference, or whole leading components of one.
 func (c Credentials) matchName(name string) (key string, cred Credential, unusable string) {
 	for {
 		if cred, ok := c.set.entries[name]; ok {

@@ -23,7 +23,7 @@ func auth(user, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 }
 
-// secretFor is a pull secret with one entry a key, whose user is the key.
+// secretFor returns a pull secret with one entry a key, whose user is the key.
 func secretFor(keys ...string) []byte {
 	auths := make(map[string]any)
 	for _, k := range keys {

@@ -13,7 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
 
-// decoded is the data of a release as it comes from a registry.
+// decoded returns the data of a release as it comes from a registry.
 func decoded(tb testing.TB, r testpayload.Release) provider.ReleaseData {
 	tb.Helper()
 	files := payload.Files{ImageReferences: r.Files[testpayload.ImageReferencesFile], BootImages: r.Files[testpayload.BootImagesFile]}
@@ -29,7 +29,7 @@ func decoded(tb testing.TB, r testpayload.Release) provider.ReleaseData {
 	return d
 }
 
-// translated is r as live translation makes it, through two mirrors.
+// translated returns r as live translation makes it, through two mirrors.
 func translated(tb testing.TB, r *provider.Release) *provider.Release {
 	return r.Derive("translated", func(d *provider.ReleaseData) {
 		for i := range d.Components {

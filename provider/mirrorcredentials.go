@@ -23,7 +23,7 @@ type MirrorCredentials struct {
 // IsZero reports whether m holds no entry.
 func (m MirrorCredentials) IsZero() bool { return m.Own.IsZero() && m.Shared.IsZero() }
 
-// ID is as [Credentials.ID].
+// ID returns what [Credentials.ID] returns.
 func (m MirrorCredentials) ID() string {
 	if m.IsZero() {
 		return ""
@@ -118,7 +118,7 @@ func (c Credentials) All() iter.Seq2[string, Credential] {
 	}
 }
 
-// ForName is as [Credentials.For] for what lies at name: a registry, a namespace or a
+// ForName does what [Credentials.For] does, for what lies at name: a registry, a namespace or a
 // repository.
 func (c Credentials) ForName(name string) (Credential, bool) {
 	if c.set == nil || name == "" {

@@ -20,7 +20,7 @@ import (
 
 var refs = cmp.Comparer(func(a, b imageref.Ref) bool { return a == b })
 
-// small is the data of a release with an odd component or two.
+// small returns the data of a release with an odd component or two.
 func small() provider.ReleaseData {
 	return provider.ReleaseData{
 		Image:      imageref.MustParse("quay.io/openshift-release-dev/ocp-release:4.17.3"),

@@ -9,7 +9,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
 )
 
-// full is a policy with something in every field.
+// full returns a policy with something in every field.
 func full() policy.Policy {
 	return policy.Policy{
 		Rules: []policy.Rule{

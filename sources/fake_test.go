@@ -16,7 +16,7 @@ func invalid() error {
 	return &policy.InvalidPolicyError{Origin: "fake#1", Err: errors.New("not a policy")}
 }
 
-// rules is a policy of one digest rule.
+// rules returns a policy of one digest rule.
 func rules(source string, mirrors ...string) policy.Policy {
 	r := policy.Rule{Source: source, Origin: "idms/" + source}
 	for _, m := range mirrors {

@@ -43,7 +43,7 @@ func start(t *testing.T, r *sources.Resolver) (stop func()) {
 	})
 }
 
-// tries are the endpoints for a digest of host/x.
+// tries returns the endpoints for a digest of host/x.
 func tries(t *testing.T, rules *policy.Rules, host string) string {
 	t.Helper()
 	ref := imageref.MustParse(host + "/x@sha256:" + strings.Repeat("0", 64))

@@ -32,7 +32,8 @@ type Config struct {
 	All bool
 	// PerRegistry bounds the requests to one registry at a time; 16 if zero.
 	PerRegistry int
-	// Request bounds one request; 30 s if zero.
+	// Request bounds one request; 30 s if zero. A registry that answered none of several
+	// requests in a row has a tenth of it for each further one, until it answers.
 	Request time.Duration
 	// Observer, if not nil, is told of attempts and retries.
 	Observer chain.Observer
@@ -78,7 +79,7 @@ const unlimited = math.MaxInt64 / 4
 
 // Run looks for each distinct image once, many of them at the same time, and returns the
 // results in the order of items. Registries that answer 429 or 5xx are asked again after
-// some time. The error is one of cfg, or that of ctx: when ctx ends, Run ends, and the
+// some time; those that answer 5xx to everything only for the first images. The error is one of cfg, or that of ctx: when ctx ends, Run ends, and the
 // items without an answer have its error.
 func Run(ctx context.Context, cfg Config, items []Item) ([]Result, error) {
 	if cfg.Head == nil || cfg.Rules == nil {

@@ -24,6 +24,7 @@ const source, first, second = "source.test", "first.test", "second.test"
 // answers is a HeadProvider that records who was asked when, and how many at once.
 type answers struct {
 	takes  time.Duration
+	hangs  string                                // registry that never answers
 	answer func(ref imageref.Ref, nth int) error // nth request to that registry, from 1
 
 	mu      sync.Mutex
@@ -48,8 +49,12 @@ func (a *answers) Head(ctx context.Context, req provider.Request) (string, error
 	nth := a.asked[host]
 	a.mu.Unlock()
 	defer func() { a.mu.Lock(); a.now[host]--; a.mu.Unlock() }()
+	takes := a.takes
+	if host == a.hangs {
+		takes = time.Hour
+	}
 	select {
-	case <-time.After(a.takes):
+	case <-time.After(takes):
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
@@ -304,6 +309,80 @@ func TestServerErrorsPass(t *testing.T) {
 		results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first)}, items(1))
 		if err != nil || results[0].Err != nil || a.asked[first] != 4 {
 			t.Errorf("%v: %d requests: %+v", err, a.asked[first], results[0])
+		}
+	})
+}
+
+// A mirror that fails at everything is asked for each image, as nodes do, but only the first
+// images wait for further tries, or for the end of the time of a request.
+func TestFailingMirror(t *testing.T) {
+	// Those of the first 16, and of 2 that may begin before the third of them is in vain.
+	const images, patient, takes = 190, 16 + 2, 20 * time.Millisecond
+	for name, c := range map[string]struct {
+		class    provider.Class
+		hangs    bool
+		requests int           // at most
+		took     time.Duration // at most
+	}{
+		"503":         {provider.ClassServer, false, images + 3*patient, 2*1400*time.Millisecond + 20*takes},
+		"unreachable": {provider.ClassUnreachable, false, images, 12 * takes},
+		"silent":      {provider.ClassTimeout, true, images, 2*30*time.Second + 2*3*time.Second},
+	} {
+		for _, mirrors := range [][]string{{first}, {first, second}} {
+			t.Run(fmt.Sprint(name, len(mirrors)), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a := &answers{takes: takes, answer: func(ref imageref.Ref, _ int) error {
+						if ref.Registry() == second {
+							return nil
+						}
+						return failing(c.class)
+					}}
+					if c.hangs {
+						a.hangs = first
+					}
+					start := time.Now()
+					results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, mirrors...), All: true}, items(images))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if took, n := time.Since(start), a.asked[first]; took > c.took || n > c.requests {
+						t.Errorf("took %s and %d requests, want at most %s and %d", took, n, c.took, c.requests)
+					}
+					for _, r := range results {
+						if e := r.At[0]; e.State() != check.Failed || provider.ClassOf(e.Err) != c.class || a.byImage[e.Ref] == 0 {
+							t.Fatalf("%s at %s: %v after %d requests", r.Name, e.Ref, e.Err, a.byImage[e.Ref])
+						}
+						if found := r.Found.From.Registry() == second; found != (len(mirrors) == 2) {
+							t.Fatalf("%+v", r)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// The tries come back with the first good answer.
+func TestMirrorThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a *answers
+		a = &answers{takes: 20 * time.Millisecond, answer: func(ref imageref.Ref, nth int) error {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			// Later it fails at every 16th image, the first time that it is asked for.
+			if nth <= 100 || a.byImage[ref] == 1 && strings.HasSuffix(ref.Digest(), "1") {
+				return failing(provider.ClassServer)
+			}
+			return nil
+		}}
+		results, err := check.Run(t.Context(), check.Config{Head: a, Rules: rules(t, first)}, items(190))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range results[100:] {
+			if r.Err != nil {
+				t.Errorf("%d: %v", i, r.Err)
+			}
 		}
 	})
 }

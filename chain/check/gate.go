@@ -54,7 +54,8 @@ func (g *gates) Head(ctx context.Context, req provider.Request) (digest string, 
 }
 
 // do calls ask, which asks the registry of image, when the gate lets it in. It calls it
-// again where that may help. One call has the time of one request.
+// again where that may help. One call has the time of one request; at a registry that is
+// failing a tenth of it.
 func (g *gates) do(ctx context.Context, image imageref.Ref, ask func(context.Context) error) error {
 	t := g.of(image.Registry())
 	for try := 1; ; try++ {
@@ -62,8 +63,12 @@ func (g *gates) do(ctx context.Context, image imageref.Ref, ask func(context.Con
 		if err != nil {
 			return err
 		}
-		err = g.limited(ctx, image, ask)
-		if retry := t.leave(pause, err) && try < tries; !retry {
+		limit := g.request
+		if t.failing() {
+			limit /= 10
+		}
+		err = limited(ctx, limit, image, ask)
+		if retry := t.leave(pause, err, try == tries); !retry {
 			return err
 		}
 		if provider.ClassOf(err) == provider.ClassServer {
@@ -74,12 +79,12 @@ func (g *gates) do(ctx context.Context, image imageref.Ref, ask func(context.Con
 	}
 }
 
-func (g *gates) limited(ctx context.Context, image imageref.Ref, ask func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, g.request)
+func limited(ctx context.Context, limit time.Duration, image imageref.Ref, ask func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := ask(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		err = &provider.Error{Ref: image, Class: provider.ClassTimeout, Err: fmt.Errorf("no answer within %s", g.request)}
+		err = &provider.Error{Ref: image, Class: provider.ClassTimeout, Err: fmt.Errorf("no answer within %s", limit)}
 	}
 	return err
 }

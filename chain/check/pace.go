@@ -13,6 +13,10 @@ import (
 // gate limits the requests to one registry. When the registry answers 429, nobody is let
 // in for as long as it asks (a pause), and it has one slot less. Good answers give slots
 // back. A registry that answers 429 again after several pauses is not asked any more.
+//
+// A registry is failing when several requests in a row were in vain: it had an internal error
+// at each try, or could not be reached, or was silent. It still gets each request, as it does
+// from a node, but only once, and has less time for it. The first good answer ends that.
 type gate struct {
 	slots chan struct{} // filled with the free ones
 
@@ -24,6 +28,7 @@ type gate struct {
 	pauses      int       // how many there were
 	inVain      int       // how many of them were not followed by a good answer
 	givenUp     bool
+	failed      int // requests in vain since the last good answer
 }
 
 func newGate(size int) *gate {
@@ -38,7 +43,15 @@ const (
 	firstPause = time.Second      // after a 429 that names no time; doubles with each pause
 	maxPause   = 30 * time.Second // a registry that asks for more is given up
 	maxInVain  = 8                // pauses without a good answer
+	maxFailed  = 3                // requests in vain, after which a registry is failing
 )
+
+// failing reports whether the registry is failing.
+func (t *gate) failing() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failed >= maxFailed
+}
 
 // enter waits for a slot, and for the end of a pause. It returns the number of the last
 // pause, which leave needs.
@@ -67,8 +80,8 @@ func (t *gate) enter(ctx context.Context) (pause int, err error) {
 }
 
 // leave gives the slot back, unless the registry has too many, and reports whether the
-// request may be repeated.
-func (t *gate) leave(pause int, err error) (retry bool) {
+// request is to be repeated, which it never is after the last try.
+func (t *gate) leave(pause int, err error, last bool) (retry bool) {
 	slots := 1
 	t.mu.Lock()
 	wait, throttled := t.pauseFor(err)
@@ -76,7 +89,7 @@ func (t *gate) leave(pause int, err error) (retry bool) {
 	case throttled && wait > maxPause:
 		t.givenUp = true
 	case throttled:
-		retry = true
+		retry = !last
 		if until := time.Now().Add(wait); until.After(t.pausedUntil) {
 			t.pausedUntil = until
 		}
@@ -90,10 +103,12 @@ func (t *gate) leave(pause int, err error) (retry bool) {
 				slots = 0
 			}
 		}
-	case provider.ClassOf(err) == provider.ClassServer:
+	case provider.ClassOf(err) == provider.ClassServer && !last && t.failed < maxFailed:
 		retry = true
+	case inVain(err):
+		t.failed++
 	case answered(err):
-		t.inVain = 0
+		t.inVain, t.failed = 0, 0
 		if t.good++; t.good >= 2*t.open && t.open < t.size {
 			t.good = 0
 			t.open++
@@ -121,3 +136,13 @@ func (t *gate) pauseFor(err error) (wait time.Duration, throttled bool) {
 
 // answered reports whether the registry said whether it has the image.
 func answered(err error) bool { return err == nil || errors.Is(err, provider.ErrNotFound) }
+
+// inVain reports whether the registry could not answer, for a reason that has nothing to do
+// with the image.
+func inVain(err error) bool {
+	switch provider.ClassOf(err) {
+	case provider.ClassServer, provider.ClassTimeout, provider.ClassUnreachable:
+		return true
+	}
+	return false
+}

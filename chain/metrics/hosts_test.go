@@ -15,7 +15,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// mirroring are rules that name the hosts as mirrors of quay.io.
+// mirroring returns rules that name the hosts as mirrors of quay.io.
 func mirroring(t *testing.T, hosts ...string) *policy.Rules {
 	t.Helper()
 	r := policy.Rule{Source: "quay.io/ocp"}

@@ -22,7 +22,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
-// traced is a chain on a mirror that has the release, behind one that has not.
+// traced returns a chain on a mirror that has the release, behind one that has not.
 func traced(t *testing.T) (lookup func(context.Context) error, spans *tracetest.SpanRecorder, password string) {
 	t.Helper()
 	password = "s3cr3t-password"

@@ -209,7 +209,7 @@ func (p *program) unreadableDocument(t *testing.T) {
 	stop()
 }
 
-// document is a handed-on document.
+// document returns a handed-on document.
 func document(t *testing.T) string {
 	t.Helper()
 	bundle, err := handover.NewBundle(new(policy.Rules))

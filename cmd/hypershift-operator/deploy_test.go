@@ -55,7 +55,7 @@ func compareRules(t *testing.T, file string, have, want []rbacv1.PolicyRule) {
 	}
 }
 
-// flatten is one line for each single thing that rules allow.
+// flatten returns one line for each single thing that rules allow.
 func flatten(t *testing.T, rules []rbacv1.PolicyRule) (out []string) {
 	t.Helper()
 	for _, r := range rules {

@@ -115,7 +115,7 @@ func run(t *testing.T, c *cluster.Cluster, kube kubernetes.Interface, bin string
 	}
 }
 
-// overrides is the variable that sends who looks for source's images to mirror.
+// overrides returns the variable that sends who looks for source's images to mirror.
 func overrides(source, mirror *testregistry.Registry) string {
 	return fmt.Sprintf("OPENSHIFT_IMG_OVERRIDES=%[1]s/%[3]s=%[2]s/%[4]s,%[1]s/%[5]s=%[2]s/%[6]s", source.Host(), mirror.Host(),
 		machineconfig.ReleaseRepository, machineconfig.MirroredRelease, machineconfig.ComponentRepository, machineconfig.MirroredComponents)

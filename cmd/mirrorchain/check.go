@@ -29,6 +29,7 @@ type checkOptions struct {
 
 	// Of release check.
 	signatures    bool
+	keyrings      []string
 	imagePolicies []string
 	policies      *signatures.Policies // of imagePolicies, nil without any
 	registriesD   registriesD
@@ -67,7 +68,8 @@ mirror is assumed; --registries-d reads it from the files of a node. The last li
 whether nodes would accept the release from these mirrors. Exit code 7 says that a
 signature was refused, 3 that one is missing; if a mirror could not be asked, nobody knows, and the
 code says why. See 'mirrorchain release verify' for GPG
-signatures, which the cluster-version operator asks for.
+signatures, which the cluster-version operator asks for. With --from they are looked for too,
+beside the images, and what is on the disk stands for the mirrors.
 
 --for-hosted-cluster NAME reads a HostedCluster of HyperShift from the management cluster of
 the kubeconfig, with its pull secret, and prints two reports: what the operators of the
@@ -115,7 +117,8 @@ imageContentSources. Without REF its release is checked.
 			return a.releaseCheck(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for")
+	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for; with --from look for these and for GPG signatures there")
+	cmd.Flags().StringArrayVar(&o.keyrings, "keyring", nil, "with --from and --signatures `PATH` of keys that have to sign with GPG, as for release verify (default Red Hat's release keys)")
 	o.registriesD.register(cmd)
 	cmd.Flags().StringVar(&o.hostedCluster, "for-hosted-cluster", "", "check the release of a HostedCluster, `[NAMESPACE/]NAME`, or REF, as the management cluster's operators and as its nodes see it")
 	cmd.Flags().StringVar(&o.view, "view", "", "with --for-hosted-cluster print one of the two `VIEW`s: management or nodes")
@@ -147,7 +150,8 @@ the config and every layer of each image. See 'mirrorchain help disk' for the fo
 Images that are not available are listed in groups that failed alike, with every
 endpoint that was asked and why it failed. Some proxy caches deny to a HEAD request
 what they serve: they are asked by GET as well. A registry that answers 429 gets the
-time it asks for. If --timeout runs out, or after Ctrl-C, what is known is printed.
+time it asks for. One that fails at everything is asked for the first images again, and
+for the others once. If --timeout runs out, or after Ctrl-C, what is known is printed.
 
 An image is missing if every endpoint asked says that it does not have it; if one of
 them could not be asked, nobody knows. -o html is one file to read in a browser or to
@@ -219,6 +223,11 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 	if o.signatures {
 		if report.Signatures, err = c.signatures(ctx, results); err != nil {
 			return err
+		}
+		if report.From != "" {
+			if report.GPG, err = c.gpg(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if err := l.print(report, func(w io.Writer) { report.Text(w, l.look()) }); err != nil {

@@ -168,7 +168,7 @@ func readObject(ctx context.Context, client dynamic.Interface, kind schema.Group
 	return object, nil
 }
 
-// managementView is that of the operators: the policies of the management cluster, whose digest
+// managementView returns that of the operators: the policies of the management cluster, whose digest
 // rules serve tags too, or what the HostedCluster chose in their place.
 func (a *app) managementView(ctx context.Context, hc *hostedCluster) (*hostedView, error) {
 	a.view = nil
@@ -201,7 +201,7 @@ func (a *app) managementView(ctx context.Context, hc *hostedCluster) (*hostedVie
 	return &hostedView{viewManagement, title, p, hc.credentials}, nil
 }
 
-// nodesView is that of the hosted cluster's nodes: its own imageContentSources and nothing of the
+// nodesView returns that of the hosted cluster's nodes: its own imageContentSources and nothing of the
 // management cluster.
 func (a *app) nodesView(ctx context.Context, hc *hostedCluster) (*hostedView, error) {
 	src, err := file.Open("-", file.Config{Stdin: bytes.NewReader(hc.object)})

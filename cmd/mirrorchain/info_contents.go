@@ -87,7 +87,7 @@ func (l *lookups) printContents(ctx context.Context, ref refArg, platform provid
 	return l.printFiles(found)
 }
 
-// noFile is the error of a file that an image does not have.
+// noFile returns the error of a file that an image does not have.
 func (l *lookups) noFile(ctx context.Context, ref refArg, image provider.Image, name string) error {
 	var names []string
 	if dir, _, ok := strings.Cut(name, "/"); ok {

@@ -156,7 +156,7 @@ func (a *app) deps() assembly.Deps {
 	}
 }
 
-// explain is Rules.Explain with what --tls-verify=false changes.
+// explain does what Rules.Explain does, with what --tls-verify=false changes.
 func (p *policies) explain(ref refArg) (policy.Explanation, error) {
 	x, err := p.rules.Explain(ref.Ref)
 	if p.insecureAll {

@@ -16,7 +16,7 @@ func (a *app) progress(format string, args ...any) (stop func()) {
 	return a.progressOf(func() string { return what })
 }
 
-// progressOf is progress with a text that changes.
+// progressOf does what progress does, with a text that changes.
 func (a *app) progressOf(what func() string) (stop func()) {
 	if !a.redraws() {
 		return func() {}

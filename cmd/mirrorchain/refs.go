@@ -41,7 +41,7 @@ func parseRef(s string) (refArg, error) {
 	return refArg{Text: s}, &failure.Usage{Err: err}
 }
 
-// imageOf is parseRef for [app.asking].
+// imageOf does what parseRef does, for [app.asking].
 func imageOf(s string) naming {
 	return func(context.Context, provider.Platform) (refArg, error) { return parseRef(s) }
 }

@@ -48,7 +48,7 @@ func (a *app) releaseArg(ctx context.Context, args []string, platform provider.P
 	return parseRef(ref)
 }
 
-// releaseOf is releaseArg for [app.asking].
+// releaseOf does what releaseArg does, for [app.asking].
 func (a *app) releaseOf(args []string) naming {
 	return func(ctx context.Context, platform provider.Platform) (refArg, error) {
 		return a.releaseArg(ctx, args, platform)

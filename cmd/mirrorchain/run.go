@@ -130,7 +130,7 @@ func (a *app) tell(format string, args ...any) {
 	fmt.Fprint(a.err, output.Printable(fmt.Sprintf(format, args...))+"\n")
 }
 
-// tellLine is tell for what is one line, whatever the arguments hold.
+// tellLine does what tell does, for what is one line, whatever the arguments hold.
 func (a *app) tellLine(prefix, format string, args ...any) {
 	fmt.Fprint(a.err, prefix+output.Line(format, args...))
 }
@@ -142,7 +142,7 @@ func (a *app) notef(format string, args ...any) { a.tellLine("note: ", format, a
 // warnOnce warns of what several steps of one command may come upon.
 func (a *app) warnOnce(text string) { a.once("warning: ", text) }
 
-// noteOnce is notef for what several steps may come upon.
+// noteOnce does what notef does, once, for what several steps may come upon.
 func (a *app) noteOnce(text string) { a.once("note: ", text) }
 
 // hint tells what to do, once; "" is nothing.

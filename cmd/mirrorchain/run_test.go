@@ -13,7 +13,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 )
 
-// run is Run with an empty environment.
+// run does what Run does, with an empty environment.
 func run(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	code = runIn(ctx, nil, args, &out, &err)

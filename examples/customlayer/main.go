@@ -18,7 +18,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
-// atLeast is a layer. It goes above the cache: what it refuses may be cached all
+// atLeast returns a layer. It goes above the cache: what it refuses may be cached all
 // the same, and a change of the minimum needs no new lookup.
 func atLeast(minimum string) chain.Layer {
 	return chain.Layer{

@@ -73,7 +73,7 @@ func run(ctx context.Context, out io.Writer, cluster idms.Config, pullspec strin
 	return <-ended
 }
 
-// answer is what rules say of image, a line for each endpoint in the order tried.
+// answer returns what rules say of image, a line for each endpoint in the order tried.
 func answer(rules *policy.Rules, image imageref.Ref) (lines []string) {
 	resolution, err := rules.Resolve(image)
 	if err != nil {

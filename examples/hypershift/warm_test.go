@@ -10,7 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
 
-// realistic is a release of 146 components with the boot images of two streams: the real
+// realistic returns a release of 146 components with the boot images of two streams: the real
 // one where it is at hand.
 func realistic(tb testing.TB) testpayload.Release {
 	tb.Helper()

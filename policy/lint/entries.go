@@ -47,7 +47,7 @@ func (f *findings) checkOwnMirror(r policy.Rule) {
 	}
 }
 
-// publicHosts are registries that hold far more than a site mirrors.
+// publicHosts returns registries that hold far more than a site mirrors.
 func publicHosts() []string {
 	return []string{
 		"docker.io", "gcr.io", "ghcr.io", "mcr.microsoft.com", "public.ecr.aws", "quay.io", "registry.access.redhat.com", "registry.connect.redhat.com",

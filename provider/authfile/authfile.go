@@ -159,7 +159,7 @@ func (s *search) file(ctx context.Context, i int) (*authFile, error) {
 	return nil, fmt.Errorf("credentials file named by %s: %w", p.Why, err)
 }
 
-// inFile is the answer of one file: longest key first; of two for the whole
+// inFile returns the answer of one file: longest key first; of two for the whole
 // registry a helper named for it before a stored password, as docker and podman
 // have it; the default helper last.
 func (s *search) inFile(ctx context.Context, f *authFile, ref imageref.Ref) (Use, provider.Credential, bool, error) {

@@ -134,7 +134,7 @@ func auths(entries ...string) string {
 	return `{"auths":{` + strings.Join(parts, ",") + `}}`
 }
 
-// user is the user name found for ref, "" for none.
+// user returns the user name found for ref, "" for none.
 func (w *world) user(ref string) string {
 	w.t.Helper()
 	r := imageref.MustParse(ref)

@@ -25,7 +25,7 @@ type authFile struct {
 	warnings    []string // of entries that were left out
 }
 
-// readFile is os.ReadFile that does not outwait ctx. A pipe without a writer, which
+// readFile does what os.ReadFile does, and does not outwait ctx. A pipe without a writer, which
 // a file may be, keeps its reader for as long as it stands; that is then left
 // alone.
 func readFile(ctx context.Context, path string) ([]byte, error) {
@@ -52,7 +52,7 @@ func readFile(ctx context.Context, path string) ([]byte, error) {
 // maxFile is far more than any file with credentials has.
 const maxFile = 16 << 20
 
-// readBounded is os.ReadFile for what may have no end, such as a device.
+// readBounded does what os.ReadFile does, for what may have no end, such as a device.
 func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -128,7 +128,7 @@ func checkHelper(name string) error {
 	return nil
 }
 
-// registryOf is the registry that a key of credHelpers is about, and whether it means
+// registryOf returns the registry that a key of credHelpers is about, and whether it means
 // all of it. Docker's legacy /v1/ and /v2/ are no path; another is a part of the
 // registry, for which nobody runs helpers: they are asked by registry.
 func registryOf(key string) (registry string, whole bool) {
@@ -140,7 +140,7 @@ func registryOf(key string) (registry string, whole bool) {
 	return host, path == "" || path == "v1" || path == "v2"
 }
 
-// withoutUser is a key as messages quote it: who writes a user into a URL may write
+// withoutUser returns a key as messages quote it: who writes a user into a URL may write
 // a password there too.
 func withoutUser(key string) string {
 	if i := strings.LastIndexByte(key, '@'); i >= 0 {

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// places are the files in the order they are asked: containers-auth.json(5)
+// places returns the files in the order they are asked: containers-auth.json(5)
 // first, docker's after it.
 func (c Config) places() []File {
 	env := func(name string) string {

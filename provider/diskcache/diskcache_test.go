@@ -61,13 +61,13 @@ func open(t testing.TB, dir string, max int64) (*diskcache.Cache, *faults) {
 	return c, f
 }
 
-// content is some content, different for each n, and its digest.
+// content returns some content, different for each n, and its digest.
 func content(n, size int) ([]byte, string) {
 	b := bytes.Repeat([]byte(fmt.Sprintf("content %06d ", n)), size/15+1)[:size]
 	return b, fmt.Sprintf("sha256:%x", sha256.Sum256(b))
 }
 
-// files are the files below dir, by name relative to it, but for that which marks it.
+// files returns the files below dir, by name relative to it, but for that which marks it.
 func files(t testing.TB, dir string) map[string]fs.FileInfo {
 	t.Helper()
 	all := make(map[string]fs.FileInfo)

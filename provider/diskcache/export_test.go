@@ -1,14 +1,14 @@
 package diskcache
 
-// OpenStepping is Open with a function that is called at each step of a write.
+// OpenStepping does what Open does, with a function that is called at each step of a write.
 func OpenStepping(cfg Config, step func(string)) (*Cache, error) {
 	return open(cfg, func(s string) error { step(s); return nil })
 }
 
-// OpenFailing is Open with a function that may refuse each step of a write.
+// OpenFailing does what Open does, with a function that may refuse each step of a write.
 func OpenFailing(cfg Config, step func(string) error) (*Cache, error) { return open(cfg, step) }
 
-// OpenOrDoWithout is Open with a function that may refuse each step of a write.
+// OpenOrDoWithout does what Open does, with a function that may refuse each step of a write.
 func OpenOrDoWithout(cfg Config, step func(string) error) (*Cache, error) {
 	return openOrDoWithout(cfg, step)
 }

@@ -23,12 +23,12 @@ var (
 	arm64 = provider.Platform{OS: "linux", Architecture: "arm64"}
 )
 
-// release is a small release image.
+// release returns a small release image.
 func release(version string, p provider.Platform) testpayload.Image {
 	return testpayload.Must(testpayload.Release{Version: version, Components: 5, Manifests: 2, BaseLayers: []int64{3000, 5000}, Platform: p}.Image())
 }
 
-// component is an image of its own content.
+// component returns an image of its own content.
 func component(name string) testpayload.Image {
 	return testpayload.Must(testpayload.Spec{Docker: true, Labels: map[string]string{"name": name}, Layers: []testpayload.Layer{
 		{Entries: []testpayload.Entry{testpayload.File("etc/base", "shared by all")}},

@@ -36,7 +36,7 @@ func credentials(t testing.TB, key string, c provider.Credential) provider.Crede
 	return cs
 }
 
-// small is a release that costs little to build and to read.
+// small returns a release that costs little to build and to read.
 func small(t testing.TB) testpayload.Image {
 	t.Helper()
 	return testpayload.Must(testpayload.Release{Components: 2, Manifests: -1, BaseLayers: []int64{}, BootImages: testpayload.NoBootImages}.Image())

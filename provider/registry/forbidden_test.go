@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
-// counted is a host that notes every connection, TLS or not.
+// counted returns a host that notes every connection, TLS or not.
 func counted(t *testing.T) (host string, connections *atomic.Int32) {
 	t.Helper()
 	connections = new(atomic.Int32)

@@ -19,7 +19,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/registry"
 )
 
-// component is an image as operators ship them: a base, and what is theirs on top.
+// component returns an image as operators ship them: a base, and what is theirs on top.
 func component() testpayload.Image {
 	return testpayload.Must(testpayload.Spec{
 		Labels: map[string]string{"io.openshift.release.operator": "true"},

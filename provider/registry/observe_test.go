@@ -30,7 +30,7 @@ func (x *exchanges) observe(c *registry.Config) {
 	}
 }
 
-// lines are the exchanges without what differs from run to run.
+// lines returns the exchanges without what differs from run to run.
 func (x *exchanges) lines() []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()

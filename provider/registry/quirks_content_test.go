@@ -226,7 +226,7 @@ func cutBlob(t *testing.T) {
 	}
 }
 
-// noise is n bytes that cannot be compressed.
+// noise returns n bytes that cannot be compressed.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	x := uint32(1)

@@ -168,7 +168,7 @@ func TestWeakPassword(t *testing.T) {
 	}
 }
 
-// texts are the texts of all errors in err's tree.
+// texts returns the texts of all errors in err's tree.
 func texts(err error) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		var walk func(error) bool

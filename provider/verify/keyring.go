@@ -21,6 +21,7 @@ import (
 // Keyring is a set of public keys, any one of which may sign. It is immutable.
 type Keyring struct {
 	name string
+	data []byte
 	keys openpgp.EntityList
 }
 
@@ -64,7 +65,7 @@ const (
 // text around them, or in binary. name says where they are from: the key of a ConfigMap, or
 // a file. Data without a key, or in which any key cannot be read, is an error.
 func ParseKeyring(name string, data []byte) (Keyring, error) {
-	k := Keyring{name: name}
+	k := Keyring{name: name, data: bytes.Clone(data)}
 	var err error
 	switch {
 	case len(data) > maxKeyring:
@@ -131,6 +132,9 @@ func entities(r io.Reader) (openpgp.EntityList, error) {
 
 // Name returns where the keys are from, as given to [ParseKeyring].
 func (k Keyring) Name() string { return k.name }
+
+// Data returns what [ParseKeyring] read.
+func (k Keyring) Data() []byte { return bytes.Clone(k.data) }
 
 // Keys describes the primary keys, sorted by fingerprint.
 func (k Keyring) Keys() []Key {

@@ -47,7 +47,7 @@ func trust(t testing.TB, keyrings ...verify.Keyring) verify.Trust {
 	return tr
 }
 
-// stored is a folder with signatures of one digest.
+// stored returns a folder with signatures of one digest.
 func stored(digest string, signatures ...[]byte) verify.Store {
 	fsys := fstest.MapFS{}
 	for i, s := range signatures {

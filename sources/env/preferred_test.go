@@ -36,7 +36,7 @@ func (v *variables) set(name, value string) {
 	v.all[name] = value
 }
 
-// handedOn is an operator's environment for what it starts.
+// handedOn returns an operator's environment for what it starts.
 func handedOn(t *testing.T, p policy.Policy) map[string]string {
 	t.Helper()
 	rules, err := policy.NewRules(policy.RulesConfig{}, p)

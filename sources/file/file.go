@@ -101,7 +101,7 @@ func open(ctx context.Context, path string, cfg Config) (policy.OverrideSource, 
 	})
 }
 
-// hint is what to do about a path that is not there.
+// hint returns what to do about a path that is not there.
 func hint(path string) string {
 	dir := filepath.Dir(path)
 	if _, err := os.Stat(dir); err != nil {
@@ -113,7 +113,7 @@ func hint(path string) string {
 	return "; check the path"
 }
 
-// reason is the part of err that does not repeat the path.
+// reason returns the part of err that does not repeat the path.
 func reason(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
@@ -127,7 +127,7 @@ type source struct {
 	cfg  Config
 }
 
-// Name is "file:" and the path as it was given.
+// Name returns "file:" and the path as it was given.
 func (s *source) Name() string { return "file:" + s.path }
 
 // Load reads everything anew. A path that cannot be read is away; what cannot be

@@ -18,7 +18,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/file"
 )
 
-// idms is an IDMS with one entry.
+// idms returns an IDMS with one entry.
 func idms(name, source string, mirrors ...string) string {
 	return fmt.Sprintf("apiVersion: config.openshift.io/v1\nkind: ImageDigestMirrorSet\nmetadata: {name: %s}\nspec:\n  imageDigestMirrors:\n  - source: %s\n    mirrors: [%s]\n",
 		name, source, strings.Join(mirrors, ", "))

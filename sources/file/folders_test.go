@@ -10,7 +10,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
 )
 
-// dropIns are the sources of p that come from drop-ins.
+// dropIns returns the sources of p that come from drop-ins.
 func dropIns(p policy.Policy) (out []string) {
 	for _, r := range p.Rules {
 		if r.DropIn {

@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/sourcetest"
 )
 
-// overrides is the document of a rule that forbids its source.
+// overrides returns the document of a rule that forbids its source.
 func overrides(t *testing.T, source string, mirrors ...string) string {
 	t.Helper()
 	r := policy.Rule{Source: source, NeverContactSource: true, Origin: "imagedigestmirrorset/a#1"}

@@ -119,7 +119,7 @@ func leadsNowhere(path string, e fs.DirEntry) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// dropIns are the *.conf files in the directory that belongs to a registries.conf,
+// dropIns returns the *.conf files in the directory that belongs to a registries.conf,
 // in lexical order. It need not exist.
 func dropIns(conf string) ([]string, error) {
 	dir := conf + ".d"

@@ -65,7 +65,7 @@ func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bo
 	return p, set.HandedOn(), nil
 }
 
-// read is the content of one file, up to the limit. A regular file that changes while
+// read returns the content of one file, up to the limit. A regular file that changes while
 // it is read, or was changed a moment ago, may be one that somebody is writing in
 // place: empty between the truncation and the first write, or half old and half new,
 // which may well parse. It is read again once it has been left alone for as long as a

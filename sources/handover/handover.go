@@ -45,7 +45,7 @@ func Encode(rules *policy.Rules) ([]byte, error) {
 	return encode(documentOf(rules.Policy()))
 }
 
-// encodeBare is Encode without the origins: it says what the rules are and not which
+// encodeBare does what Encode does, without the origins: it says what the rules are and not which
 // objects state them, and so stays the same while these are renamed and reordered.
 func encodeBare(rules *policy.Rules) ([]byte, error) {
 	doc := documentOf(rules.Policy())

@@ -52,7 +52,7 @@ func rewrite(source, target string) policy.Rule {
 	return r
 }
 
-// all is everything that is handed on, as one text.
+// all returns everything that is handed on, as one text.
 func all(t *testing.T, b handover.Bundle) string {
 	t.Helper()
 	vars, err := b.Env()
@@ -172,7 +172,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// repositories is a policy of n sources with five mirrors each.
+// repositories returns a policy of n sources with five mirrors each.
 func repositories(n int) policy.Policy {
 	var p policy.Policy
 	for i := range n {

@@ -152,7 +152,7 @@ func mirrorPolicy(where string, entries iter.Seq2[int, pair]) policy.Policy {
 	return p
 }
 
-// usable is why a pair can be no rule, if it cannot.
+// usable returns why a pair can be no rule, if it cannot.
 func usable(p pair, origin string) error {
 	if err := check(p, "mirror"); err != nil {
 		return err

@@ -23,7 +23,7 @@ func (p pair) ok() bool { return p.source != "" && p.mirror != "" }
 // its map.
 func (p pair) null() bool { return p.text == "" || p.text == none }
 
-// pairs are the entries of value with their positions, counted from 1.
+// pairs returns the entries of value with their positions, counted from 1.
 func pairs(value string) iter.Seq2[int, pair] {
 	return func(yield func(int, pair) bool) {
 		n := 0
@@ -38,7 +38,7 @@ func pairs(value string) iter.Seq2[int, pair] {
 	}
 }
 
-// mapPairs are the entries of m as [pairs] would have them: sources sorted, the mirrors of
+// mapPairs returns the entries of m as [pairs] would have them: sources sorted, the mirrors of
 // each in their order.
 func mapPairs(m map[string][]string) iter.Seq2[int, pair] {
 	return func(yield func(int, pair) bool) {

@@ -7,7 +7,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// policy is the reverse of documentOf.
+// policy does the reverse of documentOf.
 func (d *document) policy(where string) policy.Policy {
 	var p policy.Policy
 	unnamed := func(list string, i int) string {
@@ -41,7 +41,7 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// rules are t as Literal rules, one for each run of mirrors that serve the same
+// rules returns t as Literal rules, one for each run of mirrors that serve the same
 // pulls.
 func (t registry) rules(unnamed string) []policy.Rule {
 	base := policy.Rule{

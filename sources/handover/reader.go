@@ -23,7 +23,7 @@ func newReader(data []byte) *reader {
 	return r
 }
 
-// token is the next token. The input ends nowhere that one is wanted.
+// token returns the next token. The input ends nowhere that one is wanted.
 func (r *reader) token() (json.Token, error) {
 	t, err := r.dec.Token()
 	switch {

@@ -101,7 +101,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// label is name as the value of a label, which must be UTF-8, and one series each
+// label returns name as the value of a label, which must be UTF-8, and one series each
 // where sources share a name.
 func label(name string, seen map[string]int) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// key is the beginning of the row of l, which no other row has.
+// key returns the beginning of the row of l, which no other row has.
 func (l line) key() string { return fmt.Sprintf("| %s | %s |", l.id, l.what) }
 
 // narrow leaves in all the jobs that match only. It returns the rows of the document that

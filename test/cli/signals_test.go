@@ -20,7 +20,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
-// command is the binary, with an environment of its own.
+// command returns the binary, with an environment of its own.
 func command(t *testing.T, args ...string) (cmd *exec.Cmd, stderr *bytes.Buffer) {
 	t.Helper()
 	cmd = exec.CommandContext(t.Context(), filepath.Join(binDir, "mirrorchain"), args...)

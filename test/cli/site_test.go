@@ -42,7 +42,7 @@ func (s *site) close() {
 	}
 }
 
-// registryCmd is what scripts do with registries. NAME becomes an environment
+// registryCmd does what scripts do with registries. NAME becomes an environment
 // variable that holds the registry's host and port.
 //
 //	registry start NAME [basic] [bearer] [plain] [untrusted] [mtls] [named] [realm] [storage]

@@ -82,8 +82,8 @@ func newContainer(t *testing.T, img v1.Image) *container {
 	return c
 }
 
-// podContainer is the container of a pod with the rights that its securityContext leaves, the account's
-// token where a kubelet puts it, and the certificates of registries.
+// podContainer returns the container of a pod with the rights that its securityContext leaves, the
+// account's token where a kubelet puts it, and the certificates of registries.
 func podContainer(t *testing.T, pod *corev1.Pod, account *rest.Config, certs string) *container {
 	t.Helper()
 	made, err := builtImages()

@@ -98,7 +98,7 @@ func rulesOf(t *testing.T, conf string) (*policy.Rules, error) {
 	return policy.NewRules(policy.RulesConfig{}, p)
 }
 
-// confImages are in, beside and above what a writer names.
+// confImages returns images in, beside and above what a writer names.
 func confImages() (out []string) {
 	digest := "@sha256:" + strings.Repeat("0", 64)
 	for _, name := range []string{

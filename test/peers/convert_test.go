@@ -125,7 +125,7 @@ func back(t *testing.T, to convert.Format, before []policy.Policy, result conver
 	seen["there and back, but for tables"]++
 }
 
-// nodeOf is a node that has what was converted.
+// nodeOf returns a node that has what was converted.
 func nodeOf(t *testing.T, dir string, result convert.Result) *node {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -62,7 +62,7 @@ func (c coverage) set(s *policySet) {
 	}
 }
 
-// scope is what a table is about.
+// scope returns what a table is about.
 func scope(r sr536.Registry) string {
 	if r.Prefix != "" {
 		return r.Prefix
@@ -70,7 +70,7 @@ func scope(r sr536.Registry) string {
 	return r.Location
 }
 
-// dropInScopes are what the drop-ins of s are about.
+// dropInScopes returns what the drop-ins of s are about.
 func (s *policySet) dropInScopes() map[string]bool {
 	out := map[string]bool{}
 	for _, d := range s.dropIns {
@@ -81,7 +81,7 @@ func (s *policySet) dropInScopes() map[string]bool {
 	return out
 }
 
-// overObjects are those of them that API objects or scopes are about, too.
+// overObjects returns those of them that API objects or scopes are about, too.
 func (s *policySet) overObjects() map[string]bool {
 	out := s.dropInScopes()
 	maps.DeleteFunc(out, func(scope string, _ bool) bool { return !slices.Contains(s.stated(), scope) })

@@ -143,7 +143,7 @@ func deepCopies[T interface{ DeepCopy() T }](in []T) (out []T) {
 	return out
 }
 
-// daemon is the rule of the machine-config daemon (package daemon,
+// daemon applies the rule of the machine-config daemon (package daemon,
 // isSafeContainerRegistryConfChanges), stated again over what it parses.
 func daemon(t *testing.T, old, updated sr536.V2RegistriesConf) diff.Action {
 	t.Helper()

@@ -48,7 +48,7 @@ func (s *policySet) entries() int {
 	return n
 }
 
-// stated are the sources and scopes that API objects and s.any name.
+// stated returns the sources and scopes that API objects and s.any name.
 func (s *policySet) stated() (out []string) {
 	for _, o := range s.idms {
 		for _, e := range o.Spec.ImageDigestMirrors {
@@ -298,7 +298,7 @@ func (g generator) tables(oddities int, tagsFollow bool, about ...string) []sr53
 	return out
 }
 
-// images are references in, above and beside the sources of s.
+// images returns references in, above and beside the sources of s.
 func (g generator) images(s *policySet) []string {
 	sources := []string{g.pick(hosts), g.pick(hosts) + g.path(2)}
 	sources = append(sources, s.stated()...)

@@ -204,7 +204,7 @@ func topLayer(manifest []byte) (digest.Digest, int64, error) {
 	return top.Digest, top.Size, nil
 }
 
-// decode is what is left to do for who has a layer: to find what a release consists of.
+// decode does what is left to do for who has a layer: to find what a release consists of.
 func decode(blob io.ReadCloser, err error) error {
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func (n *network) dial(ctx context.Context, network, _ string) (net.Conn, error)
 	return d.DialContext(ctx, network, n.addr)
 }
 
-// tunnel is the proxy. It has no registry that speaks plain HTTP.
+// tunnel serves as the proxy. It has no registry that speaks plain HTTP.
 func (n *network) tunnel(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		w.WriteHeader(http.StatusBadGateway)

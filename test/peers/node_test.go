@@ -128,7 +128,7 @@ func imageMirrors(list []string) (out []configv1.ImageMirror) {
 	return out
 }
 
-// system is hermetic: both paths are set, and each is new, since sysregistriesv2
+// system returns a hermetic system context: both paths are set, and each is new, since sysregistriesv2
 // remembers what it read for the process's lifetime.
 func system(conf, dir string) *types.SystemContext {
 	return &types.SystemContext{SystemRegistriesConfPath: conf, SystemRegistriesConfDirPath: dir}
@@ -170,7 +170,7 @@ func olderEndpoint(e sysregistriesv2.Endpoint) sr536.Endpoint {
 	return sr536.Endpoint{Location: e.Location, Insecure: e.Insecure, PullFromMirror: e.PullFromMirror}
 }
 
-// normalize is what CRI-O makes of an image before it looks it up.
+// normalize returns what CRI-O makes of an image before it looks it up.
 func normalize(image string) (reference.Named, error) {
 	ref, err := reference.ParseNormalizedNamed(image)
 	if err != nil {

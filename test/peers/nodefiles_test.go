@@ -138,7 +138,7 @@ func compareConf(t *testing.T, n *node, conf string, s *policySet, seen coverage
 	return differences
 }
 
-// attachmentPlaces is the rule by which the machine-config operator names the places whose
+// attachmentPlaces applies the rule by which the machine-config operator names the places whose
 // signatures nodes read: the scopes, what registries.conf says that they are pulled from,
 // and the same of every table that is nested in one.
 func attachmentPlaces(t *testing.T, conf, dropIns string, scopes []string) (map[string]bool, error) {

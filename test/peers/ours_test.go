@@ -53,7 +53,7 @@ func writeObjects(t *testing.T, dir string, s *policySet) {
 	}
 }
 
-// read is what our sources make of dir, and of the entries that have no file.
+// read returns what our sources make of dir, and of the entries that have no file.
 func read(t *testing.T, dir string, s *policySet) ([]policy.Policy, error) {
 	t.Helper()
 	src, err := file.Open(dir, file.Config{})
@@ -87,7 +87,7 @@ func newRules(s *policySet, policies []policy.Policy) (*policy.Rules, error) {
 	return r, err
 }
 
-// handedOn is r as another process has it that was handed the document of r.
+// handedOn returns r as another process has it that was handed the document of r.
 func handedOn(t *testing.T, r *policy.Rules) *policy.Rules {
 	t.Helper()
 	data, err := handover.Encode(r)

@@ -141,7 +141,7 @@ func (g generator) mirrorPolicy(name string) policy.Policy {
 	return p
 }
 
-// scopesAround are scopes that name lies in, some that it does not lie in, and those of
+// scopesAround returns scopes that name lies in, some that it does not lie in, and those of
 // mirrors.
 func scopesAround(name string) []string {
 	out := append(slices.Clone(mirrorHosts), "*.example.com", "*.com", "*.corp", "quay.io")

@@ -79,7 +79,7 @@ func (c *connTrace) firstByteAfter() time.Duration {
 	return max(time.Duration(c.firstByte.Load()-max(c.wanted.Load(), 1)), 1)
 }
 
-// AnsweredFromMemory is called by a layer that answers without asking the endpoint.
+// AnsweredFromMemory notes that a layer answers without asking the endpoint.
 // Such an answer shows nothing about the health of the host.
 func AnsweredFromMemory(ctx context.Context) {
 	if c, ok := ctx.Value(connTraceKey{}).(*connTrace); ok {

@@ -59,7 +59,7 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, work func(context.Context) 
 	return g.wait(ctx, key, work, true)
 }
 
-// DoFullTime is Do for work without a soft deadline. It does not join work that has
+// DoFullTime does what Do does, for work without a soft deadline. It does not join work that has
 // one. Callers of Do join it like any other.
 func (g *Group[K, V]) DoFullTime(ctx context.Context, key K, work func(context.Context) (V, error)) Result[V] {
 	return g.wait(ctx, key, work, false)
@@ -147,7 +147,7 @@ func (g *Group[K, V]) end(key K, f *flight[V]) {
 	}
 }
 
-// stopLinger is called with Group.mu held.
+// stopLinger stops the timer that ends a flight nobody waits for. The caller holds Group.mu.
 func (f *flight[V]) stopLinger() {
 	if f.linger != nil {
 		f.linger.Stop()

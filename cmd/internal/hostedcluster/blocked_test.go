@@ -320,7 +320,7 @@ func TestRetryAfterBounds(t *testing.T) {
 	}
 }
 
-// imagesOf is what a Deployment says about images, but for the mirror rules.
+// imagesOf returns what a Deployment says about images, but for the mirror rules.
 func imagesOf(d *appsv1.Deployment) string {
 	return fmt.Sprint(envOf(d, envRelease), " ", d.Spec.Template.Spec.Containers[0].Image, " ", envOf(d, "CONTROL_PLANE_OPERATOR_IMAGE"))
 }

@@ -95,7 +95,7 @@ func (w *world) account() *rest.Config {
 	return w.User("system:serviceaccount:" + operatorNamespace + ":operator")
 }
 
-// options are those of an operator that reaches the mirror alone.
+// options returns those of an operator that reaches the mirror alone.
 func (w *world) options(t testing.TB) Options {
 	return Options{
 		Settings: Settings{OperatorImage: ownImage},
@@ -129,7 +129,7 @@ func (w *world) operate(t testing.TB, change func(*Options)) (stop func()) {
 	return stop
 }
 
-// versions are those of the objects in a control plane namespace, by kind.
+// versions returns those of the objects in a control plane namespace, by kind.
 func (w *world) versions(t *testing.T, hc *hyperv1.HostedCluster) map[string]string {
 	t.Helper()
 	ns := hypershift.ControlPlaneNamespace(hc)

@@ -203,7 +203,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runReplica is the operator, in a process of its own.
+// runReplica runs the operator, in a process of its own.
 func runReplica(kubeconfig string) error {
 	log, err := operator.NewLogger(os.Stderr, "info")
 	if err != nil {

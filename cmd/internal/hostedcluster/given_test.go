@@ -90,7 +90,7 @@ func references(d *appsv1.Deployment) (all []string) {
 	return all
 }
 
-// rendered are our three Deployments with all that they may have: least is true for those
+// rendered returns our three Deployments with all that they may have: least is true for those
 // without what is optional.
 func rendered(t *testing.T, least bool) []*appsv1.Deployment {
 	t.Helper()

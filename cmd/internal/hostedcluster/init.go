@@ -19,9 +19,9 @@ const (
 	writtenAuthorities = "/trust-bundle/tls-ca-bundle.pem"
 )
 
-// initCommand is the init container of HyperShift's Deployment. It hands the authorities that
-// are mounted there to the operator's container, which trusts them beside the system's. There
-// is nothing else to prepare.
+// initCommand returns the command of the init container of HyperShift's Deployment. It hands the
+// authorities that are mounted there to the operator's container, which trusts them beside the
+// system's. There is nothing else to prepare.
 func initCommand(from, to string) *cobra.Command {
 	return &cobra.Command{
 		Use: "init", Short: "Prepare what HyperShift's Deployment mounts; it need not be run", Args: cobra.NoArgs,

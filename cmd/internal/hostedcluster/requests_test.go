@@ -125,7 +125,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// object is "GET secrets" for a request that is about one object in a namespace, and
+// object returns "GET secrets" for a request that is about one object in a namespace, and
 // that namespace.
 func object(req *http.Request) (what, namespace string) {
 	_, rest, ok := strings.Cut(req.URL.Path, "/namespaces/")
@@ -154,7 +154,7 @@ func (f *traffic) counts() map[string]int {
 	return maps.Clone(f.count)
 }
 
-// deployments are the times at which each was last written.
+// deployments returns the times at which each was last written.
 func (f *traffic) deployments() map[string]time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testpayload"
 )
 
-// updates is a history, the newest first: "4.17.3" was completed, "4.18.0?" was not.
+// updates returns a history, the newest first: "4.17.3" was completed, "4.18.0?" was not.
 func updates(versions ...string) (out []configv1.UpdateHistory) {
 	for _, v := range versions {
 		h := configv1.UpdateHistory{State: configv1.CompletedUpdate, Version: strings.TrimSuffix(v, "?")}

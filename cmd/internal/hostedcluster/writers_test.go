@@ -20,7 +20,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/writers"
 )
 
-// controlPlaneObjects are all that is written into the control plane namespace of hc.
+// controlPlaneObjects returns all that is written into the control plane namespace of hc.
 func controlPlaneObjects(hc *hyperv1.HostedCluster) []client.Object {
 	ns := hypershift.ControlPlaneNamespace(hc)
 	of := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: ns, Name: name} }

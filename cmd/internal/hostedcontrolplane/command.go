@@ -38,6 +38,7 @@ func runCommand(version string) *cobra.Command {
 type flags struct {
 	operator.Flags
 	signatures  operator.SignatureFlags
+	dryRun      operator.DryRunFlags
 	options     Options
 	leaderElect bool
 }
@@ -47,6 +48,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.Register(s)
 	f.signatures.Register(s, false)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
+	f.dryRun.Register(s)
 	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
 	s.StringVar(&f.options.Namespace, "namespace", os.Getenv("MY_NAMESPACE"), "`NAMESPACE` of the control plane; $MY_NAMESPACE if not set")
 	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "=", "replace registries in images of the control plane: `SOURCE=TARGET,...`")
@@ -59,6 +61,10 @@ func (f *flags) register(cmd *cobra.Command) {
 }
 
 func (f *flags) run(cmd *cobra.Command, version string) error {
+	return f.dryRun.Run(cmd, func() error { return f.operate(cmd, version) })
+}
+
+func (f *flags) operate(cmd *cobra.Command, version string) error {
 	p, err := f.Start(cmd, Name, version)
 	if err != nil {
 		return err
@@ -68,27 +74,32 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		return err
 	}
 	defer base.Close()
-	signatures, err := f.signatures.Read(nil, p.Log)
+	signatures, err := f.signatures.ReadHanded(os.Getenv(operator.EnvSignatures), p.Log)
 	if err != nil {
 		return err
 	}
 	f.options.RefuseNetworks = f.RefuseNetworks()
-	lease := ""
-	if f.leaderElect {
-		lease = f.options.Namespace
+	process := Process{Options: f.options, REST: p.REST, Base: base, Signatures: signatures, Log: p.Log}
+	if f.dryRun.DryRun {
+		judged, err := DryRun(cmd.Context(), process)
+		if err != nil {
+			return err
+		}
+		return f.dryRun.Tell(cmd.OutOrStdout(), judged)
 	}
-	mgr, err := NewManager(cmd.Context(), Process{
-		Options: f.options, REST: p.REST, Base: base, Signatures: signatures, Log: p.Log,
-		MetricsAddr: f.MetricsAddr, HealthAddr: f.HealthAddr, LeaseNamespace: lease,
-	})
+	process.MetricsAddr, process.HealthAddr = f.MetricsAddr, f.HealthAddr
+	if f.leaderElect {
+		process.LeaseNamespace = f.options.Namespace
+	}
+	mgr, err := NewManager(cmd.Context(), process)
 	if err != nil {
 		return err
 	}
 	return mgr.Start(cmd.Context())
 }
 
-// featureGateCommand is the init container of the ignition server's pod. It runs our
-// image, which has no shell.
+// featureGateCommand returns the command of the init container of the ignition server's pod. It
+// runs our image, which has no shell.
 func featureGateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: WriteFeatureGate + " FILE", Short: "Write $" + FeatureGateEnv + " to a file",

@@ -104,7 +104,7 @@ func mirror(pull policy.PullBy, source string, mirrors ...string) policy.Rule {
 	return r
 }
 
-// overrides are the rules of a --registry-overrides value.
+// overrides returns the rules of a --registry-overrides value.
 func overrides(t testing.TB, value string) []policy.Rule {
 	t.Helper()
 	rules, err := handover.ParseRegistryOverrides(value, "--registry-overrides")
@@ -211,7 +211,7 @@ func hostedControlPlane(change func(*hyperv1.HostedControlPlane)) *hyperv1.Hoste
 	return hcp
 }
 
-// render is all the objects as YAML documents.
+// render returns all the objects as YAML documents.
 func render(t testing.TB, cfg hcpkg.IgnitionConfig) string {
 	t.Helper()
 	objects, err := cfg.Objects()

@@ -53,6 +53,7 @@ func TestOperator(t *testing.T) {
 		{"StatusConflict", statusConflict},
 		{"PullSecretRotated", pullSecretRotated},
 		{"MirrorCredentials", mirrorCredentials},
+		{"DryRun", dryRun},
 		{"HandedOverFile", handedOverFile},
 		{"NothingOutlivesIt", nothingOutlivesIt},
 		{"OCPBUGS83564OnlyRegistryOverrides", onlyRegistryOverrides},
@@ -139,7 +140,7 @@ func created(t *testing.T, p *location) {
 	}
 }
 
-// versions are the resource versions of everything the operator owns.
+// versions returns the resource versions of everything the operator owns.
 func (p *location) versions(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -199,7 +200,7 @@ func mirrorsDoNotChangeDeployments(t *testing.T, p *location) {
 	}
 }
 
-// without is the release without some components.
+// without returns the release without some components.
 func (p *location) without(t *testing.T, version string, names ...string) string {
 	t.Helper()
 	r := p.release

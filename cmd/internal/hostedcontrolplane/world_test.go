@@ -121,7 +121,7 @@ func (p *location) pullSecret(json string) *corev1.Secret {
 	}
 }
 
-// auths is a pull secret for one user of the mirror.
+// auths returns a pull secret for one user of the mirror.
 func (p *location) auths(t *testing.T, user, password string) string {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"auths": map[string]any{
@@ -133,10 +133,10 @@ func (p *location) auths(t *testing.T, user, password string) string {
 	return string(data)
 }
 
-// image is the release as its users name it.
+// image returns the release as its users name it.
 func (p *location) image() string { return p.source.ByDigest("ocp/release", p.digest).String() }
 
-// mirrored is OPENSHIFT_IMG_OVERRIDES with the mirror.
+// mirrored returns OPENSHIFT_IMG_OVERRIDES with the mirror.
 func (p *location) mirrored() string {
 	return p.source.Host() + "/ocp/release=" + p.mirror.Host() + "/mirror/release"
 }
@@ -186,8 +186,8 @@ func (p *location) run(t *testing.T, env map[string]string, options hcpkg.Option
 	return p.runAs(t, p.account(), env, options)
 }
 
-func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string, options hcpkg.Options) (stop func()) {
-	t.Helper()
+// options are those of an operator with these variables.
+func (p *location) options(env map[string]string, options hcpkg.Options) hcpkg.Options {
 	options.Namespace = p.namespace
 	options.LookupEnv = func(name string) (string, bool) {
 		v, ok := env[name]
@@ -196,6 +196,12 @@ func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string,
 		}
 		return v, ok
 	}
+	return options
+}
+
+func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string, options hcpkg.Options) (stop func()) {
+	t.Helper()
+	options = p.options(env, options)
 	ctx, cancel := context.WithCancel(t.Context())
 	p.metrics = prometheus.NewRegistry()
 	core, logged := observer.New(zap.InfoLevel)

@@ -52,7 +52,7 @@ func ControlPlaneRelease(hc *hyperv1.HostedCluster) string {
 	return hc.Spec.Release.Image
 }
 
-// OperatedRelease is [ControlPlaneRelease] as a HostedControlPlane has it.
+// OperatedRelease returns the [ControlPlaneRelease] as a HostedControlPlane has it.
 func OperatedRelease(hcp *hyperv1.HostedControlPlane) string {
 	if image := hcp.Spec.ControlPlaneReleaseImage; image != nil && *image != "" {
 		return *image

@@ -69,7 +69,7 @@ func (k kind) create(t *testing.T, c *cluster.Cluster, name string, entries ...s
 	}
 }
 
-// policies are the rules of c's policies, read as the hypershift-operator reads them
+// policies returns the rules of c's policies, read as the hypershift-operator reads them
 // and before any manager or cache of it exists. They are not followed.
 func policies(t *testing.T, c *cluster.Cluster) *policy.Rules {
 	t.Helper()
@@ -89,7 +89,7 @@ func policies(t *testing.T, c *cluster.Cluster) *policy.Rules {
 	return rules
 }
 
-// overrides is the value of OPENSHIFT_IMG_OVERRIDES that a control plane gets.
+// overrides returns the value of OPENSHIFT_IMG_OVERRIDES that a control plane gets.
 func overrides(t *testing.T, rules *policy.Rules) string {
 	t.Helper()
 	b, err := handover.NewBundle(rules)

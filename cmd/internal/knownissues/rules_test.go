@@ -14,7 +14,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// candidates are where an image is pulled from by rules, in order.
+// candidates returns where an image is pulled from by rules, in order.
 func candidates(t *testing.T, rules *policy.Rules, image string) string {
 	t.Helper()
 	list, err := rules.Candidates(imageref.MustParse(image))
@@ -169,7 +169,7 @@ func TestD8Wildcards(t *testing.T) {
 	}
 }
 
-// decode is what a receiver of the ConfigMap reads.
+// decode returns what a receiver of the ConfigMap reads.
 func decode(t *testing.T, b handover.Bundle) policy.Policy {
 	t.Helper()
 	data, err := b.ConfigMapData()

@@ -16,7 +16,7 @@ const (
 	table = root + "/docs/known-issues.md"
 )
 
-// issues are the ids that the document must have a row for.
+// issues returns the ids that the document must have a row for.
 func issues() []string {
 	all := strings.Fields(`
 		OCPBUGS-11939 PR-2437 OCPBUGS-29110 OCPBUGS-29466 OCPBUGS-29494 OCPBUGS-34734

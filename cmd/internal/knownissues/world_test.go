@@ -80,7 +80,7 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 	return new(net.Dialer).DialContext(ctx, network, r.Main().Addr())
 }
 
-// dials is how often anybody tried to connect to host, which may have a port.
+// dials returns how often anybody tried to connect to host, which may have a port.
 func (w *world) dials(host string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,12 +116,12 @@ func (w *world) serve(t *testing.T, host string, auth testregistry.Auth) *testre
 	return r
 }
 
-// release is one with n components and small layers.
+// release returns one with n components and small layers.
 func release(n int) testpayload.Release {
 	return testpayload.Release{Components: n, Manifests: -1, BaseLayers: []int64{}}
 }
 
-// mirrored is the rule of one policy entry.
+// mirrored returns the rule of one policy entry.
 func mirrored(source string, mirrors ...string) policy.Rule {
 	r := policy.Rule{Source: source, Pull: policy.PullDigest, Origin: "imagedigestmirrorset/" + source + "#1"}
 	for _, m := range mirrors {
@@ -130,7 +130,7 @@ func mirrored(source string, mirrors ...string) policy.Rule {
 	return r
 }
 
-// override is a pair of --registry-overrides.
+// override returns a pair of --registry-overrides.
 func override(source, target string) policy.Rule {
 	return policy.Rule{
 		Kind: policy.KindRewrite, Source: source, Pull: policy.PullAny, Origin: "--registry-overrides#1",
@@ -147,7 +147,7 @@ func newRules(t *testing.T, rules ...policy.Rule) *policy.Rules {
 	return r
 }
 
-// binaries are the chains of the binaries around p, as they are assembled there.
+// binaries returns the chains of the binaries around p, as they are assembled there.
 // Each has its caches to itself.
 func binaries(t *testing.T, p *registry.Provider, rules *policy.Rules) map[string]*chain.Chain {
 	t.Helper()
@@ -173,7 +173,7 @@ func newChain(t *testing.T, base provider.ReleaseProvider, current func() *polic
 	return c
 }
 
-// operatorChain is that of the hypershift-operator.
+// operatorChain returns that of the hypershift-operator.
 func operatorChain(t *testing.T, p *registry.Provider, rules *policy.Rules) *chain.Chain {
 	t.Helper()
 	return newChain(t, p, func() *policy.Rules { return rules }, assembly.HypershiftOperator(assembly.Deps{}).Layers)
@@ -224,7 +224,7 @@ func tried(r *provider.Release) string {
 	return strings.Join(out, ", ")
 }
 
-// text is everything a release tells, so that two can be compared to the byte.
+// text returns everything a release tells, so that two can be compared to the byte.
 func text(r *provider.Release) string {
 	return fmt.Sprintf("%s %s %s %s\n%s\n%+v", r.Image(), r.Digest(), r.Version(), r.Created(), r.BootImages(), slices.Collect(r.Components()))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/internal/test/signing"
 )
 
-// configMap is one with the annotation that a release's keyrings have.
+// configMap returns one with the annotation that a release's keyrings have.
 func configMap(t *testing.T, data map[string]string) string {
 	t.Helper()
 	out, err := json.Marshal(map[string]any{

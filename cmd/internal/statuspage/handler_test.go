@@ -34,7 +34,7 @@ func (r resolver) Current() *policy.Rules         { return r.rules }
 func (r resolver) Since() time.Time               { return time.Now().Add(-90 * time.Minute) }
 func (r resolver) Status() []sources.SourceStatus { return r.status }
 
-// site is a page with everything on it, and say in every field that somebody else chooses.
+// site returns a page with everything on it, and say in every field that somebody else chooses.
 func site(t *testing.T, say string) Config {
 	t.Helper()
 	rules, err := policy.NewRules(policy.RulesConfig{}, policy.Policy{
@@ -105,7 +105,7 @@ func get(t *testing.T, cfg Config, target string, change ...func(*http.Request))
 	return w
 }
 
-// markup is the tags and the names of attributes of a page, in order, without what it says and
+// markup returns the tags and the names of attributes of a page, in order, without what it says and
 // without <wbr>, which stands at each separator of a reference. html/template quotes every value
 // that it fills in.
 func markup(page string) []string {

@@ -42,7 +42,7 @@ func block(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// trusted is der as "openssl x509 -trustout" writes it.
+// trusted returns der as "openssl x509 -trustout" writes it.
 func trusted(t testing.TB, der []byte, aux any) string {
 	t.Helper()
 	more, err := asn1.Marshal(aux)

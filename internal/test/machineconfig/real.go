@@ -36,7 +36,7 @@ type Real struct {
 // RealVersion is that of the release.
 const RealVersion = "4.19.0"
 
-// Components are further ones that machine-config-operator wants a release to have.
+// Components returns further ones that machine-config-operator wants a release to have.
 func (r *Real) Components() []string {
 	return []string{"keepalived-ipfailover", "coredns", "baremetal-runtimecfg", "oauth-proxy", "kube-rbac-proxy", "pod", "haproxy-router",
 		"rhel-coreos", "rhel-coreos-extensions"}

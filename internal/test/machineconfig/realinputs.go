@@ -5,7 +5,7 @@ import "maps"
 // FeatureGate is a manifest as HyperShift's control-plane-operator writes it, without its spec.
 const FeatureGate = "apiVersion: config.openshift.io/v1\nkind: FeatureGate\nmetadata: {name: cluster}\n"
 
-// pool is a MachineConfigPool as HyperShift makes it: the pool "master" is the only one that
+// pool returns a MachineConfigPool as HyperShift makes it: the pool "master" is the only one that
 // machine-config-server serves while it bootstraps, and it selects the configuration of workers.
 func pool(name string) string {
 	return `apiVersion: machineconfiguration.openshift.io/v1

@@ -23,7 +23,7 @@ type Mutation struct {
 	Mutate func(*unstructured.Unstructured)
 }
 
-// Mutations are what webhooks of policy engines, service meshes and image mirrors do.
+// Mutations returns what webhooks of policy engines, service meshes and image mirrors do.
 func Mutations() []Mutation {
 	pod := func(change func(pod map[string]any)) func(*unstructured.Unstructured) {
 		return func(u *unstructured.Unstructured) {

@@ -41,7 +41,7 @@ type Writer struct {
 	Apart bool
 }
 
-// All are writers of single writes. Webhooks are apart: see [Webhook].
+// All returns writers of single writes. Webhooks are apart: see [Webhook].
 func All() []Writer {
 	anything := func(client.Object) bool { return true }
 	deployment, account := is[*appsv1.Deployment], is[*corev1.ServiceAccount]
@@ -123,7 +123,7 @@ func relabel(ctx context.Context, c client.Client, obj client.Object) error {
 	return merge(fmt.Sprintf(`{"metadata":{"labels":{%q:"another"}}}`, ours(obj)))(ctx, c, obj)
 }
 
-// dockercfg is OpenShift's controller manager, which adds a pull secret to each
+// dockercfg does what OpenShift's controller manager does. It adds a pull secret to each
 // ServiceAccount that has none of its own.
 func dockercfg(ctx context.Context, c client.Client, obj client.Object) error {
 	account := obj.(*corev1.ServiceAccount)
@@ -168,7 +168,7 @@ func gitOps(ctx context.Context, c client.Client, obj client.Object) error {
 // Sidecar is the name of the container and volume that HyperShift's operator adds.
 const Sidecar = "cloud-token-minter"
 
-// hypershift is HyperShift's operator, which makes the Deployment its own.
+// hypershift does what HyperShift's operator does. It makes the Deployment its own.
 func hypershift(ctx context.Context, c client.Client, obj client.Object) error {
 	d := obj.(*appsv1.Deployment)
 	d.Annotations["hypershift.openshift.io/desired-state-hash"] = "6c1b"

@@ -46,7 +46,7 @@ func run(s *Search, layers [][]byte) (read []int, err error) {
 	return read, nil
 }
 
-// contents are the files of an fs.FS, by name.
+// contents returns the files of an fs.FS, by name.
 func contents(t testing.TB, f fs.FS) map[string]string {
 	t.Helper()
 	got := make(map[string]string)

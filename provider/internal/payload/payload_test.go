@@ -21,12 +21,12 @@ import (
 
 const digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// stream is image-references with these tags.
+// stream returns image-references with these tags.
 func stream(tags string) []byte {
 	return []byte(`{"kind":"ImageStream","apiVersion":"image.openshift.io/v1","metadata":{"name":"4.17.3"},"spec":{"tags":[` + tags + `]}}`)
 }
 
-// tag is one tag with a versions annotation.
+// tag returns one tag with a versions annotation.
 func tag(name, versions string) string {
 	return fmt.Sprintf(`{"name":%q,"from":{"kind":"DockerImage","name":"quay.io/a/b@%s"},"annotations":{"io.openshift.build.versions":%q}}`, name, digest, versions)
 }

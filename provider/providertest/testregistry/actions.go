@@ -35,7 +35,7 @@ func Status(code int) Action {
 	}}
 }
 
-// RetryLater is like Status, with a Retry-After header: seconds or an HTTP date.
+// RetryLater does what Status does, with a Retry-After header: seconds or an HTTP date.
 func RetryLater(code int, retryAfter string) Action {
 	return Action{fmt.Sprintf("status %d", code), func(x *exchange) {
 		Status(code).apply(x)
@@ -187,7 +187,7 @@ func SetHeader(key, value string) Action {
 // Redirect sends the client elsewhere.
 func Redirect(location string) Action { return RedirectWith(http.StatusTemporaryRedirect, location) }
 
-// RedirectWith is like Redirect, with any status. Without a location the header is
+// RedirectWith does what Redirect does, with any status. Without a location the header is
 // missing.
 func RedirectWith(status int, location string) Action {
 	return Action{"redirect", func(x *exchange) {

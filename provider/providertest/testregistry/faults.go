@@ -99,7 +99,7 @@ func (r *Registry) Barrier(n int, m Match) *Barrier {
 	return b
 }
 
-// Open is closed when n requests were in flight at once, or by Release.
+// Open returns a channel that is closed when n requests were in flight at once, or by Release.
 func (b *Barrier) Open() <-chan struct{} { return b.open }
 
 // Waiting returns how many requests are being held.

@@ -63,7 +63,7 @@ func object(apiVersion, kind, namespace, name string, more map[string]any) map[s
 	return out
 }
 
-// spec is that of a policy with Red Hat's key for one scope.
+// spec returns that of a policy with Red Hat's key for one scope.
 func spec(t *testing.T, scope string) map[string]any {
 	t.Helper()
 	p, _ := sigstore.OpenShift(21)

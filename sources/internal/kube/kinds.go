@@ -43,7 +43,7 @@ func kindOf[T any, L runtime.Object](k Kind, empty func() L, items func(L) []T, 
 	return k
 }
 
-// ICSP is ImageContentSourcePolicy.
+// ICSP returns the kind ImageContentSourcePolicy.
 func ICSP() Kind {
 	return kindOf(Kind{
 		scheme:   "icsp",
@@ -66,7 +66,7 @@ func ICSP() Kind {
 		})
 }
 
-// IDMS is ImageDigestMirrorSet.
+// IDMS returns the kind ImageDigestMirrorSet.
 func IDMS() Kind {
 	return kindOf(Kind{
 		scheme:   "idms",
@@ -85,7 +85,7 @@ func IDMS() Kind {
 		})
 }
 
-// ITMS is ImageTagMirrorSet.
+// ITMS returns the kind ImageTagMirrorSet.
 func ITMS() Kind {
 	return kindOf(Kind{
 		scheme:   "itms",
@@ -104,7 +104,7 @@ func ITMS() Kind {
 		})
 }
 
-// ImageConfig is the object "cluster" of kind Image, config.openshift.io.
+// ImageConfig returns the kind of the object "cluster" of kind Image, config.openshift.io.
 func ImageConfig() Kind {
 	return kindOf(Kind{
 		scheme:   "imageconfig",

@@ -24,7 +24,7 @@ type pool struct {
 	pools *kubeclient.Client
 }
 
-// machineConfigs is a kind of the machine-config operator.
+// machineConfigs returns a kind of the machine-config operator.
 func machineConfigs(resource, only string) kubeclient.Resource {
 	return kubeclient.Resource{Group: "machineconfiguration.openshift.io", Versions: []string{"v1"}, Resource: resource, Only: only}
 }

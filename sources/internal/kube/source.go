@@ -58,7 +58,7 @@ func open(kind Kind, cfg Config) (*source, error) {
 	return s, err
 }
 
-// Name is the scheme: there is one cluster.
+// Name returns the scheme: there is one cluster.
 func (s *source) Name() string { return s.kind.scheme }
 
 // Load lists the objects. An error that is no [*policy.InvalidPolicyError] says
@@ -92,7 +92,7 @@ func (s *source) addPayload(ctx context.Context, p *policy.Policy) error {
 	return nil
 }
 
-// nothing is what a cluster says that does not have the kind.
+// nothing returns what a cluster says that does not have the kind.
 func (s *source) nothing() policy.Policy {
 	what := s.kind.resource.GroupResource().String()
 	return policy.Policy{Warnings: []policy.Warning{{

@@ -41,7 +41,7 @@ type reader struct {
 	mergeDepth int
 }
 
-// line is where n starts in the file.
+// line returns where n starts in the file.
 func (r *reader) line(n *yaml.Node) int {
 	if n == nil {
 		return 0

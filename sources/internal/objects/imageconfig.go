@@ -75,7 +75,7 @@ func (c ImageConfig) AddTo(p *policy.Policy) error {
 	return nil
 }
 
-// scope is "file:x.yaml:9 image/cluster blockedRegistries#2".
+// scope returns "file:x.yaml:9 image/cluster blockedRegistries#2".
 func (c ImageConfig) scope(field string, line, n int) string {
 	o := c.Object
 	o.Name += " " + field

@@ -19,28 +19,28 @@ type Kind struct {
 // The kinds that nodes read (openshift/api operator/v1alpha1 and config/v1) are
 // functions, so that nobody can change them.
 
-// ICSP is the ImageContentSourcePolicy, which has no source policy.
+// ICSP returns the kind ImageContentSourcePolicy, which has no source policy.
 func ICSP() Kind {
 	return Kind{Name: "ImageContentSourcePolicy", APIVersion: "operator.openshift.io/v1alpha1", List: "repositoryDigestMirrors", Pull: policy.PullDigest}
 }
 
-// IDMS is the ImageDigestMirrorSet.
+// IDMS returns the kind ImageDigestMirrorSet.
 func IDMS() Kind {
 	return Kind{Name: "ImageDigestMirrorSet", APIVersion: "config.openshift.io/v1", List: "imageDigestMirrors", PolicyField: "mirrorSourcePolicy", Pull: policy.PullDigest}
 }
 
-// ITMS is the ImageTagMirrorSet.
+// ITMS returns the kind ImageTagMirrorSet.
 func ITMS() Kind {
 	return Kind{Name: "ImageTagMirrorSet", APIVersion: "config.openshift.io/v1", List: "imageTagMirrors", PolicyField: "mirrorSourcePolicy", Pull: policy.PullTag}
 }
 
-// Set is an empty MirrorSet of this kind.
+// Set returns an empty MirrorSet of this kind.
 func (k Kind) Set(o Object) MirrorSet {
 	o.Kind = k.Name
 	return MirrorSet{Object: o, Pull: k.Pull, PolicyField: k.PolicyField}
 }
 
-// mirrorKinds are those above.
+// mirrorKinds returns those above.
 func mirrorKinds() [3]Kind { return [3]Kind{ICSP(), IDMS(), ITMS()} }
 
 const (
@@ -81,7 +81,7 @@ func misspelt(kind string) (Kind, bool) {
 	return nearest, best <= 3 || telling
 }
 
-// nearest is the known name closest to got, if it is close enough to be meant: a
+// nearest returns the known name closest to got, if it is close enough to be meant: a
 // few letters off, or without its first word.
 func nearest(got string, known []string) (string, bool) {
 	name, best := "", len(got)+1

@@ -15,7 +15,7 @@ type field struct {
 	value *yaml.Node
 }
 
-// follow is the node that an alias stands for.
+// follow returns the node that an alias stands for.
 func follow(n *yaml.Node) *yaml.Node {
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -145,7 +145,7 @@ func describe(n *yaml.Node) string {
 	return "a value of type " + n.ShortTag()
 }
 
-// unknown is the error for a field that a document's kind does not have. To drop
+// unknown returns the error for a field that a document's kind does not have. To drop
 // it could change what the policy means, so it is no warning.
 func unknown(origin, what, got string, known []string) error {
 	hint := ""
@@ -155,7 +155,7 @@ func unknown(origin, what, got string, known []string) error {
 	return invalid(origin, "%s has no field %q%s (it has %s)", what, got, hint, strings.Join(known, ", "))
 }
 
-// get is the value of a field, nil if it is not there.
+// get returns the value of a field, nil if it is not there.
 func get(fields []field, name string) *yaml.Node {
 	i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
 	if i < 0 {

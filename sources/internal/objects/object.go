@@ -29,11 +29,11 @@ func (o Object) stated() *policy.Object {
 	return p
 }
 
-// String is "file:policies.yaml:3 imagedigestmirrorset/idms-release-0", without
+// String returns "file:policies.yaml:3 imagedigestmirrorset/idms-release-0", without
 // the parts that are not known.
 func (o Object) String() string { return o.at(o.Line, 0) }
 
-// Entry is the origin of the object's nth entry, counted from 1, on line:
+// Entry returns the origin of the object's nth entry, counted from 1, on line:
 // "file:policies.yaml:14 imagedigestmirrorset/idms-release-0#2".
 func (o Object) Entry(line, n int) string { return o.at(line, n) }
 
@@ -59,7 +59,7 @@ func (o Object) at(line, entry int) string {
 	return b.String()
 }
 
-// invalid is the error for something wrong at origin.
+// invalid returns the error for something wrong at origin.
 func invalid(origin, format string, args ...any) error {
 	return &policy.InvalidPolicyError{Origin: origin, Err: fmt.Errorf(format, args...)}
 }

@@ -45,7 +45,7 @@ const (
 	searchRegistries = "containerRuntimeSearchRegistries"
 )
 
-// scopeLists are the fields of registrySources.
+// scopeLists returns the fields of registrySources.
 func scopeLists() []string {
 	return []string{"insecureRegistries", "blockedRegistries", "allowedRegistries", searchRegistries}
 }

@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// syntaxError is what a person needs to mend YAML that does not parse.
+// syntaxError returns what a person needs to mend YAML that does not parse.
 func syntaxError(where string, data []byte, err error) error {
 	problem := yamlProblem(err)
 	line, text := problemLine(data, problem)
@@ -57,7 +57,7 @@ func problemLine(data []byte, problem string) (n int, text []byte) {
 	return n, data[stops[n-1]:stops[n]]
 }
 
-// parseProblem is why data does not parse as YAML, "" if it does.
+// parseProblem returns why data does not parse as YAML, "" if it does.
 func parseProblem(data []byte) string {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
@@ -72,7 +72,7 @@ func parseProblem(data []byte) string {
 
 var yamlPrefix = regexp.MustCompile(`^(yaml: )?(line \d+: )?`)
 
-// yamlProblem is a parser's error without its line.
+// yamlProblem returns a parser's error without its line.
 func yamlProblem(err error) string {
 	return strings.TrimSpace(yamlPrefix.ReplaceAllString(err.Error(), ""))
 }

@@ -234,7 +234,7 @@ func (r *reader) warnProxy(t *table) {
 	}
 }
 
-// lineOf is " on line N" for the first line that begins with head, "" if there is none.
+// lineOf returns " on line N" for the first line that begins with head, "" if there is none.
 // The TOML decoder does not tell where values are.
 func (r *reader) lineOf(head string) string {
 	n := 0
@@ -254,7 +254,7 @@ func origin(where string, lines []int, i int) string {
 	return fmt.Sprintf("%s [[registry]]#%d", where, i+1)
 }
 
-// headers are the lines of the [[registry]] headers. The TOML decoder does not
+// headers returns the lines of the [[registry]] headers. The TOML decoder does not
 // tell; where the count is not the decoder's (inline tables, a header inside a
 // string), lines are left out rather than guessed.
 func headers(text string, want int) []int {

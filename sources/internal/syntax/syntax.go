@@ -31,7 +31,7 @@ func Template(s string) string {
 	return part[:at[1]-at[0]]
 }
 
-// TemplateLine is the first line from 1 on which a template stands that YAML and TOML do
+// TemplateLine returns the first line from 1 on which a template stands that YAML and TOML do
 // not parse ({{ or {%), and its text; 0 if there is none.
 func TemplateLine(text string) (int, string) {
 	n := 0
@@ -44,7 +44,7 @@ func TemplateLine(text string) (int, string) {
 	return 0, ""
 }
 
-// Unrendered is the message for a template.
+// Unrendered returns the message for a template.
 func Unrendered(part string) string {
 	return fmt.Sprintf("this is an unrendered template (%s); render it first, and name what comes of it", part)
 }
@@ -101,7 +101,7 @@ func Character(s string) string {
 	return ""
 }
 
-// Line is line n of text, from 1, without its end. It is "" where there is none.
+// Line returns line n of text, from 1, without its end. It is "" where there is none.
 func Line(text string, n int) string {
 	for line := range strings.Lines(text) {
 		if n--; n == 0 {

@@ -60,7 +60,7 @@ func (m *memory) isReported(s *corev1.Secret) bool {
 	return ok && last == reportOf(s)
 }
 
-// begin is called before a payload is tried. Pass its result to failure.
+// begin returns the state of the inputs before a payload is tried, which failure needs.
 func (m *memory) begin() (inputs int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -72,7 +72,7 @@ func testSigned(p *location) {
 	p.untouched()
 }
 
-// value is that of the metric with the name, summed over labels.
+// value returns that of the metric with the name, summed over labels.
 func (r *running) value(name string) (v float64) {
 	r.t.Helper()
 	families, err := r.metrics.Gather()

@@ -56,7 +56,7 @@ func (s *Slots) give(ctx context.Context) {
 	s.wake(ctx, next)
 }
 
-// settle is called when the Secret has been reconciled. A slot that it was woken for and
+// settle notes that the Secret has been reconciled. A slot that it was woken for and
 // did not need goes to the next.
 func (s *Slots) settle(ctx context.Context, secret string) {
 	s.mu.Lock()

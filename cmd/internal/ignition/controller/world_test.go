@@ -323,7 +323,7 @@ type running struct {
 	lossy   bool // it may end without having written what was served
 }
 
-// mirrored is the document that forbids the source and names the mirror.
+// mirrored returns the document that forbids the source and names the mirror.
 func (p *location) mirrored() string {
 	entry := func(source, mirror string) string {
 		return fmt.Sprintf(`- source: %s/%s

@@ -74,7 +74,7 @@ func (c *Cache) start(id string, fetch Fetch) *flight {
 	return f
 }
 
-// leave is called by a caller that gives up. A download that nobody waits for is ended,
+// leave takes a caller that gives up out of f. A download that nobody waits for is ended,
 // and later callers do not join it.
 func (c *Cache) leave(id string, f *flight) {
 	c.mu.Lock()

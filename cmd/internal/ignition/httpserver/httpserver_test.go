@@ -88,7 +88,7 @@ func (r *rig) all() []string {
 	return append([]string(nil), r.notified...)
 }
 
-// Get is the metric.
+// Get notes what the metric is told.
 func (r *rig) Get(nodePool string) { r.note("get " + nodePool) }
 
 func (r *rig) writeCert() {

@@ -67,7 +67,7 @@ func (c *components) optional(name string) (string, bool) {
 	return have.Image.String(), ok
 }
 
-// image is like optional, for a component that should be there.
+// image does what optional does, for a component that should be there.
 func (c *components) image(name string) string {
 	image, ok := c.optional(name)
 	if !ok {

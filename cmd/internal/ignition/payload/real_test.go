@@ -15,7 +15,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
-// newRealWorld is a world with the programs of a release themselves, and inputs as HyperShift
+// newRealWorld returns a world with the programs of a release themselves, and inputs as HyperShift
 // makes them. gate is the spec of the FeatureGate.
 func newRealWorld(t *testing.T, real *machineconfig.Real, o options, gate string) *world {
 	t.Helper()

@@ -26,7 +26,7 @@ const hostile = `<script>document.title="owned"</script><img src=http://leak.exa
 	`<link rel=stylesheet href=http://leak.example.com/css><iframe src=http://leak.example.com/frame></iframe>` +
 	`<meta http-equiv=refresh content="0;url=http://leak.example.com/refresh"></pre></code></td>'"` + "\u202e"
 
-// sample is a report of 190 images on two mirrors that lack different ones.
+// sample returns a report of 190 images on two mirrors that lack different ones.
 func sample(t *testing.T) *Report {
 	t.Helper()
 	var results []Result

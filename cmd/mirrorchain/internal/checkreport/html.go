@@ -60,7 +60,7 @@ type viewGroup struct {
 	Names []Image
 }
 
-// Titles are the names of an image.
+// Titles returns the names of an image.
 func (c Image) Titles() string { return c.names() }
 
 func (r *Report) view() view {

@@ -19,11 +19,15 @@ func (r *Report) Text(w io.Writer, l table.Look) {
 	if r.From != "" {
 		r.faults(w, "Missing or not complete", Missing)
 		r.faults(w, "Damaged or not readable", Failed)
-		return
+	} else {
+		r.list(w, "Missing", Missing)
+		r.list(w, "Could not be asked for", Failed)
+		r.partial(w)
 	}
-	r.list(w, "Missing", Missing)
-	r.list(w, "Could not be asked for", Failed)
-	r.partial(w)
+	for _, v := range r.GPG {
+		fmt.Fprintln(w)
+		v.Text(w)
+	}
 	if r.Signatures != nil {
 		r.Signatures.Text(w)
 	}
@@ -181,7 +185,7 @@ func writeNames(w io.Writer, images []Image) {
 // never filled, fails for all of them.
 func alike(images []Image) [][]Image { return output.Grouped(images, (*Image).key) }
 
-// key is the same for images that failed alike.
+// key returns the same text for images that failed alike.
 func (c *Image) key() string {
 	if l := c.lacks; l != nil {
 		return fmt.Sprintln("lacks", l.At.Name(), l.Platform, provider.ClassOf(l.Err), l.Elsewhere.Name())

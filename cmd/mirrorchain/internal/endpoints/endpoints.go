@@ -45,14 +45,14 @@ type Table struct {
 	n    int
 }
 
-// Planned is a table of endpoints that nobody has asked, and of what names them.
+// Planned returns a table of endpoints that nobody has asked, and of what names them.
 func Planned(l table.Look) *Table {
 	return &Table{look: l, t: table.Table{Columns: []table.Column{
 		{Title: "#", Cut: table.Never}, {Title: "ENDPOINT", Cut: table.Address}, {Title: "KIND", Cut: table.Never}, {Title: "FROM"},
 	}}}
 }
 
-// Asked is a table of endpoints and what came of asking them.
+// Asked returns a table of endpoints and what came of asking them.
 func Asked(l table.Look) *Table {
 	return &Table{look: l, t: table.Table{Columns: []table.Column{
 		{Title: "#", Cut: table.Never}, {Title: "ENDPOINT", Cut: table.Address}, {Title: "RESULT", Cut: table.Never}, {Title: "TIME", Right: true}, {Title: "WHY"},

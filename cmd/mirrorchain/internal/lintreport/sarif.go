@@ -80,7 +80,7 @@ type sarifRegion struct {
 	StartLine int `json:"startLine"`
 }
 
-// level is SARIF's word for a severity.
+// level returns SARIF's word for a severity.
 func level(s lint.Severity) string {
 	if s == lint.Info {
 		return "note"

@@ -29,7 +29,7 @@ var errs = map[string]error{
 	Unread: &sigstore.Error{Unread: "why"}, Rejected: &node.RejectedError{Scope: "quay.io"},
 }
 
-// result is that of an image at a mirror, "" for the source.
+// result returns that of an image at a mirror, "" for the source.
 func result(name, mirror, status string) Result {
 	host := mirror
 	if host == "" {

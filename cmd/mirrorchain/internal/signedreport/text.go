@@ -66,7 +66,7 @@ func (r *Signatures) groups(status string) [][]SignedManifest {
 	return output.Grouped(checks, func(c *SignedManifest) string { return c.Mirror + "\n" + c.reason() })
 }
 
-// reason is the error without what differs from image to image.
+// reason returns the error without what differs from image to image.
 func (c *SignedManifest) reason() string {
 	tag := c.At[strings.LastIndexByte(c.At, ':')+1:]
 	return strings.ReplaceAll(c.Error, strings.Replace(strings.TrimSuffix(tag, ".sig"), "-", ":", 1), "sha256:...")

@@ -86,7 +86,7 @@ func (m *Memory) token(ctx context.Context, c *learnt, scope, refused string, wh
 // guess returns the scope that a registry asks for if it says nothing else.
 func guess(repository string) string { return "repository:" + repository + ":pull" }
 
-// start is called with m.mu held.
+// start starts the flight of key. The caller holds m.mu.
 func (m *Memory) start(key flightKey, x exchange) *flight {
 	ctx, cancel := context.WithCancel(m.background.ctx)
 	f := &flight{done: make(chan struct{}), cancel: cancel}
@@ -112,7 +112,7 @@ func (m *Memory) start(key flightKey, x exchange) *flight {
 	return f
 }
 
-// keep is called with m.mu held. When there are too many tokens, those go that
+// keep keeps a token. The caller holds m.mu. When there are too many tokens, those go that
 // expire first.
 func (m *Memory) keep(key tokenKey, b bearer) {
 	if len(m.tokens) >= maxTokens {

@@ -110,7 +110,7 @@ func (m *Memory) Learn(resp *wire.Response, who Caller, tried Grant) Answer {
 	return m.remember(c, resp.Plain, who, tried)
 }
 
-// LearnPing is Learn for the answer to a request for /v2/, which names no repository:
+// LearnPing does what Learn does, for the answer to a request for /v2/, which names no repository:
 // a scope in its challenge is an example, if anything.
 func (m *Memory) LearnPing(resp *wire.Response, who Caller, tried Grant) (answer Answer, ok bool) {
 	c, ok := choose(ParseChallenges(resp.Header))

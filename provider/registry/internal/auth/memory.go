@@ -91,7 +91,8 @@ func (m *Memory) known(id string) *learnt {
 	return m.challenge
 }
 
-// tenant is called with m.mu held. When there are too many, any may go.
+// tenant returns the tenant, and adds one that is new. When there are too many, any may go. The
+// caller holds m.mu.
 func (m *Memory) tenant(id string) *tenant {
 	t := m.tenants[id]
 	if t == nil {

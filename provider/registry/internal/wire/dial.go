@@ -127,7 +127,7 @@ func alternate(addrs []netip.Addr) []netip.Addr {
 	return all
 }
 
-// lookup is f, or the system's resolver.
+// lookup returns f, or the system's resolver.
 func lookup(f func(ctx context.Context, host string) ([]netip.Addr, error)) func(ctx context.Context, host string) ([]netip.Addr, error) {
 	if f != nil {
 		return f

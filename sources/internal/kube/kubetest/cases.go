@@ -11,7 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// Object is an object of a cluster without a namespace.
+// Object returns an object of a cluster without a namespace.
 func Object(version schema.GroupVersion, kind, name string, spec map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": version.String(),
@@ -26,7 +26,7 @@ func Digest() imageref.Ref {
 	return imageref.MustParse("quay.io/acme/app@sha256:" + strings.Repeat("0", 64))
 }
 
-// Tag is the image's.
+// Tag returns the image's.
 func Tag() imageref.Ref { return imageref.MustParse("quay.io/acme/app:v1") }
 
 // HasMirror reports whether rules name a mirror on host for image.
