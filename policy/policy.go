@@ -198,6 +198,7 @@ const (
 	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
 	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read, or a link leads nowhere
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
+	WarnIgnoredKey        = "ignored-key"           // a key of a registries.conf that nodes do not know
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
 	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
 	WarnOddScope          = "odd-scope"             // a scope or a source that covers less than it seems to
@@ -210,7 +211,7 @@ const (
 // warning concerns every image, or no image at all: a scope that matches none.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
-	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnObjectRefused, WarnNotEnforced, WarnNotRead, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
+	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnObjectRefused, WarnNotEnforced, WarnNotRead, WarnIgnoredKey, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
 		return true
 	}
 	return false

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -178,4 +179,32 @@ func TestRightsAreDocumented(t *testing.T) {
 	var own rbacv1.Role
 	manifest(t, "role.yaml", &own)
 	compareRules(t, "docs/security.md, Role", documented["Role"], own.Rules)
+
+	// Of the status page, whose rights are few: each is in the row of its ClusterRole.
+	var viewer rbacv1.ClusterRole
+	manifest(t, "../components/status-page-service/clusterrole.yaml", &viewer)
+	var delegator rbacv1.ClusterRoleBinding
+	manifest(t, "../components/status-page-service/clusterrolebinding.yaml", &delegator)
+	rows := map[string]string{}
+	_, table, _ := strings.Cut(string(text), "\n## Status page\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	for line := range strings.Lines(table) {
+		if rest, ok := strings.CutPrefix(line, "| `"); ok {
+			name, row, _ := strings.Cut(rest, "`")
+			rows[name] = row
+		}
+	}
+	if len(rows) != 2 || rows[delegator.RoleRef.Name] == "" {
+		t.Errorf("docs/security.md has rows for %v; want one for %s and one for %s", slices.Collect(maps.Keys(rows)), delegator.RoleRef.Name, viewer.Name)
+	}
+	for _, r := range viewer.Rules {
+		if len(r.APIGroups)+len(r.Resources) > 0 {
+			t.Errorf("%s allows more than a URL: %v", viewer.Name, r)
+		}
+		for _, word := range slices.Concat(r.Verbs, r.NonResourceURLs) {
+			if !strings.Contains(rows[viewer.Name], "`"+word+"`") {
+				t.Errorf("docs/security.md does not say that %s has %s", viewer.Name, word)
+			}
+		}
+	}
 }

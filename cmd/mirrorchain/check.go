@@ -11,6 +11,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -28,6 +29,7 @@ type checkOptions struct {
 
 	// Of release check.
 	signatures    bool
+	keyrings      []string
 	imagePolicies []string
 	policies      *signatures.Policies // of imagePolicies, nil without any
 	registriesD   registriesD
@@ -66,7 +68,8 @@ mirror is assumed; --registries-d reads it from the files of a node. The last li
 whether nodes would accept the release from these mirrors. Exit code 7 says that a
 signature was refused, 3 that one is missing; if a mirror could not be asked, nobody knows, and the
 code says why. See 'mirrorchain release verify' for GPG
-signatures, which the cluster-version operator asks for.
+signatures, which the cluster-version operator asks for. With --from they are looked for too,
+beside the images, and what is on the disk stands for the mirrors.
 
 --for-hosted-cluster NAME reads a HostedCluster of HyperShift from the management cluster of
 the kubeconfig, with its pull secret, and prints two reports: what the operators of the
@@ -114,7 +117,8 @@ imageContentSources. Without REF its release is checked.
 			return a.releaseCheck(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for")
+	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for; with --from look for these and for GPG signatures there")
+	cmd.Flags().StringArrayVar(&o.keyrings, "keyring", nil, "with --from and --signatures `PATH` of keys that have to sign with GPG, as for release verify (default Red Hat's release keys)")
 	o.registriesD.register(cmd)
 	cmd.Flags().StringVar(&o.hostedCluster, "for-hosted-cluster", "", "check the release of a HostedCluster, `[NAMESPACE/]NAME`, or REF, as the management cluster's operators and as its nodes see it")
 	cmd.Flags().StringVar(&o.view, "view", "", "with --for-hosted-cluster print one of the two `VIEW`s: management or nodes")
@@ -213,9 +217,17 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 		Releases: list.releases, Disk: l.fromPaths(), AllMirrors: o.allMirrors, Delivery: l.policies.delivery,
 	}, results)
 	report.Notices = l.policies.notices()
+	for _, w := range list.leftOut {
+		report.Warnings = append(report.Warnings, notices.Warning{Code: "left-out", Message: w, Origins: []string{}})
+	}
 	if o.signatures {
 		if report.Signatures, err = c.signatures(ctx, results); err != nil {
 			return err
+		}
+		if report.From != "" {
+			if report.GPG, err = c.gpg(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if err := l.print(report, func(w io.Writer) { report.Text(w, l.look()) }); err != nil {

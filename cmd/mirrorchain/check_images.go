@@ -22,6 +22,7 @@ type imageList struct {
 	images    []*listed
 	at        map[imageref.Ref]*listed
 	names     map[string]bool
+	leftOut   []string // entries that name no image, and why
 }
 
 // listed is one image.

@@ -61,6 +61,7 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 	if err != nil {
 		return err
 	}
+	list := newImageList()
 	var images []imagelist.Image
 	for _, arg := range args {
 		ref, err := parseRef(arg)
@@ -73,11 +74,11 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 		images = append(images, imagelist.Image{Ref: ref.Ref})
 	}
 	for _, name := range o.files {
-		found, err := a.readImages(name)
+		found, leftOut, err := a.readImages(name)
 		if err != nil {
 			return err
 		}
-		images = append(images, found...)
+		images, list.leftOut = append(images, found...), append(list.leftOut, leftOut...)
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
@@ -95,11 +96,10 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 		return err
 	}
 	if store, ok := l.base.(onDisk); ok && len(args)+len(o.files) == 0 {
-		if images, err = a.named(store); err != nil {
+		if images, list.leftOut, err = a.named(store); err != nil {
 			return err
 		}
 	}
-	list := newImageList()
 	for _, image := range images {
 		list.add(image.Name, image.Ref)
 		for _, p := range platforms {
@@ -109,51 +109,53 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 	return l.check(ctx, list, o)
 }
 
-// readImages returns the images that a file names.
-func (a *app) readImages(name string) ([]imagelist.Image, error) {
+// readImages returns the images that a file names, and the entries that name none.
+func (a *app) readImages(name string) (images []imagelist.Image, leftOut []string, err error) {
 	in := a.sys.Stdin
 	shown := "standard input"
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("-f: %w", err)
+			return nil, nil, fmt.Errorf("-f: %w", err)
 		}
 		defer f.Close()
 		in, shown = f, name
 	}
-	images, warnings, err := imagelist.Read(shown, in)
-	if err != nil {
-		return nil, err
+	if images, leftOut, err = imagelist.Read(shown, in); err != nil {
+		return nil, nil, err
 	}
-	for _, w := range warnings {
+	for _, w := range leftOut {
 		a.warnf("%s", w)
 	}
 	if len(images) == 0 {
-		return nil, fmt.Errorf("%s names no image", shown)
+		return nil, nil, fmt.Errorf("%s names no image", shown)
 	}
-	return images, nil
+	return images, leftOut, nil
 }
 
 // named returns the images that have a name on disk. They are asked for by digest, and an
 // image without a host of its own gets one that says where it is.
-func (a *app) named(store onDisk) ([]imagelist.Image, error) {
+func (a *app) named(store onDisk) (images []imagelist.Image, leftOut []string, err error) {
+	leave := func(format string, args ...any) {
+		leftOut = append(leftOut, fmt.Sprintf(format, args...))
+		a.warnf(format, args...)
+	}
 	names, err := store.Names()
 	if err != nil {
-		a.warnf("%v; left out", err)
+		leave("%v; left out", err)
 	}
-	var images []imagelist.Image
 	for _, n := range names {
 		ref, err := refOf(n)
 		if err != nil {
-			a.warnf("%s:%s: %v; left out", n.Repository, n.Tag, err)
+			leave("%s:%s: %v; left out", n.Repository, n.Tag, err)
 			continue
 		}
 		images = append(images, imagelist.Image{Name: nameOf(n), Ref: ref})
 	}
 	if len(images) == 0 {
-		return nil, fmt.Errorf("no image has a name in %s; name one by digest", a.fromPaths())
+		return nil, nil, fmt.Errorf("no image has a name in %s; name one by digest", a.fromPaths())
 	}
-	return images, nil
+	return images, leftOut, nil
 }
 
 func nameOf(n layout.Name) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signedreport"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -38,8 +40,8 @@ func (a *app) signatureFlags(ctx context.Context, o *checkOptions) (err error) {
 		return failure.Usagef("--image-policy means nothing without --signatures")
 	case !o.signatures && o.registriesD.dir != "":
 		return failure.Usagef("--registries-d means nothing without --signatures")
-	case o.signatures && a.fromPaths() != "":
-		return failure.Usagef("--signatures asks mirrors, and not what --from names: nodes look for signatures beside the image that a mirror serves")
+	case len(o.keyrings) > 0 && (!o.signatures || a.fromPaths() == ""):
+		return failure.Usagef("--keyring is for GPG signatures that --from has; it means nothing without --from and --signatures")
 	}
 	if err := o.registriesD.open(); err != nil {
 		return err
@@ -102,9 +104,34 @@ func (c *checker) signatures(ctx context.Context, results []checkreport.Result) 
 	return found, nil
 }
 
+// gpg judges the GPG signatures that --from has of each release.
+func (c *checker) gpg(ctx context.Context) ([]*verifyreport.Report, error) {
+	var out []*verifyreport.Report
+	for _, r := range c.list.releases {
+		ref, err := imageref.Parse(r.Image)
+		if err == nil {
+			ref, err = ref.WithDigest(r.Digest)
+		}
+		if err != nil {
+			return nil, err
+		}
+		arg := refArg{r.Image, ref}
+		v, err := c.newVerification(ctx, arg, verifyOptions{keyrings: c.options.keyrings, require: verifyreport.GPG}, c.lookups)
+		if err != nil {
+			return nil, err
+		}
+		if err := v.run(ctx, arg, c.lookups); err != nil {
+			return nil, err
+		}
+		v.report.Notices = c.policies.notices()
+		out = append(out, v.report)
+	}
+	return out, nil
+}
+
 // config counts images.
 func (s *signatureCheck) config(results []checkreport.Result) signedreport.Config {
-	cfg := signedreport.Config{Nodes: s.policies.Nodes, Scopes: s.policies.Scopes(), RegistriesD: s.options.registriesD.dir}
+	cfg := signedreport.Config{Nodes: s.policies.Nodes, Scopes: s.policies.Scopes(), RegistriesD: s.options.registriesD.dir, Disk: s.fromPaths()}
 	for _, r := range results {
 		if !s.covers(r.Image) {
 			continue
@@ -165,7 +192,7 @@ func (s *signatureCheck) plan(ctx context.Context, results []checkreport.Result)
 					digest = e.Digest // by tag
 				}
 				res := signedreport.Result{
-					Platform: platform, Mirror: matrix.Columns[matrix.Column(r.Image, e)].Name,
+					Platform: platform, Mirror: cmp.Or(s.fromPaths(), matrix.Columns[matrix.Column(r.Image, e)].Name),
 					Signed: check.Signed{Manifest: check.Manifest{
 						Name: r.Names[0], Image: r.Image, Digest: digest,
 						At: policy.Candidate{Ref: e.Ref, Mirror: e.Mirror, Insecure: s.insecureAt(r.Image, e.Ref)},

@@ -70,6 +70,11 @@ decides, not the name:
 Images are found by digest, whatever their name is there. A tag is looked for under the
 repository of the reference, and then in all others, where it has to stand for one image.
 
+GPG signatures that tools left beside the images are found without a further flag: in the
+folders config (oc), working-dir/signatures and working-dir/cluster-resources (oc-mirror) and
+signatures, and as sha256=HEX/signature-1 at the top; also where the folder around archives
+has them. 'release verify --from' and 'release check --from --signatures' use them.
+
 Everything that is used is hashed. Nothing is unpacked, and no link is followed out of the
 folder. Archives that are compressed have to be decompressed first. Policies (-s) say where
 images have to go, for -o mirror-list; nobody is asked by them.`

@@ -201,13 +201,7 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 	if err != nil {
 		return err
 	}
-	var v *verification
-	if o.verify {
-		o.trust.arch = o.arch
-		if v, err = a.newVerification(ctx, ref, o.trust); err != nil {
-			return err
-		}
-	}
+	a.opts.usesCluster = a.opts.usesCluster || o.verify && o.trust.usesCluster()
 	disk, err := a.disk(o.cacheDir, o.cacheGiven)
 	if err != nil {
 		return err
@@ -218,6 +212,13 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 		return err
 	}
 	defer l.close()
+	var v *verification
+	if o.verify {
+		o.trust.arch = o.arch
+		if v, err = a.newVerification(ctx, ref, o.trust, l); err != nil {
+			return err
+		}
+	}
 	if len(o.contents) > 0 {
 		return l.printContents(ctx, ref, platform, o.contents)
 	}

@@ -132,7 +132,7 @@ func (a *app) loadForLint(ctx context.Context) (policies []policy.Policy, findin
 		spec := specs[0]
 		specs = specs[1:]
 		loaded, err := a.loadOne(ctx, spec)
-		invalid, ok := errors.AsType[*policy.InvalidPolicyError](err)
+		_, ok := errors.AsType[*policy.InvalidPolicyError](err)
 		files := filesOf(spec)
 		switch {
 		case err == nil:
@@ -144,7 +144,7 @@ func (a *app) loadForLint(ctx context.Context) (policies []policy.Policy, findin
 		case len(files) > 0:
 			specs = append(files, specs...)
 		default:
-			findings = append(findings, lint.UnreadableFinding(invalid))
+			findings = append(findings, lint.UnreadableFindings(err)...)
 		}
 	}
 	flags, err := a.flagPolicy()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -94,6 +95,9 @@ func (a *app) policyRender(ctx context.Context, o policyRenderOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := refusedToRender(p.rules); err != nil {
+		return err
+	}
 	a.warn(p.warnings())
 	var images signatures.Policies
 	if len(o.imagePolicies) > 0 {
@@ -133,6 +137,18 @@ func (a *app) policyRender(ctx context.Context, o policyRenderOptions) error {
 		}
 		output.Table(w, "", rows)
 	})
+}
+
+// refusedToRender returns an error for rules of which the machine-config operator would write
+// nothing.
+func refusedToRender(rules *policy.Rules) error {
+	var refused []error
+	for _, w := range rules.Warnings() {
+		if w.Code == policy.WarnStrictConflict {
+			refused = append(refused, errors.New(notices.Sentence(w)))
+		}
+	}
+	return errors.Join(refused...)
 }
 
 // warnLeftOver names files that are in dir, and that a node would not have.

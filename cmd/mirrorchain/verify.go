@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +55,7 @@ the update names, of the list where that is one, and are looked for in the place
   - a URL with sha256=HEX/signature-1 below it; nothing is asked unless it is named
   - cluster: for the ConfigMaps in openshift-config-managed, and the stores that the
     ClusterVersion names
+With --from also those that tools left beside the images, see 'mirrorchain help disk'.
 Every keyring has to sign, any key of it will do. Without --keyring it is the one with
 Red Hat's two release keys, which are built in; their fingerprints are shown. A file is a
 keyring, and so are each file of a folder and each verifier-public-key-* of a ConfigMap.
@@ -119,7 +122,13 @@ type verification struct {
 	report   *verifyreport.Report
 }
 
+// usesCluster reports whether the flags name what a cluster has.
+func (o *verifyOptions) usesCluster() bool {
+	return slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
+}
+
 func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) error {
+	a.opts.usesCluster = a.opts.usesCluster || o.usesCluster()
 	platform, err := parseArch(o.arch)
 	if err != nil {
 		return err
@@ -130,11 +139,18 @@ func (a *app) releaseVerify(ctx context.Context, arg string, o verifyOptions) er
 	}
 	ctx, cancel := a.withTimeout(ctx)
 	defer cancel()
-	v, err := a.newVerification(ctx, ref, o)
+	var l *lookups
+	if a.fromPaths() != "" {
+		if l, err = a.lookups(ctx, ref, nil); err != nil {
+			return err
+		}
+		defer l.close()
+	}
+	v, err := a.newVerification(ctx, ref, o, l)
 	if err != nil {
 		return err
 	}
-	if err := v.run(ctx, ref, nil); err != nil {
+	if err := v.run(ctx, ref, l); err != nil {
 		return err
 	}
 	if err := a.print(v.report, v.report.Text); err != nil {
@@ -151,9 +167,9 @@ func (v *verification) reported() error {
 	return nil
 }
 
-// newVerification reads what the flags name, before anybody is asked.
-func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) (*verification, error) {
-	a.opts.usesCluster = a.opts.usesCluster || slices.Contains(slices.Concat(o.signatures, o.imagePolicies), clusterScheme+":")
+// newVerification reads what the flags name, before anybody is asked. l, if not nil, reads
+// what --from names.
+func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions, l *lookups) (*verification, error) {
 	if err := a.checkOptions(); err != nil {
 		return nil, err
 	}
@@ -164,9 +180,6 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 	}
 	if o.components && o.require == verifyreport.GPG {
 		return nil, failure.Usagef("--components asks for sigstore signatures, and --require gpg for none of them; GPG signs the release image alone")
-	}
-	if o.components && a.fromPaths() != "" {
-		return nil, failure.Usagef("--components asks mirrors, and not what --from names: nodes look for signatures beside the image that a mirror serves")
 	}
 	if v.platform, err = parseArch(o.arch); err != nil {
 		return nil, err
@@ -181,6 +194,9 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 		return nil, err
 	}
 	if v.stores, err = signatures.OpenStores(o.signatures, ref.Repository(), a.cluster); err != nil {
+		return nil, err
+	}
+	if err := v.onDisk(ref, l); err != nil {
 		return nil, err
 	}
 	named := o.imagePolicies
@@ -210,8 +226,32 @@ func (a *app) newVerification(ctx context.Context, ref refArg, o verifyOptions) 
 		return nil, failure.Usagef("--trust-release has keys for GPG signatures; it needs --signatures, and means nothing with --require sigstore")
 	}
 	v.report = verifyreport.New(ref.Text, o.require)
-	v.report.RegistriesD = o.registriesD.dir
+	v.report.RegistriesD, v.report.From = o.registriesD.dir, a.fromPaths()
 	return v, nil
+}
+
+// onDisk adds the stores that are beside the images that --from names.
+func (v *verification) onDisk(ref refArg, l *lookups) error {
+	if l == nil || v.require == verifyreport.Sigstore {
+		return nil
+	}
+	disk, ok := l.base.(onDisk)
+	if !ok {
+		return nil
+	}
+	has := false
+	for _, files := range disk.Files() {
+		more, err := v.stores.AddDisk(files.Path, files, ref.Repository())
+		if err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		has = has || more
+	}
+	if !has {
+		v.stores.All = append(v.stores.All, verify.ConfigMapStore(v.fromPaths()))
+		v.notef("no folder in %s has GPG signatures: looked into %s", v.fromPaths(), strings.Join(signatures.BesideImages(), ", "))
+	}
+	return nil
 }
 
 func (v *verification) uncovered(ref refArg) error {

@@ -75,6 +75,7 @@ func Catalogue() []Kind {
 		{DigestHidesTag, Warning, "Images below the more specific source are pulled by tag without a mirror.", "Repeat the mirrors for tags for the more specific source.", false},
 		{policy.WarnNoRules, Warning, "The source states nothing.", "Check that this is the right file.", false},
 		{policy.WarnNotRead, Warning, "What it carries or leads to is not judged here.", "Name what it carries as a file of its own; mend a link that leads nowhere.", false},
+		{policy.WarnIgnoredKey, Warning, "Nodes do not know the key: what it should say has no effect.", "Write the key as nodes know it (containers-registries.conf(5)), or remove it.", false},
 		{policy.WarnDuplicateTable, Warning, "The first table counts, with its mirrors.", "Make one table of the two.", false},
 		{policy.WarnDropInReplaces, Warning, "The table of the drop-in replaces all that other policies say about the source.", "State it in the drop-in too, or remove the table there.", false},
 		{policy.WarnBlockedPayload, Warning, "Nodes pull from the blocked registry all the same.", "State a mirror of the release by digest, or block narrower scopes.", false},

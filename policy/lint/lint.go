@@ -53,6 +53,25 @@ func UnreadableFinding(err error) Finding {
 	return New(Unreadable, nil, "%v", err)
 }
 
+// UnreadableFindings returns a finding for each of the errors that err is made of, as
+// errors.Join makes one of many.
+func UnreadableFindings(err error) []Finding {
+	if _, ok := errors.AsType[*policy.InvalidPolicyError](err); ok {
+		switch e := err.(type) {
+		case interface{ Unwrap() []error }:
+			var all []Finding
+			for _, err := range e.Unwrap() {
+				all = append(all, UnreadableFindings(err)...)
+			}
+			return all
+		case *policy.InvalidPolicyError:
+		case interface{ Unwrap() error }:
+			return UnreadableFindings(e.Unwrap())
+		}
+	}
+	return []Finding{UnreadableFinding(err)}
+}
+
 // merge makes rules of policies. Entries that no node loads are reported and left out, so
 // that the others are judged.
 func (f *findings) merge(policies []policy.Policy) *policy.Rules {

@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/policy/lint"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 	"github.com/mirrorchain/mirrorchain/sources/file"
@@ -105,6 +107,8 @@ func TestCheck(t *testing.T) {
 		{"registries of the image configuration", image(`insecureRegistries: ["a.io/", "*.b.io"], blockedRegistries: ["c.io:tag", "*"]`), "error crd-pattern refused 5, error crd-pattern refused 5, error crd-pattern refused 5"},
 		{"allowed and blocked", image("allowedRegistries: [a.io], blockedRegistries: [b.io]"), "error allowed-and-blocked refused 5 5"},
 		{"an ITMS in the config of a NodePool", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  config: |\n    " + strings.ReplaceAll(itms("quay.io/a m.io/a"), "\n", "\n    "), "error nodepool-unsupported 1"},
+		{"a misspelt key", "[[registry]]\nlocation = 'a.io'\nblock = true\n", "warning ignored-key 1"},
+		{"a table twice", "[[registry]]\nlocation = 'a.io'\n[[registry]]\nlocation = 'a.io'\n[[registry.mirror]]\nlocation = 'm.io'\n", "warning duplicate-table 1 3"},
 		{"a misspelt kind", strings.ReplaceAll(idms("quay.io/a m.io/a"), "kind: ImageDigestMirrorSet", "kind: ImageDigestMirrorsSet"), "error misspelt-kind 2, warning no-rules 0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -184,6 +188,25 @@ func TestLeftOut(t *testing.T) {
 	got := check(t, lint.Config{}, icsp("https://quay.io/a m.io/a", "*.b.io:50 m.io/b", "quay.io m.io/c"))
 	if s := say(false, got); s != "error unreadable 7, error unreadable 10, warning catch-all 13" {
 		t.Error(s)
+	}
+}
+
+// Each of several errors is a finding, however they are wrapped.
+func TestUnreadable(t *testing.T) {
+	at := func(line int) error {
+		return &policy.InvalidPolicyError{Origin: fmt.Sprintf("file:p.yaml:%d imagedigestmirrorset/x", line), Err: errors.New("wrong"), RefusedByAPI: line == 3}
+	}
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{at(1), "error unreadable 1"},
+		{fmt.Errorf("reading: %w", errors.Join(at(2), fmt.Errorf("%w", at(3)), errors.New("away"))), "error unreadable 2, error unreadable refused 3, error unreadable"},
+		{fmt.Errorf("reading: %w", errors.New("away")), "error unreadable"},
+	} {
+		if got := say(true, lint.UnreadableFindings(tc.err)); got != tc.want {
+			t.Errorf("%v: %s, want %s", tc.err, got, tc.want)
+		}
 	}
 }
 

@@ -18,9 +18,10 @@ import (
 
 // Store is what is on disk. Its methods are for concurrent use. Close it.
 type Store struct {
-	parts []part
-	names func() ([]Name, error)
-	known func() map[string]bool // what earlier archives have
+	parts  []part
+	beside []tree // folders of archives
+	names  func() ([]Name, error)
+	known  func() map[string]bool // what earlier archives have
 }
 
 // part is one folder or one archive.
@@ -49,7 +50,9 @@ func Open(paths ...string) (_ *Store, err error) {
 	if len(s.parts) == 0 {
 		return nil, errors.New("no path")
 	}
-	return newStore(s.parts...), nil
+	opened := newStore(s.parts...)
+	opened.beside = s.beside
+	return opened, nil
 }
 
 func newStore(parts ...part) *Store {
@@ -89,8 +92,11 @@ func (s *Store) add(name string) error {
 		f = storage{t, storages[0]} // with nothing of it: the other archives have that
 	}
 	if err == nil && f == nil {
-		err = s.addArchives(t, info.IsDir())
-		return errors.Join(err, t.close())
+		if err = s.addArchives(t, info.IsDir()); err != nil {
+			return errors.Join(err, t.close())
+		}
+		s.beside = append(s.beside, t)
+		return nil
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", name, err), t.close())
@@ -128,6 +134,9 @@ func (s *Store) Close() error {
 	var errs []error
 	for _, p := range s.parts {
 		errs = append(errs, p.close())
+	}
+	for _, t := range s.beside {
+		errs = append(errs, t.close())
 	}
 	return errors.Join(errs...)
 }

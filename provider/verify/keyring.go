@@ -21,6 +21,7 @@ import (
 // Keyring is a set of public keys, any one of which may sign. It is immutable.
 type Keyring struct {
 	name string
+	data []byte
 	keys openpgp.EntityList
 }
 
@@ -57,6 +58,7 @@ func RedHat() Keyring {
 
 const (
 	armorStart = "-----BEGIN PGP "
+	armorEnd   = "-----END PGP PUBLIC KEY BLOCK-----"
 	maxKeyring = 1 << 20
 )
 
@@ -64,7 +66,7 @@ const (
 // text around them, or in binary. name says where they are from: the key of a ConfigMap, or
 // a file. Data without a key, or in which any key cannot be read, is an error.
 func ParseKeyring(name string, data []byte) (Keyring, error) {
-	k := Keyring{name: name}
+	k := Keyring{name: name, data: bytes.Clone(data)}
 	var err error
 	switch {
 	case len(data) > maxKeyring:
@@ -101,6 +103,8 @@ func armored(data []byte) (openpgp.EntityList, error) {
 			return nil, fmt.Errorf("block %d: %w", n, err)
 		case block.Type != openpgp.PublicKeyType:
 			return nil, fmt.Errorf("block %d is a %q, not a public key", n, block.Type)
+		case !bytes.Contains(data[:end], []byte(armorEnd)):
+			return nil, fmt.Errorf("block %d is cut short: it has no line %s", n, armorEnd)
 		}
 		keys, err := entities(block.Body)
 		if err != nil {
@@ -131,6 +135,9 @@ func entities(r io.Reader) (openpgp.EntityList, error) {
 
 // Name returns where the keys are from, as given to [ParseKeyring].
 func (k Keyring) Name() string { return k.name }
+
+// Data returns what [ParseKeyring] read.
+func (k Keyring) Data() []byte { return bytes.Clone(k.data) }
 
 // Keys describes the primary keys, sorted by fingerprint.
 func (k Keyring) Keys() []Key {

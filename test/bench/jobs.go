@@ -58,6 +58,7 @@ func jobs() []job {
 		{pkg: pkgChain, run: "BenchmarkThousandCallers", count: 3, each: "200ms", procs: both},
 		{pkg: pkgChain, run: "TestHeldReleaseIsSmall", count: 1, logged: regexp.MustCompile(`(?m)(?P<peer>live, two of them): (?P<bytes>\d+) bytes each`)},
 		{pkg: pkgCheck, run: "BenchmarkComponents", count: 1, each: "15x"},
+		{pkg: pkgCheck, run: "BenchmarkSignatures", count: 1, each: "15x"},
 		{pkg: pkgPeers, run: "BenchmarkCheck", count: 1, each: "1x"},
 		{pkg: pkgHosted, run: "TestP11Fleet", count: 1, servers: true, logged: regexp.MustCompile(`median (?P<median>[0-9.a-zµ]+), last (?P<last>[0-9.a-zµ]+) of 200 Deployments`)},
 		{pkg: pkgHosted, run: "BenchmarkFleet", count: 1, each: "1x", servers: true, limit: 20 * time.Minute},

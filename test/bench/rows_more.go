@@ -124,6 +124,21 @@ func others() []line {
 			shown: []string{"chain/check.TestEveryImageOnceWithinTheLimit", "chain/check.TestSameImageIsAskedForOnce"},
 		},
 		{
+			id: "P10", what: "the signatures of 190 components, 20 ms per answer, 16 at once", target: "≤ 1.3 × (380 / 16) answers",
+			measure: func(rs results) figures {
+				get := rs.of(pkgCheck, "BenchmarkSignatures", 0)
+				f := figures{ours: get("answers/op"), ratio: get("ratio")}
+				f.ratio.unit = "×"
+				f.met = f.ratio.most(1.3).and(get("requests/op").most(380))
+				return f
+			},
+			shown: []string{"chain/check.BenchmarkSignatures"},
+		},
+		{
+			id: "P10", what: "the same in requests: a manifest and a blob for each component, and at most 16 at once", target: "380",
+			shown: []string{"chain/check.TestSignatureRequests", "chain/check.TestSignaturesWithinTheLimit"},
+		},
+		{
 			id: "P11", what: "one change of the policies, 200 HostedClusters on a real API server, median", target: "≤ 1 s",
 			measure: func(rs results) figures {
 				f := figures{ours: rs.of(pkgHosted, "TestP11Fleet", 0)("median")}

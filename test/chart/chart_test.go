@@ -41,8 +41,9 @@ var variants = []struct {
 	{"verify-signatures", "verifySignatures: next\n", []string{"verify-signatures"}},
 	{"monitoring", "monitoring: true\n", []string{"monitoring"}},
 	{"status-page", "statusPage: true\n", []string{"status-page"}},
-	{"all", cpoImage + "handover: configmap\nverifySignatures: next\nmonitoring: true\nstatusPage: true\n" + registries + certificates + networks,
-		[]string{"monitoring", "control-plane-image", "configmap-handover", "registry-overrides", "certificates", "networks", "verify-signatures", "status-page"}},
+	{"status-page-service", "statusPage: service\n", []string{"status-page-service"}},
+	{"all", cpoImage + "handover: configmap\nverifySignatures: next\nmonitoring: true\nstatusPage: service\n" + registries + certificates + networks,
+		[]string{"monitoring", "control-plane-image", "configmap-handover", "registry-overrides", "certificates", "networks", "verify-signatures", "status-page-service"}},
 }
 
 // The values of the components' own examples.
@@ -121,6 +122,7 @@ func TestChartRefuses(t *testing.T) {
 		"handover: secret":         "handover",
 		"verifySignatures: always": "verifySignatures",
 		"replicas: 3":              "replicas",
+		"statusPage: everybody":    "statusPage",
 		"networks: 10.0.0.0/8":     "networks",
 		"image: ''":                "image",
 	} {

@@ -13,7 +13,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/providertest/testregistry"
 )
 
-// layoutCmd writes what a registry has to disk: layout KIND PATH NAME [without|damaged WHAT...]
+// layoutCmd writes what a registry has to disk: layout KIND PATH NAME [without|damaged WHAT...],
+// or layout archives PATH NAME beside DIR, with one more archive for the files in DIR.
 // KIND is oci, oc, storage, cache, dir, archives (of oc-mirror, two of them) or tar, an OCI
 // archive. WHAT is a digest, or a component, of which the config is meant.
 func layoutCmd(ts *testscript.TestScript, neg bool, args []string) {
@@ -55,7 +56,10 @@ func layoutCmd(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("unknown kind %q", args[0])
 	}
-	if len(args) > 4 {
+	switch {
+	case len(args) == 5 && args[3] == "beside":
+		ts.Check(testlayout.Tar(filepath.Join(dir, "mirror_000003.tar"), ts.MkAbs(args[4]), nil))
+	case len(args) > 4:
 		for _, what := range args[4:] {
 			if !strings.HasPrefix(what, "sha256:") {
 				what = testpayload.Release{Components: 12}.ComponentImage(what).Config().Digest

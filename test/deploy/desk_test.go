@@ -210,14 +210,14 @@ func (d *desk) roll(t *testing.T) {
 	pod.Namespace, pod.Name = deploy.Namespace, fmt.Sprint("operator-", d.pods)
 	create(t, d.Cluster, pod)
 	d.account = d.Kubeconfig(t, deploy.As(t, d.Cluster, deploy.Namespace, deploy.Account))
-	_, stop, health, _ := start(t, pod, func(args, env []string) process.Config {
+	p := start(t, pod, func(args, env []string) process.Config {
 		return process.Config{
 			Path: filepath.Join(d.bin, "hypershift-operator"), Args: args,
 			Env: append(env, "KUBECONFIG="+d.account, "HOME="+t.TempDir(), "SSL_CERT_FILE="+d.ca),
 		}
 	})
-	d.stop = func() { stop() }
-	cluster.Await(t, "the operator to be ready", func(ctx context.Context) error { return get(ctx, "http://"+health+"/readyz") })
+	d.stop = func() { p.stop() }
+	cluster.Await(t, "the operator to be ready", func(ctx context.Context) error { return get(ctx, "http://"+p.health+"/readyz") })
 	status := fmt.Sprintf(`{"status":{"observedGeneration":%d,"replicas":2,"updatedReplicas":2,"readyReplicas":2,"availableReplicas":2}}`, obj.GetGeneration())
 	if out, err := d.Kubectl(t, "-n", deploy.Namespace, "patch", "deployment", "operator", "--subresource=status", "--type=merge", "-p", status).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -109,17 +109,17 @@ func TestOperatorRuns(t *testing.T) {
 			pod.Namespace, pod.Name = deploy.Namespace, "operator-"+folder
 			create(t, c, pod)
 			kubectlCreate(t, c, fmt.Sprintf(hostedCluster, folder, image))
-			p, stop, health, metrics := start(t, pod, launch)
-			cluster.Await(t, "the operator to be ready", func(ctx context.Context) error { return get(ctx, "http://"+health+"/readyz") })
+			p := start(t, pod, launch)
+			cluster.Await(t, "the operator to be ready", func(ctx context.Context) error { return get(ctx, "http://"+p.health+"/readyz") })
 			cluster.Await(t, "the HostedCluster to be reconciled", func(ctx context.Context) error {
 				return conditions(ctx, t, c, folder, "ValidReleaseImage", "ReconciliationSucceeded", "OverridesHandedOver")
 			})
 			for _, path := range []string{"/healthz", "/readyz/mirror-rules"} {
-				if err := get(t.Context(), "http://"+health+path); err != nil {
+				if err := get(t.Context(), "http://"+p.health+path); err != nil {
 					t.Error(err)
 				}
 			}
-			seen, err := scrape.Get(t.Context(), metrics)
+			seen, err := scrape.Get(t.Context(), p.metrics)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,10 @@ func TestOperatorRuns(t *testing.T) {
 				box.confined(t, p.Pid())
 				explains(t, box)
 			}
-			log := stop()
+			if p.page != "" {
+				servesViewers(t, c, p)
+			}
+			log := p.stop()
 			// What is refused is tried again and again, and told.
 			for line := range strings.Lines(log) {
 				if strings.Contains(line, "forbidden") || strings.Contains(line, "cannot ") {
@@ -201,11 +204,18 @@ spec:
 // launcher says how the operator is started with arguments and variables.
 type launcher func(args, env []string) process.Config
 
-// start runs the pod's container and returns where it says how it is, and what it did. stop ends it as
-// a node does and returns what it wrote.
-func start(t *testing.T, pod *corev1.Pod, launch launcher) (p *process.Process, stop func() string, health, metrics string) {
+// running is the operator's process.
+type running struct {
+	*process.Process
+	health, metrics string        // where it says how it is, and what it did
+	page            string        // where its status page is, "" for nowhere
+	stop            func() string // ends it as a node does, and returns what it wrote
+}
+
+// start runs the pod's container.
+func start(t *testing.T, pod *corev1.Pod, launch launcher) *running {
 	t.Helper()
-	health, metrics = process.FreeAddress(t), process.FreeAddress(t)
+	p := &running{health: process.FreeAddress(t), metrics: process.FreeAddress(t)}
 	c := pod.Spec.Containers[0]
 	if len(c.Command) != 1 || c.Command[0] != "/usr/bin/hypershift-operator" {
 		t.Fatalf("the command is %v", c.Command)
@@ -219,7 +229,12 @@ func start(t *testing.T, pod *corev1.Pod, launch launcher) (p *process.Process, 
 		env, expand = append(env, v.Name+"="+value), append(expand, "$("+v.Name+")", value)
 	}
 	// Not of a test machine: ports on all addresses, and folders that a pod has mounted.
-	moved := map[string]string{"--metrics-addr": metrics, "--health-addr": health}
+	moved := map[string]string{"--metrics-addr": p.metrics, "--health-addr": p.health}
+	if slices.Contains(c.Args, "--status-cert-dir=/etc/status-cert") {
+		p.page = process.FreeAddress(t)
+		_, port, _ := strings.Cut(p.page, ":")
+		moved["--status-bind-address"], moved["--status-cert-dir"] = ":"+port, statusCertificate(t)
+	}
 	var args []string
 	for _, arg := range c.Args {
 		arg = strings.NewReplacer(expand...).Replace(arg)
@@ -230,8 +245,8 @@ func start(t *testing.T, pod *corev1.Pod, launch launcher) (p *process.Process, 
 	}
 	cfg := launch(args, env)
 	cfg.Log = filepath.Join(t.TempDir(), "log")
-	p, err := process.Start(cfg)
-	if err != nil {
+	var err error
+	if p.Process, err = process.Start(cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -242,7 +257,7 @@ func start(t *testing.T, pod *corev1.Pod, launch launcher) (p *process.Process, 
 			t.Log(p.Tail())
 		}
 	})
-	stop = func() string {
+	p.stop = func() string {
 		ctx, cancel := context.WithTimeout(t.Context(), cluster.Patience)
 		defer cancel()
 		if err := p.Terminate(ctx); err != nil {
@@ -257,7 +272,7 @@ func start(t *testing.T, pod *corev1.Pod, launch launcher) (p *process.Process, 
 		}
 		return string(log)
 	}
-	return p, stop, health, metrics
+	return p
 }
 
 func get(ctx context.Context, url string) error {

@@ -53,8 +53,7 @@ type flags struct {
 	optOut             string
 	mirrorCredentials  string
 	leaderElect        bool
-	dryRun             bool
-	output             string
+	dryRun             operator.DryRunFlags
 }
 
 func (f *flags) register(cmd *cobra.Command) {
@@ -63,8 +62,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.signatures.Register(s, true)
 	f.statusPage.Register(s)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
-	s.BoolVar(&f.dryRun, "dry-run", false, "write nothing; print what would change, once, and end: with 0 if nothing would, 1 if something would, 2 if that is not known")
-	s.StringVarP(&f.output, "output", "o", "text", "`FORMAT` of what --dry-run prints: text or json")
+	f.dryRun.Register(s)
 	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
 	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
 	s.StringVar(&f.options.OperatorImage, "operator-image", "", "`PULLSPEC` of the operator's own image")
@@ -106,24 +104,13 @@ func certRotationScale(given time.Duration, lookup func(string) (string, bool)) 
 	return d, nil
 }
 
-// run runs the operator. What goes wrong in a dry run ends it with code 2.
 func (f *flags) run(cmd *cobra.Command, version string) error {
-	err := f.operate(cmd, version)
-	if _, judged := errors.AsType[*operator.ExitError](err); f.dryRun && err != nil && !judged {
-		return &operator.ExitError{Code: 2, Err: err}
-	}
-	return err
+	return f.dryRun.Run(cmd, func() error { return f.operate(cmd, version) })
 }
 
 func (f *flags) operate(cmd *cobra.Command, version string) error {
 	o := f.options
 	var err error
-	switch {
-	case f.output != "text" && f.output != "json":
-		return fmt.Errorf("--output: %q is neither text nor json", f.output)
-	case !f.dryRun && cmd.Flags().Changed("output"):
-		return errors.New("--output has no effect without --dry-run")
-	}
 	if o.Handover, err = ParseHandover(f.handover); err != nil {
 		return fmt.Errorf("--override-handover: %w", err)
 	}
@@ -152,15 +139,10 @@ func (f *flags) operate(cmd *cobra.Command, version string) error {
 	if err != nil {
 		return err
 	}
-	if f.dryRun {
+	if f.dryRun.DryRun {
 		f.MetricsAddr, f.HealthAddr, f.leaderElect = "0", "0", false // another replica may be running here
 		o.DryRun = new(operator.DryRun)
-		o.Judged = func(j operator.Judged) error {
-			if err := j.Print(cmd.OutOrStdout(), f.output); err != nil {
-				return err
-			}
-			return j.Exit()
-		}
+		o.Judged = func(j operator.Judged) error { return f.dryRun.Tell(cmd.OutOrStdout(), j) }
 	}
 	if o.Signatures, err = f.signatures.Read(p.REST, p.Log); err != nil {
 		return err

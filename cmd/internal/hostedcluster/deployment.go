@@ -106,7 +106,8 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 		},
 	}
 	w.mount(&pod.Spec, &c)
-	pod.Spec.Containers = []corev1.Container{c}
+	w.Cloud.grant(&pod.Spec, &c, w.hc)
+	pod.Spec.Containers = slices.Insert(pod.Spec.Containers, 0, c)
 	return d, nil
 }
 
@@ -122,9 +123,10 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		field("POD_NAME", "metadata.name"),
 		{Name: "CONTROL_PLANE_OPERATOR_IMAGE", Value: w.Image},
 		{Name: "HOSTED_CLUSTER_CONFIG_OPERATOR_IMAGE", Value: w.Image},
-		{Name: "SOCKS5_PROXY_IMAGE", Value: w.OperatorImage},
-		{Name: "AVAILABILITY_PROBER_IMAGE", Value: w.OperatorImage},
-		{Name: "TOKEN_MINTER_IMAGE", Value: w.OperatorImage},
+		// HyperShift's control-plane-operator has these programs. This operator's image has not.
+		{Name: "SOCKS5_PROXY_IMAGE", Value: w.Image},
+		{Name: "AVAILABILITY_PROBER_IMAGE", Value: w.Image},
+		{Name: "TOKEN_MINTER_IMAGE", Value: w.Image},
 		{Name: envRelease, Value: w.Release},
 	}
 	overrides, err := w.overrides()
@@ -146,6 +148,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		}
 	}
 	vars = append(vars, operator.HandOnNetworks(w.RefuseNetworks)...)
+	vars = append(vars, operator.HandOnSignatures(w.Signatures)...)
 	return append(vars, w.PassedOn...), nil
 }
 

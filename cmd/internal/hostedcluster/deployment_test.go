@@ -25,6 +25,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// testImage is the image of the control-plane-operators that are rendered.
+var testImage = "quay.io/acme/cpo@sha256:" + strings.Repeat("a", 64)
+
 func testCluster() *hyperv1.HostedCluster {
 	return &hyperv1.HostedCluster{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "clusters", Name: "prod.one"},
@@ -70,7 +73,9 @@ func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*ap
 	if change != nil {
 		change(w)
 	}
-	w.inputs = inputsOf(w.hc, "quay.io/acme/cpo@sha256:"+strings.Repeat("a", 64), w.SCC)
+	signatures := w.Signatures
+	w.inputs = w.inputsOf(w.hc, testImage, w.SCC)
+	w.Signatures = signatures
 	d, err := w.deployment()
 	if err != nil {
 		return nil, err
@@ -116,7 +121,7 @@ func TestDeploymentGolden(t *testing.T) {
 		}},
 		"everything": {testPolicies(), func(w *workload) {
 			w.SCC, w.EnableCIDebugOutput, w.FeatureSet, w.MetricsSet = true, true, "TechPreviewNoUpgrade", "All"
-			w.RefuseNetworks = "10.128.0.0/14"
+			w.RefuseNetworks, w.Signatures = "10.128.0.0/14", `{"version":1}`
 			w.PassedOn = []corev1.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy.example.com:3128"}, {Name: "NO_PROXY", Value: ".example.com"}}
 			w.hc.Annotations = map[string]string{hyperv1.ImageOverridesAnnotation: "cli=quay.io/acme/cli:1", hyperv1.RestartDateAnnotation: "2026-11-30T00:00:00Z"}
 			w.hc.Spec.ControlPlaneRelease = &hyperv1.Release{Image: "quay.io/openshift-release-dev/ocp-release:4.18.1-x86_64"}

@@ -32,6 +32,10 @@ type inputs struct {
 	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
 	CertificateValidity string `json:"certificateValidity,omitempty"`
 	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
+	// Cloud is nil for a control-plane-operator of ours, which asks no cloud.
+	Cloud *cloudAccess `json:"cloud,omitempty"`
+	// Signatures are those that releases need, as the control plane is handed them.
+	Signatures string `json:"signatures,omitempty"`
 }
 
 // Annotations of a HostedCluster that become variables (support/certs of HyperShift).
@@ -52,8 +56,8 @@ const (
 )
 
 // inputsOf returns the inputs that the spec of hc asks for.
-func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
-	return inputs{
+func (s *Settings) inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
+	in := inputs{
 		Release:        hypershift.ControlPlaneRelease(hc),
 		Image:          image,
 		ImageOverrides: cmp.Or(hc.Annotations[hyperv1.ImageOverridesAnnotation], "="),
@@ -68,6 +72,10 @@ func inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) inputs {
 		CertificateValidity: hc.Annotations[annotationCertificateValidity],
 		CertificateRenewal:  hc.Annotations[annotationCertificateRenewal],
 	}
+	if image != s.OperatorImage && image != s.ControlPlaneOperatorImage {
+		in.Cloud = cloudAccessOf(hc)
+	}
+	return in
 }
 
 // text returns in as the value of [inputsAnnotation].

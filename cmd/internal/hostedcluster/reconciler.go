@@ -238,11 +238,15 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 	if err != nil {
 		return nil, fmt.Errorf("asking for SecurityContextConstraints: %w", err)
 	}
-	w := &workload{Settings: r.Settings, inputs: inputsOf(hc, r.cpoImage(hc, f.controlPlane), scc), hc: hc}
+	w := &workload{Settings: r.Settings, inputs: r.inputsOf(hc, r.cpoImage(hc, f.controlPlane), scc), hc: hc}
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}
-	handOver, unfit := w.handOver(view.encodedRules)
+	var handOver []client.Object
+	var unfit error
+	if w.Signatures, unfit = r.Signatures.HandOn(hypershift.ControlPlaneNamespace(hc)); unfit == nil {
+		handOver, unfit = w.handOver(view.encodedRules)
+	}
 	reported := []metav1.Condition{w.handedOver(unfit)}  // an edit of the policies mends it, and comes back here
 	if !equality.Semantic.DeepEqual(handOver, written) { // else written just now
 		objects = append(objects, handOver...)

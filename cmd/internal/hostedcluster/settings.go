@@ -32,7 +32,7 @@ func ParseHandover(s string) (Handover, error) {
 // plane. The zero value works but for OperatorImage.
 type Settings struct {
 	// OperatorImage is this operator's own image: that of the control-plane-operator
-	// where nothing else names one, and the utilities image. Required.
+	// where nothing else names one. Required.
 	OperatorImage string
 	// ControlPlaneOperatorImage goes before the image of the release, after the
 	// annotation of the HostedCluster.

@@ -11,6 +11,7 @@ import (
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	"go.uber.org/zap/zaptest"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -82,7 +83,18 @@ func TestSignatures(t *testing.T) {
 	w.says(t, hc, hypershift.ValidReleaseSignature, metav1.ConditionTrue, hyperv1.AsExpectedReason, "Our Release Key on ")
 	w.says(t, hc, hypershift.ValidReleaseSignature, metav1.ConditionTrue, hyperv1.AsExpectedReason, "sigstore signed by cluster: clusterimagepolicy/openshift as "+source+":4.17.3")
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
-	w.cpo(t, hc, anything)
+	// The control plane is told to ask for the same; the ConfigMaps of the cluster it cannot read.
+	handed := func(with, without []byte) func(*appsv1.Deployment) error {
+		return func(d *appsv1.Deployment) error {
+			text := envOf(d, operator.EnvSignatures)
+			if !strings.Contains(text, `"mode":"next"`) || !strings.Contains(text, base64.StdEncoding.EncodeToString(with)) ||
+				without != nil && strings.Contains(text, base64.StdEncoding.EncodeToString(without)) || strings.Contains(text, `"signatures":[`) {
+				return fmt.Errorf("it is handed %s", text)
+			}
+			return nil
+		}
+	}
+	w.cpo(t, hc, handed(key.Public(t), nil))
 
 	// A policy with another key is in force at once: no old verdict answers.
 	other := signing.NewSigstore(t)
@@ -108,6 +120,7 @@ func TestSignatures(t *testing.T) {
 	refused("not by the key")
 	setKey(policy, key.Public(t))
 	w.says(t, hc, hypershift.ValidReleaseSignature, metav1.ConditionTrue, hyperv1.AsExpectedReason, "sigstore signed by")
+	w.cpo(t, hc, handed(key.Public(t), other.Public(t)))
 	if err := asked.NotInForce(); err != nil {
 		t.Error(err)
 	}
@@ -124,4 +137,10 @@ func TestSignatures(t *testing.T) {
 	stop()
 	w.operate(t, nil)
 	w.saysNothing(t, hc, hypershift.ValidReleaseSignature)
+	w.cpo(t, hc, func(d *appsv1.Deployment) error {
+		if text := envOf(d, operator.EnvSignatures); text != "not there" {
+			return fmt.Errorf("it is handed %s", text)
+		}
+		return nil
+	})
 }

@@ -16,7 +16,8 @@ import (
 // Command returns the command control-plane-operator, of which the ignition server is a
 // subcommand. Flags and environment are HyperShift's, and a few more.
 func Command(version string) *cobra.Command {
-	root := &cobra.Command{Use: Name, Short: "the operator of one hosted control plane", Version: version, Args: cobra.NoArgs}
+	// Without Args, an unknown command is an error; with cobra.NoArgs it would be helped, and succeed.
+	root := &cobra.Command{Use: Name, Short: "the operator of one hosted control plane", Version: version}
 	root.AddCommand(runCommand(version), featureGateCommand(), controller.Command(version))
 	return root
 }
@@ -38,6 +39,7 @@ func runCommand(version string) *cobra.Command {
 type flags struct {
 	operator.Flags
 	signatures  operator.SignatureFlags
+	dryRun      operator.DryRunFlags
 	options     Options
 	leaderElect bool
 }
@@ -47,6 +49,7 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.Register(s)
 	f.signatures.Register(s, false)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
+	f.dryRun.Register(s)
 	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
 	s.StringVar(&f.options.Namespace, "namespace", os.Getenv("MY_NAMESPACE"), "`NAMESPACE` of the control plane; $MY_NAMESPACE if not set")
 	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "=", "replace registries in images of the control plane: `SOURCE=TARGET,...`")
@@ -59,6 +62,10 @@ func (f *flags) register(cmd *cobra.Command) {
 }
 
 func (f *flags) run(cmd *cobra.Command, version string) error {
+	return f.dryRun.Run(cmd, func() error { return f.operate(cmd, version) })
+}
+
+func (f *flags) operate(cmd *cobra.Command, version string) error {
 	p, err := f.Start(cmd, Name, version)
 	if err != nil {
 		return err
@@ -68,19 +75,24 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 		return err
 	}
 	defer base.Close()
-	signatures, err := f.signatures.Read(nil, p.Log)
+	signatures, err := f.signatures.ReadHanded(os.Getenv(operator.EnvSignatures), p.Log)
 	if err != nil {
 		return err
 	}
 	f.options.RefuseNetworks = f.RefuseNetworks()
-	lease := ""
-	if f.leaderElect {
-		lease = f.options.Namespace
+	process := Process{Options: f.options, REST: p.REST, Base: base, Signatures: signatures, Log: p.Log}
+	if f.dryRun.DryRun {
+		judged, err := DryRun(cmd.Context(), process)
+		if err != nil {
+			return err
+		}
+		return f.dryRun.Tell(cmd.OutOrStdout(), judged)
 	}
-	mgr, err := NewManager(cmd.Context(), Process{
-		Options: f.options, REST: p.REST, Base: base, Signatures: signatures, Log: p.Log,
-		MetricsAddr: f.MetricsAddr, HealthAddr: f.HealthAddr, LeaseNamespace: lease,
-	})
+	process.MetricsAddr, process.HealthAddr = f.MetricsAddr, f.HealthAddr
+	if f.leaderElect {
+		process.LeaseNamespace = f.options.Namespace
+	}
+	mgr, err := NewManager(cmd.Context(), process)
 	if err != nil {
 		return err
 	}

@@ -1,39 +1,23 @@
-package hostedcontrolplane
+package hostedcontrolplane_test
 
 import (
-	"os"
-	"path/filepath"
+	"io"
+	"strings"
 	"testing"
+
+	hcpkg "github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 )
 
-// The file has what the environment says, byte for byte, also where there was one, and
-// nothing else is left beside it.
-func TestWriteFeatureGate(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "99_feature-gate.yaml")
-	for _, text := range []string{"kind: FeatureGate\n# $(whoami) `id` \"%s\"\n", "kind: FeatureGate\n"} {
-		t.Setenv(FeatureGateEnv, text)
-		cmd := featureGateCommand()
-		cmd.SetArgs([]string{file})
-		if err := cmd.ExecuteContext(t.Context()); err != nil {
-			t.Fatal(err)
+// A program of HyperShift's image that this one does not have fails, with flags and
+// without: an init container that did nothing must not have succeeded.
+func TestUnknownCommand(t *testing.T) {
+	for _, args := range []string{"availability-prober", "availability-prober --target https://x", "token-minter --token-file=/x", "konnectivity-socks5-proxy", "hosted-cluster-config-operator run"} {
+		cmd := hcpkg.Command("v0")
+		cmd.SetArgs(strings.Fields(args))
+		cmd.SetOut(io.Discard)
+		cmd.SetErr(io.Discard)
+		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), `unknown command "`+strings.Fields(args)[0]+`"`) {
+			t.Errorf("%s: %v", args, err)
 		}
-		got, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != text {
-			t.Errorf("wrote %q, want %q", got, text)
-		}
-	}
-	if remaining, err := os.ReadDir(filepath.Dir(file)); err != nil || len(remaining) != 1 {
-		t.Errorf("left %v, %v", remaining, err)
-	}
-
-	t.Setenv(FeatureGateEnv, "")
-	cmd := featureGateCommand()
-	cmd.SetArgs([]string{file})
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	if err := cmd.ExecuteContext(t.Context()); err == nil {
-		t.Error("an empty feature gate is written")
 	}
 }

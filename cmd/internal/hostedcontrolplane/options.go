@@ -111,6 +111,7 @@ func (o Options) Read() (Inputs, error) {
 	}
 	s.Env = hypershift.ProxyEnv(func(name string) (string, bool) { return o.env(name), true })
 	s.Env = append(s.Env, operator.HandOnNetworks(o.RefuseNetworks)...)
+	s.Env = append(s.Env, operator.HandOnSignatures(o.env(operator.EnvSignatures))...)
 	return in, nil
 }
 

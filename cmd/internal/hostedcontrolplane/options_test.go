@@ -19,6 +19,7 @@ func TestOptions(t *testing.T) {
 	in, err := read(map[string]string{
 		"CONTROL_PLANE_OPERATOR_IMAGE": operatorImage, "TOKEN_MINTER_IMAGE": "quay.io/h/minter:1", "CERT_ROTATION_SCALE": "24h0m0s",
 		"DEFAULT_SECURITY_CONTEXT_UID": "1001", "OPERATE_ON_RELEASE_IMAGE": "quay.io/r/r:1", "HTTPS_PROXY": "http://p:1", "NO_PROXY": "a",
+		"MIRRORCHAIN_SIGNATURES": "{}", // the ignition server reads it
 	}, hcpkg.Options{Namespace: "n", Images: map[string]*string{
 		"TOKEN_MINTER_IMAGE": new("quay.io/h/flag:1"), "AVAILABILITY_PROBER_IMAGE": new("quay.io/h/prober:1"), "SOCKS5_PROXY_IMAGE": new(""),
 	}, RegistryOverrides: "=", ImageOverrides: "etcd=quay.io/h/etcd:1,odd,token-minter=quay.io/h/minter:1", OverridesFile: "/f", RefuseNetworks: "10.0.0.0/8"})
@@ -32,7 +33,7 @@ func TestOptions(t *testing.T) {
 	if !slices.Equal(s.Overridden, []string{"etcd"}) {
 		t.Errorf("overridden components of the release are %q", s.Overridden)
 	}
-	if len(s.Env) != 3 || s.Env[0].Name != "HTTPS_PROXY" || s.Env[1].Value != "a,kube-apiserver" || s.Env[2].Value != "10.0.0.0/8" || len(in.Warnings) != 1 {
+	if len(s.Env) != 4 || s.Env[0].Name != "HTTPS_PROXY" || s.Env[1].Value != "a,kube-apiserver" || s.Env[2].Value != "10.0.0.0/8" || s.Env[3].Name != "MIRRORCHAIN_SIGNATURES" || s.Env[3].Value != "{}" || len(in.Warnings) != 1 {
 		t.Errorf("env %v, warnings %q", s.Env, in.Warnings)
 	}
 	for name, want := range map[string]string{"etcd": "quay.io/h/etcd:1", "token-minter": "quay.io/h/minter:1", "socks5-proxy": operatorImage, "availability-prober": "quay.io/h/prober:1"} {

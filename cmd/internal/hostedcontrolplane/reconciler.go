@@ -73,8 +73,17 @@ type Reconciler struct {
 }
 
 // Reconcile brings the objects and the status of one HostedControlPlane up to date.
-// The objects come first: they need no registry, which may take its time.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	result, err := r.once(ctx, req)
+	if wait, ok := operator.RetryAfter(err); ok {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	return result, err
+}
+
+// once reconciles as Reconcile does, and returns each error. The objects come first: they need no
+// registry, which may take its time.
+func (r *Reconciler) once(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	hcp := new(hyperv1.HostedControlPlane)
 	if err := r.Client.Get(ctx, req.NamespacedName, hcp); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -107,9 +116,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, ctx.Err() // we are being stopped; that says nothing about the cluster
 	}
 	if err := errors.Join(err, r.report(ctx, hcp, o, now)); err != nil {
-		if wait, ok := operator.RetryAfter(err); ok {
-			return ctrl.Result{RequeueAfter: wait}, nil
-		}
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: good}, nil

@@ -53,6 +53,7 @@ func TestOperator(t *testing.T) {
 		{"StatusConflict", statusConflict},
 		{"PullSecretRotated", pullSecretRotated},
 		{"MirrorCredentials", mirrorCredentials},
+		{"DryRun", dryRun},
 		{"HandedOverFile", handedOverFile},
 		{"NothingOutlivesIt", nothingOutlivesIt},
 		{"OCPBUGS83564OnlyRegistryOverrides", onlyRegistryOverrides},

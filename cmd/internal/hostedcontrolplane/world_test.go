@@ -186,8 +186,8 @@ func (p *location) run(t *testing.T, env map[string]string, options hcpkg.Option
 	return p.runAs(t, p.account(), env, options)
 }
 
-func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string, options hcpkg.Options) (stop func()) {
-	t.Helper()
+// options are those of an operator with these variables.
+func (p *location) options(env map[string]string, options hcpkg.Options) hcpkg.Options {
 	options.Namespace = p.namespace
 	options.LookupEnv = func(name string) (string, bool) {
 		v, ok := env[name]
@@ -196,6 +196,12 @@ func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string,
 		}
 		return v, ok
 	}
+	return options
+}
+
+func (p *location) runAs(t *testing.T, conn *rest.Config, env map[string]string, options hcpkg.Options) (stop func()) {
+	t.Helper()
+	options = p.options(env, options)
 	ctx, cancel := context.WithCancel(t.Context())
 	p.metrics = prometheus.NewRegistry()
 	core, logged := observer.New(zap.InfoLevel)

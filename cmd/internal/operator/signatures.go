@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,13 @@ func (f *SignatureFlags) Read(conn *rest.Config, log *zap.Logger) (*Signatures, 
 		for _, w := range stores.Warnings {
 			s.log.Warn(w)
 		}
-		s.cfg.Stores = stores.All
+		s.cfg.Stores, s.ownKeys = stores.All, len(f.Keyrings) > 0
+		if s.handed = f.Stores; !canHandOn(f.Stores) {
+			s.handed = nil
+			if conn != nil { // it has control planes
+				s.log.Info("control planes are not told to ask for GPG signatures: a place of --signatures is no URL, or has a password")
+			}
+		}
 	}
 	if len(f.Policies) == 0 {
 		s.inForce = &s.cfg
@@ -120,10 +127,16 @@ type Signatures struct {
 	flags   *signatures.ImagePolicyFlags // nil: no image policy
 	cluster *cluster.Cluster             // nil: there is nothing to follow
 
-	mu      sync.Mutex
-	inForce *verifier.Config // without Content; nil until the policies have been read
-	err     error            // why inForce is not what the cluster says now
-	changed chan struct{}    // closed, and replaced, when inForce changes
+	// What is handed on to control planes beside cfg: see HandOn.
+	handed    []string // stores
+	ownKeys   bool     // the keyrings are not those that are built in
+	namespace string   // which "" means in Verifier: that of a control plane that was handed this
+
+	mu       sync.Mutex
+	policies []sigstore.ImagePolicy // in force
+	inForce  *verifier.Config       // without Content; nil until the policies have been read
+	err      error                  // why inForce is not what the cluster says now
+	changed  chan struct{}          // closed, and replaced, when inForce changes
 }
 
 // use reads the policies and puts them in force.
@@ -156,7 +169,7 @@ func (s *Signatures) use(ctx context.Context) (err error) {
 	if s.inForce != nil && s.inForce.Policies.ID() == next.Policies.ID() {
 		return nil
 	}
-	s.inForce = &next
+	s.inForce, s.policies = &next, policies.All
 	close(s.changed)
 	s.changed = make(chan struct{})
 	s.log.Info("image policies are in force", zap.Strings("scopes", next.Policies.Scopes()))
@@ -218,7 +231,7 @@ func (s *Signatures) Verifier(content provider.ContentProvider) func(namespace s
 			m = &made{of, v}
 			last.Store(m)
 		}
-		if namespace == "" {
+		if namespace = cmp.Or(namespace, s.namespace); namespace == "" {
 			return m.v
 		}
 		return m.v.In(namespace)

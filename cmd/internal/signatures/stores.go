@@ -2,12 +2,14 @@ package signatures
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mirrorchain/mirrorchain/provider/verify"
@@ -114,34 +116,72 @@ var (
 
 // addDir adds a store for each shape that the folder has.
 func (s *Stores) addDir(dir, repository string) error {
-	fsys := os.DirFS(dir)
+	before := len(s.All)
+	if err := s.addFiles(dir, os.DirFS(dir), repository); err != nil {
+		return err
+	}
+	if len(s.All) == before {
+		return fmt.Errorf("%s: no signatures in a known form; want sha256=HEX/signature-1, %s@sha256=HEX/signature-1, files *-sha256-HEX, or ConfigMaps in *.json or *.yaml", dir, repository)
+	}
+	return nil
+}
+
+// besideImages are the folders in which tools leave signatures beside the images that they
+// mirror: oc adm release mirror the first one, oc-mirror the last two.
+var besideImages = []string{"config", "signatures", "working-dir/signatures", "working-dir/cluster-resources"}
+
+// BesideImages returns the folders in which signatures are looked for beside images.
+func BesideImages() []string { return slices.Clone(besideImages) }
+
+// AddDisk adds the stores that a folder or an archive with images has beside them: in
+// besideImages in every shape, and sha256=HEX/signature-1 at its top. It reports whether it
+// has any.
+func (s *Stores) AddDisk(name string, fsys fs.FS, repository string) (bool, error) {
+	before := len(s.All)
+	top, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	if slices.ContainsFunc(top, isOfficial) {
+		s.All = append(s.All, verify.DirStore(name, fsys))
+	}
+	for _, dir := range besideImages {
+		sub, err := fs.Sub(fsys, dir)
+		if err == nil {
+			err = s.addFiles(path.Join(name, dir), sub, repository)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return len(s.All) > before, nil
+}
+
+func isOfficial(e fs.DirEntry) bool { return e.IsDir() && folderPattern.MatchString(e.Name()) }
+
+// addFiles adds a store for each shape that a folder has, dir for a person.
+func (s *Stores) addFiles(dir string, fsys fs.FS, repository string) error {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		return err
 	}
-	var official, raw bool
+	var raw bool
 	var maps []verify.ConfigMap
 	for _, e := range entries {
-		name := path.Join(dir, e.Name())
 		switch {
 		case e.IsDir():
-			official = official || folderPattern.MatchString(e.Name())
 		case rawPattern.MatchString(e.Name()):
 			raw = true
 		case objectExtension.MatchString(e.Name()):
-			data, err := read(name)
-			if err == nil {
-				var found []verify.ConfigMap
-				found, err = configMaps(name, data)
-				maps = append(maps, found...)
-			}
+			name := path.Join(dir, e.Name())
+			found, err := configMapsIn(fsys, e.Name(), name)
+			maps = append(maps, found...)
 			if err != nil {
 				s.Warnings = append(s.Warnings, fmt.Sprintf("%v; it is left out", err))
 			}
 		}
 	}
-	before := len(s.All)
-	if official {
+	if slices.ContainsFunc(entries, isOfficial) {
 		s.All = append(s.All, verify.DirStore(dir, fsys))
 	}
 	if isLookaside(fsys, repository) {
@@ -153,10 +193,21 @@ func (s *Stores) addDir(dir, repository string) error {
 	if len(maps) > 0 {
 		s.All = append(s.All, verify.ConfigMapStore(dir, maps...))
 	}
-	if len(s.All) == before {
-		return fmt.Errorf("%s: no signatures in a known form; want sha256=HEX/signature-1, %s@sha256=HEX/signature-1, files *-sha256-HEX, or ConfigMaps in *.json or *.yaml", dir, repository)
-	}
 	return nil
+}
+
+// configMapsIn returns the ConfigMaps in a file of fsys, path for a person.
+func configMapsIn(fsys fs.FS, name, path string) ([]verify.ConfigMap, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	defer f.Close()
+	data, err := readAll(f, path)
+	if err != nil {
+		return nil, err
+	}
+	return configMaps(path, data)
 }
 
 func isLookaside(fsys fs.FS, repository string) bool {

@@ -46,15 +46,17 @@ func (s MirrorSet) AddTo(p *policy.Policy) error {
 	refused := func(origin, format string, args ...any) error {
 		return &policy.InvalidPolicyError{Origin: origin, Err: fmt.Errorf(format, args...), RefusedByAPI: judged}
 	}
+	var wrong faults
 	for i, e := range s.Entries {
 		origin := s.Entry(e.Line, i+1)
 		rule := policy.Rule{Source: e.Source, Pull: s.Pull, Origin: origin, Object: object}
+		var err error
 		if e.Source == "" {
-			return refused(origin, noSource)
+			err = refused(origin, noSource)
 		}
 		for n, m := range e.Mirrors {
-			if m == "" {
-				return refused(origin, "mirror %d of source %q is empty; remove it or name a mirror", n+1, e.Source)
+			if m == "" && err == nil {
+				err = refused(origin, "mirror %d of source %q is empty; remove it or name a mirror", n+1, e.Source)
 			}
 			rule.Mirrors = append(rule.Mirrors, policy.Mirror{Location: m})
 		}
@@ -63,10 +65,18 @@ func (s MirrorSet) AddTo(p *policy.Policy) error {
 		case neverContactSource:
 			rule.NeverContactSource = true
 		default:
-			return refused(origin, "unknown %s %q for source %q; want %s or %s",
-				s.PolicyField, e.SourcePolicy, e.Source, neverContactSource, allowContactingSource)
+			if err == nil {
+				err = refused(origin, "unknown %s %q for source %q; want %s or %s",
+					s.PolicyField, e.SourcePolicy, e.Source, neverContactSource, allowContactingSource)
+			}
+		}
+		if err != nil && len(wrong) < maxFaults {
+			wrong = append(wrong, err)
 		}
 		p.Rules = append(p.Rules, rule)
+	}
+	if err := wrong.err(); err != nil {
+		return err
 	}
 	if len(s.Entries) == 0 {
 		p.Warnings = append(p.Warnings, policy.Warning{

@@ -188,54 +188,67 @@ func (r *reader) entries(o Object, n *yaml.Node, policyField string, check func(
 	if policyField != "" {
 		known = append(known, policyField)
 	}
-	entries := make([]Entry, 0, len(items))
+	var entries []Entry
+	var wrong faults
 	for i, item := range items {
-		e := Entry{Line: r.line(item)}
-		origin := o.Entry(e.Line, i+1)
-		if isNull(follow(item)) {
-			return nil, misshapen(origin, "the entry is empty; remove it or give it a source and mirrors")
-		}
-		fields, err := r.fields(o, "the entry", item)
+		e, err := r.entry(o, i+1, item, policyField, known, check)
 		if err != nil {
-			return nil, err
-		}
-		for _, f := range fields {
-			at := o.Entry(f.line, i+1)
-			switch f.name {
-			case "source":
-				e.Source, err = r.text(at, "source", f.value)
-			case "mirrors":
-				e.Mirrors, err = r.texts(at, o, f.value)
-			case policyField:
-				if e.SourcePolicy, err = r.text(at, policyField, f.value); err == nil && e.SourcePolicy == "" && !isNull(f.value) {
-					r.refused(o, f.line, "%s is \"\"; remove it, or write %s or %s", policyField, allowContactingSource, neverContactSource)
-				}
-			default:
-				err = unknown(at, "the entry", f.name, known)
+			if wrong = append(wrong, err); len(wrong) == maxFaults || r.budget < 0 {
+				break
 			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		if isNull(get(fields, "source")) {
-			return nil, misshapen(origin, noSource)
-		}
-		for _, name := range append([]string{e.Source}, e.Mirrors...) {
-			if err := legible(name); err != nil && o.Kind == ICSP().Name { // whose names nothing judges
-				return nil, invalid(origin, "%w", err)
-			} else if err != nil {
-				return nil, misshapen(origin, "%w", err)
-			}
-			if check == nil {
-				continue
-			}
-			if err := check(name); err != nil {
-				return nil, invalid(origin, "%w", err)
-			}
+			continue
 		}
 		entries = append(entries, e)
 	}
-	return entries, nil
+	return entries, wrong.err()
+}
+
+// entry reads the nth entry of a list of source and mirrors.
+func (r *reader) entry(o Object, n int, item *yaml.Node, policyField string, known []string, check func(name string) error) (Entry, error) {
+	e := Entry{Line: r.line(item)}
+	origin := o.Entry(e.Line, n)
+	if isNull(follow(item)) {
+		return e, misshapen(origin, "the entry is empty; remove it or give it a source and mirrors")
+	}
+	fields, err := r.fields(o, "the entry", item)
+	if err != nil {
+		return e, err
+	}
+	for _, f := range fields {
+		at := o.Entry(f.line, n)
+		switch f.name {
+		case "source":
+			e.Source, err = r.text(at, "source", f.value)
+		case "mirrors":
+			e.Mirrors, err = r.texts(at, o, f.value)
+		case policyField:
+			if e.SourcePolicy, err = r.text(at, policyField, f.value); err == nil && e.SourcePolicy == "" && !isNull(f.value) {
+				r.refused(o, f.line, "%s is \"\"; remove it, or write %s or %s", policyField, allowContactingSource, neverContactSource)
+			}
+		default:
+			err = unknown(at, "the entry", f.name, known)
+		}
+		if err != nil {
+			return e, err
+		}
+	}
+	if isNull(get(fields, "source")) {
+		return e, misshapen(origin, noSource)
+	}
+	for _, name := range append([]string{e.Source}, e.Mirrors...) {
+		if err := legible(name); err != nil && o.Kind == ICSP().Name { // whose names nothing judges
+			return e, invalid(origin, "%w", err)
+		} else if err != nil {
+			return e, misshapen(origin, "%w", err)
+		}
+		if check == nil {
+			continue
+		}
+		if err := check(name); err != nil {
+			return e, invalid(origin, "%w", err)
+		}
+	}
+	return e, nil
 }
 
 func (r *reader) texts(origin string, o Object, n *yaml.Node) ([]string, error) {

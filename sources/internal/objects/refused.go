@@ -45,9 +45,11 @@ func misshapen(origin, format string, args ...any) error {
 // refusedToo says of an error about an object that the API server judges whether it has that
 // error too. It takes fields that it does not know, and drops them.
 func (r *reader) refusedToo(o Object, err error) error {
-	e, invalid := err.(*policy.InvalidPolicyError)
-	if _, misshapen := errors.AsType[shapeError](err); invalid && misshapen && r.judged(o) {
-		e.RefusedByAPI = true
+	for _, err := range each(err) {
+		e, invalid := err.(*policy.InvalidPolicyError)
+		if _, misshapen := errors.AsType[shapeError](err); invalid && misshapen && r.judged(o) {
+			e.RefusedByAPI = true
+		}
 	}
 	return err
 }

@@ -205,25 +205,25 @@ func (s *Set) documents(where string, data []byte) error {
 	return explain(where, string(data), r.documents(data))
 }
 
-// explain adds to an error of a text what its line has that a person does not see.
+// explain adds to the errors of a text what their lines have that a person does not see.
 func explain(where, text string, err error) error {
-	e, ok := err.(*policy.InvalidPolicyError)
-	if !ok {
-		return err
+	var out faults
+	for _, err := range each(err) {
+		if e, ok := err.(*policy.InvalidPolicyError); ok {
+			if rest, ok := strings.CutPrefix(e.Origin, where+":"); ok {
+				if at, part := syntax.TemplateLine(text); at > 0 {
+					return invalid(fmt.Sprintf("%s:%d", where, at), "%s", syntax.Unrendered(part))
+				}
+				n := 0
+				fmt.Sscanf(rest, "%d", &n)
+				if c := syntax.Character(syntax.Line(text, n)); c != "" && !strings.Contains(e.Err.Error(), c) {
+					e.Err = fmt.Errorf("%w; the line has %s", e.Err, c)
+				}
+			}
+		}
+		out = append(out, err)
 	}
-	rest, ok := strings.CutPrefix(e.Origin, where+":")
-	if !ok {
-		return err
-	}
-	n := 0
-	fmt.Sscanf(rest, "%d", &n)
-	if at, part := syntax.TemplateLine(text); at > 0 {
-		return invalid(fmt.Sprintf("%s:%d", where, at), "%s", syntax.Unrendered(part))
-	}
-	if c := syntax.Character(syntax.Line(text, n)); c != "" && !strings.Contains(e.Err.Error(), c) {
-		return invalid(e.Origin, "%w; the line has %s", e.Err, c)
-	}
-	return err
+	return out.err()
 }
 
 // Content is what a file holds, as far as its first line tells.

@@ -79,7 +79,7 @@ func Decode(where string, data []byte) (Conf, error) {
 	c := Conf{where: where, tables: make(map[string]table, len(tables)), search: r.search, warnings: r.warnings}
 	for _, t := range tables {
 		if first, twice := c.tables[t.Prefix]; twice {
-			c.warnings = append(c.warnings, warning(fmt.Sprintf("%s: the prefix %q has a table already, at %s, and the first one counts",
+			c.warnings = append(c.warnings, warning(policy.WarnDuplicateTable, fmt.Sprintf("%s: the prefix %q has a table already, at %s, and the first one counts",
 				t.origin, t.Prefix, first.origin), first.origin, t.origin))
 			continue
 		}
@@ -142,8 +142,8 @@ func tomlError(where, text string, err error) error {
 	return invalid(at, "%s", message)
 }
 
-func warning(message string, origins ...string) policy.Warning {
-	return policy.Warning{Code: policy.WarnNotEnforced, Origins: origins, Message: message}
+func warning(code, message string, origins ...string) policy.Warning {
+	return policy.Warning{Code: code, Origins: origins, Message: message}
 }
 
 func invalid(origin, format string, args ...any) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/internal/editdistance"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
@@ -103,13 +104,13 @@ func (r *reader) fields(origin, below string, raw map[string]any, known map[stri
 		if misplaced != nil && (key == unqualifiedSearch || key == shortNameMode) {
 			*misplaced = key
 		}
-		r.ignored(origin, below, key)
+		r.ignored(origin, below, key, known)
 	}
 	return nil
 }
 
 // ignored warns of a key that nodes ignore.
-func (r *reader) ignored(origin, below, key string) {
+func (r *reader) ignored(origin, below, key string, known map[string]field) {
 	name, hint := key, ""
 	if below != "" {
 		name = below + "." + key
@@ -119,8 +120,14 @@ func (r *reader) ignored(origin, below, key string) {
 		hint = "; it belongs to the top of the file, before the first table"
 	case strings.EqualFold(key, "mirrors"), name == "registries.mirror", below == "" && key == "mirror":
 		hint = "; mirrors are [[registry.mirror]] tables below their [[registry]]"
+	default:
+		for _, meant := range slices.Sorted(maps.Keys(known)) {
+			if editdistance.Levenshtein(strings.ToLower(key), meant) <= 2 {
+				hint = fmt.Sprintf("; did you mean %q?", meant)
+			}
+		}
 	}
-	r.warnings = append(r.warnings, warning(fmt.Sprintf("%s: the key %q is not known and is ignored, as nodes ignore it%s", origin, name, hint), origin))
+	r.warnings = append(r.warnings, warning(policy.WarnIgnoredKey, fmt.Sprintf("%s: the key %q is not known and is ignored, as nodes ignore it%s", origin, name, hint), origin))
 }
 
 // version1 reads "registries", which version 1 has: nodes refuse a file that sets one of
@@ -223,7 +230,7 @@ func (r *reader) warnProxy(t *table) {
 		set = set || m.NamespaceProxy != ""
 	}
 	if set {
-		r.warnings = append(r.warnings, warning(t.origin+": namespace-proxy is ignored: requests carry no \"ns\" parameter", t.origin))
+		r.warnings = append(r.warnings, warning(policy.WarnNotEnforced, t.origin+": namespace-proxy is ignored: requests carry no \"ns\" parameter", t.origin))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
@@ -119,7 +120,7 @@ var domain = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA
 func (r *reader) aliases(v any) error {
 	raw, ok := v.(map[string]any)
 	if !ok {
-		r.warnings = append(r.warnings, warning(fmt.Sprintf("%s: aliases must be an [aliases] table, not %s, and is ignored, as nodes ignore it", r.where, describe(v)), r.where))
+		r.warnings = append(r.warnings, warning(policy.WarnIgnoredKey, fmt.Sprintf("%s: aliases must be an [aliases] table, not %s, and is ignored, as nodes ignore it", r.where, describe(v)), r.where))
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		var value string

@@ -71,7 +71,7 @@ func (f *flags) run(cmd *cobra.Command, version string) error {
 	if err != nil {
 		return err
 	}
-	signatures, err := f.signatures.Read(nil, p.Log)
+	signatures, err := f.signatures.ReadHanded(os.Getenv(operator.EnvSignatures), p.Log)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,9 @@ func (r *Report) JUnit() ([]byte, error) {
 	if r.Signatures != nil {
 		cases = append(cases, r.Signatures.Cases()...)
 	}
+	for _, v := range r.GPG {
+		cases = append(cases, v.Cases()...)
+	}
 	return junit.Encode(name, cases)
 }
 

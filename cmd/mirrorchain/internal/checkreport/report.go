@@ -24,6 +24,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/signedreport"
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/verifyreport"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -47,6 +48,9 @@ type Report struct {
 	// Signatures are what the mirrors have of them; null where nobody asked. The caller of
 	// New fills it in.
 	Signatures *signedreport.Signatures `json:"signatures"`
+	// GPG are the GPG signatures of each release that From has beside the images; empty
+	// where nobody asked. The caller of New fills it in.
+	GPG []*verifyreport.Report `json:"gpg"`
 	notices.Notices
 
 	allMirrors bool
@@ -165,7 +169,7 @@ type Config struct {
 func New(cfg Config, results []Result) *Report {
 	r := &Report{
 		Platforms: []string{}, Releases: output.List(cfg.Releases), From: cfg.Disk, Complete: true, allMirrors: cfg.AllMirrors,
-		Summary: Summary{Images: len(results), From: map[string]int{}}, Mirrors: []Mirror{}, Images: []Image{},
+		Summary: Summary{Images: len(results), From: map[string]int{}}, Mirrors: []Mirror{}, Images: []Image{}, GPG: []*verifyreport.Report{},
 	}
 	if len(cfg.Releases) == 1 {
 		one := cfg.Releases[0]
@@ -337,6 +341,9 @@ func (r *Report) Code(results []Result) int {
 	code := r.imagesCode(results)
 	if r.Signatures != nil {
 		code = failure.Worse(code, r.Signatures.Code())
+	}
+	for _, v := range r.GPG {
+		code = failure.Worse(code, v.Code())
 	}
 	return code
 }

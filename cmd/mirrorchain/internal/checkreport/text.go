@@ -19,11 +19,15 @@ func (r *Report) Text(w io.Writer, l table.Look) {
 	if r.From != "" {
 		r.faults(w, "Missing or not complete", Missing)
 		r.faults(w, "Damaged or not readable", Failed)
-		return
+	} else {
+		r.list(w, "Missing", Missing)
+		r.list(w, "Could not be asked for", Failed)
+		r.partial(w)
 	}
-	r.list(w, "Missing", Missing)
-	r.list(w, "Could not be asked for", Failed)
-	r.partial(w)
+	for _, v := range r.GPG {
+		fmt.Fprintln(w)
+		v.Text(w)
+	}
 	if r.Signatures != nil {
 		r.Signatures.Text(w)
 	}

@@ -81,9 +81,19 @@ type Config struct {
 	Scopes []string
 	// RegistriesD is the folder of that name, "" if none was read.
 	RegistriesD string
-	Images      int
-	Absent      int
-	Unknown     int
+	// Disk is what was read in place of registries, "" for none.
+	Disk    string
+	Images  int
+	Absent  int
+	Unknown int
+}
+
+// From names who serves images that no mirror does: what disk holds, or their own registry.
+func From(disk string) string {
+	if disk != "" {
+		return "a mirror with what is in " + disk
+	}
+	return "its own registry"
 }
 
 // New makes a report of results, which are sorted by image and then by mirror.
@@ -108,7 +118,7 @@ func New(cfg Config, results []Result) *Signatures {
 			m.Failed++
 		}
 	}
-	r.conclude(cfg.Nodes)
+	r.conclude(cfg.Nodes, cfg.Disk)
 	return r
 }
 
@@ -159,8 +169,8 @@ const (
 // conclude says whether nodes would accept what the mirrors have. A node takes an image
 // from the first mirror that has it, and needs the signature there. A later one counts
 // where that is away.
-func (r *Signatures) conclude(nodes string) {
-	from := "its own registry"
+func (r *Signatures) conclude(nodes, disk string) {
+	from := From(disk)
 	var good, bad, open []string // names of mirrors, and reasons
 	for _, m := range r.Mirrors {
 		if !m.Source {

@@ -53,6 +53,8 @@ type Report struct {
 	// RegistriesD is the folder that says where nodes look for signatures; "" if it is
 	// assumed that they do on every mirror.
 	RegistriesD string `json:"registriesD"`
+	// From are the folders and archives that were read in place of registries; "" for none.
+	From string `json:"from"`
 	// Nodes says whether nodes would accept the release, "" where no image policy was
 	// asked about.
 	Nodes string `json:"nodes"`
@@ -174,6 +176,9 @@ func (r *Report) AddEndpoint(e node.Endpoint, required []sigstore.Requirement, g
 	c := Check{
 		Kind: Sigstore, Status: Good, At: e.Ref.Name(), Mirror: e.Mirror, Policy: e.Scope, Hint: e.Hint, Notes: []string{}, goesOn: goesOn,
 	}
+	if r.From != "" {
+		c.At = r.From
+	}
 	if e.Err == nil {
 		for i, a := range e.Accepted { // in the order of required
 			one := c
@@ -197,7 +202,7 @@ func (r *Report) AddEndpoint(e node.Endpoint, required []sigstore.Requirement, g
 	case errors.Is(e.Err, sigstore.ErrNoSignature):
 		c.Status, c.code = Missing, failure.ExitNotFound
 		if c.Error = refused.Unread; c.Error == "" {
-			c.Error = fmt.Sprintf("%s has no %s", e.Ref.Name(), sigstore.Tag(e.Instance))
+			c.Error = fmt.Sprintf("%s has no %s", c.At, sigstore.Tag(e.Instance))
 		}
 	case isRefused:
 		var why []string
@@ -246,15 +251,15 @@ func (r *Report) Conclude(nodes string) {
 		r.Nodes = r.Components.Nodes
 		return
 	}
-	r.Nodes = conclusion(nodes, slices.DeleteFunc(slices.Clone(r.Checks), func(c Check) bool { return c.Kind != Sigstore }))
+	r.Nodes = conclusion(nodes, r.From, slices.DeleteFunc(slices.Clone(r.Checks), func(c Check) bool { return c.Kind != Sigstore }))
 }
 
-// conclusion is the answer of sigstore checks, "" for none.
-func conclusion(nodes string, checks []Check) string {
+// conclusion is the answer of sigstore checks, "" for none. disk is [Report.From].
+func conclusion(nodes, disk string, checks []Check) string {
 	if len(checks) == 0 {
 		return ""
 	}
-	from, answer := "its own registry", "yes"
+	from, answer := signedreport.From(disk), "yes"
 	var passedOver, why []string
 	for _, c := range checks {
 		if c.Mirror && c.Status != Passed {

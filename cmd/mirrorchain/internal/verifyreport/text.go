@@ -77,13 +77,17 @@ func (c *Check) words() string {
 	return strings.Join(parts, ", ")
 }
 
-// JUnit returns a case for each check: a failure where a signature is bad or missing, an
+// JUnit returns a case for each check.
+func (r *Report) JUnit() ([]byte, error) { return junit.Encode(r.title(), r.Cases()) }
+
+func (r *Report) title() string { return "release verify " + r.Image }
+
+// Cases returns a test case for each check: a failure where a signature is bad or missing, an
 // error where nobody knows.
-func (r *Report) JUnit() ([]byte, error) {
-	name := "release verify " + r.Image
+func (r *Report) Cases() []junit.Case {
 	var cases []junit.Case
 	for _, c := range r.Checks {
-		one := junit.Case{Class: name, Name: strings.TrimSpace(c.Kind + " " + c.At)}
+		one := junit.Case{Class: r.title(), Name: strings.TrimSpace(c.Kind + " " + c.At)}
 		switch reason := (&junit.Reason{Message: c.Error, Type: c.Status, Text: c.words()}); c.Status {
 		case Bad, Missing:
 			one.Failure = reason
@@ -97,5 +101,5 @@ func (r *Report) JUnit() ([]byte, error) {
 	if r.Components != nil {
 		cases = append(cases, r.Components.Cases()...)
 	}
-	return junit.Encode(name, cases)
+	return cases
 }
