@@ -82,14 +82,41 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 	if name == "" {
 		return nil
 	}
-	hidden, hides := strings.CutPrefix(base, whiteout)
-	switch { // what h is about
-	case base == opaque:
-		name = parent
-	case hides && (strings.HasPrefix(hidden, whiteout) || hidden == "" || hidden == "." || hidden == ".."):
-		return nil // aufs' own bookkeeping, or nonsense
-	case hides:
+	if base == opaque {
+		relation := s.wants.relate(parent)
+		if relation == unrelated {
+			return nil
+		}
+		if err := checkName(h.Name, "has a name", name); err != nil {
+			return err
+		}
+		switch relation {
+		case beneath:
+			s.noteDirs(l, parent)
+		default:
+			l.root.dir(parent, &l.made).sealed = true
+		}
+		return nil
+	}
+	if hidden, ok := strings.CutPrefix(base, whiteout); ok {
+		if strings.HasPrefix(hidden, whiteout) || hidden == "" || hidden == "." || hidden == ".." {
+			return nil // aufs' own bookkeeping, or nonsense
+		}
 		name = path.Join(parent, hidden)
+		relation := s.wants.relate(name)
+		if relation == unrelated {
+			return nil
+		}
+		if err := checkName(h.Name, "has a name", name); err != nil {
+			return err
+		}
+		switch relation {
+		case beneath:
+			s.noteDirs(l, name)
+		default:
+			l.root.whiteOut(parent, hidden, &l.made)
+		}
+		return nil
 	}
 	relation := s.wants.relate(name)
 	if relation == unrelated {
@@ -97,18 +124,6 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 	}
 	if err := checkName(h.Name, "has a name", name); err != nil {
 		return err
-	}
-	switch {
-	case !hides:
-	case relation == beneath:
-		s.noteDirs(l, name)
-		return nil
-	case base == opaque:
-		l.root.dir(parent, &l.made).sealed = true
-		return nil
-	default:
-		l.root.whiteOut(parent, hidden, &l.made)
-		return nil
 	}
 	if relation == beneath {
 		s.noteDirs(l, name)
