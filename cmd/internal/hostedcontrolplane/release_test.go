@@ -21,12 +21,20 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// A release has to be signed where the flags say so; the condition says why it is refused.
+// A release has to be signed where the hypershift-operator hands on that it has to; the
+// condition says why it is refused.
 func signedRelease(t *testing.T, p *location) {
 	key, repository := signing.NewSigstore(t), p.source.Host()+"/ocp/release"
 	flags := operator.SignatureFlags{Mode: "next", Policies: []string{key.PolicyFile(t, repository)}}
-	var err error
-	if p.signatures, err = flags.Read(nil, nil); err != nil {
+	asked, err := flags.Read(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := asked.HandOn(p.namespace) // as the hypershift-operator does
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.signatures, err = new(operator.SignatureFlags).ReadHanded(document, nil); err != nil {
 		t.Fatal(err)
 	}
 	p.create(t, p.hcp())
