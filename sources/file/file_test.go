@@ -161,6 +161,14 @@ func TestRegistriesConf(t *testing.T) {
 	}, sourcesOf(conf+".d", load(t, conf+".d"))); diff != "" {
 		t.Errorf("the drop-ins alone: %s", diff)
 	}
+	if err := os.Symlink("gone", conf+".d/30-gone.conf"); err != nil { // nodes pass it over
+		t.Fatal(err)
+	}
+	for _, path := range []string{conf, dir, conf + ".d"} {
+		if p := load(t, path); !slices.Contains(codes(p), policy.WarnNotRead) {
+			t.Errorf("%s: want a warning that a drop-in leads nowhere, got %v", path, p.Warnings)
+		}
+	}
 
 	plain := write(t, dir+"/whatever", "[[ registry ]]\nlocation = \"a.io\"\n")
 	if got := sourcesOf(dir, load(t, plain)); len(got) != 1 {

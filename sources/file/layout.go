@@ -1,7 +1,6 @@
 package file
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -65,11 +64,9 @@ func look(path string) (layout, error) {
 	} else {
 		l.dropIns = confs // as a registries.conf.d has them, whatever the folder is called
 	}
-	below, err := dropIns(filepath.Join(path, confName))
-	if err != nil {
+	if err := l.addDropIns(filepath.Join(path, confName)); err != nil {
 		return layout{}, err
 	}
-	l.dropIns = append(l.dropIns, below...)
 	if err := l.follow(path); err != nil {
 		return layout{}, err
 	}
@@ -119,26 +116,25 @@ func leadsNowhere(path string, e fs.DirEntry) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// dropIns returns the *.conf files in the directory that belongs to a registries.conf,
-// in lexical order. It need not exist.
-func dropIns(conf string) ([]string, error) {
+// addDropIns adds the *.conf files in the directory that belongs to a registries.conf, in
+// lexical order. It need not exist.
+func (l *layout) addDropIns(conf string) error {
 	dir := conf + ".d"
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(dir) // sorted by name
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	var out []string
 	for _, e := range entries {
 		full := filepath.Join(dir, e.Name())
-		if strings.HasSuffix(e.Name(), ".conf") && isFile(full, e) {
-			out = append(out, full)
+		switch {
+		case !strings.HasSuffix(e.Name(), ".conf"):
+		case leadsNowhere(full, e):
+			l.nowhere = append(l.nowhere, full)
+		case isFile(full, e):
+			l.dropIns = append(l.dropIns, full)
 		}
 	}
-	slices.SortFunc(out, cmp.Compare[string])
-	return out, nil
+	return err
 }
 
 // deeper points into the workspace of oc-mirror v1 where somebody named its top: each run

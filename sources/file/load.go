@@ -25,7 +25,7 @@ func (s *source) load(ctx context.Context, l layout) (p policy.Policy, handed bo
 			return p, false, err
 		}
 		if !l.dir && objects.Recognise(data) != objects.Documents {
-			if l.dropIns, err = dropIns(path); err != nil {
+			if err = l.addDropIns(path); err != nil {
 				return p, false, fmt.Errorf("reading the drop-ins of file:%s: %w", path, reason(err))
 			}
 		}

@@ -169,11 +169,10 @@ func (s *source) fingerprint() string {
 	if err != nil {
 		return "away"
 	}
-	paths := append(append([]string{l.conf}, l.files...), l.dropIns...)
 	if !l.dir {
-		drops, _ := dropIns(s.path)
-		paths = append(paths, drops...)
+		_ = l.addDropIns(s.path)
 	}
+	paths := append(append([]string{l.conf}, l.files...), l.dropIns...)
 	var b strings.Builder
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil {
