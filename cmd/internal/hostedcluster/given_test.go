@@ -29,6 +29,7 @@ const (
 var writersOf = map[string]string{
 	"operator: ConfigMap trusted-ca, optional":         byAdmin + ", or OpenShift where it has its label",
 	"operator: Secret registry-certificates":           byAdmin,
+	"operator: Secret status-certificate":              byAdmin + ", or OpenShift for the Service's annotation",
 	"control-plane-operator: Secret pull-secret":       Owner,
 	"control-plane-operator: ConfigMap user-ca-bundle": Owner,
 	"control-plane-operator: ConfigMap " + managedCopy: Owner,
