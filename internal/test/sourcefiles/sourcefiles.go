@@ -7,18 +7,23 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // LookAt looks at every file of the folders that ends in one of the endings: go test uses a
-// result again while the files that its tests looked at are the same. It is an error if there
-// is no such file.
+// result again while the files that its tests looked at are the same. Hidden folders below
+// them are left out. It is an error if there is no such file.
 func LookAt(t *testing.T, folders []string, endings ...string) {
 	t.Helper()
 	seen := 0
 	for _, folder := range folders {
-		err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
-			if err == nil && slices.Contains(endings, filepath.Ext(path)) {
+		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+			case d.IsDir() && path != folder && strings.HasPrefix(d.Name(), "."):
+				return fs.SkipDir
+			case slices.Contains(endings, filepath.Ext(path)):
 				seen++
 				_, err = os.Stat(path)
 			}
