@@ -63,14 +63,7 @@ func otherWriters(t *testing.T, p *location) {
 	documented := writers.Documented(t, "../../../docs/operators.md", hcpkg.Name)
 	for _, other := range writers.All() {
 		t.Run(other.Name, func(t *testing.T) {
-			want, ok := documented[other.Name]
-			wrote, versions := other.ApplyInPeace(t, p.client, objects...)
-			if (wrote > 0) != ok {
-				t.Fatalf("it writes %d objects, and the document says of it: %d", wrote, want)
-			}
-			if versions != want {
-				t.Errorf("%d versions after it, and the document says %d", versions, want)
-			}
+			other.Check(t, p.client, documented, objects...)
 			right(t, operatorImage)
 		})
 	}

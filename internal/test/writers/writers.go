@@ -198,20 +198,28 @@ func (w Writer) Apply(t testing.TB, c client.Client, objects ...client.Object) (
 	return wrote
 }
 
-// ApplyInPeace has w write as Apply does, and waits for [Peace]. It reports how many objects
-// w wrote, and how many versions followed.
-func (w Writer) ApplyInPeace(t testing.TB, c client.WithWatch, objects ...client.Object) (wrote, versions int) {
+// Check has w write objects, and fails unless [Peace] then counts as many versions as
+// documented says of w, or w writes nothing where it says nothing.
+func (w Writer) Check(t testing.TB, c client.WithWatch, documented map[string]int, objects ...client.Object) {
 	t.Helper()
-	if !w.Apart {
-		return w.Apply(t, c, objects...), Peace(t, c, objects...)
-	}
-	for _, obj := range objects {
-		if w.Apply(t, c, obj) > 0 {
-			wrote++
-			versions += Peace(t, c, objects...)
+	want, ok := documented[w.Name]
+	wrote, versions := 0, 0
+	if w.Apart {
+		for _, obj := range objects {
+			if w.Apply(t, c, obj) > 0 {
+				wrote++
+				versions += Peace(t, c, objects...)
+			}
 		}
+	} else {
+		wrote, versions = w.Apply(t, c, objects...), Peace(t, c, objects...)
 	}
-	return wrote, versions
+	if (wrote > 0) != ok {
+		t.Fatalf("it writes %d objects, and the document says of it: %d", wrote, want)
+	}
+	if versions != want {
+		t.Errorf("%d versions after it, and the document says %d", versions, want)
+	}
 }
 
 // How long nothing may be written for peace, and how long that may take.
