@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	configv1 "github.com/openshift/api/config/v1"
@@ -43,6 +44,17 @@ func (c *managementCluster) List(_ context.Context, list client.ObjectList, _ ..
 		}
 	}
 	return &meta.NoKindMatchError{GroupKind: schema.GroupKind{Kind: fmt.Sprintf("%T", list)}}
+}
+
+// changingCluster is a managementCluster that changes while it is read: a resolver retries
+// what failed on its own.
+type changingCluster struct {
+	client.Reader
+	state atomic.Pointer[managementCluster]
+}
+
+func (c *changingCluster) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return c.state.Load().List(ctx, list, opts...)
 }
 
 func icsp(name string, mirrors ...operatorv1alpha1.RepositoryDigestMirrors) operatorv1alpha1.ImageContentSourcePolicy {
@@ -129,8 +141,11 @@ func TestWrongPolicies(t *testing.T) {
 // Reconcile: one that is installed later is noticed, and what was read stays in force.
 func TestCapabilities(t *testing.T) {
 	_, _, base := start(t)
-	c := &managementCluster{err: errors.New("ups")}
-	r := open(t, base, nil, reader.New(c))
+	away := &managementCluster{err: errors.New("ups")}
+	withIDMS := &managementCluster{idms: []configv1.ImageDigestMirrorSet{idms("one", idmsMirrors{Source: "a.io", Mirrors: []configv1.ImageMirror{"m.io"}})}}
+	var c changingCluster
+	c.state.Store(away)
+	r := open(t, base, nil, reader.New(&c))
 	wantMirrors := func(when string, want map[string][]string) {
 		t.Helper()
 		if got := r.GetOpenShiftImageRegistryOverrides(); !reflect.DeepEqual(got, want) {
@@ -146,17 +161,17 @@ func TestCapabilities(t *testing.T) {
 	if err := r.Reconcile(t.Context(), nil); !errors.Is(err, provider.ErrNoRules) || !strings.Contains(err.Error(), "listing imagedigestmirrorsets: ups") {
 		t.Errorf("before anything could be listed: %v", err)
 	}
-	c.err = nil
+	c.state.Store(&managementCluster{})
 	reconciles("neither kind")
 	wantMirrors("neither kind", nil)
-	c.idms = []configv1.ImageDigestMirrorSet{idms("one", idmsMirrors{Source: "a.io", Mirrors: []configv1.ImageMirror{"m.io"}})}
+	c.state.Store(withIDMS)
 	want := map[string][]string{"a.io": {"m.io"}}
 	reconciles("IDMS is installed")
 	wantMirrors("IDMS is installed", want)
-	c.err = errors.New("ups")
+	c.state.Store(away)
 	reconciles("the API server is away")
 	wantMirrors("the API server is away", want)
-	c.err, c.idms = nil, nil
+	c.state.Store(&managementCluster{})
 	reconciles("IDMS is taken away")
 	wantMirrors("IDMS is taken away", nil)
 }
