@@ -59,7 +59,7 @@ func (r *Reconciler) handOverToAll(ctx context.Context, rules *policy.Rules, clu
 // inTurns calls do for each of clusters, [rolloutAtOnce] at once, in the order that the work
 // queue of the controller has, and returns when all calls have.
 func inTurns(clusters []hyperv1.HostedCluster, do func(*hyperv1.HostedCluster)) {
-	order := newTurns(rolloutAtOnce, func(reconcile.Request) bool { return false })
+	order := newTurns(rolloutAtOnce, func(reconcile.Request) reason { return related })
 	named := make(map[reconcile.Request]*hyperv1.HostedCluster, len(clusters))
 	for i := range clusters {
 		r := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&clusters[i])}

@@ -198,7 +198,7 @@ func (f *testFleet) editPolicy(tb testing.TB) {
 }
 
 // phase does something that has that many Deployments written, and waits until that is so
-// and nothing more is written.
+// and nothing more is read or written.
 func (f *testFleet) phase(tb testing.TB, name string, deployments int, do func()) {
 	tb.Helper()
 	f.api.reset()
@@ -209,9 +209,10 @@ func (f *testFleet) phase(tb testing.TB, name string, deployments int, do func()
 	defer limit.Stop()
 	for {
 		writes, last, written := f.api.state()
-		// Whoever looked nothing up and wrote nothing for a while is done: a reconciliation
-		// that fails comes back after a second.
-		if written >= deployments && time.Since(last) > 3*time.Second {
+		// Whoever read and wrote nothing for a while is done: a reconciliation that fails comes
+		// back after a second. Rules are handed over before all are reconciled, which writes
+		// nothing then, and would be in the time of the next phase.
+		if written >= deployments && f.api.idle() > 3*time.Second {
 			f.took[name] = last.Sub(began)
 			tb.Logf("%d HostedClusters, %s: %v, %d requests to the API server's objects: %v; %d to the registry",
 				f.n, name, f.took[name].Round(time.Millisecond), sum(writes), writes, f.mirror.Count())
@@ -270,7 +271,8 @@ func sum(counts map[string]int) (n int) {
 type apiTraffic struct {
 	mu      sync.Mutex
 	count   map[string]int // "PATCH deployments"
-	last    time.Time      // when the last write was answered
+	asked   time.Time      // when the last request was answered
+	last    time.Time      // when the last write was
 	written map[string]bool
 }
 
@@ -287,8 +289,8 @@ func (a *apiTraffic) wrap(next http.RoundTripper) http.RoundTripper {
 			return resp, err // it wrote nothing: the cache was behind, and it comes again
 		}
 		a.count[what]++
-		if req.Method != http.MethodGet {
-			a.last = time.Now()
+		if a.asked = time.Now(); req.Method != http.MethodGet {
+			a.last = a.asked
 		}
 		if what == "PATCH deployments" && err == nil && resp.StatusCode < 300 {
 			a.written[namespace] = true
@@ -318,6 +320,14 @@ func (a *apiTraffic) reset() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.count, a.written, a.last = map[string]int{}, map[string]bool{}, time.Now()
+	a.asked = a.last
+}
+
+// idle returns how long ago the last request was answered.
+func (a *apiTraffic) idle() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Since(a.asked)
 }
 
 // state returns the counts, when the last write was, and how many Deployments were written.

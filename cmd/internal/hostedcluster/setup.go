@@ -128,22 +128,22 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	}
 	// Not for status, of which one's own would be an endless story and a Deployment's no
 	// news.
-	changed := predicate.Or[client.Object](
+	edited := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{},
 	)
-	var deletions deletions
+	var reasons reasons
 	b := builder.ControllerManagedBy(mgr).
 		Named("hostedcluster").
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             lookupLimiter{operator.Backoff(longestRetry), r.background.has},
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return newQueue(name, limiter, newTurns(workers, deletions.has))
+				return newQueue(name, limiter, newTurns(workers, reasons.of))
 			},
 		}).
-		For(&hyperv1.HostedCluster{}, builder.WithPredicates(deletions.notice(), changed)).
+		For(&hyperv1.HostedCluster{}, builder.WithPredicates(reasons.notice(), edited)).
 		Watches(&hyperv1.HostedControlPlane{}, written). // its status is shown on the HostedCluster
-		Watches(&appsv1.Deployment{}, written, builder.WithPredicates(changed)).
+		Watches(&appsv1.Deployment{}, written, builder.WithPredicates(edited)).
 		Watches(&corev1.Namespace{}, written).
 		Watches(&corev1.ServiceAccount{}, written).
 		Watches(&rbacv1.Role{}, written).

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 
+	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -11,12 +13,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// lane is what takes turns in the work queue: the deletions of a namespace, and all else of
-// it. One tenant's 1,000 new HostedClusters then hold up no other tenant, and no deletion.
+// lane is what takes turns in the work queue: the deletions of a namespace, the changes of
+// its HostedClusters, and all else of it. One tenant's 1,000 new HostedClusters then hold up no
+// other tenant, and no deletion; and an upgrade does not wait until the whole fleet was
+// reconciled after a restart or an edit of the policies.
 type lane struct {
 	namespace string
-	deletions bool
+	reason    reason
 }
+
+// reason is why a HostedCluster is to be reconciled.
+type reason int
+
+const (
+	related  reason = iota // something that it depends on has changed, or it is retried
+	changed                // its spec has changed since it was last reconciled
+	deletion               // it is being deleted
+)
 
 // turns is the order of a work queue. The lane that has the fewest workers is next; lanes that
 // have as many take turns. In a lane the first request in is the first out. No lane has more
@@ -26,7 +39,7 @@ type lane struct {
 // made for locks it.
 type turns struct {
 	workers  int
-	deleting func(reconcile.Request) bool
+	reason   func(reconcile.Request) reason
 	requests map[lane][]reconcile.Request // no lane is empty
 	lanes    []lane                       // those of requests, the next one first
 	in       map[reconcile.Request]lane
@@ -36,11 +49,11 @@ type turns struct {
 	busy    map[lane]int               // of working
 }
 
-// newTurns returns a queue without requests, for that many workers. deleting reports whether
-// a HostedCluster is being deleted. It is called while the work queue is locked.
-func newTurns(workers int, deleting func(reconcile.Request) bool) *turns {
+// newTurns returns a queue without requests, for that many workers. why returns the reason
+// of a request. It is called while the work queue is locked.
+func newTurns(workers int, why func(reconcile.Request) reason) *turns {
 	return &turns{
-		workers: workers, deleting: deleting, requests: map[lane][]reconcile.Request{}, in: map[reconcile.Request]lane{},
+		workers: workers, reason: why, requests: map[lane][]reconcile.Request{}, in: map[reconcile.Request]lane{},
 		working: map[reconcile.Request]lane{}, busy: map[lane]int{},
 	}
 }
@@ -67,7 +80,7 @@ func (q turnsQueue) Done(r reconcile.Request) {
 
 // Push adds a request that is not there.
 func (t *turns) Push(r reconcile.Request) {
-	l := lane{r.Namespace, t.deleting(r)}
+	l := lane{r.Namespace, t.reason(r)}
 	if len(t.requests[l]) == 0 {
 		t.lanes = append(t.lanes, l)
 	}
@@ -75,11 +88,11 @@ func (t *turns) Push(r reconcile.Request) {
 	t.in[r] = l
 }
 
-// Touch says that a request that is there was made again. It changes lanes if its
-// HostedCluster has been deleted since.
+// Touch says that a request that is there was made again. It changes lanes if its reason is
+// another one by now.
 func (t *turns) Touch(r reconcile.Request) {
 	l := t.in[r]
-	if l.deletions == t.deleting(r) {
+	if l.reason == t.reason(r) {
 		return
 	}
 	rest := slices.DeleteFunc(t.requests[l], func(other reconcile.Request) bool { return other == r })
@@ -147,34 +160,50 @@ func (t *turns) done(r reconcile.Request) {
 	}
 }
 
-// deletions are the HostedClusters that are being deleted, as far as events have told. Its
-// zero value is ready, and safe for concurrent use.
-type deletions struct {
-	names sync.Map // of client.ObjectKey
+// reasons are why HostedClusters are to be reconciled, as far as events have told. Its zero
+// value is ready, and safe for concurrent use.
+type reasons struct {
+	names sync.Map // of client.ObjectKey to reason, none for related
 }
 
-// has reports whether a HostedCluster is being deleted.
-func (d *deletions) has(r reconcile.Request) bool {
-	_, ok := d.names.Load(r.NamespacedName)
-	return ok
+func (s *reasons) of(r reconcile.Request) reason {
+	why, _ := s.names.Load(r.NamespacedName)
+	known, _ := why.(reason)
+	return known
 }
 
 // notice returns a predicate that follows the events of HostedClusters, and lets all through.
-func (d *deletions) notice() predicate.Predicate {
-	are := func(obj client.Object) bool {
-		if key := client.ObjectKeyFromObject(obj); obj.GetDeletionTimestamp().IsZero() {
-			d.names.Delete(key) // there may have been another one of that name
+func (s *reasons) notice() predicate.Predicate {
+	note := func(obj client.Object) bool {
+		key := client.ObjectKeyFromObject(obj)
+		if why := reasonOf(obj); why == related {
+			s.names.Delete(key) // there may have been another one of that name
 		} else {
-			d.names.Store(key, nil)
+			s.names.Store(key, why)
 		}
 		return true
 	}
 	return predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return are(e.Object) },
-		UpdateFunc: func(e event.UpdateEvent) bool { return are(e.ObjectNew) },
+		CreateFunc: func(e event.CreateEvent) bool { return note(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool { return note(e.ObjectNew) },
 		DeleteFunc: func(e event.DeleteEvent) bool {
-			d.names.Delete(client.ObjectKeyFromObject(e.Object))
+			s.names.Delete(client.ObjectKeyFromObject(e.Object))
 			return true
 		},
 	}
+}
+
+func reasonOf(obj client.Object) reason {
+	if !obj.GetDeletionTimestamp().IsZero() {
+		return deletion
+	}
+	hc, ok := obj.(*hyperv1.HostedCluster)
+	if !ok {
+		return related
+	}
+	last := apimeta.FindStatusCondition(hc.Status.Conditions, string(hyperv1.ReconciliationSucceeded))
+	if last == nil || last.ObservedGeneration < hc.Generation {
+		return changed
+	}
+	return related
 }

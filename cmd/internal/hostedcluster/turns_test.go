@@ -16,16 +16,16 @@ import (
 	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 )
 
-// testQueue is the work queue, with the names of the HostedClusters that are being deleted.
+// testQueue is the work queue, with the reasons of requests.
 type testQueue struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]
-	order    *turns
-	deleting map[reconcile.Request]bool
+	order *turns
+	why   map[reconcile.Request]reason
 }
 
 func newTestQueue(t *testing.T) *testQueue {
-	q := &testQueue{deleting: map[reconcile.Request]bool{}}
-	q.order = newTurns(workers, func(r reconcile.Request) bool { return q.deleting[r] })
+	q := &testQueue{why: map[reconcile.Request]reason{}}
+	q.order = newTurns(workers, func(r reconcile.Request) reason { return q.why[r] })
 	q.TypedRateLimitingInterface = newQueue("", operator.Backoff(time.Minute), q.order)
 	t.Cleanup(q.ShutDown)
 	return q
@@ -43,10 +43,13 @@ func (q *testQueue) add(names ...string) {
 	}
 }
 
-func (q *testQueue) delete(name string) {
-	q.deleting[request(name)] = true
+// addFor adds a request with another reason than before.
+func (q *testQueue) addFor(why reason, name string) {
+	q.why[request(name)] = why
 	q.add(name)
 }
+
+func (q *testQueue) delete(name string) { q.addFor(deletion, name) }
 
 // want fails unless the next requests are these, and takes and finishes them.
 func (q *testQueue) want(t *testing.T, names ...string) {
@@ -165,6 +168,22 @@ func TestDeletionsTakeTurns(t *testing.T) {
 	q.wantEmpty(t)
 }
 
+// Who changes a HostedCluster does not wait for those that are reconciled for another reason.
+// Once it was reconciled it waits like all others.
+func TestChangesTakeTurns(t *testing.T) {
+	q := newTestQueue(t)
+	for i := range 1000 {
+		q.add(fmt.Sprint("a/", i))
+	}
+	q.want(t, "a/0")
+	q.addFor(changed, "a/500")
+	q.addFor(changed, "a/new")
+	q.delete("a/gone")
+	q.want(t, "a/1", "a/500", "a/gone", "a/2", "a/new", "a/3", "a/4")
+	q.addFor(related, "a/new")
+	q.want(t, "a/5")
+}
+
 // A request that is there is not added again, and one that is worked on comes back when that
 // is done.
 func TestTurnsWithoutDuplicates(t *testing.T) {
@@ -178,27 +197,44 @@ func TestTurnsWithoutDuplicates(t *testing.T) {
 	q.wantEmpty(t)
 }
 
-// Events tell which HostedClusters are being deleted, until they are gone.
-func TestDeletionsAreNoticed(t *testing.T) {
-	var d deletions
-	events := d.notice()
-	there := &hyperv1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "1"}}
-	deleted := there.DeepCopy()
-	deleted.DeletionTimestamp = new(metav1.Now())
-	steps := []struct {
-		what     string
-		event    func() bool
-		deleting bool
-	}{
-		{"there", func() bool { return events.Create(event.CreateEvent{Object: there}) }, false},
-		{"deleted", func() bool { return events.Update(event.UpdateEvent{ObjectOld: there, ObjectNew: deleted}) }, true},
-		{"gone", func() bool { return events.Delete(event.DeleteEvent{Object: deleted}) }, false},
-		{"deleted before the start", func() bool { return events.Create(event.CreateEvent{Object: deleted}) }, true},
-		{"another one of that name", func() bool { return events.Update(event.UpdateEvent{ObjectOld: deleted, ObjectNew: there}) }, false},
+// Events tell which HostedClusters have changed, until they are reconciled, and which are
+// being deleted, until they are gone.
+func TestReasonsAreNoticed(t *testing.T) {
+	var s reasons
+	events := s.notice()
+	hostedCluster := func(generation, reconciled int64, deleted bool) *hyperv1.HostedCluster {
+		hc := &hyperv1.HostedCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "1", Generation: generation}}
+		if reconciled > 0 {
+			hc.Status.Conditions = []metav1.Condition{{Type: string(hyperv1.ReconciliationSucceeded), Status: metav1.ConditionFalse, ObservedGeneration: reconciled}}
+		}
+		if deleted {
+			hc.DeletionTimestamp = new(metav1.Now())
+		}
+		return hc
 	}
-	for _, s := range steps {
-		if passed, deleting := s.event(), d.has(request("a/1")); !passed || deleting != s.deleting {
-			t.Errorf("%s: passed on %v, being deleted %v; want true, %v", s.what, passed, deleting, s.deleting)
+	added := func(hc *hyperv1.HostedCluster) bool { return events.Create(event.CreateEvent{Object: hc}) }
+	updated := func(hc *hyperv1.HostedCluster) bool { return events.Update(event.UpdateEvent{ObjectNew: hc}) }
+	gone := func(hc *hyperv1.HostedCluster) bool { return events.Delete(event.DeleteEvent{Object: hc}) }
+	steps := []struct {
+		what  string
+		event func(*hyperv1.HostedCluster) bool
+		hc    *hyperv1.HostedCluster
+		want  reason
+	}{
+		{"new", added, hostedCluster(1, 0, false), changed},
+		{"reconciled, and it failed", updated, hostedCluster(1, 1, false), related},
+		{"changed", updated, hostedCluster(2, 1, false), changed},
+		{"reconciled", updated, hostedCluster(2, 2, false), related},
+		{"deleted", updated, hostedCluster(3, 2, true), deletion},
+		{"gone", gone, hostedCluster(3, 2, true), related},
+		{"deleted before the start", added, hostedCluster(3, 2, true), deletion},
+		{"another one of that name", updated, hostedCluster(1, 0, false), changed},
+		{"gone with its namespace", gone, hostedCluster(1, 0, false), related},
+		{"reconciled before the start", added, hostedCluster(3, 3, false), related},
+	}
+	for _, step := range steps {
+		if passed, why := step.event(step.hc), s.of(request("a/1")); !passed || why != step.want {
+			t.Errorf("%s: passed on %v, reason %d; want true, %d", step.what, passed, why, step.want)
 		}
 	}
 }
