@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,11 +28,14 @@ func (a *app) checkCmd() *cobra.Command {
 images of a release see 'mirrorchain release check'.
 
 -f FILE, or -f - for standard input, reads one of these; the content decides:
-  - a list of pull specs, one a line; empty lines and lines that begin with # are left out
+  - a list of pull specs, one a line; empty lines and comments, from # on, are left out
   - mapping.txt of oc-mirror, or what 'oc image mirror -f' reads; the sources are checked
   - objects of Kubernetes in YAML or JSON: the image of every container, also of templates,
-    of image volumes, catalog sources and image streams, and variables RELATED_IMAGE_*
+    of image volumes, imported disks, catalog sources and image streams, and variables
+    RELATED_IMAGE_*; what a status says of containers is left out
   - an operator catalog, file-based, in YAML or JSON: bundles and their relatedImages
+  - an ImageSetConfiguration of oc-mirror: the additionalImages
+-f FOLDER reads the *.json, *.yaml and *.yml below it.
 
 With --from and nothing else every image in PATH that has a name there is checked.
 
@@ -52,7 +59,7 @@ With --from and nothing else every image in PATH that has a name there is checke
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.files, "filename", "f", nil, "`FILE` that names images, - for standard input; repeatable")
+	f.StringArrayVarP(&o.files, "filename", "f", nil, "`FILE` or folder that names images, - for standard input; repeatable")
 	return a.checkFlags(cmd, &o, "`PLATFORMS` whose entries an index has to have: ARCH or OS/ARCH[/VARIANT],... (default: entries are not asked for)")
 }
 
@@ -109,19 +116,26 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 	return l.check(ctx, list, o)
 }
 
-// readImages returns the images that a file names, and the entries that name none.
+// readImages returns the images that a file names, or the files below a folder, and the
+// entries that name none.
 func (a *app) readImages(name string) (images []imagelist.Image, leftOut []string, err error) {
-	in := a.sys.Stdin
-	shown := "standard input"
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, nil, fmt.Errorf("-f: %w", err)
-		}
-		defer f.Close()
-		in, shown = f, name
+	shown := name
+	if name == "-" {
+		shown = "standard input"
+		images, leftOut, err = imagelist.Read(shown, a.sys.Stdin)
+	} else {
+		err = eachFile(name, func(file string) error {
+			f, err := os.Open(file)
+			if err != nil {
+				return fmt.Errorf("-f: %w", err)
+			}
+			defer f.Close()
+			found, left, err := imagelist.Read(file, f)
+			images, leftOut = append(images, found...), append(leftOut, left...)
+			return err
+		})
 	}
-	if images, leftOut, err = imagelist.Read(shown, in); err != nil {
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, w := range leftOut {
@@ -132,6 +146,29 @@ func (a *app) readImages(name string) (images []imagelist.Image, leftOut []strin
 	}
 	return images, leftOut, nil
 }
+
+// eachFile calls read for a file, or for the files with objects below a folder.
+func eachFile(name string, read func(file string) error) error {
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return read(name)
+	}
+	root := name + string(filepath.Separator) // a link to a folder is followed
+	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		hidden := file != root && strings.HasPrefix(d.Name(), ".") // .git, or ..data of a mounted volume
+		switch {
+		case err != nil:
+			return fmt.Errorf("-f: %w", err)
+		case hidden && d.IsDir():
+			return fs.SkipDir
+		case hidden, d.IsDir(), !slices.Contains(objectFiles, filepath.Ext(file)):
+			return nil
+		}
+		return read(file)
+	})
+}
+
+// objectFiles are the files that count in a folder.
+var objectFiles = []string{".json", ".yaml", ".yml"}
 
 // named returns the images that have a name on disk. They are asked for by digest, and an
 // image without a host of its own gets one that says where it is.
