@@ -37,7 +37,8 @@ images of a release see 'mirrorchain release check'.
   - an ImageSetConfiguration of oc-mirror: the additionalImages
 -f FOLDER reads the *.json, *.yaml and *.yml below it.
 
-With --from and nothing else every image in PATH that has a name there is checked.
+With --from and nothing else every image in PATH that has a name there is checked. Exit code
+1 says that these are good, and that a name stands for nothing that can be read.
 
 ` + checkHelp,
 		Example: `  # is all that the operators need on the mirrors?
@@ -102,7 +103,8 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 	if l.chain, err = chain.New(l.base, func() *policy.Rules { return p.rules }); err != nil {
 		return err
 	}
-	if store, ok := l.base.(onDisk); ok && len(args)+len(o.files) == 0 {
+	store, whole := l.base.(onDisk)
+	if whole = whole && len(args)+len(o.files) == 0; whole {
 		if images, list.leftOut, err = a.named(store); err != nil {
 			return err
 		}
@@ -113,7 +115,11 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 			list.add(image.Name, image.Ref, p)
 		}
 	}
-	return l.check(ctx, list, o)
+	err = l.check(ctx, list, o)
+	if err == nil && whole && len(list.leftOut) > 0 {
+		return &failure.Reported{Code: failure.ExitFailed} // what PATH was to have is not known
+	}
+	return err
 }
 
 // readImages returns the images that a file names, or the files below a folder, and the
@@ -178,7 +184,7 @@ func (a *app) named(store onDisk) (images []imagelist.Image, leftOut []string, e
 		a.warnf(format, args...)
 	}
 	names, err := store.Names()
-	if err != nil {
+	for _, err := range each(err) {
 		leave("%v; left out", err)
 	}
 	for _, n := range names {
@@ -193,6 +199,17 @@ func (a *app) named(store onDisk) (images []imagelist.Image, leftOut []string, e
 		return nil, nil, fmt.Errorf("no image has a name in %s; name one by digest", a.fromPaths())
 	}
 	return images, leftOut, nil
+}
+
+// each returns the errors that err joins.
+func each(err error) []error {
+	switch joined, ok := err.(interface{ Unwrap() []error }); {
+	case ok:
+		return joined.Unwrap()
+	case err != nil:
+		return []error{err}
+	}
+	return nil
 }
 
 func nameOf(n layout.Name) string {

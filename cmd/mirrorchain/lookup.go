@@ -134,7 +134,7 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
 	}
 	if l.fromPaths() != "" && ctx.Err() == nil && len(e.Attempts) > 0 {
-		return fmt.Errorf("%s: %w", ref.Text, e.Attempts[0].Err)
+		return about(ref.Text, e.Attempts[0].Err)
 	}
 	f := &failure.Lookup{Attempts: e.Attempts, Code: failure.Code(err)}
 	// ended adds the endpoints that were being asked when the time was over.
