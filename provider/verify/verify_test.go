@@ -441,6 +441,11 @@ func TestKeyringRefused(t *testing.T) {
 			t.Errorf("%s: %d keys, %v", name, len(k.Keys()), err)
 		}
 	}
+	for _, text := range []string{"hello", "-----BEGIN PUBLIC KEY-----\n", "\x00\x00\x00\x20\x01\x01\x00\x02KBXf"} {
+		if _, err := verify.ParseKeyring("k", []byte(text)); err == nil || !strings.Contains(err.Error(), "gpg --export") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 func TestTrustID(t *testing.T) {
