@@ -146,7 +146,7 @@ func (a *archive) broken(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s is cut off after %d entries; copy it again: %w", a.name, len(a.entries), err)
 	}
-	return fmt.Errorf("%s is broken after %d entries: %w", a.name, len(a.entries), err)
+	return fmt.Errorf("%s is broken after %d entries; copy it again: %w", a.name, len(a.entries), err)
 }
 
 // inside returns a name as it is looked for, and false for one that leads out.
