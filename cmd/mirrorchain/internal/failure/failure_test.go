@@ -85,6 +85,9 @@ func TestHints(t *testing.T) {
 	ref := imageref.MustParse("mirror.test/a/b")
 	for want, err := range map[string]error{
 		"realm.test cannot serve requests now; try again later":                 &provider.Error{Op: "reading the manifest: fetching a token from realm.test", Class: provider.ClassServer, Elsewhere: true},
+		"mirror.test leads to store.test, which refuses that address; credentials are not sent there, so its storage or its clock is the matter": &provider.Error{
+			Op: "reading a blob: redirected to store.test", Class: provider.ClassUnauthorized, Elsewhere: true,
+		},
 		"is store.test:8443 the right name, and reachable from here?":           &provider.Error{Op: "reading a blob: redirected to store.test:8443", Class: provider.ClassUnreachable, Elsewhere: true},
 		"is mirror.test the right name, and reachable from here?":               &provider.Error{Op: "redirected to mirror.test", Class: provider.ClassUnreachable},
 		"mirror.test is too slow; --timeout limits the whole command, now 1m0s": OutOfTime(ref),

@@ -40,7 +40,11 @@ func (a Advice) Hints(attempts []provider.Attempt, res policy.Resolution) []stri
 		host := askedHost(at)
 		switch provider.ClassOf(at.Err) {
 		case provider.ClassUnauthorized:
-			add(a.auth(at.Ref.Name()))
+			if store := redirectedTo(at.Err); store != "" {
+				add(fmt.Sprintf("%s leads to %s, which refuses that address; credentials are not sent there, so its storage or its clock is the matter", at.Ref.Registry(), store))
+			} else {
+				add(a.auth(at.Ref.Name()))
+			}
 		case provider.ClassTLS:
 			add(a.tls(host, at.Err))
 		case provider.ClassUnreachable:
@@ -121,6 +125,16 @@ func askedHost(at provider.Attempt) string {
 		}
 	}
 	return at.Ref.Registry()
+}
+
+// redirectedTo returns the host that failed after a redirect, "" if the registry did.
+func redirectedTo(err error) string {
+	if e, ok := errors.AsType[*provider.Error](err); ok && e.Elsewhere {
+		if _, host, ok := strings.Cut(e.Op, "redirected to "); ok {
+			return host
+		}
+	}
+	return ""
 }
 
 // auth says which entry was refused, or where none was found.
