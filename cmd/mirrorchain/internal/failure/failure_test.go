@@ -80,6 +80,19 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
+// A proxy may be what keeps us from a registry, or what is missing.
+func TestProxyHints(t *testing.T) {
+	attempts := []provider.Attempt{{Ref: imageref.MustParse("mirror.test/a/b"), Err: &provider.Error{Class: provider.ClassUnreachable}}}
+	for unread, want := range map[bool]string{
+		false: "HTTPS_PROXY is set; NO_PROXY must name registries that are reached directly",
+		true:  "HTTPS_PROXY is set and not used: it is no URL of a proxy",
+	} {
+		if got := (Advice{Proxy: "HTTPS_PROXY", ProxyUnread: unread}).Hints(attempts, policy.Resolution{}); len(got) != 2 || got[0] != want {
+			t.Errorf("%q, want %q first", got, want)
+		}
+	}
+}
+
 // A hint names the host that failed, and the flag that changes it.
 func TestHints(t *testing.T) {
 	ref := imageref.MustParse("mirror.test/a/b")

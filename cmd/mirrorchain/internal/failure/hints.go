@@ -21,6 +21,8 @@ type Advice struct {
 	CertDirs []string
 	// Proxy is the name of the proxy variable that is set, "" for none.
 	Proxy string
+	// ProxyUnread says that this variable holds no URL: it is not used then.
+	ProxyUnread bool
 	// Credentials say which entries were used.
 	Credentials authfile.Found
 	// Explain is the command line that shows why policy blocks an endpoint.
@@ -48,7 +50,10 @@ func (a Advice) Hints(attempts []provider.Attempt, res policy.Resolution) []stri
 		case provider.ClassTLS:
 			add(a.tls(host, at.Err))
 		case provider.ClassUnreachable:
-			if a.Proxy != "" {
+			switch {
+			case a.ProxyUnread:
+				add(fmt.Sprintf("%s is set and not used: it is no URL of a proxy", a.Proxy))
+			case a.Proxy != "":
 				add(fmt.Sprintf("%s is set; NO_PROXY must name registries that are reached directly", a.Proxy))
 			}
 			add(fmt.Sprintf("is %s the right name, and reachable from here?", host))
