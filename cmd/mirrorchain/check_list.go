@@ -30,7 +30,7 @@ images of a release see 'mirrorchain release check'.
     of image volumes, catalog sources and image streams, and variables RELATED_IMAGE_*
   - an operator catalog, file-based, in YAML or JSON: bundles and their relatedImages
 
-With --from and nothing else every image in PATH that has a name there is checked.
+With --from alone, every image in PATH that has a name there is checked.
 
 ` + checkHelp,
 		Example: `  # is all that the operators need on the mirrors?
