@@ -154,7 +154,7 @@ func (r *Rule) mirrorOrigins(i int, table []string) []string {
 	return slices.Clone(r.Provenance.Mirrors[i])
 }
 
-// followDigests lets the mirrors for digests serve tags too, but for those that do.
+// followDigests makes the mirrors for digests serve tags too, except those that do already.
 func (e *table) followDigests() {
 	tags := make(map[string]bool, len(e.mirrors))
 	for _, m := range e.mirrors {

@@ -60,7 +60,7 @@ func (f *StatusPageFlags) Read() (StatusPage, error) {
 	return p, nil
 }
 
-// Add has mgr serve a page with cfg, on every replica. On a loopback address everybody who can
+// Add makes mgr serve a page with cfg, on every replica. On a loopback address everybody who can
 // connect may see it; elsewhere the API server is asked, as cfg's connection rest is, who has
 // the token of a request and whether they may get [statuspage.Path].
 func (p StatusPage) Add(mgr manager.Manager, rest *rest.Config, cfg statuspage.Config) error {
