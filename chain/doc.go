@@ -88,8 +88,8 @@
 // If a.example accepts the connection and sends nothing, or neither accepts nor refuses
 // the connection, steps 4, 5 and 7 differ:
 //
-//   - Step 4: after the hedge delay, here 300 ms, b.example is asked as well. This is a
-//     hedge.
+//   - Step 4: after the hedge delay, which is 300 ms for a host that has never answered,
+//     b.example is asked as well. This is a hedge.
 //   - Step 5: when b.example has sent the whole release, the attempt at a.example is
 //     given up.
 //   - Step 7: the error of a.example is a timeout.
