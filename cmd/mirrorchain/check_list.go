@@ -37,8 +37,8 @@ images of a release see 'mirrorchain release check'.
   - an ImageSetConfiguration of oc-mirror: the additionalImages
 -f FOLDER reads the *.json, *.yaml and *.yml below it.
 
-With --from and nothing else every image in PATH that has a name there is checked. Exit code
-1 says that these are good, and that a name stands for nothing that can be read.
+With --from alone, every image in PATH that has a name there is checked. Exit code 1
+says that these are good, and that a name stands for nothing that can be read.
 
 ` + checkHelp,
 		Example: `  # is all that the operators need on the mirrors?
