@@ -57,6 +57,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	maps.Copy(pod.Labels, w.Labels)
 	maps.Copy(pod.Labels, labels)
 	pod.Labels[hypershift.ControlPlaneLabel] = hypershift.ControlPlaneNamespace(w.hc)
+	pod.Labels[hypershift.ManagementAPILabel] = "true"
 	if w.RestartDate != "" {
 		pod.Annotations = map[string]string{hyperv1.RestartDateAnnotation: w.RestartDate}
 	}
