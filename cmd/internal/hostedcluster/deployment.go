@@ -168,7 +168,8 @@ func (w *workload) overrides() ([]corev1.EnvVar, error) {
 	return out, err
 }
 
-// mount adds the volumes: the rules, where a ConfigMap has them, and the CA bundles.
+// mount adds the volumes: the rules, where a ConfigMap has them, the CA bundles, and what
+// HyperShift's control-plane-operator may write to.
 func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
 	if w.Handover == HandoverConfigMap {
 		c.Args = append(c.Args, flagOverridesFile+"="+handover.File)
@@ -178,6 +179,10 @@ func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
 		hypershift.MountUserCA(pod, c, hypershift.UserCABundle)
 	}
 	hypershift.MountManagedCA(pod, c)
+	if w.HyperShifts { // whose root is read-only under its own operator too
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "tmp-dir", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "tmp-dir", MountPath: "/tmp"})
+	}
 }
 
 func probe(path string, period int32) *corev1.Probe {

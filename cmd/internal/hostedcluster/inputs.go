@@ -32,8 +32,10 @@ type inputs struct {
 	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
 	CertificateValidity string `json:"certificateValidity,omitempty"`
 	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
-	// Cloud is nil for a control-plane-operator of ours, which asks no cloud.
-	Cloud *cloudAccess `json:"cloud,omitempty"`
+	// HyperShifts says that the control-plane-operator is HyperShift's, and Cloud what that one
+	// signs in to the cloud with; nil for nothing. Ours asks no cloud.
+	HyperShifts bool         `json:"hypershifts,omitempty"`
+	Cloud       *cloudAccess `json:"cloud,omitempty"`
 	// Signatures are those that releases need, as the control plane is handed them.
 	Signatures string `json:"signatures,omitempty"`
 }
@@ -72,7 +74,7 @@ func (s *Settings) inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) i
 		CertificateValidity: hc.Annotations[annotationCertificateValidity],
 		CertificateRenewal:  hc.Annotations[annotationCertificateRenewal],
 	}
-	if image != s.OperatorImage && image != s.ControlPlaneOperatorImage {
+	if in.HyperShifts = image != s.OperatorImage && image != s.ControlPlaneOperatorImage; in.HyperShifts {
 		in.Cloud = cloudAccessOf(hc)
 	}
 	return in

@@ -239,6 +239,16 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 		return nil, fmt.Errorf("asking for SecurityContextConstraints: %w", err)
 	}
 	w := &workload{Settings: r.Settings, inputs: r.inputsOf(hc, r.cpoImage(hc, f.controlPlane), scc), hc: hc}
+	if w.HyperShifts && w.Cloud == nil {
+		if w.Cloud, err = r.azureAccess(ctx, hc); err != nil {
+			return nil, err
+		}
+	}
+	rights, err := r.rights(ctx, hc, exists && w.HyperShifts)
+	if err != nil {
+		return nil, err
+	}
+	objects = append(objects, rights...)
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}
@@ -258,7 +268,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 }
 
 // desired returns what is in the control plane namespace for hc, in the order in which it
-// is needed, without what hands rules over.
+// is needed, without the rights of its operator and what hands rules over.
 func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found, view *view) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),
@@ -284,7 +294,7 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 			hcp.Annotations[hypershift.AnnotationManagementMirrorCredentials] = "true"
 		}
 	}
-	return append(objects, hcp, serviceAccount(hc), role(hc), roleBinding(hc)), nil
+	return append(objects, hcp, serviceAccount(hc)), nil
 }
 
 // applyAll applies objects in their order.
