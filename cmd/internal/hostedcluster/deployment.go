@@ -19,8 +19,11 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// defaultUID is the user of containers where no SecurityContextConstraints choose one.
+// defaultUID is the user of containers where neither SecurityContextConstraints nor HyperShift
+// have chosen one.
 const defaultUID = 1001
+
+func (in inputs) uid() int64 { return cmp.Or(in.UID, defaultUID) }
 
 // workload is what a control-plane-operator's Deployment is made of.
 type workload struct {
@@ -73,7 +76,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 		},
 	}
 	if !w.SCC {
-		pod.Spec.SecurityContext.RunAsUser = new(int64(defaultUID))
+		pod.Spec.SecurityContext.RunAsUser = new(w.uid())
 	}
 	c := corev1.Container{
 		Name:            hypershift.ControlPlaneOperator,
@@ -140,7 +143,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		corev1.EnvVar{Name: "HYPERSHIFT_FEATURESET", Value: w.FeatureSet},
 	)
 	if !w.SCC {
-		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(defaultUID)})
+		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(w.uid())})
 	}
 	vars = append(vars, corev1.EnvVar{Name: "METRICS_SET", Value: cmp.Or(w.MetricsSet, "Telemetry")})
 	for _, v := range []corev1.EnvVar{{Name: "CERTIFICATE_VALIDITY", Value: w.CertificateValidity}, {Name: "CERTIFICATE_RENEWAL_PERCENTAGE", Value: w.CertificateRenewal}} {

@@ -29,6 +29,7 @@ type inputs struct {
 	PriorityClass  string              `json:"priorityClass,omitempty"`
 	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
 	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
+	UID            int64               `json:"uid,omitempty"`         // that HyperShift chose for the containers; 0 is defaultUID
 	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
 	CertificateValidity string `json:"certificateValidity,omitempty"`
 	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
@@ -45,6 +46,10 @@ const (
 	annotationCertificateValidity = "hypershift.openshift.io/certificate-validity"
 	annotationCertificateRenewal  = "hypershift.openshift.io/certificate-renewal"
 )
+
+// annotationUID is on a control plane namespace: the user that HyperShift chose for its
+// containers, where no SecurityContextConstraints do. Volumes there have files of that user.
+const annotationUID = "hypershift.openshift.io/default-security-context-uid"
 
 // inputsAnnotation has the inputs that a Deployment was made of, in JSON.
 const inputsAnnotation = "mirrorchain.io/deployment-inputs"

@@ -85,6 +85,9 @@ func TestTakeOverOfRights(t *testing.T) {
 		{APIGroups: []string{"apps"}, Resources: []string{"deployments", "statefulsets"}, Verbs: []string{"*"}},
 	}
 	w.hypershiftsControlPlane(t, hc)
+	change(t, w, controlPlaneObjects(hc)[0].(*corev1.Namespace), func(ns *corev1.Namespace) {
+		ns.Annotations = map[string]string{"hypershift.openshift.io/default-security-context-uid": "1007"}
+	})
 	operators := hypershiftsRights(hc, hypershift.ControlPlaneOperator, everything...)
 	others := hypershiftsRights(hc, "cluster-storage-operator", everything[2])
 	for _, obj := range append(operators, others...) {
@@ -104,7 +107,10 @@ func TestTakeOverOfRights(t *testing.T) {
 	hc.Annotations = map[string]string{hyperv1.ControlPlaneOperatorImageAnnotation: hypershiftsImage}
 	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)), hc)
 	stop := w.operate(t, nil)
-	w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
+	d := w.cpo(t, hc, overridesAre(source+"="+w.mirror.Host()+"/mirror/release"))
+	if uid := envOf(d, "DEFAULT_SECURITY_CONTEXT_UID"); uid != "1007" || *d.Spec.Template.Spec.SecurityContext.RunAsUser != 1007 {
+		t.Errorf("containers have the user %s, and files of volumes that of HyperShift's 1007", uid)
+	}
 	w.says(t, hc, hyperv1.ReconciliationSucceeded, metav1.ConditionTrue, "", "")
 	unchanged(append(operators[1:], others...)...)
 	w.mayList(t, hc, hypershift.ControlPlaneOperator, true)
