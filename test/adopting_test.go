@@ -9,6 +9,30 @@ import (
 	"testing"
 )
 
+// The adapter for HyperShift stays small, and docs/adopting.md says how small.
+func TestSizeOfTheAdapter(t *testing.T) {
+	const most = 250
+	code := 0
+	for _, name := range []string{"adapter.go", "metadata.go"} {
+		data, err := os.ReadFile("../examples/hypershift/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				code++
+			}
+		}
+	}
+	text, err := os.ReadFile("../docs/adopting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := strconv.Itoa(code) + " here"; code >= most || !strings.Contains(string(text), said) {
+		t.Errorf("the adapter has %d lines of code; want fewer than %d, and docs/adopting.md to say %q", code, most, said)
+	}
+}
+
 // docs/adopting.md says what importing a package brings, and speaks of known issues alone.
 func TestAdopting(t *testing.T) {
 	read := func(name string) string {

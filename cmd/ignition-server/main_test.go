@@ -49,6 +49,7 @@ func TestProcess(t *testing.T) {
 	}
 	t.Run("UnreadableDocument", func(t *testing.T) { unreadableDocument(t, c, bin) })
 	t.Run("LargePrograms", func(t *testing.T) { largePrograms(t, c, kube, bin, program) })
+	t.Run("Signed", func(t *testing.T) { signedRelease(t, c, kube, bin, program) })
 }
 
 func build(t *testing.T) string {

@@ -2,6 +2,7 @@ package hypershift
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,9 +44,12 @@ func New(ctx context.Context, base *registry.Provider, overrides map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	srcs = append(slices.Clip(srcs), sources.Static("--registry-overrides", policy.Policy{Rules: rewrites}))
-	c, err := mirrorchain.Open(ctx, mirrorchain.Config{Base: base, Sources: srcs})
-	return &Registry{Client: c, overrides: maps.Clone(overrides)}, err
+	flag := sources.Static("--registry-overrides", policy.Policy{Rules: rewrites})
+	c, err := mirrorchain.Open(ctx, mirrorchain.Config{Base: base, Sources: append(slices.Clip(srcs), flag)})
+	if err != nil {
+		return nil, err
+	}
+	return &Registry{Client: c, overrides: maps.Clone(overrides)}, nil
 }
 
 // Reconcile reads the policies again; c is not used. It returns an error until they have
@@ -69,11 +73,7 @@ func (r *Registry) GetRegistryOverrides() map[string]string { return maps.Clone(
 // GetOpenShiftImageRegistryOverrides returns the mirrors in force; nil for none, and until
 // the policies have been read.
 func (r *Registry) GetOpenShiftImageRegistryOverrides() map[string][]string {
-	rules := r.Resolver().Current()
-	if rules == nil {
-		return nil
-	}
-	return handover.ImageOverrides(rules)
+	return handover.ImageOverrides(cmp.Or(r.Resolver().Current(), new(policy.Rules)))
 }
 
 // GetMirroredReleaseImage returns "". Which mirror served is a fact of one lookup, and is in

@@ -55,20 +55,20 @@ var errNotOurs = errors.New("the control plane namespace is taken")
 // checkNamespace fails where the namespace of hc's control plane is there and is no control
 // plane namespace, or that of another HostedCluster: two may have names that make one
 // (a/b-c and a-b/c), and one would get the other's pull secret. One that HyperShift
-// made is taken over. exists reports whether it is there.
-func (r *Reconciler) checkNamespace(ctx context.Context, hc *hyperv1.HostedCluster) (exists bool, err error) {
+// made is taken over. It returns nil where there is none.
+func (r *Reconciler) checkNamespace(ctx context.Context, hc *hyperv1.HostedCluster) (*corev1.Namespace, error) {
 	ns, key := new(corev1.Namespace), client.ObjectKey{Name: hypershift.ControlPlaneNamespace(hc)}
-	err = r.Client.Get(ctx, key, ns)
+	err := r.Client.Get(ctx, key, ns)
 	if apierrors.IsNotFound(err) { // the cache has only ours
 		err = r.Live.Get(ctx, key, ns)
 	}
 	switch {
 	case apierrors.IsNotFound(err):
-		return false, nil
+		return nil, nil
 	case err != nil:
-		return false, fmt.Errorf("reading the control plane namespace: %w", err)
+		return nil, fmt.Errorf("reading the control plane namespace: %w", err)
 	}
-	return true, usable(ns, hc)
+	return ns, usable(ns, hc)
 }
 
 // usable returns nil where ns is hc's, and else says whose it is.

@@ -22,6 +22,14 @@ func TestDeploymentOnAWS(t *testing.T) {
 	golden.Compare(t, filepath.Join("testdata", "deployment-aws.yaml"), got, *update)
 }
 
+// On Azure it keeps the volumes of its managed identities.
+func TestDeploymentOnAzure(t *testing.T) {
+	got := mustRender(t, nil, func(w *workload) {
+		w.Cloud = &cloudAccess{Platform: hyperv1.AzurePlatform, Classes: []string{classOperator, classKMS}}
+	})
+	golden.Compare(t, filepath.Join("testdata", "deployment-azure.yaml"), got, *update)
+}
+
 // Credentials are for HyperShift's control-plane-operator on the platforms that have them.
 func TestCloudAccess(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -36,11 +44,8 @@ func TestCloudAccess(t *testing.T) {
 			w.hc.Spec.Platform = hyperv1.PlatformSpec{Type: hyperv1.GCPPlatform, GCP: &hyperv1.GCPPlatformSpec{Project: "acme-one", Region: "europe-west3"}}
 		}, []string{"GOOGLE_APPLICATION_CREDENTIALS=/etc/gcp/application_default_credentials.json", "GOOGLE_CLOUD_PROJECT=acme-one", "GCP_REGION=europe-west3"}, "gcp-credentials"},
 		"AWS without its part of the spec": {func(w *workload) { w.hc.Spec.Platform.Type = hyperv1.AWSPlatform }, nil, ""},
-		"Azure": {func(w *workload) {
-			w.hc.Spec.Platform = hyperv1.PlatformSpec{Type: hyperv1.AzurePlatform, Azure: &hyperv1.AzurePlatformSpec{}}
-		}, nil, ""},
-		"our control-plane-operator": {func(w *workload) { onAWS(w.hc); w.ControlPlaneOperatorImage = testImage }, nil, ""},
-		"our own image":              {func(w *workload) { onAWS(w.hc); w.OperatorImage = testImage }, nil, ""},
+		"our control-plane-operator":       {func(w *workload) { onAWS(w.hc); w.ControlPlaneOperatorImage = testImage }, nil, ""},
+		"our own image":                    {func(w *workload) { onAWS(w.hc); w.OperatorImage = testImage }, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := render(t, nil, c.change)

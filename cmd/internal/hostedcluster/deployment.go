@@ -19,8 +19,11 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/handover"
 )
 
-// defaultUID is the user of containers where no SecurityContextConstraints choose one.
+// defaultUID is the user of containers where neither SecurityContextConstraints nor HyperShift
+// have chosen one.
 const defaultUID = 1001
+
+func (in inputs) uid() int64 { return cmp.Or(in.UID, defaultUID) }
 
 // workload is what a control-plane-operator's Deployment is made of.
 type workload struct {
@@ -57,6 +60,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	maps.Copy(pod.Labels, w.Labels)
 	maps.Copy(pod.Labels, labels)
 	pod.Labels[hypershift.ControlPlaneLabel] = hypershift.ControlPlaneNamespace(w.hc)
+	pod.Labels[hypershift.ManagementAPILabel] = "true"
 	if w.RestartDate != "" {
 		pod.Annotations = map[string]string{hyperv1.RestartDateAnnotation: w.RestartDate}
 	}
@@ -74,7 +78,7 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 		},
 	}
 	if !w.SCC {
-		pod.Spec.SecurityContext.RunAsUser = new(int64(defaultUID))
+		pod.Spec.SecurityContext.RunAsUser = new(w.uid())
 	}
 	c := corev1.Container{
 		Name:            hypershift.ControlPlaneOperator,
@@ -141,7 +145,7 @@ func (w *workload) env() ([]corev1.EnvVar, error) {
 		corev1.EnvVar{Name: "HYPERSHIFT_FEATURESET", Value: w.FeatureSet},
 	)
 	if !w.SCC {
-		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(defaultUID)})
+		vars = append(vars, corev1.EnvVar{Name: "DEFAULT_SECURITY_CONTEXT_UID", Value: fmt.Sprint(w.uid())})
 	}
 	vars = append(vars, corev1.EnvVar{Name: "METRICS_SET", Value: cmp.Or(w.MetricsSet, "Telemetry")})
 	for _, v := range []corev1.EnvVar{{Name: "CERTIFICATE_VALIDITY", Value: w.CertificateValidity}, {Name: "CERTIFICATE_RENEWAL_PERCENTAGE", Value: w.CertificateRenewal}} {
@@ -169,7 +173,8 @@ func (w *workload) overrides() ([]corev1.EnvVar, error) {
 	return out, err
 }
 
-// mount adds the volumes: the rules, where a ConfigMap has them, and the CA bundles.
+// mount adds the volumes: the rules, where a ConfigMap has them, the CA bundles, and what
+// HyperShift's control-plane-operator may write to.
 func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
 	if w.Handover == HandoverConfigMap {
 		c.Args = append(c.Args, flagOverridesFile+"="+handover.File)
@@ -179,6 +184,10 @@ func (w *workload) mount(pod *corev1.PodSpec, c *corev1.Container) {
 		hypershift.MountUserCA(pod, c, hypershift.UserCABundle)
 	}
 	hypershift.MountManagedCA(pod, c)
+	if w.HyperShifts { // whose root is read-only under its own operator too
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "tmp-dir", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "tmp-dir", MountPath: "/tmp"})
+	}
 }
 
 func probe(path string, period int32) *corev1.Probe {

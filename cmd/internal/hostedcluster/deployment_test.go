@@ -73,9 +73,11 @@ func render(t *testing.T, policies []policy.Policy, change func(*workload)) (*ap
 	if change != nil {
 		change(w)
 	}
-	signatures := w.Signatures
+	read := w.inputs // from the cluster
 	w.inputs = w.inputsOf(w.hc, testImage, w.SCC)
-	w.Signatures = signatures
+	if w.Signatures = read.Signatures; read.Cloud != nil {
+		w.Cloud = read.Cloud
+	}
 	d, err := w.deployment()
 	if err != nil {
 		return nil, err

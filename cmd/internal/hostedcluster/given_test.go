@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
@@ -169,6 +170,23 @@ func TestEverythingGivenIsWritten(t *testing.T) {
 	for name := range ownVariables {
 		if !optional[name] {
 			t.Errorf("the variable %s is not optional any more", name)
+		}
+	}
+}
+
+// HyperShift's NetworkPolicy management-kas stays in a control plane namespace that is taken
+// over. It keeps all pods but those with a label from the API server.
+func TestPodsMayReachTheAPIServer(t *testing.T) {
+	keptAway, err := metav1.LabelSelectorAsSelector(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: "hypershift.openshift.io/need-management-kas-access", Operator: metav1.LabelSelectorOpDoesNotExist},
+		{Key: "name", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"aws-ebs-csi-driver-operator"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range rendered(t, true)[1:] { // those in control plane namespaces
+		if keptAway.Matches(labels.Set(d.Spec.Template.Labels)) {
+			t.Errorf("pods of %s are kept from the API server: their labels are %v", d.Name, d.Spec.Template.Labels)
 		}
 	}
 }

@@ -29,11 +29,14 @@ type inputs struct {
 	PriorityClass  string              `json:"priorityClass,omitempty"`
 	TrustBundle    bool                `json:"trustBundle,omitempty"` // there is an additional CA bundle
 	SCC            bool                `json:"scc,omitempty"`         // the cluster has SecurityContextConstraints
+	UID            int64               `json:"uid,omitempty"`         // that HyperShift chose for the containers; 0 is defaultUID
 	// What annotations of the HostedCluster say about certificates, for HyperShift's operator.
 	CertificateValidity string `json:"certificateValidity,omitempty"`
 	CertificateRenewal  string `json:"certificateRenewal,omitempty"`
-	// Cloud is nil for a control-plane-operator of ours, which asks no cloud.
-	Cloud *cloudAccess `json:"cloud,omitempty"`
+	// HyperShifts says that the control-plane-operator is HyperShift's, and Cloud what that one
+	// signs in to the cloud with; nil for nothing. Ours asks no cloud.
+	HyperShifts bool         `json:"hypershifts,omitempty"`
+	Cloud       *cloudAccess `json:"cloud,omitempty"`
 	// Signatures are those that releases need, as the control plane is handed them.
 	Signatures string `json:"signatures,omitempty"`
 }
@@ -43,6 +46,10 @@ const (
 	annotationCertificateValidity = "hypershift.openshift.io/certificate-validity"
 	annotationCertificateRenewal  = "hypershift.openshift.io/certificate-renewal"
 )
+
+// annotationUID is on a control plane namespace: the user that HyperShift chose for its
+// containers, where no SecurityContextConstraints do. Volumes there have files of that user.
+const annotationUID = "hypershift.openshift.io/default-security-context-uid"
 
 // inputsAnnotation has the inputs that a Deployment was made of, in JSON.
 const inputsAnnotation = "mirrorchain.io/deployment-inputs"
@@ -72,7 +79,7 @@ func (s *Settings) inputsOf(hc *hyperv1.HostedCluster, image string, scc bool) i
 		CertificateValidity: hc.Annotations[annotationCertificateValidity],
 		CertificateRenewal:  hc.Annotations[annotationCertificateRenewal],
 	}
-	if image != s.OperatorImage && image != s.ControlPlaneOperatorImage {
+	if in.HyperShifts = image != s.OperatorImage && image != s.ControlPlaneOperatorImage; in.HyperShifts {
 		in.Cloud = cloudAccessOf(hc)
 	}
 	return in

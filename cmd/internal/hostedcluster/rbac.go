@@ -1,14 +1,21 @@
 package hostedcluster
 
 import (
+	"context"
+	"fmt"
+
 	configv1 "github.com/openshift/api/config/v1"
 	operatorv1alpha1 "github.com/openshift/api/operator/v1alpha1"
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hostedcontrolplane"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/hypershift"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/operator"
 )
 
 // OperatorRules returns what this operator may do in the whole cluster, and all that it
@@ -34,6 +41,9 @@ func OperatorRules() []rbacv1.PolicyRule {
 		// Which release this cluster runs: what is blocked may not keep it from that. And its
 		// signature stores.
 		{APIGroups: []string{configv1.GroupName}, Resources: []string{"clusterversions"}, ResourceNames: []string{"version"}, Verbs: []string{"get", "list"}},
+
+		// Whether there is what HyperShift's control-plane-operator signs in to Azure with.
+		{APIGroups: []string{secretsStoreGroup}, Resources: []string{"secretproviderclasses"}, ResourceNames: []string{classOperator, classKMS}, Verbs: []string{"get"}},
 
 		// HostedClusters: the patch adds the finalizer, an infraID and a clusterID.
 		{APIGroups: hypershift, Resources: []string{"hostedclusters"}, Verbs: append(follow[:len(follow):len(follow)], "patch")},
@@ -79,6 +89,36 @@ func serviceAccount(hc *hyperv1.HostedCluster) *corev1.ServiceAccount {
 // role returns the Role with what the control-plane-operator may do in its namespace.
 func role(hc *hyperv1.HostedCluster) *rbacv1.Role {
 	return &rbacv1.Role{ObjectMeta: meta(hc, hypershift.ControlPlaneOperator), Rules: hostedcontrolplane.OperatorRules()}
+}
+
+// rights returns the Role and the RoleBinding that hc's control-plane-operator gets. There are
+// none where HyperShift's operator wrote the Role for its own control-plane-operator, which is
+// in use: that needs more than this operator has, so that it could neither give nor bind it.
+func (r *Reconciler) rights(ctx context.Context, hc *hyperv1.HostedCluster, hypershifts bool) ([]client.Object, error) {
+	ours := role(hc)
+	all := []client.Object{ours, roleBinding(hc)}
+	if !hypershifts {
+		return all, nil
+	}
+	live := new(rbacv1.Role)
+	key := client.ObjectKeyFromObject(ours)
+	err := r.Client.Get(ctx, key, live)
+	if err == nil && equality.Semantic.DeepEqual(live.Rules, ours.Rules) {
+		return all, nil
+	}
+	if client.IgnoreNotFound(err) == nil {
+		// The cache has only what is labelled as ours, and does not say who wrote it.
+		err = r.Live.Get(ctx, key, live)
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return all, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the Role of the control-plane-operator: %w", err)
+	case operator.IsHyperShifts(live, "rules"):
+		return nil, nil
+	}
+	return all, nil
 }
 
 func roleBinding(hc *hyperv1.HostedCluster) *rbacv1.RoleBinding {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -178,7 +179,7 @@ func (r *Reconciler) reconcile(ctx context.Context, hc *hyperv1.HostedCluster) (
 		}
 		return o, err
 	}
-	reported, err := r.write(ctx, hc, f, rules, view, handed.written, claimed.exists)
+	reported, err := r.write(ctx, hc, f, rules, view, handed.written, claimed)
 	return o.with(reported...), err
 }
 
@@ -193,17 +194,23 @@ func (r *Reconciler) check(hc *hyperv1.HostedCluster, o outcome, f found) error 
 
 // claimed is a control plane namespace that hc may use.
 type claimed struct {
-	exists bool // the namespace is there
-	active bool // hc is not paused
+	exists bool  // the namespace is there
+	uid    int64 // of the containers in it, where HyperShift chose one; else 0
+	active bool  // hc is not paused
 }
 
 // claim makes sure that the control plane namespace is that of hc, hands a pause on, and
 // takes over what the control plane reports.
 func (r *Reconciler) claim(ctx context.Context, hc *hyperv1.HostedCluster) (outcome, claimed, error) {
 	o := outcome{version: hc.Status.Version, arch: hc.Status.PayloadArch}
-	exists, err := r.checkNamespace(ctx, hc)
+	ns, err := r.checkNamespace(ctx, hc)
 	if err != nil {
 		return o, claimed{}, err
+	}
+	got := claimed{exists: ns != nil}
+	if ns != nil {
+		uid, _ := strconv.ParseInt(ns.Annotations[annotationUID], 10, 64)
+		got.uid = max(uid, 0)
 	}
 	if err := r.handPause(ctx, hc); err != nil {
 		return o, claimed{}, err
@@ -212,18 +219,19 @@ func (r *Reconciler) claim(ctx context.Context, hc *hyperv1.HostedCluster) (outc
 	o = o.with(reconciliationActive(hc, pause))
 	if pause.Paused {
 		o.requeue = pause.Left
-		return o, claimed{exists: exists}, nil
+		return o, got, nil
 	}
 	o, err = r.bubbleUp(ctx, hc, o)
-	return o, claimed{exists, true}, err
+	got.active = true
+	return o, got, err
 }
 
 // write makes the control plane namespace and all that is in it, hands rules over where
 // that was not written before, and removes what nothing refers to any more. It returns
 // what tells of the hand-over. Where other rules are in force by now it is an
 // errUnfinished, or they would be taken back.
-func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, view *view, written []client.Object, exists bool) ([]metav1.Condition, error) {
-	if !exists {
+func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f found, rules *policy.Rules, view *view, written []client.Object, in claimed) ([]metav1.Condition, error) {
+	if !in.exists {
 		if err := r.createNamespace(ctx, hc); err != nil {
 			return nil, err
 		}
@@ -240,6 +248,17 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 		return nil, fmt.Errorf("asking for SecurityContextConstraints: %w", err)
 	}
 	w := &workload{Settings: r.Settings, inputs: r.inputsOf(hc, r.cpoImage(hc, f.controlPlane), scc), hc: hc}
+	w.UID = in.uid
+	if w.HyperShifts && w.Cloud == nil {
+		if w.Cloud, err = r.azureAccess(ctx, hc); err != nil {
+			return nil, err
+		}
+	}
+	rights, err := r.rights(ctx, hc, in.exists && w.HyperShifts)
+	if err != nil {
+		return nil, err
+	}
+	objects = append(objects, rights...)
 	if now := r.Rules(); now.Version() != rules.Version() {
 		return nil, errUnfinished
 	}
@@ -259,7 +278,7 @@ func (r *Reconciler) write(ctx context.Context, hc *hyperv1.HostedCluster, f fou
 }
 
 // desired returns what is in the control plane namespace for hc, in the order in which it
-// is needed, without what hands rules over.
+// is needed, without the rights of its operator and what hands rules over.
 func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f found, view *view) ([]client.Object, error) {
 	objects := []client.Object{
 		namespace(hc),
@@ -285,7 +304,7 @@ func (r *Reconciler) desired(ctx context.Context, hc *hyperv1.HostedCluster, f f
 			hcp.Annotations[hypershift.AnnotationManagementMirrorCredentials] = "true"
 		}
 	}
-	return append(objects, hcp, serviceAccount(hc), role(hc), roleBinding(hc)), nil
+	return append(objects, hcp, serviceAccount(hc)), nil
 }
 
 // applyAll applies objects in their order.

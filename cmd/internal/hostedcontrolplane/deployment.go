@@ -52,6 +52,7 @@ func (c IgnitionConfig) podMeta() metav1.ObjectMeta {
 	labels["app"] = hypershift.IgnitionServer
 	labels[hyperv1.ControlPlaneComponentLabel] = hypershift.IgnitionServer
 	labels[hypershift.ControlPlaneLabel] = c.HCP.Namespace
+	labels[hypershift.ManagementAPILabel] = "true"
 	annotations := map[string]string{hyperv1.ReleaseImageAnnotation: hypershift.OperatedRelease(c.HCP)}
 	if at, ok := c.HCP.Annotations[hyperv1.RestartDateAnnotation]; ok {
 		annotations[hyperv1.RestartDateAnnotation] = at

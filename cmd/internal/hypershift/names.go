@@ -39,6 +39,11 @@ const (
 // every pod in one, with the name of the namespace.
 const ControlPlaneLabel = "hypershift.openshift.io/hosted-control-plane"
 
+// ManagementAPILabel is on pods that ask the API server of the management cluster, with the
+// value "true". A NetworkPolicy of HyperShift, management-kas, keeps all others in a control
+// plane namespace from it, and stays when a control plane is taken over.
+const ManagementAPILabel = "hypershift.openshift.io/need-management-kas-access"
+
 // ControlPlaneNamespace returns the namespace of hc's control plane.
 func ControlPlaneNamespace(hc *hyperv1.HostedCluster) string {
 	return ControlPlaneNamespaceOf(types.NamespacedName{Namespace: hc.Namespace, Name: hc.Name})

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -61,6 +63,23 @@ func (a *Applier) takeOver(ctx context.Context, live client.Object) error {
 		return fmt.Errorf("taking it over from HyperShift: %w", err)
 	}
 	return nil
+}
+
+// IsHyperShifts reports whether a field at the top of obj, such as "rules", is HyperShift's: no
+// [Applier] ever applied obj, or HyperShift has written the field since. obj has to be from no
+// cache, which may leave out who manages what.
+func IsHyperShifts(obj client.Object, field string) bool {
+	if !strings.HasPrefix(obj.GetAnnotations()[StateHash], stamped) {
+		return true
+	}
+	return slices.ContainsFunc(obj.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
+		var fields map[string]json.RawMessage
+		if !hypershiftManagers.Has(m.Manager) || m.FieldsV1 == nil || json.Unmarshal(m.FieldsV1.Raw, &fields) != nil {
+			return false
+		}
+		_, ok := fields["f:"+field]
+		return ok
+	})
 }
 
 // keyed are the lists of a pod that are merged by a key of their items, and the key.

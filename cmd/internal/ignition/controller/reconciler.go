@@ -99,7 +99,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		err = r.served(ctx, secret, state)
 	case plan.Generate:
 		if wait := r.memory.wait(secret, r.rules(), r.now()); wait > 0 {
-			return ctrl.Result{RequeueAfter: wait}, r.Release.Write(ctx, !r.first.underWay())
+			if err := r.Release.Write(ctx, !r.first.underWay()); err != nil {
+				return ctrl.Result{}, err // with its own wait
+			}
+			return ctrl.Result{RequeueAfter: wait}, nil
 		}
 		err = r.generate(ctx, secret, state)
 	default:

@@ -127,8 +127,10 @@ func lastingCause(err error) string {
 		return ""
 	}
 	switch e.Class {
-	case provider.ClassLimit, provider.ClassMalformed, provider.ClassTLS, provider.ClassSignature:
+	case provider.ClassLimit, provider.ClassMalformed, provider.ClassTLS:
 		return e.Err.Error()
+	case provider.ClassSignature: // of which kind stands in Op alone
+		return e.Op + ": " + e.Err.Error()
 	}
 	return ""
 }
@@ -138,6 +140,7 @@ var unstable = []struct {
 	what *regexp.Regexp
 	with string
 }{
+	{regexp.MustCompile(`(^|: )sha(?:256|512):[0-9a-f]{64,128}: `), "$1"}, // all that a part says
 	{regexp.MustCompile(`[@ ]?sha(?:256|512):[0-9a-f]{64,128}`), ""},
 	{regexp.MustCompile(`\b(read|write) (tcp|udp)[46]? \S+->`), "$1 $2 "},
 	{regexp.MustCompile(`^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ (?:\S+\] )?`), ""},                          // klog

@@ -463,7 +463,12 @@ func TestReportIsStable(t *testing.T) {
 	if len(messages) != 1 {
 		t.Errorf("%d messages: %v", len(messages), messages)
 	}
+	digest := "sha256:" + strings.Repeat("0", 64)
 	for text, want := range map[string]string{
+		"verifying: " + digest + ": no signature found":               "verifying: no signature found",
+		digest + ": no signature found":                               "no signature found",
+		"reading quay.io/a/b@" + digest + ": 404":                     "reading quay.io/a/b: 404",
+		"layer " + digest + " is too large":                           "layer is too large",
 		"listen tcp :45123: bind: busy":                               "listen tcp :PORT: bind: busy",
 		`Get "http://localhost:41234/config/master": EOF`:             `Get "http://localhost:PORT/config/master": EOF`,
 		"reading mirror.example.com:5000/a/b: 401":                    "reading mirror.example.com:5000/a/b: 401",
