@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -199,6 +200,10 @@ func (a *app) releaseCheck(ctx context.Context, args []string, o checkOptions) e
 		if err := l.releaseImages(ctx, ref, platforms, list, len(refs) > 1); err != nil {
 			return err
 		}
+	}
+	covered := func(i *listed) bool { _, required := o.policies.For(i.ref); return len(required) > 0 }
+	if o.policies != nil && a.fromPaths() == "" && !slices.ContainsFunc(list.images, covered) {
+		return failure.Usagef("no image policy covers an image of this release, so nodes ask for no sigstore signature; scopes are %v", o.policies.Scopes())
 	}
 	return first.check(ctx, list, o)
 }

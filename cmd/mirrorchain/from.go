@@ -75,6 +75,8 @@ folders config (oc), working-dir/signatures and working-dir/cluster-resources (o
 signatures, and as sha256=HEX/signature-1 at the top; also where the folder around archives
 has them. 'release verify --from' and 'release check --from --signatures' use them.
 
+A tar file may have any of these folders, or the inside of one.
+
 Everything that is used is hashed. Nothing is unpacked, and no link is followed out of the
 folder. Archives that are compressed have to be decompressed first. Policies (-s) say where
 images have to go, for -o mirror-list; nobody is asked by them.`
