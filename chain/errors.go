@@ -8,9 +8,15 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/mirrorchain/mirrorchain/chain/internal/failover"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
+
+// ErrShare is the cause of an attempt's [provider.ClassTimeout] where the caller's deadline,
+// and not [MirrorsConfig].Attempt or a limit of the base provider, set its time: each
+// endpoint has an equal share of what is left until then.
+var ErrShare = failover.ErrShare
 
 // Error says that no endpoint answered for an image, and why each of them failed.
 // [errors.Is] and [errors.As] reach the error of every attempt. [provider.ClassOf]

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,72 +21,11 @@ import (
 
 // The tests in this file go through real sockets, to registries that fail.
 
-const repo = "ocp/release"
-
 var (
 	manifests = testregistry.Match{Kind: testregistry.Manifest}
 	blobs     = testregistry.Match{Kind: testregistry.Blob}
 	linux     = provider.Platform{OS: "linux", Architecture: "amd64"}
 )
-
-// site is a source and a mirror of it, and a provider that trusts both.
-type site struct {
-	source, mirror *testregistry.Registry
-	registry       *registry.Provider
-	rules          *policy.Rules
-	image          testpayload.Image
-	digest, tag    imageref.Ref // at the source
-}
-
-// smallRelease returns a release whose layers are small; n tells several apart.
-func smallRelease(n int) testpayload.Image {
-	return testpayload.Must(testpayload.Release{
-		Version: fmt.Sprintf("4.17.%d", n), Components: 5, Manifests: 5, BaseLayers: []int64{1000},
-	}.Image())
-}
-
-func newSite(t testing.TB, img testpayload.Image, change ...func(*testregistry.Config, *policy.Rule)) *site {
-	t.Helper()
-	ca, err := testregistry.NewCA()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, rule := testregistry.Config{CA: ca}, mirrored("")
-	for _, c := range change {
-		c(&cfg, &rule)
-	}
-	start := func() *testregistry.Registry {
-		r, err := testregistry.Start(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(r.Close)
-		r.Push(repo, "4.17.3", img)
-		return r
-	}
-	s := &site{source: start(), mirror: start(), image: img}
-	s.digest, s.tag = s.source.ByDigest(repo, img.Digest), s.source.ByTag(repo, "4.17.3")
-	rule.Source = s.source.Host() + "/" + repo
-	rule.Mirrors = []policy.Mirror{{Location: s.mirror.Host() + "/" + repo}}
-	s.rules = newRules(t, rule)
-	s.registry = s.provider(t, registry.Timeouts{Connect: time.Minute, FirstByte: time.Minute, Silence: time.Minute})
-	return s
-}
-
-// provider trusts the site, and waits as long as limits say.
-func (s *site) provider(t testing.TB, limits registry.Timeouts) *registry.Provider {
-	t.Helper()
-	p, err := registry.New(registry.Config{RootCAs: s.mirror.CA().Pool(), Timeouts: limits, Dial: dialer(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
 
 // shortTimeouts is for endpoints that hang. longTimeouts is for those that answer, however
 // busy the machine is.
@@ -97,39 +33,6 @@ var (
 	shortTimeouts = registry.Timeouts{Connect: time.Second, FirstByte: time.Second, Silence: time.Second}
 	longTimeouts  = registry.Timeouts{Connect: time.Minute, FirstByte: time.Minute, Silence: time.Minute}
 )
-
-// timeoutsFor returns the limits with which an endpoint is found to fail with class, and
-// with no other.
-func timeoutsFor(class provider.Class) registry.Timeouts {
-	if class == provider.ClassTimeout {
-		return shortTimeouts
-	}
-	return longTimeouts
-}
-
-// dialer knows no names: what is not on loopback does not resolve.
-func dialer(t testing.TB) func(context.Context, string, string) (net.Conn, error) {
-	var d net.Dialer
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		host, _, err := net.SplitHostPort(addr)
-		if err != nil {
-			t.Error(err)
-		}
-		if net.ParseIP(host) == nil {
-			return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}}
-		}
-		return d.DialContext(ctx, network, addr)
-	}
-}
-
-func (s *site) chain(t testing.TB, rules *policy.Rules) *chain.Chain {
-	t.Helper()
-	return fullChain(t, s.registry, always(rules))
-}
-
-func (s *site) request(ref imageref.Ref) provider.Request {
-	return provider.Request{Image: ref, Platform: linux}
-}
 
 // faults are what can go wrong with a mirror, R1 to R5, and the class it has.
 func faultsOf(s *site) map[string]struct {
@@ -337,152 +240,6 @@ func TestForbiddenSource(t *testing.T) {
 	}
 }
 
-// P6: different releases do not wait for each other.
-func TestDifferentReleasesAtOnce(t *testing.T) {
-	s := newSite(t, smallRelease(3))
-	const n = 20
-	var refs []imageref.Ref
-	for i := range n {
-		refs = append(refs, s.source.ByDigest(repo, s.mirror.Push(repo, "", smallRelease(100+i))))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	atManifests, atBlobs := s.mirror.Barrier(n, manifests), s.mirror.Barrier(n, blobs)
-	slow := time.AfterFunc(30*time.Second, func() { atManifests.Release(); atBlobs.Release() })
-	defer slow.Stop()
-	c := s.chain(t, s.rules)
-	var wg sync.WaitGroup
-	for _, ref := range refs {
-		wg.Go(func() {
-			if _, err := c.Lookup(ctx, s.request(ref)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if !slow.Stop() {
-		t.Error("the barriers were never full: lookups wait for each other")
-	}
-	if m, b := s.mirror.Count(manifests), s.mirror.Count(blobs); m != n || b != n {
-		t.Errorf("%d manifests, %d layers; want %d of each", m, b, n)
-	}
-}
-
-// P7: a thousand callers of one release are the requests of one.
-func TestThousandCallersOverTheWire(t *testing.T) {
-	s := newSite(t, smallRelease(3))
-	hold := s.mirror.Barrier(2, blobs) // one is ever asked for: until we let it
-	c := s.chain(t, s.rules)
-	hasty, leave := context.WithCancel(t.Context())
-	defer leave()
-	var wg, remaining sync.WaitGroup
-	var gone atomic.Int64
-	for i := range 1000 {
-		ctx := t.Context()
-		if i%2 == 0 {
-			ctx = hasty
-			remaining.Add(1)
-		}
-		wg.Go(func() {
-			r, err := c.Lookup(ctx, s.request(s.tag))
-			if ctx == hasty {
-				defer remaining.Done()
-				if !errors.Is(err, context.Canceled) {
-					t.Errorf("a caller that gave up: %v", err)
-				}
-				gone.Add(1)
-				return
-			}
-			if err != nil || r.Image() != s.tag {
-				t.Error(err)
-			}
-		})
-	}
-	if err := s.mirror.Wait(t.Context(), 1, blobs); err != nil {
-		t.Fatal(err)
-	}
-	leave()
-	remaining.Wait()
-	hold.Release()
-	wg.Wait()
-	if m, b := s.mirror.Count(manifests), s.mirror.Count(blobs); m != 1 || b != 1 || gone.Load() != 500 {
-		t.Errorf("%d manifests, %d layers for 1,000 callers of which %d left; want 1, 1, 500", m, b, gone.Load())
-	}
-}
-
-// P8: a thousand tenants with credentials of their own: the layer once, one grant
-// each; and none for a tenant without the right.
-func TestThousandTenantsOverTheWire(t *testing.T) {
-	const tenants = 1000
-	var auth testregistry.Auth
-	auth.Scheme = testregistry.Basic
-	for i := range tenants {
-		auth.Users = append(auth.Users, testregistry.User{Name: fmt.Sprint("tenant", i), Password: "tenant-password"})
-	}
-	auth.Users = append(auth.Users, testregistry.User{Name: "poor", Password: "tenant-password", Repositories: []string{"other"}})
-	s := newSite(t, smallRelease(3), func(c *testregistry.Config, r *policy.Rule) { c.Auth, r.NeverContactSource = auth, true })
-	c := s.chain(t, s.rules)
-	as := func(user string) provider.Request {
-		creds, err := provider.NewCredentials(map[string]provider.Credential{s.mirror.Host(): provider.NewCredential(user, "tenant-password")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		req := s.request(s.digest)
-		req.Credentials = creds
-		return req
-	}
-	run := func(n int) {
-		var wg sync.WaitGroup
-		var failed sync.Once
-		// So many at once that they share the reading, and so few that the limit of an
-		// attempt is not the time that this machine takes for all of them.
-		slots := make(chan struct{}, 100)
-		for i := range n {
-			req := as(fmt.Sprint("tenant", i))
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				if _, err := c.Lookup(t.Context(), req); err != nil {
-					failed.Do(func() { t.Error(err) })
-				}
-			})
-		}
-		wg.Wait()
-	}
-	run(tenants)
-	run(tenants) // all of them have grants
-	if m, b := s.mirror.Count(manifests), s.mirror.Count(blobs); m != tenants || b != 1 {
-		t.Errorf("%d manifests, %d layers for %d tenants; want one each, and one layer", m, b, tenants)
-	}
-	for _, user := range []string{"poor", "unknown"} {
-		if r, err := c.Lookup(t.Context(), as(user)); !errors.Is(err, provider.ErrUnauthorized) {
-			t.Errorf("%s: %v, %v; want ErrUnauthorized", user, r, err)
-		}
-	}
-	if r, err := c.Lookup(t.Context(), s.request(s.digest)); !errors.Is(err, provider.ErrUnauthorized) {
-		t.Errorf("nobody: %v, %v; want ErrUnauthorized", r, err)
-	}
-}
-
-// A new mapping of the same digest costs one small request: the content is held.
-func TestNewMappingOverTheWire(t *testing.T) {
-	s := newSite(t, smallRelease(3))
-	var current atomic.Pointer[policy.Rules]
-	current.Store(s.rules)
-	c := fullChain(t, s.registry, current.Load)
-	if _, err := c.Lookup(t.Context(), s.request(s.digest)); err != nil {
-		t.Fatal(err)
-	}
-	current.Store(newRules(t))
-	r, err := c.Lookup(t.Context(), s.request(s.digest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, b := s.source.Count(manifests), s.source.Count(blobs); m != 1 || b != 0 || r.PulledFrom() != s.digest {
-		t.Errorf("%d manifests, %d layers from the source, pulled from %s; want 1, 0", m, b, r.PulledFrom())
-	}
-}
-
 // An image moves to the next endpoint when a later read fails, at the same digest
 // even if its tag is another image there.
 func TestImagesMoveOn(t *testing.T) {
@@ -548,20 +305,6 @@ func TestImagesRefuses(t *testing.T) {
 	}
 	if _, err := images.Image(t.Context(), provider.Request{}); err == nil {
 		t.Error("no image is no error")
-	}
-}
-
-// What the whole chain asks for, cold: P3 through the mirror.
-func TestColdRequests(t *testing.T) {
-	s := newSite(t, testpayload.Index(false, smallRelease(3)))
-	c := s.chain(t, s.rules)
-	for range 3 {
-		if _, err := c.Lookup(t.Context(), s.request(s.tag)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, h := s.mirror.Count(), s.mirror.Main().Stats().Handshakes; n != 3 || h != 1 || s.source.Count() != 0 {
-		t.Errorf("%d requests, %d handshakes, %d requests to the source; want 3, 1, 0", n, h, s.source.Count())
 	}
 }
 

@@ -215,6 +215,7 @@ func FuzzParseCredentials(f *testing.F) {
 	f.Add([]byte(`{"auths":{"quay.io":{"auth":"dTpw"},"https://index.docker.io/v1/":{"username":"u","password":"p"}}}`))
 	f.Add([]byte(`{"auths":{"a/b/":{"identitytoken":"x"},"a/b":{"registrytoken":"x"}}}`))
 	f.Add([]byte(`{"auths":{"":{"auth":"dTpw"}}}`))
+	f.Add([]byte(`{"auths":{"quay.io":`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := provider.ParseCredentials(b)
 		if err != nil {

@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/signatures"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
-	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -226,7 +226,7 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 	}, results)
 	report.Notices = l.policies.notices()
 	for _, w := range list.leftOut {
-		report.Warnings = append(report.Warnings, notices.Warning{Code: "left-out", Message: w, Origins: []string{}})
+		report.Warnings = append(report.Warnings, explanation.Warning{Code: "left-out", Message: w, Origins: []string{}})
 	}
 	if o.signatures {
 		if report.Signatures, err = c.signatures(ctx, results); err != nil {
@@ -247,7 +247,7 @@ func (l *lookups) check(ctx context.Context, list *imageList, o checkOptions) er
 	if !report.Complete {
 		l.warnf("--timeout %s ran out: %s of %d not asked for yet", l.opts.timeout, words.Plural(report.Summary.NotAsked, "image"), report.Summary.Images)
 	}
-	for _, h := range c.hints(ctx, results) {
+	for _, h := range c.hints(results) {
 		l.hint(h)
 	}
 	if n := report.Nowhere(); n > 0 && (l.opts.output == output.MirrorList || l.opts.output == output.ImageSet) {

@@ -195,7 +195,7 @@ func (c *checker) elsewhere(ctx context.Context, image imageref.Ref, p provider.
 
 // hints returns what to do about images that are not available. Of those that failed
 // at the same endpoints the first one stands for all.
-func (c *checker) hints(ctx context.Context, results []checkreport.Result) []string {
+func (c *checker) hints(results []checkreport.Result) []string {
 	var hints []string
 	missing, unasked := false, false
 	seen := make(map[string]bool)

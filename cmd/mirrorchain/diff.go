@@ -154,7 +154,7 @@ func (l *lookups) checkInto(ctx context.Context, report *diffreport.Report, ref 
 	}
 	checked := checkreport.New(checkreport.Config{Disk: l.fromPaths(), Delivery: l.policies.delivery}, results)
 	report.Mirrors = diffreport.NewMirrors(checked)
-	for _, h := range c.hints(ctx, results) {
+	for _, h := range c.hints(results) {
 		l.hint(h)
 	}
 	return checked.Code(results), nil

@@ -322,24 +322,27 @@ func TestStores(t *testing.T) {
 	encoded, _ := json.Marshal(sig)
 	const labels = `"labels":{"release.openshift.io/verification-signatures":""}`
 	for _, tt := range []struct {
-		name   string
-		store  verify.Store
-		origin string // or the error
+		name        string
+		store       verify.Store
+		origin, err string
 	}{
-		{"folder", stored(digest, []byte("bad"), sig), "store/sha256=" + hex + "/signature-2"},
-		{"folder with a gap", verify.DirStore("d", fstest.MapFS{"sha256=" + hex + "/signature-2": {Data: sig}}), "no signature found"},
-		{"lookaside", verify.LookasideStore("l", fstest.MapFS{"ocp/release@sha256=" + hex + "/signature-1": {Data: sig}}, "ocp/release"), "l/ocp/release@sha256=" + hex + "/signature-1"},
-		{"raw", verify.RawStore("r", fstest.MapFS{"4.99.0-x86_64-sha256-" + hex: {Data: sig}, "other-sha256-f": {Data: sig}}), "r/4.99.0-x86_64-sha256-" + hex},
-		{"raw without a folder", verify.RawStore("r", fstest.MapFS{}), "no signature found"},
-		{"config map", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any",`+labels+`},"binaryData":{"sha256-`+hex+`-7":`+string(encoded)+`,"sha256-f-1":"YQ=="}}`)), "file:signatures.json configmap/any sha256-" + hex + "-7"},
-		{"config map of another namespace", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any","namespace":"default","labels":{"release.openshift.io/verification-signatures":""}},"binaryData":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "in the namespace default and not in openshift-config-managed"},
-		{"config map without label", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any"},"binaryData":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "not the label release.openshift.io/verification-signatures"},
-		{"signature in data", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any",`+labels+`},"data":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "signatures are read from binaryData"},
-		{"a folder in place of a file", verify.DirStore("d", fstest.MapFS{"sha256=" + hex + "/signature-1/x": {Data: sig}}), "not a regular file"},
+		{"folder", stored(digest, []byte("bad"), sig), "store/sha256=" + hex + "/signature-2", ""},
+		{"folder with a gap", verify.DirStore("d", fstest.MapFS{"sha256=" + hex + "/signature-2": {Data: sig}}), "", "no signature found"},
+		{"lookaside", verify.LookasideStore("l", fstest.MapFS{"ocp/release@sha256=" + hex + "/signature-1": {Data: sig}}, "ocp/release"), "l/ocp/release@sha256=" + hex + "/signature-1", ""},
+		{"raw", verify.RawStore("r", fstest.MapFS{"4.99.0-x86_64-sha256-" + hex: {Data: sig}, "other-sha256-f": {Data: sig}}), "r/4.99.0-x86_64-sha256-" + hex, ""},
+		{"raw without a folder", verify.RawStore("r", fstest.MapFS{}), "", "no signature found"},
+		{"config map", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any",`+labels+`},"binaryData":{"sha256-`+hex+`-7":`+string(encoded)+`,"sha256-f-1":"YQ=="}}`)), "file:signatures.json configmap/any sha256-" + hex + "-7", ""},
+		{"config map of another namespace", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any","namespace":"default","labels":{"release.openshift.io/verification-signatures":""}},"binaryData":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "", "in the namespace default and not in openshift-config-managed"},
+		{"config map without label", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any"},"binaryData":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "", "not the label release.openshift.io/verification-signatures"},
+		{"signature in data", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any",`+labels+`},"data":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "", "signatures are read from binaryData"},
+		{"a folder in place of a file", verify.DirStore("d", fstest.MapFS{"sha256=" + hex + "/signature-1/x": {Data: sig}}), "", "not a regular file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v, err := tr.Verify(t.Context(), digest, tt.store)
-			if err == nil && v.Signers[0].Origin != tt.origin || err != nil && !strings.Contains(err.Error(), tt.origin) {
+			switch {
+			case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+				t.Errorf("%v, want %s", err, tt.err)
+			case tt.err == "" && (err != nil || v.Signers[0].Origin != tt.origin):
 				t.Errorf("got %+v, %v, want %s", v, err, tt.origin)
 			}
 		})

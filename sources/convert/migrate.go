@@ -27,9 +27,7 @@ import (
 func Migrate(files []File, allowLoss bool) (Result, error) {
 	m := &migration{names: make(map[string]bool)}
 	for _, f := range files {
-		if err := m.collect(f); err != nil {
-			return Result{}, err
-		}
+		m.collect(f)
 	}
 	var after []File
 	for _, f := range files {
@@ -74,7 +72,7 @@ func documents(text string) []string {
 }
 
 // collect notes the names that are taken.
-func (m *migration) collect(f File) error {
+func (m *migration) collect(f File) {
 	for _, doc := range documents(string(f.Data)) {
 		var n yaml.Node
 		if !strings.Contains(doc, kindIDMS) || yaml.Unmarshal([]byte(doc), &n) != nil {
@@ -88,7 +86,6 @@ func (m *migration) collect(f File) error {
 			}
 		})
 	}
-	return nil
 }
 
 // text migrates each document of a text.

@@ -86,6 +86,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("a=b,c=d,=,x")
 	f.Add("a=\x00")
 	f.Add(` {"kind":"MirrorchainOverrides","version":1}`)
+	f.Add(`{"kind":`)
 	f.Fuzz(func(t *testing.T, s string) {
 		got, err := load(t, s, true)
 		if err != nil {

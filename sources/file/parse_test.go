@@ -54,6 +54,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(idms("a", "a.io", "m.io")))
 	f.Add([]byte("[[registry]]\nlocation = \"b.io\"\n"))
 	f.Add([]byte(`{"kind":"MirrorchainOverrides","version":1}`))
+	f.Add([]byte(idms("a", "a.io", "m.io") + "---\nkind: ImageDigestMirrorSet\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := file.Parse("x", data)
 		if err == nil {

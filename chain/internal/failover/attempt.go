@@ -15,6 +15,9 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
+// ErrShare is chain.ErrShare.
+var ErrShare = errors.New("its share of the time for the lookup")
+
 // attempt is one endpoint that is being asked.
 type attempt[T any] struct {
 	candidate  policy.Candidate
@@ -187,7 +190,7 @@ func (s *search[T]) end(ctx context.Context, a *attempt[T]) error {
 		if a.softLimit {
 			flight.CallOf(ctx).CutShort()
 		}
-		a.err = a.expiredError()
+		a.err = a.expiredError(s.Limit)
 	}
 	s.anyLimited = s.anyLimited || a.err != nil && a.wasLimited()
 	s.record(ctx, a, provider.Attempt{Ref: a.candidate.Ref, Err: a.err, Took: a.took})
@@ -261,14 +264,17 @@ func (a *attempt[T]) pastHedgeDelay(age time.Duration) bool {
 
 // expiredError returns the error of an attempt that used up its time. It replaces an
 // error that only says that a context ended, which would read like the end of the
-// caller's context.
-func (a *attempt[T]) expiredError() error {
+// caller's context. most is what an attempt may take if the caller has the time.
+func (a *attempt[T]) expiredError(most time.Duration) error {
 	if !isContextError(a.err) {
 		return a.err
 	}
+	err := fmt.Errorf("not finished within %s", a.limit.Round(time.Millisecond))
+	if a.limit < most {
+		err = fmt.Errorf("%w, %w", err, ErrShare)
+	}
 	return &provider.Error{
-		Op: opOf(a.err), Ref: a.candidate.Ref, Class: provider.ClassTimeout,
-		Err: fmt.Errorf("not finished within %s", a.limit.Round(time.Millisecond)), Elsewhere: isElsewhere(a.err),
+		Op: opOf(a.err), Ref: a.candidate.Ref, Class: provider.ClassTimeout, Err: err, Elsewhere: isElsewhere(a.err),
 	}
 }
 

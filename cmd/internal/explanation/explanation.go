@@ -1,5 +1,5 @@
-// Package explanation says where an image is pulled from and why, for the command's explain
-// and for the operators' page.
+// Package explanation says where an image is pulled from and why, and what was noticed about
+// the policies: what the command and the operators' page write in the same JSON.
 package explanation
 
 import (

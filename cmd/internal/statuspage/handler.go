@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/health"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/cmd/internal/words"
 	"github.com/mirrorchain/mirrorchain/provider"
 )
@@ -54,7 +55,7 @@ type Config struct {
 func Handler(cfg Config) (http.Handler, error) {
 	page, err := template.New("status").Funcs(template.FuncMap{
 		"text": clean, "breakable": breakable, "plural": words.Plural,
-		"firstSkipped": first[Skipped], "firstMirrors": first[Mirror], "firstScopes": first[Scope],
+		"firstSkipped": first[explanation.Skipped], "firstMirrors": first[Mirror], "firstScopes": first[Scope],
 	}).Parse(pageText)
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ type view struct {
 	Now, Since  string // Since is how long ago
 	Failing     int    // sources that are not in force as they stand
 	Sources     []viewSource
-	AllWarnings []Warning // of the sources, then of the merged rules
+	AllWarnings []explanation.Warning // of the sources, then of the merged rules
 	Rules       []viewRule
 	MoreRules   int // that are not shown
 	Looks       bool

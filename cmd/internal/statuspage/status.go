@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/sources"
 )
@@ -31,8 +32,8 @@ type Status struct {
 	Insecure []Scope `json:"insecure"`
 	Blocked  []Scope `json:"blocked"`
 	// Warnings are those of the merged rules. Those of a single source stand beside it.
-	Warnings []Warning `json:"warnings"`
-	Sources  []Source  `json:"sources"`
+	Warnings []explanation.Warning `json:"warnings"`
+	Sources  []Source              `json:"sources"`
 }
 
 // Rule is what is in force for one source of images, for pulls by digest, by tag or by any.
@@ -66,13 +67,6 @@ type Scope struct {
 	Origin string `json:"origin"`
 }
 
-// Warning is something legal and surprising about policies.
-type Warning struct {
-	Code    string   `json:"code"`
-	Message string   `json:"message"`
-	Origins []string `json:"origins"`
-}
-
 // Source is where policies come from.
 type Source struct {
 	Name string `json:"name"`
@@ -86,18 +80,11 @@ type Source struct {
 	// WatchError is why it cannot be followed; it is tried again.
 	WatchError string `json:"watchError"`
 	// Rules, Insecure and Blocked count what it said when it was last read.
-	Rules    int       `json:"rules"`
-	Insecure int       `json:"insecure"`
-	Blocked  int       `json:"blocked"`
-	Skipped  []Skipped `json:"skipped"` // objects that are no policies
-	Warnings []Warning `json:"warnings"`
-}
-
-// Skipped is an object that was read and is no policy.
-type Skipped struct {
-	Kind   string `json:"kind"`
-	Name   string `json:"name"`
-	Origin string `json:"origin"`
+	Rules    int                   `json:"rules"`
+	Insecure int                   `json:"insecure"`
+	Blocked  int                   `json:"blocked"`
+	Skipped  []explanation.Skipped `json:"skipped"` // objects that are no policies
+	Warnings []explanation.Warning `json:"warnings"`
 }
 
 // Values of [Source].State.
@@ -110,7 +97,7 @@ const (
 // Read returns what r says now. The rules and the state of their sources are of two moments,
 // close to each other.
 func Read(r Resolver) Status {
-	s := Status{Rules: []Rule{}, Insecure: []Scope{}, Blocked: []Scope{}, Warnings: []Warning{}, Sources: []Source{}}
+	s := Status{Rules: []Rule{}, Insecure: []Scope{}, Blocked: []Scope{}, Warnings: explanation.Warnings(nil), Sources: []Source{}}
 	for _, x := range r.Status() {
 		s.Sources = append(s.Sources, sourceOf(x))
 	}
@@ -125,23 +112,21 @@ func Read(r Resolver) Status {
 		}
 	}
 	s.Insecure, s.Blocked = scopes(rules.Insecure()), scopes(rules.Blocked())
-	s.Warnings = warnings(rules.Warnings())
+	s.Warnings = explanation.Warnings(rules.Warnings())
 	return s
 }
 
 func sourceOf(x sources.SourceStatus) Source {
 	out := Source{
 		Name: x.Name, State: InForce, LastRead: timeText(x.LastGood), Error: errorText(x.Err), WatchError: errorText(x.WatchErr),
-		Rules: x.Rules, Insecure: x.Insecure, Blocked: x.Blocked, Skipped: []Skipped{}, Warnings: warnings(x.Warnings),
+		Rules: x.Rules, Insecure: x.Insecure, Blocked: x.Blocked,
+		Skipped: explanation.SkippedObjects(x.Skipped), Warnings: explanation.Warnings(x.Warnings),
 	}
 	switch {
 	case x.Err != nil:
 		out.State = Failed
 	case !x.Loaded:
 		out.State = Waiting
-	}
-	for _, o := range x.Skipped {
-		out.Skipped = append(out.Skipped, Skipped(o))
 	}
 	return out
 }
@@ -177,14 +162,6 @@ func scopes(all []policy.Scope) []Scope {
 	out := []Scope{}
 	for _, s := range all {
 		out = append(out, Scope{s.Name, s.Origin})
-	}
-	return out
-}
-
-func warnings(all []policy.Warning) []Warning {
-	out := []Warning{}
-	for _, w := range all {
-		out = append(out, Warning{w.Code, w.Message, append([]string{}, w.Origins...)})
 	}
 	return out
 }

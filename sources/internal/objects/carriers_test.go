@@ -148,6 +148,7 @@ func FuzzDecodeCarriers(f *testing.F) {
 	f.Add(machineConfig("mc", "worker", confPath, base64URL(conf1)))
 	f.Add("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  config: |\n" + inner)
 	f.Add("kind: List\nitems:\n  -\n" + inner)
+	f.Add(inner + machineConfig("mc", "worker", confPath, "data:;base64,%"))
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Decode(where, []byte(text))
 		if err == nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mirrorchain/mirrorchain/chain/check"
+	"github.com/mirrorchain/mirrorchain/cmd/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/notices"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -51,7 +52,7 @@ func sample(t *testing.T) *Report {
 	report := New(Config{AllMirrors: true, Releases: []Release{{
 		Image: "quay.io/openshift-release-dev/ocp-release:4.17.3-x86_64", Version: "4.17.3 " + hostile, Digest: results[0].Image.Digest(), Platforms: []string{"linux/amd64"},
 	}}}, results)
-	report.Notices = notices.Notices{Warnings: []notices.Warning{{Message: hostile}}}
+	report.Notices = notices.Notices{Warnings: []explanation.Warning{{Message: hostile}}}
 	return report
 }
 

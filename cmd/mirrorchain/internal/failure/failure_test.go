@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
@@ -96,6 +98,7 @@ func TestProxyHints(t *testing.T) {
 // A hint names the host that failed, and the flag that changes it.
 func TestHints(t *testing.T) {
 	ref := imageref.MustParse("mirror.test/a/b")
+	slow := "mirror.test does not answer in time: it is overloaded, or a firewall drops what is sent to it"
 	for want, err := range map[string]error{
 		"realm.test cannot serve requests now; try again later":                 &provider.Error{Op: "reading the manifest: fetching a token from realm.test", Class: provider.ClassServer, Elsewhere: true},
 		"mirror.test leads to store.test, which refuses that address; credentials are not sent there, so its storage or its clock is the matter": &provider.Error{
@@ -107,7 +110,9 @@ func TestHints(t *testing.T) {
 		"mirror.test leads to plain HTTP, which nobody can verify; to allow it, --insecure-registry mirror.test": &provider.Error{
 			Class: provider.ClassTLS, Elsewhere: true, Err: errors.New("a redirect from https to plain HTTP is not followed"),
 		},
-		"mirror.test does not answer in time: it is overloaded, or a firewall drops what is sent to it; --endpoint-timeout gives it longer": &provider.Error{Class: provider.ClassTimeout},
+		slow: &provider.Error{Class: provider.ClassTimeout, Err: errors.New("a limit of no flag")},
+		slow + "; --endpoint-timeout gives it longer":               &provider.Error{Class: provider.ClassTimeout, Err: &net.DNSError{IsTimeout: true}},
+		slow + "; each endpoint has a share of --timeout, now 1m0s": &provider.Error{Class: provider.ClassTimeout, Err: fmt.Errorf("not finished within 2s, %w", chain.ErrShare)},
 	} {
 		got := Advice{Timeout: time.Minute}.Hints([]provider.Attempt{{Ref: ref, Err: err}}, policy.Resolution{})
 		if len(got) != 1 || got[0] != want {

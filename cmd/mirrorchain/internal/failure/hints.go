@@ -1,6 +1,7 @@
 package failure
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mirrorchain/mirrorchain/chain"
 	"github.com/mirrorchain/mirrorchain/policy"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/authfile"
@@ -15,7 +17,8 @@ import (
 
 // Advice gives hints about what to do. Its fields are what a hint may name.
 type Advice struct {
-	// Timeout is --timeout. It is named where it ended an attempt, see [OutOfTime].
+	// Timeout is --timeout. It is named where it ended an attempt, see [OutOfTime] and
+	// [chain.ErrShare].
 	Timeout time.Duration
 	// CertDirs are the folders in which certificates were looked for.
 	CertDirs []string
@@ -58,11 +61,7 @@ func (a Advice) Hints(attempts []provider.Attempt, res policy.Resolution) []stri
 			}
 			add(fmt.Sprintf("is %s the right name, and reachable from here?", host))
 		case provider.ClassTimeout:
-			if errors.Is(at.Err, errOutOfTime) {
-				add(fmt.Sprintf("%s is too slow; --timeout limits the whole command, now %s", host, a.Timeout))
-			} else {
-				add(fmt.Sprintf("%s does not answer in time: it is overloaded, or a firewall drops what is sent to it; --endpoint-timeout gives it longer", host))
-			}
+			add(a.timeout(host, at.Err))
 		case provider.ClassThrottled, provider.ClassServer:
 			when := "later"
 			if e, ok := errors.AsType[*provider.Error](at.Err); ok && e.RetryAfter > 0 {
@@ -91,6 +90,25 @@ func (a Advice) Blocked(res policy.Resolution) string {
 		what = fmt.Sprintf("policy blocks %s, which was not asked", strings.Join(blocked, ", "))
 	}
 	return what + "; to see why: " + a.Explain
+}
+
+// timeout says what to do about an endpoint that ran out of time. It names the flag that
+// set this time, if one did.
+func (a Advice) timeout(host string, err error) string {
+	silent := host + " does not answer in time: it is overloaded, or a firewall drops what is sent to it"
+	limit, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	switch {
+	case errors.Is(err, errOutOfTime):
+		return fmt.Sprintf("%s is too slow; --timeout limits the whole command, now %s", host, a.Timeout)
+	case errors.Is(err, chain.ErrShare) && a.Timeout > 0:
+		return fmt.Sprintf("%s; each endpoint has a share of --timeout, now %s", silent, a.Timeout)
+	case ok && limit.Timeout() && !errors.Is(err, context.DeadlineExceeded):
+		return silent + "; --endpoint-timeout gives it longer"
+	}
+	return silent
 }
 
 // tls says what to do about a TLS failure, by what is wrong.

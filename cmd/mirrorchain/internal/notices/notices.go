@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mirrorchain/mirrorchain/cmd/internal/explanation"
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/output"
 	"github.com/mirrorchain/mirrorchain/policy"
 )
@@ -16,37 +17,18 @@ import (
 // policies.
 type Notices struct {
 	// Warnings are all that the policies give rise to, whichever image they concern.
-	Warnings []Warning `json:"warnings"`
+	Warnings []explanation.Warning `json:"warnings"`
 	// Skipped are objects that were read and are no policies.
-	Skipped []Skipped `json:"skipped"`
-}
-
-// Warning is something legal and surprising.
-type Warning struct {
-	Code    string   `json:"code"`
-	Message string   `json:"message"`
-	Origins []string `json:"origins"`
-}
-
-// Skipped is an object that is no policy.
-type Skipped struct {
-	Kind   string `json:"kind"`
-	Name   string `json:"name"`
-	Origin string `json:"origin"`
+	Skipped []explanation.Skipped `json:"skipped"`
 }
 
 // New makes the Notices of some warnings and of the policies that were read.
 func New(warnings []policy.Warning, read []policy.Policy) Notices {
-	n := Notices{Warnings: []Warning{}, Skipped: []Skipped{}}
-	for _, w := range warnings {
-		n.Warnings = append(n.Warnings, Warning{w.Code, w.Message, output.List(w.Origins)})
-	}
+	var skipped []policy.SkippedObject
 	for _, p := range read {
-		for _, o := range p.Skipped {
-			n.Skipped = append(n.Skipped, Skipped(o))
-		}
+		skipped = append(skipped, p.Skipped...)
 	}
-	return n
+	return Notices{explanation.Warnings(warnings), explanation.SkippedObjects(skipped)}
 }
 
 // Collect returns the warnings of the sources, then those of the merged rules, which

@@ -100,7 +100,7 @@ func goWrong(who, mode string) error {
 }
 
 // dump writes what the program was called with.
-func dump(flags map[string]string, file string) error {
+func dump(file string) error {
 	b, err := json.Marshal(map[string]any{"args": os.Args[1:], "env": os.Environ()})
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func render(flags map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if err := dump(flags, filepath.Join(dir, "args")); err != nil {
+	if err := dump(filepath.Join(dir, "args")); err != nil {
 		return err
 	}
 	args, err := os.ReadFile(filepath.Join(dir, "args"))
@@ -211,7 +211,7 @@ func operator(flags map[string]string) error {
 	}
 	// A link that leads out of the directory is not followed.
 	_ = os.Symlink("/etc/passwd", filepath.Join(out, "passwd"))
-	return dump(flags, filepath.Join(out, "operator.args"))
+	return dump(filepath.Join(out, "operator.args"))
 }
 
 func controller(flags map[string]string) error {
@@ -232,7 +232,7 @@ func controller(flags map[string]string) error {
 	if err := dumpHome(filepath.Join(from, "controller.home")); err != nil {
 		return err
 	}
-	if err := dump(flags, filepath.Join(from, "controller.args")); err != nil {
+	if err := dump(filepath.Join(from, "controller.args")); err != nil {
 		return err
 	}
 	files := map[string][]byte{}
@@ -273,7 +273,7 @@ func server(flags map[string]string) error {
 	if err := goWrong("server", mode); err != nil {
 		return err
 	}
-	if err := dump(flags, filepath.Join(base, "server.args")); err != nil {
+	if err := dump(filepath.Join(base, "server.args")); err != nil {
 		return err
 	}
 	if files["server.args"], err = os.ReadFile(filepath.Join(base, "server.args")); err != nil {
