@@ -100,7 +100,7 @@ func TestHints(t *testing.T) {
 	ref := imageref.MustParse("mirror.test/a/b")
 	slow := "mirror.test does not answer in time: it is overloaded, or a firewall drops what is sent to it"
 	for want, err := range map[string]error{
-		"realm.test cannot serve requests now; try again later":                 &provider.Error{Op: "reading the manifest: fetching a token from realm.test", Class: provider.ClassServer, Elsewhere: true},
+		"realm.test cannot serve requests now; try again later": &provider.Error{Op: "reading the manifest: fetching a token from realm.test", Class: provider.ClassServer, Elsewhere: true},
 		"mirror.test leads to store.test, which refuses that address; credentials are not sent there, so its storage or its clock is the matter": &provider.Error{
 			Op: "reading a blob: redirected to store.test", Class: provider.ClassUnauthorized, Elsewhere: true,
 		},
