@@ -74,7 +74,7 @@ func IsHyperShifts(obj client.Object, field string) bool {
 	}
 	return slices.ContainsFunc(obj.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {
 		var fields map[string]json.RawMessage
-		if !hypershiftManagers.Has(m.Manager) || m.FieldsV1 == nil || json.Unmarshal(m.FieldsV1.Raw, &fields) != nil {
+		if !hypershiftManagers.Has(m.Manager) || m.FieldsV1 == nil || json.Unmarshal(m.FieldsV1.GetRawBytes(), &fields) != nil {
 			return false
 		}
 		_, ok := fields["f:"+field]
