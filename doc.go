@@ -1,5 +1,5 @@
-// Package mirrorchain looks OpenShift release images up through the mirror policies in
-// force: what is in a release, and where did it really come from?
+// Package mirrorchain looks up OpenShift release images through the mirror policies in
+// force. It says what is in a release, and which registry it came from.
 //
 //	client, err := mirrorchain.Open(ctx, mirrorchain.Config{Policies: []string{"idms.yaml"}})
 //	if err != nil {
@@ -8,14 +8,20 @@
 //	defer client.Close()
 //	release, err := client.Release(ctx, "quay.io/openshift-release-dev/ocp-release@sha256:...")
 //
-// It is the front door: it puts together what the packages below it do, in the usual way.
-// Package sources reads policies and follows them, package policy merges them as nodes do,
-// package chain decides which endpoint is asked, package provider/registry reads it, and
-// package provider/authfile finds credentials. Every part can be replaced in [Config]; a
-// program that needs another shape puts the packages together itself.
+// It is the front door of the library, and combines its packages in the usual way:
 //
-// Policies of a cluster are not in this package, since a client for Kubernetes makes a
-// program larger by two thirds (18 MB in place of 11, stripped). A program that wants them
+//   - sources reads policies from files, variables and clusters, and follows their changes.
+//   - policy merges them as nodes do, and says where an image may be pulled from.
+//   - chain decides which of these registries is asked, and when. Its documentation shows
+//     step by step how a lookup proceeds when a mirror is down.
+//   - provider/registry reads images from one registry.
+//   - provider/authfile finds credentials.
+//
+// Every part can be replaced in [Config]. A program that needs another combination uses the
+// packages themselves.
+//
+// This package does not read the policies of a cluster, because a Kubernetes client makes a
+// program larger by two thirds (18 MB instead of 11, stripped). A program that needs them
 // adds one line:
 //
 //	cfg.Schemes = append(cfg.Schemes, cluster.Factory(cluster.Config{})) // of sources/cluster: reads "cluster:"

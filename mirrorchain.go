@@ -21,44 +21,51 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/file"
 )
 
-// Config says what a [Client] is made of. The zero value works: no policies, so images are
-// looked for at their own registry, with the credentials that oc, podman and docker use.
+// Config configures a [Client]. The zero value works: there are no policies, so each image
+// is read from its own registry, with the credentials that oc, podman and docker use.
 type Config struct {
-	// Policies are where policies are read: the path of a file or a folder, "file:PATH",
-	// "env:NAME", "-" for standard input, or a spec of Schemes. All of them count.
+	// Policies are the places that policies are read from: the path of a file or a
+	// folder, "file:PATH", "env:NAME", "-" for standard input, or what Schemes add. The
+	// policies of all places are merged.
 	Policies []string
-	// Sources are asked for policies after those of Policies.
+	// Sources are further places that policies are read from, for programs that have their
+	// own. They come after those of Policies.
 	Sources []policy.OverrideSource
-	// Files configures how files are read. It chooses among several HostedClusters.
+	// Files configures how files are read, and chooses one of several HostedClusters.
 	Files file.Config
-	// Schemes are what Policies may name beside file and env.
+	// Schemes add to what Policies may name, such as "cluster:".
 	Schemes []sources.Factory
-	// Resolver says how policies are merged and followed. Its Log is that of this Config
-	// where it has none.
+	// Resolver configures how policies are merged and followed. If its Log is nil, it
+	// uses the Log of this Config.
 	Resolver sources.ResolverConfig
-	// Credentials finds the credentials for the endpoints that a lookup may ask; nil looks
-	// where oc, podman and docker keep them, see package provider/authfile.
+	// Credentials returns the credentials for the endpoints that a lookup may ask. It is
+	// called once per lookup. Nil looks where oc, podman and docker keep them, see package
+	// provider/authfile.
 	Credentials func(ctx context.Context, endpoints ...imageref.Ref) (provider.Credentials, error)
-	// Platform chooses from images for several; zero is linux on this program's own
-	// architecture.
+	// Platform chooses one image of an index. The zero Platform is linux on the
+	// architecture of this program.
 	Platform provider.Platform
-	// Base reads endpoints. Nil reads registries, with the certs.d directories of
-	// containers and docker. The client closes only its own.
+	// Base reads images from one endpoint. Nil is package provider/registry with the
+	// certs.d directories of containers and docker. Close does not close a Base that is
+	// set here.
 	Base Base
-	// Layers stand around Base for releases, the first one outermost. Nil is
-	// [chain.Default], which needs a Base that is a [provider.Opener].
+	// Layers are put around Base for Release, the first one outermost. They do not matter
+	// for Image and Contents. Nil is [chain.Default], which needs a Base that is a
+	// [provider.Opener].
 	Layers []chain.Layer
-	// Log is told of policies that change and of endpoints that fail. Nil is silent.
+	// Log reports changes of the policies, and endpoints that fail. Nil logs nothing.
 	Log *slog.Logger
 }
 
-// Base reads images at the endpoint that it is asked for, and at no other.
+// Base reads images from the endpoint that a request names, and from no other.
 type Base interface {
 	provider.ReleaseProvider
 	provider.ImageProvider
 }
 
-// Client looks images up and follows the policies. It is safe for concurrent use.
+// Client looks up images and follows the policies. Its lookups share what they learn about
+// registries: a mirror that failed in one is not asked first in the next. A Client is safe
+// for concurrent use.
 type Client struct {
 	cfg      Config
 	resolver *sources.Resolver
@@ -68,9 +75,10 @@ type Client struct {
 	close    func() error
 }
 
-// Open reads the policies once and begins to follow them. It fails for policies that
-// cannot be read or merged; a source that is merely away fails lookups with
-// [provider.ErrNoRules] until it has answered once. ctx bounds the opening alone.
+// Open reads the policies once and begins to follow them. It fails if policies are invalid
+// or cannot be merged. It does not fail if a source of policies, such as a cluster, cannot
+// be reached now: until that has answered once, lookups fail with [provider.ErrNoRules]. ctx
+// limits Open alone: the client goes on when it ends.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -125,8 +133,8 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 // than once. Lookups must have ended.
 func (c *Client) Close() error { return c.close() }
 
-// Release looks up the release image that pullspec names. An error is one of
-// pullspec, of the credentials, or of [chain.Chain.Lookup].
+// Release looks up the release image that pullspec names. The error says what is wrong with
+// pullspec or with the credentials, or it is one of [chain.Chain.Lookup].
 func (c *Client) Release(ctx context.Context, pullspec string) (*provider.Release, error) {
 	req, err := c.request(ctx, pullspec)
 	if err != nil {
@@ -135,7 +143,7 @@ func (c *Client) Release(ctx context.Context, pullspec string) (*provider.Releas
 	return c.releases.Lookup(ctx, req)
 }
 
-// Image opens the image at pullspec, of any kind.
+// Image opens the image that pullspec names. It need not be a release.
 func (c *Client) Image(ctx context.Context, pullspec string) (provider.Image, error) {
 	req, err := c.request(ctx, pullspec)
 	if err != nil {
@@ -144,14 +152,17 @@ func (c *Client) Image(ctx context.Context, pullspec string) (provider.Image, er
 	return c.images.Image(ctx, req)
 }
 
-// Releases returns what answers Release, for requests with credentials of their own.
+// Releases returns the provider behind Release. It takes whole requests, which may have
+// their own credentials.
 func (c *Client) Releases() provider.ReleaseProvider { return c.releases }
 
-// Images returns what answers Image, for requests with credentials of their own.
+// Images returns the provider behind Image. It takes whole requests, which may have their
+// own credentials.
 func (c *Client) Images() provider.ImageProvider { return c.images }
 
-// Contents returns what reads manifests and blobs as they are, by the same policies. It is
-// nil if the Base is no [provider.ContentProvider]; that of package provider/registry is one.
+// Contents returns a provider of raw manifests and blobs that uses the same policies. It
+// is nil if the Base is no [provider.ContentProvider]. That of package provider/registry is
+// one.
 func (c *Client) Contents() provider.ContentProvider { return c.contents }
 
 // Resolve returns where pullspec may be pulled from, and why. It asks no
@@ -164,8 +175,8 @@ func (c *Client) Resolve(pullspec string) (policy.Resolution, error) {
 	return rules.Resolve(ref)
 }
 
-// Resolver returns the resolver that follows the policies: it has their status,
-// their warnings and their changes.
+// Resolver returns the resolver that follows the policies. It reports their status, their
+// warnings and their changes.
 func (c *Client) Resolver() *sources.Resolver { return c.resolver }
 
 func (c *Client) parse(pullspec string) (imageref.Ref, *policy.Rules, error) {

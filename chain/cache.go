@@ -13,10 +13,10 @@ import (
 
 // CacheConfig configures [Cache].
 type CacheConfig struct {
-	// Carry is for tracing; other programs leave it nil. It returns the context work
-	// with what it may have of the first caller's context, such as the identity of a
-	// trace. It must not carry a deadline, nor anything that lets the work do more than
-	// the work of any other caller could.
+	// Carry is for tracing; other programs leave it nil. work is the context of a shared
+	// lookup, which has no values of its callers. Carry returns it with those values of
+	// the first caller's context that all callers may share, such as the identity of a
+	// trace. It must add no deadline, and nothing that grants access.
 	Carry func(caller, work context.Context) context.Context
 	// MaxBytes bounds what is cached, by estimate; 64 MiB if zero. If it is negative,
 	// nothing is cached.
@@ -24,23 +24,23 @@ type CacheConfig struct {
 	// TagTTL is how long an answer for a tag is fresh; 60 s if zero. Answers for digests
 	// do not expire.
 	TagTTL time.Duration
-	// NegativeTTL is how long a denial is cached; 15 s if zero, not at all if negative.
-	// Failures of endpoints that were unreachable, overloaded or not trusted are cached
-	// for a fifth of it.
+	// NegativeTTL is how long a failed lookup is cached; 15 s if zero, not at all if
+	// negative. It is a fifth of that if one of the endpoints was unreachable, overloaded
+	// or not trusted.
 	NegativeTTL time.Duration
 	// Limit is how long a lookup goes on after the last caller that waits for it has
 	// left; 60 s if zero. While callers wait, it goes on for at most ten times as long.
 	Limit time.Duration
-	// State stores answers for the next process, which serves them, stale, while no
-	// candidate answers; nil stores none. With State the provider below must keep content
-	// on disk ([provider.Restorer]); if it does not, [New] fails.
+	// State stores answers for the next process, which uses them as stale answers while
+	// no candidate answers; nil stores none. With State the provider below must keep
+	// content on disk ([provider.Restorer]). If it does not, [New] fails.
 	State StateStore
 }
 
 // Cache returns the layer "cache". It answers lookups that were answered before. Its key
 // is the normalized image, the platform, the version of the rules, the identity of the
-// credentials and that of the [provider.Verifier], so an answer never outlives a change of
-// the policies, of a pull secret, or of what is asked of signatures.
+// credentials and that of the [provider.Verifier]. So an answer is not used any more after
+// a change of the policies, of a pull secret, or of the keys and policies for signatures.
 //
 // # Shared lookups
 //
@@ -62,8 +62,8 @@ type CacheConfig struct {
 //
 // # Failures
 //
-// A failure is cached for a short time, which depends on its class. The end of a caller's
-// context, [provider.ErrNoRules], panics, and errors without a class are not cached.
+// A failure is cached for a short time, see NegativeTTL. The end of a caller's context,
+// [provider.ErrNoRules], panics, and errors without a class are not cached.
 //
 // Cache belongs above Mirrors, so that a warm lookup computes no candidates and asks
 // nobody, and below Translate and Components, whose results depend on more than the key

@@ -19,8 +19,8 @@ type Middleware func(next provider.ReleaseProvider) (provider.ReleaseProvider, e
 type Layer struct {
 	// Name is unique in a chain.
 	Name string
-	// Above are the names of layers that this one belongs above. It is an error if one
-	// of them stands outside this layer. Names that are not in the chain do not matter.
+	// Above are the names of layers that must be below this one, nearer to the base. New
+	// fails if one of them is not. Names that are not in the chain do not matter.
 	Above []string
 	// Wrap puts the layer around next. It is called once per chain. State of the layer
 	// belongs to that call.
@@ -45,10 +45,10 @@ type Chain struct {
 // [provider.Request.Rules], unless the request already has rules. While it returns nil,
 // lookups fail with [provider.ErrNoRules].
 //
-// An error says which layer is wrong: base or current is nil; a layer has no name or no
-// Wrap; two layers have the same name; a layer stands outside one that belongs above it;
-// or a layer needs a capability that the provider below it lacks. All of these are
-// mistakes of the program, so there are no error values to compare with.
+// An error says what is wrong: base or current is nil; a layer has no name or no Wrap; two
+// layers have the same name; two layers are in the wrong order, see Layer.Above; or a layer
+// needs a capability that the provider below it lacks. All of these are mistakes of the
+// program, so there are no error values to compare with.
 func New(base provider.ReleaseProvider, current func() *policy.Rules, layers ...Layer) (*Chain, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")

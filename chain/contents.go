@@ -9,13 +9,13 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider"
 )
 
-// Contents does for manifests as they are what [Mirrors] does for releases: base is
-// asked for the candidates that the rules name, in order, with hedges for digests.
-// current returns the rules in force and is called once per manifest.
+// Contents does for raw manifests what [Mirrors] does for releases: base is asked for the
+// candidates that the rules name, in order, with hedges for digests. current returns the
+// rules in force and is called once per manifest. It is an error if base or current is nil.
 //
-// Blobs are read where the manifest came from, and nowhere else, so a caller that has
-// read a part of one knows which endpoint sent it. To read from another endpoint, ask
-// for the manifest again. It is an error if base or current is nil.
+// Blobs are read only from the endpoint that sent the manifest, so a caller that has read a
+// part of one knows where it came from. To read from another endpoint, ask for the manifest
+// again.
 func Contents(base provider.ContentProvider, current func() *policy.Rules, cfg MirrorsConfig) (provider.ContentProvider, error) {
 	if base == nil {
 		return nil, errors.New("chain: no base provider")

@@ -20,13 +20,14 @@ type DefaultConfig struct {
 	// Store configures [Store].
 	Store StoreConfig
 	// State is the StateStore of the cache and of the store, for programs that keep
-	// content on disk.
+	// content on disk. If it is set, it replaces those in Cache and Store.
 	State StateStore
 }
 
 // Default returns all layers of this package in the usual order, for [New]: observe,
-// translate, components, verify if it is configured, cache, mirrors, store. The base must be a [github.com/mirrorchain/mirrorchain/provider.Opener], as
-// that of package provider/registry is.
+// translate, components, verify if it is configured, cache, mirrors, store. The base must
+// be a [github.com/mirrorchain/mirrorchain/provider.Opener], as that of package
+// provider/registry is.
 func Default(cfg DefaultConfig) []Layer {
 	if cfg.State != nil {
 		cfg.Cache.State, cfg.Store.State = cfg.State, cfg.State

@@ -21,7 +21,7 @@ type MirrorsConfig struct {
 	// Files bounds the reading of an image's files from one endpoint, which may be
 	// large layers; 10 min if zero. Only [Images] uses it.
 	Files time.Duration
-	// Retries is how often a candidate that may recover is asked again after all
+	// Retries is how often a candidate that answered 429 or 5xx is asked again after all
 	// candidates have failed; 3 if zero, never if negative.
 	Retries int
 	// RetryDelay is the time before the first retry; 200 ms if zero. It doubles with

@@ -37,16 +37,23 @@ func (e *Error) Error() string {
 	return "looking up " + e.Image.String() + ": " + e.errs.Error()
 }
 
-// Class returns the class that says what to do about e as a whole. Of several classes
-// the first of these counts: digest; signature; unauthorized; TLS; unreachable, timeout, server or
-// throttled, whichever came first; not found; any other; forbidden. So what policy
-// blocks counts only if nothing else failed.
+// Class returns one class for the whole lookup. If the attempts failed in different ways,
+// the first of these classes counts:
+//
+//   - digest
+//   - signature
+//   - unauthorized
+//   - TLS
+//   - unreachable, timeout, server or throttled, whichever came first
+//   - not found
+//   - any other
+//   - forbidden, so what policy blocks counts only if nothing else failed
 //
 // There are two exceptions. If the source is unreachable or times out and all mirrors
 // say not found, the class is not found: at a site without a connection to the source,
 // the question is what the mirrors have. If the caller gave up, the class is
-// [provider.ClassCanceled]. The end of the caller's deadline counts like the timeout of
-// one more attempt.
+// [provider.ClassCanceled]. If the caller's deadline ended the lookup, this counts as one
+// more attempt of class timeout.
 func (e *Error) Class() provider.Class {
 	if e.ended == provider.ClassCanceled {
 		return e.ended

@@ -15,9 +15,8 @@ import (
 // FinderConfig configures [NewFinder].
 type FinderConfig struct {
 	MirrorsConfig
-	// MirrorsOnly leaves out the source of images for which the rules name a mirror.
-	// Find then says what the mirrors hold. Images without a mirror are still looked
-	// for at their source.
+	// MirrorsOnly leaves out the source, so that Find says what the mirrors hold. An image
+	// for which the rules name no mirror is still looked for at its source.
 	MirrorsOnly bool
 }
 
@@ -40,8 +39,8 @@ type Found struct {
 	// Attempts are the attempts that were made, in order. The last one is at From; after
 	// [Finder.FindAll] there is one for each candidate.
 	Attempts []provider.Attempt
-	// Digests are what each candidate that has the image calls it, after [Finder.FindAll].
-	// Behind a tag they may differ.
+	// Digests are the digests at all candidates that have the image, after
+	// [Finder.FindAll]. For a tag they may differ.
 	Digests map[imageref.Ref]string
 }
 

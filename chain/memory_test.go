@@ -60,7 +60,7 @@ func TestHeldReleaseIsSmall(t *testing.T) {
 		"translated, two of them": {translated, 2, 160_000, 1.25},
 		"live, two of them":       {live, 2, 160_000, 1.1},
 	} {
-		var stored [200]*provider.Release // so many that what other tests leave behind does not matter
+		var stored [60]*provider.Release // so many that what other tests leave behind does not matter
 		for i := range stored {
 			stored[i] = realistic(t)
 			if _, err := bootimages.Of(stored[i]); err != nil { // they are kept with it from then on

@@ -13,8 +13,8 @@ import (
 // the image of the request, in their order, until one of them answers with a complete
 // and verified release. When one fails, for whatever reason, the next one is asked, and
 // the failure is recorded in the Attempts of the release. An error that is
-// [provider.Error].Final ends the lookup instead. Where the request has a
-// [provider.Verifier], an answer that it refuses is such a failure.
+// [provider.Error].Final ends the lookup instead. If the request has a
+// [provider.Verifier] that refuses an answer, this is such a failure.
 //
 // # Hedges
 //
@@ -28,15 +28,17 @@ import (
 // # Hosts that failed
 //
 // A mirror on a host that failed is asked after the healthy ones, see package
-// [github.com/mirrorchain/mirrorchain/chain/health]. It is never left out. From time to
-// time such a mirror is also asked in the background, beside the first healthy one. This
-// is a probe; no caller waits for it. Only mirrors that follow one another in the order
-// of the policy change places.
+// [github.com/mirrorchain/mirrorchain/chain/health]. It is never left out. A mirror does
+// not change places with the source, nor with mirrors on the other side of it.
 //
-// When a mirror on a failed host is asked in the foreground, it may be silent only for the
-// hedge delay while other candidates follow. So a single mirror that is down does not
+// From time to time such a mirror is also asked in the background, at the same time as the
+// first healthy one. This is a probe. No caller waits for it, but a lookup by digest uses
+// its answer if that comes first.
+//
+// If no mirror is healthy, one on a failed host is asked first. It may be silent only for
+// the hedge delay while other candidates follow, so a single mirror that is down does not
 // delay each lookup. It gets its full time when its host is unhealthy and due for a
-// probe, and when nobody else answers.
+// probe, and when no other candidate has answered.
 //
 // The source keeps its place. It is asked when all mirrors before it have failed, never
 // at the same time as a mirror. So a silent mirror that only the source follows is waited
@@ -50,15 +52,15 @@ import (
 // endpoints that answered 429 or 5xx are asked again, with growing delays, as long as
 // the delay fits into that time.
 //
-// If everything fails, the error is an [*Error] that lists every attempt and every
+// If all candidates fail, the error is an [*Error] that lists every attempt and every
 // endpoint that policy blocks. The lookup ends at once when the caller's context ends,
 // and when the base returns an error of [provider.ClassInvalid]: an invalid request is
 // invalid everywhere.
 //
-// Only candidates are contacted. With NeverContactSource the source is no candidate. When
-// a lookup returns, all its attempts have ended, except a
-// probe that has shown nothing yet: it goes on until it has, for about a second. Work of
-// a [Store] below may go on for other callers.
+// Only candidates are contacted. With NeverContactSource the source is no candidate.
+//
+// When a lookup returns, all its attempts have ended. Two things may go on. A probe without
+// an answer goes on for about a second. A [Store] below goes on reading for other callers.
 //
 // Mirrors belongs below Cache, so that a warm lookup computes no candidates, and above
 // Store, whose access grants are per endpoint.

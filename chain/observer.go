@@ -12,9 +12,8 @@ import (
 // is called from many goroutines, during lookups: it must be fast and must not block.
 //
 // The observer of an [Observe] layer is given to the layers below when the chain is
-// built. It is not carried in the context: without an observer nothing is done or
-// allocated, and work that callers share reports like other work. In shared work ctx has
-// no value of any caller's context.
+// built, not in the context. So work that callers share is reported too. There ctx has no
+// value of any caller's context. Without an observer nothing is done or allocated.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }
@@ -37,8 +36,8 @@ const (
 	// AttemptDone: the attempt at Ref has ended. Took and Credential are set, and Err if it
 	// failed.
 	AttemptDone
-	// RetryWaiting: all candidates have failed. Those that may recover are asked again
-	// after Wait. Err is the failure of one of them.
+	// RetryWaiting: all candidates have failed. Those that answered 429 or 5xx are asked
+	// again after Wait. Err is the failure of one of them.
 	RetryWaiting
 	// CacheHit: the cache answered. Err is set if it had cached a failure.
 	CacheHit
@@ -46,8 +45,8 @@ const (
 	CacheMiss
 	// CacheJoined: like CacheMiss, but the work of another caller was under way.
 	CacheJoined
-	// CacheStale: an old answer was served, because no candidate answered. Err is the
-	// reason; nil when the same answer is served again soon after.
+	// CacheStale: a stale answer was served, because no candidate answered. Err is the
+	// reason. It is nil if the answer is served again soon after, without asking.
 	CacheStale
 	// StoreHit: the store held the content behind Ref, and access to it was granted.
 	StoreHit
@@ -66,9 +65,8 @@ const (
 	HostUnhealthy
 	// HostHealthy: the host of Ref answered again.
 	HostHealthy
-	// SignatureRefused: what Ref served lacks a signature that is asked for, or has one that
-	// is no good. Err is the reason. Whether it is used all the same is up to the
-	// [provider.Verifier].
+	// SignatureRefused: what Ref served lacks a required signature, or has an invalid one.
+	// Err is the reason. The [provider.Verifier] decides whether it is used all the same.
 	SignatureRefused
 )
 
@@ -111,9 +109,9 @@ type Event struct {
 	// Rules is the version of the rules of the lookup.
 	Rules   string
 	Err     error
-	Took    time.Duration
-	Wait    time.Duration
-	Release *provider.Release
+	Took    time.Duration     // the duration of a lookup or an attempt
+	Wait    time.Duration     // the time before a retry or a hedge
+	Release *provider.Release // the answer of a lookup
 	// Credential says whose credential Ref was asked with.
 	Credential provider.CredentialOwner
 }

@@ -10,23 +10,24 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// StateStore is for authors of programs that keep a cache on disk; others leave the
-// State fields empty. It remembers small facts beyond the life of a process: which
-// credential has read what, and which release an image was. It holds no content.
-// Package provider/diskcache has an implementation.
+// StateStore is for programs that keep a cache on disk; others leave the State fields
+// empty. It stores small facts for the next process: which credential has read what, and
+// which release an image was. It holds no content. Package provider/diskcache has an
+// implementation.
 //
 // Implementations are safe for concurrent use. They may lose entries, which then costs
-// a request. They must never return an entry that was changed, since the chain believes
-// it. Keys contain the identities of credentials, from which a weak password could be
-// guessed, so they must not be stored as they are. Values contain nothing secret.
+// a request. They must never return an entry that somebody else has changed, since the
+// chain does not verify it. Keys contain the identities of credentials, from which a weak
+// password could be guessed, so they must not be stored as they are. Values contain
+// nothing secret.
 type StateStore interface {
 	// Get returns the value that was last put under key.
 	Get(key string) (value []byte, ok bool)
-	// Put stores value under key, in place of what was there. It is below 4 KiB.
+	// Put stores value under key and replaces what was there. A value is below 4 KiB.
 	Put(key string, value []byte)
-	// Delete removes the entry of key: somebody was denied what it grants. This must
-	// always hold for this process, and for the next one wherever possible, also on a
-	// full disk.
+	// Delete removes the entry of key, because an endpoint denied what it grants. Get must
+	// not return it any more in this process, nor in the next one wherever possible, even
+	// if the disk is full.
 	Delete(key string)
 }
 

@@ -31,13 +31,13 @@ type StoreConfig struct {
 
 // Store returns the layer "store". It holds verified releases by the digest of their
 // manifest, and gives them only to requests that have an access grant. So a second
-// tenant, or a second mirror, costs one small request, and no tenant reads what only
-// the pull secret of another one gives access to.
+// tenant, or a second mirror, costs one small request. A tenant cannot read what only the
+// pull secret of another tenant gives access to.
 //
 // A request gets an access grant by reading the manifest with its own credential. The
-// grant is valid for this credential, repository and digest, for GrantTTL. (The proof is
-// the manifest, not its digest. If any endpoint that the rules name sends the manifest, the
-// credential counts as allowed to read what the manifest names.)
+// grant is valid for this credential, repository and digest, for GrantTTL. (To know a
+// digest is not enough, but one endpoint is: if it sends the manifest, the credential may
+// read what the manifest names, wherever Store has it from.)
 //
 // A lookup by tag asks the endpoint each time, and so does a lookup by digest without a
 // valid grant. If the credential has read the same manifest at the same place before,
@@ -48,9 +48,9 @@ type StoreConfig struct {
 // ([provider.Restorer]). With State, access grants outlive the process. They expire by
 // the wall clock, after GrantTTL.
 //
-// Content that has to be read is read once for all requests that ask the same endpoint
-// at the same time, and independently of each caller. If this fails with the credential
-// of one caller, callers with another credential try theirs.
+// Requests that ask the same endpoint for the same content at the same time share one
+// reading. It does not depend on the context of any caller. If the credential of the first
+// caller is refused, callers with another credential try theirs.
 //
 // The provider below must be a [provider.Opener], as that of package provider/registry
 // is. If it is not, [New] fails.

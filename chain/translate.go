@@ -17,10 +17,10 @@ type TranslateConfig struct {
 }
 
 // Translate returns the layer "translate". It sets the Image of each component to the
-// reference that may be given to others: the canonical reference as Rewrite rules change
-// it. Mirror rules do not change it, because nodes apply those themselves. With Live,
-// PullFrom holds the candidates of the canonical reference, in order. Both depend on the
-// rules alone, not on which mirror is available.
+// reference that a program hands on, for example to a pod: the canonical reference, as
+// Rewrite rules change it. Mirror rules do not change it, because nodes apply those
+// themselves. With Live, PullFrom holds the candidates of the canonical reference, in
+// order. Both depend on the rules alone, not on which mirror is available.
 //
 // PullFrom is empty if policy blocks all candidates of a component, or if a mirror makes
 // no valid reference of it. Other components are not affected. The error of a request

@@ -15,16 +15,15 @@ type VerifyConfig struct {
 	Current func() provider.Verifier
 }
 
-// Verify returns the layer "verify". It has the signatures of each release judged, and
-// answers with no release that the verifier in force refuses. [provider.Release.Signatures]
-// says who signed.
+// Verify returns the layer "verify". It returns no release that the verifier in force
+// refuses. [provider.Release.Signatures] says who signed.
 //
 // The layer sets the verifier in the request, as a chain sets the rules. The layers below
-// do the rest. [Mirrors] has it judge the answer of each endpoint: a refusal is the failure
-// of that attempt, so the next candidate is asked, unless it is final. [Cache] keeps an
-// answer with its verdict, under the ID of the verifier: a warm lookup asks nobody, and an
-// answer never outlives a change of keys or policies. A lookup fails if no layer below has
-// its answer judged.
+// do the rest. [Mirrors] asks the verifier about the answer of each endpoint. If it refuses
+// the answer, that attempt has failed, and the next candidate is asked, unless the refusal
+// is final ([provider.Error].Final). [Cache] keeps an answer with its verdict, under the ID
+// of the verifier. So a cached answer is not verified again, and is not used any more after
+// a change of keys or policies. If no layer below asks the verifier, the lookup fails.
 //
 // Verify belongs above Cache. To verify other images see [VerifyImages].
 func Verify(cfg VerifyConfig) Layer {

@@ -9,12 +9,11 @@ import (
 )
 
 // ScopeError says that a scope does not cover what it seems to. Nodes compare scopes
-// with the names of images byte for byte, and they say nothing about one that matches
-// none.
+// with the names of images byte for byte, and they report no scope that matches none.
 type ScopeError struct {
 	Scope string
-	// Dead scopes match no image, so they have no effect. Any other covers less than
-	// one would think.
+	// Dead is true if the scope matches no image, so it has no effect. Otherwise it covers
+	// less than it seems to.
 	Dead bool
 	Err  error // what is wrong and what to do
 }

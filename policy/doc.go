@@ -1,13 +1,19 @@
-// Package policy says what mirror policies mean. [NewRules] merges the policies that
-// several places state. [Rules.Candidates] returns where an image may be pulled from, and
-// in which order. [Rules.Resolve] also returns which source applies and what is refused,
-// and [Rules.Explain] which entries say so. The answer is the one that an OpenShift node
-// gives with the same policies.
+// Package policy says what mirror policies mean: ImageContentSourcePolicy (ICSP),
+// ImageDigestMirrorSet (IDMS), ImageTagMirrorSet (ITMS), image configurations and
+// registries.conf. It gives the same answers as an OpenShift node with the same policies.
 //
-// A [Policy] is what one [OverrideSource] states, object by object. [Rules] are all
-// policies in force, merged and immutable. The package reads no file, no cluster and no
-// registry, and it imports the standard library and package
-// [github.com/mirrorchain/mirrorchain/provider/imageref] alone.
+// A [Policy] is what one [OverrideSource] states, object by object. [NewRules] merges
+// several of them into [Rules], which are immutable and answer three questions:
+//
+//   - [Rules.Candidates]: where may an image be pulled from, and in which order?
+//   - [Rules.Resolve]: which source applies, and what is refused?
+//   - [Rules.Explain]: which entries say so, and what may surprise?
+//
+// The order is fixed by the policies. Package chain decides at run time which of the
+// candidates is asked, and what happens if one of them is down.
+//
+// The package reads no file, no cluster and no registry. It imports only the standard
+// library and package [github.com/mirrorchain/mirrorchain/provider/imageref].
 //
 // # Words
 //
@@ -18,9 +24,12 @@
 //     image applies to it. (An [OverrideSource] is another thing: a file, a cluster or a
 //     variable that states policies.)
 //   - the source itself, as a candidate: the image at its own registry.
+//   - mirror: a place where, as a rule says, the images of a source are found too.
+//   - pull by digest, pull by tag: whether the reference of the image has a digest. ICSP
+//     and IDMS have mirrors for digests, ITMS has mirrors for tags.
 //   - scope: a registry, namespace, repository or wildcard that is insecure or blocked.
-//   - Rewrite rule: a rule that also changes the references in results
-//     ([KindRewrite]). All others are Mirror rules.
+//   - Rewrite rule: a rule that also changes the references in results, such as the images
+//     of a release's components ([KindRewrite]). All others are Mirror rules.
 //   - drop-in: a file in registries.conf.d. A table in it replaces all that others say
 //     about its source.
 //   - candidate: a reference at which an image may be read: at a mirror, or at the

@@ -7,38 +7,39 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// Explanation says why an image is pulled from where [Rules.Candidates] says, as plain
-// data. What is shared with the rules must not be modified: Origins and Mirrors.
+// Explanation says, as plain data, why [Rules.Candidates] returns what it returns for an
+// image. The slices Origins and Mirrors are shared with the rules: do not modify them.
 type Explanation struct {
 	Resolution
 	// Pull is how the image is pulled: PullDigest or PullTag.
 	Pull PullBy
 	// Reason says why Source applies.
 	Reason Reason
-	// Entries are what objects and tables state for Source, or for Inherited where that
-	// is not "". They are as stated, in the order of the policies; those that nodes
-	// drop are among them. NeverContactSource of an entry for Inherited does not
-	// reach down to Source. Entries is empty if Source is only an insecure or blocked
+	// Entries are the entries for Source or, if Source inherits its mirrors, for
+	// Inherited, whose NeverContactSource does not reach down to Source. They are in the
+	// order of the policies, as their objects and tables state them: entries that nodes
+	// drop are among them. Entries is empty if Source is only an insecure or blocked
 	// scope.
 	Entries []Entry
-	// Replaced are further Entries for Source, of which nothing applies: a drop-in
-	// replaces all that they make of it.
+	// Replaced are further entries for Source. They have no effect, because a drop-in
+	// replaces them.
 	Replaced []Entry
-	// Unused are the Losing sources of which nothing applies: neither mirrors that
-	// Source inherits, nor an insecure or blocked scope.
+	// Unused are those of the Losing sources that have no effect. Source inherits no
+	// mirrors from them, and they are no insecure or blocked scopes.
 	Unused []UnusedSource
 	// Skipped are mirrors of Source that serve only the other kind of pull.
 	Skipped []SkippedMirror
 	// Hints say what a person may have overlooked.
 	Hints []Hint
-	// Spelling is how the rules write the image's host, where they have a source that
-	// would match the image if it were named so. They are the same host to whoever
-	// dials it, and two to nodes, which compare names byte for byte. "" for none.
+	// Spelling is the image's host as a source of the rules spells it, if that source
+	// would match the image but for the spelling: "quay.io" for an image of
+	// "quay.io:443". On the network this is one host, but nodes compare names byte for
+	// byte. "" if there is no such source.
 	Spelling string
-	// Moved is true if the source itself is pulled from another place, which a table of
-	// registries.conf states as its location.
+	// Moved is true if the source itself is pulled from another place: the location of a
+	// table of registries.conf.
 	Moved bool
-	// Rewritten stands in the image's place after the Rewrite rules; zero where none
+	// Rewritten is the image as the Rewrite rules change it. It is zero if none of them
 	// matches.
 	Rewritten imageref.Ref
 	// Warnings are those of [Rules.Warnings] that concern this image. An OverrideSource
@@ -67,9 +68,9 @@ type Reason string
 // Reasons.
 const (
 	NoMatch      Reason = ""              // no source matches
-	NamesImage   Reason = "names-image"   // it is the very repository of the image
+	NamesImage   Reason = "names-image"   // it is the repository of the image
 	OnlyMatch    Reason = "only-match"    // no other source matches
-	LongestMatch Reason = "longest-match" // of several that match it is the longest
+	LongestMatch Reason = "longest-match" // several sources match, and it is the longest
 )
 
 // UnusedSource is a source that matches an image and does not apply.
@@ -87,7 +88,8 @@ type SkippedMirror struct {
 	Pull     PullBy // what it serves: PullDigest or PullTag
 }
 
-// Hint names something that is legal, and often not what the author of a policy meant.
+// Hint is a code for something that is legal, but often not what the author of a policy
+// wanted.
 type Hint string
 
 // Hints.
@@ -99,8 +101,8 @@ const (
 	// HintTagsOnly: the image is asked for by digest, and mirrors for tags are
 	// skipped. State an ImageDigestMirrorSet.
 	HintTagsOnly Hint = "mirrors-serve-tags-only"
-	// HintNeverNotInherited: the mirrors are inherited, and the NeverContactSource that
-	// stands beside them is not.
+	// HintNeverNotInherited: the mirrors are inherited, but the NeverContactSource of
+	// the same entry is not.
 	HintNeverNotInherited Hint = "never-not-inherited"
 )
 

@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// Forbids reports whether policy keeps a request from going to an address that a server
-// names, such as the target of a redirect or a token realm. It also returns the scope
-// that forbids it. A request to a permitted candidate must not be led from there to a
-// place that [Rules.Candidates] would leave out.
+// Forbids reports whether policy forbids a request to an address that a server names, such
+// as the target of a redirect or a token realm. It also returns the scope that forbids it.
+// So a permitted candidate cannot lead a request to a place that [Rules.Candidates] leaves
+// out.
 //
-// An address below /v2/ is judged by the repository in it, like a candidate. Any other
+// If the path is one of /v2/, the repository in it is checked like a candidate. Any other
 // address, and one that can be read in two ways, is forbidden if the host or any part
-// of it is blocked, because nothing says which part would answer. from is the host that
+// of it is blocked, because it is not known which part would answer. from is the host that
 // the request may ask already, "" for none. On that host only blocked repositories are
 // forbidden: otherwise a registry with one blocked repository could not issue tokens
 // for the others.
 //
-// Hosts are compared by what would be dialled, not by how they are written, both in the
-// address and in the policies. These make no difference: the case of letters, a final
-// dot, zeros before a port, whether a port 80 or 443 is written, how an IP address is
-// written, an IPv4 address within IPv6, and an IPv6 zone.
+// Hosts are compared by the address that would be dialled, not by how they are written.
+// These make no difference: the case of letters, a final dot, zeros before a port, whether
+// a port 80 or 443 is written, how an IP address is written, an IPv4 address within IPv6,
+// and an IPv6 zone.
 func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	r = r.orNone()
 	if len(r.blockedHosts.within) == 0 {
@@ -57,13 +57,13 @@ func (r *Rules) Forbids(to *url.URL, from string) (by Scope, forbidden bool) {
 	return by, forbidden
 }
 
-// ForbidsLocation reports whether policy blocks what lies at a location, which is written as
-// the sources and mirrors of rules are: a registry, a namespace, a repository or a
-// wildcard. It also returns the scope that blocks it. The most specific source decides, as
-// for an image that lies there. A host that is spelt in another way than policies spell it
-// is judged like that host: see [Rules.Forbids].
+// ForbidsLocation reports whether policy blocks a location: a registry, a namespace, a
+// repository or a wildcard. It also returns the scope that blocks it. The most specific
+// source decides, as for an image at this location. Hosts are compared as [Rules.Forbids]
+// does.
 //
-// It is for rules of less trusted origin: they must not reach what these rules block.
+// A program uses it for rules that it trusts less, such as those of a tenant: they must not
+// name mirrors that these rules block.
 func (r *Rules) ForbidsLocation(location string) (by Scope, forbidden bool) {
 	r = r.orNone()
 	location = strings.TrimRight(location, "/")

@@ -5,25 +5,27 @@ import (
 	"strings"
 )
 
-// Provenance is what the merge knew about the entries behind a table, for
-// explanations, warnings and errors. It decides about no lookup.
+// Provenance names the entries that a rule of [Rules.Policy] was merged from. Explanations,
+// warnings and errors use it. It does not change what the rule means.
 type Provenance struct {
-	// Origins are the entries, where there are several; [Rule.Origin] joins them.
+	// Origins are the entries, if there are several; [Rule.Origin] joins them.
 	Origins []string
-	// Mirrors are the entries that named each mirror of the rule, in the mirrors'
-	// order. Nil: the entries of the table named all of them.
+	// Mirrors are, for each mirror of the rule, the entries that name it. Nil: all
+	// entries of the rule name all of its mirrors.
 	Mirrors [][]string
-	// BlockedBy is what NeverContactSource comes from. Zero: from the table itself.
+	// BlockedBy is the scope that NeverContactSource comes from. Zero: the rule itself
+	// states it.
 	BlockedBy Scope
-	// ScopeOnly: no rule names the source, it is only an insecure or blocked scope,
-	// and therefore not among [Rules.Merged].
+	// ScopeOnly: no rule names the source. It is only an insecure or blocked scope, and
+	// therefore not among [Rules.Merged].
 	ScopeOnly bool
-	// Inherited is the source whose mirrors the table was given, "" for its own.
+	// Inherited is the source that the mirrors were inherited from; "" if the rule has its
+	// own.
 	Inherited string
 }
 
-// Policy returns the merged rules in the form of a policy, so that another process can
-// be handed all of them. NewRules makes the same rules of this policy alone: the same
+// Policy returns the merged rules in the form of a policy, so that they can be passed to
+// another process. NewRules makes the same rules of this policy alone: the same
 // candidates, refusals, errors and origins for every reference, and the same
 // [Rules.Merged], Insecure, Blocked and [Rules.Version].
 //
@@ -152,7 +154,7 @@ func (r *Rule) mirrorOrigins(i int, table []string) []string {
 	return slices.Clone(r.Provenance.Mirrors[i])
 }
 
-// followDigests lets the mirrors for digests serve tags too, but for those that do.
+// followDigests makes the mirrors for digests serve tags too, except those that do already.
 func (e *table) followDigests() {
 	tags := make(map[string]bool, len(e.mirrors))
 	for _, m := range e.mirrors {

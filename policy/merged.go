@@ -2,8 +2,8 @@ package policy
 
 import "iter"
 
-// MergedSource is one source of merged Mirror rules, or one Rewrite rule, for
-// handing rules on.
+// MergedSource is one source with its merged Mirror rules, or one Rewrite rule. It is for
+// programs that write merged rules in another form.
 type MergedSource struct {
 	Kind   RuleKind // of the rules
 	Source string   // as rules name it, without a slash at its end
@@ -15,10 +15,10 @@ type MergedSource struct {
 	NeverContactSource bool
 }
 
-// Merged returns the sources that rules name, as merged, sorted by kind and source, for
-// handing them on. A source is never listed among its own mirrors, even if it is tried
-// before some of them. Scopes that are only insecure or blocked are left out, see
-// [Rules.Insecure] and [Rules.Blocked].
+// Merged returns the sources that rules name, with their merged mirrors, sorted by kind and
+// source. It is for programs that write merged rules in another form. A source is never
+// listed among its own mirrors, even if it is tried before some of them. Scopes that are
+// only insecure or blocked are left out, see [Rules.Insecure] and [Rules.Blocked].
 func (r *Rules) Merged() iter.Seq[MergedSource] {
 	r = r.orNone()
 	return func(yield func(MergedSource) bool) {

@@ -16,26 +16,25 @@ type Policy struct {
 	// image.config.openshift.io/cluster spec.registrySources: they propagate to
 	// everything nested in them.
 	Insecure, Blocked []Scope
-	// Allowed and Search decide about no lookup here, and NewRules does not look at them.
-	// They are for tools that judge policies. Allowed are registrySources.allowedRegistries.
-	// Search are the registries in which short names are looked up: those with an Object are
-	// of an image configuration (containerRuntimeSearchRegistries), the others are
-	// unqualified-search-registries of a registries.conf that is no drop-in.
+	// Allowed and Search are for tools that check policies. Rules do not use them. Allowed
+	// are registrySources.allowedRegistries. Search are the registries in which short names
+	// are looked up: those with an Object are of an image configuration
+	// (containerRuntimeSearchRegistries), the others are unqualified-search-registries of
+	// a registries.conf that is no drop-in.
 	Allowed, Search []Scope
-	// Clusters are those whose own policies these are, for sources that know: the
-	// policies of two are never in force together, see WarnSeveralClusters.
+	// Clusters are the clusters whose own policies these are, if the OverrideSource knows
+	// them. Policies of two clusters are never in force together, see WarnSeveralClusters.
 	Clusters []Cluster
 	// Payloads are the release images that the clusters of these policies run. Nodes drop a
 	// scope of Blocked that one of them lies in, unless a mirror is left for it:
 	// see WarnBlockedPayload.
 	Payloads []Payload
-	// Catalogs are the images of catalogs of operators beside the policies. They decide about
-	// no lookup here: they are for tools that judge policies.
+	// Catalogs are the images of operator catalogs that stand beside the policies. They are
+	// for tools that check policies. Rules do not use them.
 	Catalogs []Payload
-	// Skipped are objects that are no policies, for counting and naming.
+	// Skipped are objects that were read and are no policies.
 	Skipped []SkippedObject
-	// Warnings are legal and surprising things that only the OverrideSource can see, such
-	// as a misspelt kind.
+	// Warnings are those that only the OverrideSource can see, such as a misspelt kind.
 	Warnings []Warning
 }
 
@@ -55,8 +54,8 @@ const (
 type PullBy uint8
 
 const (
-	// PullDigest serves references with a digest (ICSP, IDMS). It is the zero
-	// value because it is the safe one: a digest names the same content anywhere.
+	// PullDigest serves references with a digest (ICSP, IDMS). It is the zero value
+	// because it is safe: a digest names the same content at every registry.
 	PullDigest PullBy = iota
 	// PullTag serves references with a tag and no digest (ITMS).
 	PullTag
@@ -92,8 +91,9 @@ type Rule struct {
 	// of one source see [NewRules].
 	ConfTable bool
 	// DropIn marks a table of a drop-in (registries.conf.d): it replaces the whole table
-	// of its source, after API objects have edited those of registries.conf and
-	// whatever is nested has inherited. ConfTable only.
+	// of its source. This is the last step of the merge: before it, API objects have edited
+	// the tables of registries.conf, and nested sources have inherited mirrors. ConfTable
+	// only.
 	DropIn bool
 	// Location is another place that the source itself is pulled from (location beside
 	// prefix in registries.conf); "" if there is none. A Location that repeats a wildcard
@@ -109,13 +109,13 @@ type Rule struct {
 	// Origin points at the entry: "imagedigestmirrorset/idms-release-0#2",
 	// "file:policies.yaml:14". It appears in explanations, warnings and errors.
 	Origin string
-	// Object is the object that states the rule. It is nil for what no object states, such
-	// as a table of registries.conf. All rules of one object share it: do not modify.
+	// Object is the object that states the rule. It is nil if no object does, as for a
+	// table of registries.conf. All rules of one object share it: do not modify.
 	Object *Object
-	// FromExport marks a rule of [Rules.Policy]: a ConfTable table, or a Rewrite rule,
-	// that other entries were merged into before.
+	// FromExport marks a rule of [Rules.Policy], which has been merged before. It is a
+	// ConfTable, or a Rewrite rule.
 	FromExport bool
-	// Provenance says more about the entries behind a table of an export than Origin can.
+	// Provenance names the entries that a rule FromExport was merged from.
 	Provenance Provenance
 }
 
@@ -124,7 +124,7 @@ type Mirror struct {
 	Location string // a registry, a namespace or a repository
 	Insecure bool   // plain HTTP or any certificate will do; of registries.conf only
 	// ByTenant says that a tenant names the mirror, such as the owner of a HostedCluster,
-	// and not who administrates the program. See [Candidate].ByTenant.
+	// and not the administrator of the program. See [Candidate].ByTenant.
 	ByTenant bool
 }
 
@@ -140,10 +140,10 @@ type Scope struct {
 	FromExport bool
 }
 
-// Object is an object that states policy, for tools that write it in another form.
+// Object is an object that states policy. Tools that convert policies need it.
 type Object struct {
-	// Kind is the kind in the API, such as "ImageDigestMirrorSet", or else what the list is
-	// called: "install-config", "imageContentSources".
+	// Kind is the kind in the API, such as "ImageDigestMirrorSet". A list that is no object
+	// of the API has its own name: "install-config", "imageContentSources".
 	Kind, Name          string
 	Labels, Annotations map[string]string
 }
@@ -156,7 +156,7 @@ func (o *Object) String() string {
 	return strings.ToLower(o.Kind) + "/" + o.Name
 }
 
-// Cluster is a cluster that objects beside it have policies for, such as a HostedCluster.
+// Cluster is a cluster whose own policies are among the policies, such as a HostedCluster.
 type Cluster struct {
 	Name   string // "NAMESPACE/NAME", or the name of an installation
 	Origin string // of its first policy, as [Rule.Origin]
@@ -174,7 +174,7 @@ type SkippedObject struct {
 	Origin     string // where it is, as [Rule.Origin]
 }
 
-// Warning is something legal and surprising about policies.
+// Warning says that policies contain something that is legal and may surprise.
 type Warning struct {
 	// Code is stable, for programs: see the Warn constants.
 	Code string
@@ -191,24 +191,24 @@ const (
 	WarnNeverHidden       = "never-hidden"          // a more specific entry makes a forbidden source reachable again
 	WarnTagHidesDigest    = "tag-hides-digest"      // a tag-only entry hides its parent's digest mirrors
 	WarnStrictConflict    = "strict-conflict"       // the machine-config operator would refuse this set
-	WarnUnparsableRewrite = "unparsable-rewrite"    // a mirror that no image can be rewritten to
-	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind that reads like a policy kind
-	WarnObjectRefused     = "object-refused"        // the API server takes no object with such metadata or such a spec
+	WarnUnparsableRewrite = "unparsable-rewrite"    // the mirror makes no valid reference of any image
+	WarnMisspeltKind      = "misspelt-kind"         // an unknown kind whose name is close to that of a policy kind
+	WarnObjectRefused     = "object-refused"        // the API server refuses an object with such metadata or such a spec
 	WarnNoRules           = "no-rules"              // a document that yields no rule
-	WarnNotEnforced       = "not-enforced"          // a field that nothing here enforces
+	WarnNotEnforced       = "not-enforced"          // a field that this module does not enforce
 	WarnNotRead           = "not-read"              // an object carries policy in a form that is not read, or a link leads nowhere
 	WarnKindAbsent        = "kind-absent"           // the cluster does not have this kind of policy
 	WarnIgnoredKey        = "ignored-key"           // a key of a registries.conf that nodes do not know
 	WarnDuplicateTable    = "duplicate-table"       // a second registries.conf table for one prefix is dropped
-	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in takes away what API objects say about a source
+	WarnDropInReplaces    = "drop-in-replaces"      // a drop-in replaces what API objects say about a source
 	WarnOddScope          = "odd-scope"             // a scope or a source that covers less than it seems to
 	WarnDeadScope         = "dead-scope"            // a scope or a source that no image can lie in
-	WarnSeveralClusters   = "several-clusters"      // policies of several clusters are merged, which no cluster has
+	WarnSeveralClusters   = "several-clusters"      // policies of several clusters are merged: no cluster has such policies
 	WarnBlockedPayload    = "blocked-payload"       // a blocked scope is dropped: the cluster's own release lies in it
 )
 
-// IsGeneral reports whether w is to be shown whatever image is asked about. Such a
-// warning concerns every image, or no image at all: a scope that matches none.
+// IsGeneral reports whether w is to be shown for every image. Such a warning concerns all
+// images, or none at all, like that of a scope that matches no image.
 func (w Warning) IsGeneral() bool {
 	switch w.Code {
 	case WarnStrictConflict, WarnNoRules, WarnMisspeltKind, WarnObjectRefused, WarnNotEnforced, WarnNotRead, WarnIgnoredKey, WarnKindAbsent, WarnDeadScope, WarnSeveralClusters, WarnBlockedPayload:
@@ -218,12 +218,12 @@ func (w Warning) IsGeneral() bool {
 }
 
 // InvalidPolicyError says that a policy is wrong and has to be edited: waiting does not
-// help. Rules that are in force stay in force.
+// help. A program that follows policies keeps the rules that it has.
 type InvalidPolicyError struct {
 	Origin string // file, object and entry
 	Err    error  // what is wrong and what to do
-	// RefusedByAPI says that the API server takes no such object either. It is false where
-	// nobody knows.
+	// RefusedByAPI says that the API server refuses such an object too. It is false if
+	// this is not known.
 	RefusedByAPI bool
 }
 

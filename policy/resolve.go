@@ -8,8 +8,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/provider/imageref"
 )
 
-// RewriteError says that a rule makes no reference out of an image. Nodes fail
-// such a pull before they contact anything, and so do lookups here.
+// RewriteError says that a rule makes no valid reference of an image. Nodes fail such a
+// pull before they contact a registry, and so do lookups here.
 type RewriteError struct {
 	Image    imageref.Ref // normalized
 	Source   string       // of the rule that matches
@@ -30,8 +30,8 @@ func (e *RewriteError) Error() string {
 func (e *RewriteError) Unwrap() error { return e.Err }
 
 // Candidates returns the references at which ref may be read, in the order in which
-// they are tried: the Candidates of [Rules.Resolve], without what explains them. It is
-// the fast way, with at most two allocations. The slice is the caller's. It is empty if
+// they are tried. They are the Candidates of [Rules.Resolve] without InsecureBy. Candidates
+// is fast: it makes at most two allocations. The slice is the caller's. It is empty if
 // policy blocks every candidate. Errors are those of Resolve.
 func (r *Rules) Candidates(ref imageref.Ref) ([]Candidate, error) {
 	if ref.IsZero() {

@@ -10,8 +10,7 @@ import (
 // ErrNoImage says that a reference is zero: there is nothing to look up.
 var ErrNoImage = errors.New("the request names no image")
 
-// RulesConfig chooses between readings of the same policies. The zero value is
-// what nodes do.
+// RulesConfig chooses how [NewRules] reads policies. The zero value is what nodes do.
 type RulesConfig struct {
 	// Strict refuses what the machine-config operator refuses to render, and objects that
 	// carry policy which is not read ([WarnNotRead]).
@@ -24,9 +23,9 @@ type RulesConfig struct {
 // Rules are all policies in force, merged. They are immutable and safe to share;
 // all methods may be called on one value from many goroutines.
 //
-// The zero Rules are those of no policies: every reference is its own and only
-// candidate. The methods treat a nil *Rules the same way. In package chain nil means
-// something else: that the policies have not been read yet.
+// The zero Rules stand for no policies: every reference is its own and only candidate. The
+// methods treat a nil *Rules the same way. In package chain nil means something else: the
+// policies have not been read yet.
 type Rules struct {
 	version      string
 	index        *index
@@ -53,8 +52,8 @@ type Candidate struct {
 	// registries.conf that calls it insecure. It is nil if Insecure is false, and always
 	// in the answers of Candidates: only Resolve and Explain set it.
 	InsecureBy *Scope
-	// Origins are the entries that named it. The source has none, unless the location of
-	// a table or a Rewrite rule puts another place there. Shared: do not modify.
+	// Origins are the entries that name it. The source has origins only if the location of
+	// a table, or a Rewrite rule, replaces it. Shared: do not modify.
 	Origins []string
 }
 
@@ -72,9 +71,10 @@ type Resolution struct {
 	// exceptions: Source may inherit mirrors from one of them, and scopes that are
 	// insecure or blocked reach into Source.
 	Losing []string
-	// Inherited is the source that Source has its mirrors from; "" if it has mirrors of
-	// its own, or none. Nodes give an entry without mirrors those of an enclosing one,
-	// moved down to it. Insecure and blocked scopes make such entries.
+	// Inherited is the source that Source inherits its mirrors from; "" if it has mirrors
+	// of its own, or none. On nodes an entry without mirrors inherits those of an
+	// enclosing entry, with the rest of its path appended. Insecure and blocked scopes make
+	// such entries.
 	Inherited string
 	// InsecureScopes and BlockedScopes are those that Source lies in, itself among
 	// them, longest first, wildcards last.
@@ -89,9 +89,9 @@ type Refusal struct {
 	Origin string       // where that scope comes from
 }
 
-// NewRules merges policies. It fails for what no node would load, and in strict mode
-// also for what the machine-config operator refuses to render. The error is an
-// [*InvalidPolicyError] that names the entry; several of them are joined.
+// NewRules merges policies. It fails if no node would load them, and in strict mode also if
+// the machine-config operator refuses to render them. The error is an [*InvalidPolicyError]
+// that names the entry; several of them are joined.
 //
 // The order of policies matters only where tables of registries.conf share a prefix.
 // The first table counts, with its mirrors, its location and whether it is insecure.

@@ -56,12 +56,16 @@ type PlatformDigest struct {
 // Choose returns the index of the entry for p; -1 if there is none. Operating
 // system, architecture and variant are compared, each on its own. If p has no
 // variant, an entry without one comes before the first that has one, as oc's
-// filter by os/arch takes it.
+// filter by os/arch takes it. If no entry is for p, the first one counts that says nothing
+// of a platform, as for nodes (containers/image, OCI1IndexPublic.ChooseInstance).
 func (p Platform) Choose(entries []PlatformDigest) int {
 	p = p.OrDefault()
-	best := -1
+	best, unsaid := -1, -1
 	for i, e := range entries {
 		have := e.Platform
+		if unsaid < 0 && have.IsZero() {
+			unsaid = i
+		}
 		if have.OS != p.OS || have.Architecture != p.Architecture {
 			continue
 		}
@@ -74,6 +78,9 @@ func (p Platform) Choose(entries []PlatformDigest) int {
 		case best < 0:
 			best = i
 		}
+	}
+	if best < 0 {
+		return unsaid
 	}
 	return best
 }

@@ -1,8 +1,11 @@
-// Package provider is the vocabulary of lookups: what a release image is asked for with
-// ([Request], [Credentials]), what comes back ([Release], [Image]), who answers
-// ([ReleaseProvider], [ImageProvider]), and what can go wrong ([Error], [Class]).
+// Package provider has the types that all lookups use:
 //
-// It holds no I/O. Package provider/registry reads registries, package
+//   - [Request] and [Credentials]: what is asked for, and as whom.
+//   - [ReleaseProvider] and [ImageProvider]: what answers a request.
+//   - [Release] and [Image]: the answer.
+//   - [Error] and [Class]: what can go wrong.
+//
+// The package does no I/O. Package provider/registry reads registries, package
 // [github.com/mirrorchain/mirrorchain/policy] says what mirror policies mean, and
-// package chain decides where to look.
+// package chain decides which registry is asked.
 package provider

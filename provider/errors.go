@@ -42,7 +42,8 @@ var (
 	ErrInvalidPlatform = errors.New("invalid platform")
 )
 
-// Class sorts what can go wrong with an endpoint by what a caller does about it.
+// Class is the kind of a failure. A caller reacts to all failures of one class in the same
+// way.
 type Class uint8
 
 const (

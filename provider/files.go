@@ -67,11 +67,11 @@ func (f *file) bytes() []byte {
 }
 
 // Remember returns what compute makes of r, and keeps it with the files of r: for as long
-// as a cache holds r or a copy of it that a layer made. It is for what takes time to
-// decode. compute runs once for a key, whoever asks for it meanwhile waits, and the result
-// is handed to all who ask: it must be safe to share. The key must be comparable, of a
-// type of the caller's own, and must say whatever else the result depends on, such as
-// the version of the rules. Only the latest four keys are kept.
+// as a cache holds r or a copy of it that a layer made. It is for results that take time to
+// decode. compute runs once for a key. Callers that ask meanwhile wait, and all of them get
+// the same result, so it must be safe to share. The key must be comparable and of a type of
+// the caller's own. It must contain whatever else the result depends on, such as the
+// version of the rules. Only the latest four keys are kept.
 func (r *Release) Remember(key any, compute func() any) any {
 	if r.content == nil { // nothing to keep it with
 		return compute()

@@ -13,10 +13,10 @@ import (
 // repository that is asked there, and only on hosts for which the pull secret has no entry at
 // all. The zero value has none. It prints as REDACTED.
 type MirrorCredentials struct {
-	// Own are of whom the lookup is for.
+	// Own are those of the tenant that the lookup is for.
 	Own Credentials
-	// Shared are of the operator of the program, for all its tenants. What one of them reads
-	// with it is not given to another one without asking the mirror again.
+	// Shared are those of the operator of the program, for all its tenants. If one tenant
+	// reads content with them, the mirror is still asked before another one gets it.
 	Shared Credentials
 }
 

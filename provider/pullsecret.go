@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -13,7 +14,8 @@ import (
 )
 
 // ParseCredentials reads a .dockerconfigjson: the "auths" of a docker config.json or a
-// containers auth.json. Anything but a JSON object of that form is an error.
+// containers auth.json. Anything but a JSON object of that form is an error. An object that
+// is something else, such as a Secret around one, is a warning and no credentials.
 //
 // An entry that cannot be used is left out, and [Credentials.Warnings] names it: its
 // key names no registry, or its content is no credential. Images of other registries
@@ -28,8 +30,9 @@ func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
 	var config struct {
 		Auths map[string]json.RawMessage `json:"auths"`
 	}
+	dockerConfigJSON = bytes.TrimPrefix(dockerConfigJSON, []byte("\xef\xbb\xbf")) // some editors write one
 	if err := json.Unmarshal(dockerConfigJSON, &config); err != nil {
-		return Credentials{}, fmt.Errorf("pull secret: not a docker config JSON object with \"auths\"%s", jsonPosition(err))
+		return Credentials{}, fmt.Errorf("pull secret: not a docker config JSON object with \"auths\"%s%s", jsonPosition(err), notJSON(dockerConfigJSON))
 	}
 	p := pullSecret{keys: make(map[string]string), ranks: make(map[string]keyRank), good: make(map[string]Credential), bad: make(map[string]string)}
 	for _, key := range slices.Sorted(maps.Keys(config.Auths)) {
@@ -37,6 +40,9 @@ func ParseCredentials(dockerConfigJSON []byte) (Credentials, error) {
 	}
 	for k := range p.good {
 		delete(p.bad, k)
+	}
+	if other := otherObject(dockerConfigJSON); config.Auths == nil && other != "" {
+		p.warnings = append(p.warnings, "pull secret: it has no \"auths\": "+other)
 	}
 	return credentialsOf(p.good, p.bad, p.warnings), nil
 }
@@ -201,6 +207,43 @@ func decodeAuth(s string) (user, password string, err error) {
 		return "", "", errors.New("no user name before a colon; want base64 of USER:PASSWORD")
 	}
 	return user, password, nil
+}
+
+const fromSecret = "take the .dockerconfigjson of the Secret, decoded from base64"
+
+// notJSON says what text in place of a pull secret is, and what to do; "" if that is unknown.
+func notJSON(b []byte) string {
+	text := strings.TrimSpace(string(b))
+	decoded, err := base64.StdEncoding.DecodeString(text)
+	switch {
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return "; it is UTF-16: save it as UTF-8"
+	case strings.HasPrefix(text, "apiVersion:"), strings.HasPrefix(text, "kind:"), strings.HasPrefix(text, "---"):
+		return "; it is YAML: " + fromSecret
+	case err == nil && bytes.HasPrefix(bytes.TrimSpace(decoded), []byte("{")):
+		return "; it is base64 of JSON: decode it"
+	}
+	return ""
+}
+
+// otherObject does what notJSON does, for a JSON object without "auths".
+func otherObject(b []byte) string {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(b, &object) != nil {
+		return ""
+	}
+	if _, ok := object["apiVersion"]; ok {
+		return "it is an object of Kubernetes; " + fromSecret
+	}
+	for key, content := range object {
+		if _, _, err := credentialKey(key); err != nil || !bytes.HasPrefix(content, []byte("{")) {
+			continue
+		}
+		if cred, err := parseAuth(content); err == nil && !cred.IsZero() {
+			return "its keys are registries, as in an old .dockercfg; write {\"auths\": ...} around them"
+		}
+	}
+	return ""
 }
 
 // jsonPosition tells where JSON is wrong without quoting any of it.

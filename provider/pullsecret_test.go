@@ -86,6 +86,9 @@ func TestMalformedPullSecret(t *testing.T) {
 		"not JSON":       {secret, []string{"pull secret", "byte 1"}},
 		"cut off":        {`{"auths":{"quay.io":{"auth":"` + secret, []string{"pull secret", "byte"}},
 		"a list":         {`["` + secret + `"]`, []string{"pull secret", "auths"}},
+		"UTF-16":         {"\xff\xfe{\x00}\x00", []string{"it is UTF-16: save it as UTF-8"}},
+		"YAML":           {"apiVersion: v1\nkind: Secret\nstringData:\n  password: " + secret, []string{"it is YAML", ".dockerconfigjson"}},
+		"base64":         {base64.StdEncoding.EncodeToString([]byte(`{"auths":{"quay.io":{"auth":"`+secret+`"}}}`)) + "\n", []string{"decode it"}},
 		"auths a string": {`{"auths":"` + secret + `"}`, []string{"pull secret", "wrong type"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,6 +110,29 @@ func TestMalformedPullSecret(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What has no "auths" at all holds no credentials, and a text says what it is instead.
+func TestNoAuths(t *testing.T) {
+	const secret = "hunter2"
+	for in, want := range map[string]string{
+		`{"quay.io":{"auth":"` + auth("u", secret) + `"}}`:                                       "old .dockercfg",
+		`{"https://index.docker.io/v1/":{"username":"u","password":"` + secret + `"}}`:           "old .dockercfg",
+		`{"apiVersion":"v1","kind":"Secret","stringData":{"password":"` + secret + `"}}`:         "object of Kubernetes",
+		`{"HttpHeaders":{"User-Agent":"x"},"credHelpers":{"quay.io":"x"},"credsStore":"y"}`:      "",
+		`{"auths":{},"quay.io":{"auth":"` + auth("u", secret) + `"}}`:                            "",
+		"\xef\xbb\xbf" + `{"auths":{"quay.io":{"auth":"` + auth("u", secret) + `"}}}`:            "",
+		`{"proxies":{"default":{"httpProxy":"http://u:` + secret + `@proxy.example.com:3128"}}}`: "",
+	} {
+		c, err := provider.ParseCredentials([]byte(in))
+		got := strings.Join(c.Warnings(), "; ")
+		if err != nil || (got == "") != (want == "") || !strings.Contains(got, want) || strings.Contains(got, secret) {
+			t.Errorf("%s: %q, %v", in, got, err)
+		}
+		if strings.HasPrefix(in, "\xef") == c.IsZero() {
+			t.Errorf("%s: credentials %t", in, !c.IsZero())
+		}
 	}
 }
 

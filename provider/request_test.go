@@ -81,3 +81,33 @@ func TestPlatformDefault(t *testing.T) {
 		t.Errorf("a whole platform became %q", p)
 	}
 }
+
+func TestPlatformChoose(t *testing.T) {
+	amd, arm := provider.Platform{OS: "linux", Architecture: "amd64"}, provider.Platform{OS: "linux", Architecture: "arm64"}
+	unknown := provider.Platform{OS: "unknown", Architecture: "unknown"} // an attestation
+	v2 := provider.Platform{OS: "linux", Architecture: "amd64", Variant: "v2"}
+	var unsaid provider.Platform
+	for _, tt := range []struct {
+		want    provider.Platform
+		entries []provider.Platform
+		i       int
+	}{
+		{amd, nil, -1},
+		{amd, []provider.Platform{arm, amd, amd}, 1},
+		{amd, []provider.Platform{v2, amd}, 1},
+		{amd, []provider.Platform{arm, v2}, 1},
+		{amd, []provider.Platform{unknown, arm}, -1},
+		{amd, []provider.Platform{unknown, unsaid, unsaid}, 1},
+		{amd, []provider.Platform{unsaid, arm, amd}, 2},
+		{amd, []provider.Platform{unsaid, v2}, 1},
+		{arm, []provider.Platform{amd, unsaid}, 1},
+	} {
+		var entries []provider.PlatformDigest
+		for _, p := range tt.entries {
+			entries = append(entries, provider.PlatformDigest{Platform: p})
+		}
+		if i := tt.want.Choose(entries); i != tt.i {
+			t.Errorf("%s of %v: %d, want %d", tt.want, tt.entries, i, tt.i)
+		}
+	}
+}

@@ -4,12 +4,12 @@
 // that states policies. (The source of an image, in packages policy and chain, is
 // another thing.)
 //
-// A [Schemes] opens sources by spec ("file:policies.yaml", "env:NAME"). Its plugins are
-// [Factory] values that a program lists itself, so a plugin can be given what it needs,
-// and a duplicate is an error. A [Resolver] loads the sources, merges what they state
-// into one [policy.Rules] and follows them.
+// [Schemes] open a source by its spec, such as "file:policies.yaml" or "env:NAME". Each
+// kind of source is a [Factory], and a program lists those that it wants. So a factory can
+// be given what it needs, and two for one kind are an error. A [Resolver] loads the
+// sources, merges what they state into one [policy.Rules] and follows them.
 //
-// The package knows no format and reads no file: that is the work of the plugins below
-// it. It does not decide where an image is looked for either. That is the work of package
-// chain, which calls [Resolver.Current].
+// The package knows no format and reads no file: the packages below it do. It does not
+// decide which registry is asked either. Package chain does, and calls [Resolver.Current]
+// for the rules.
 package sources

@@ -7,7 +7,7 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// DefaultPoll is how often a source is asked that cannot tell when it changes.
+// DefaultPoll is the interval at which a source that is no [policy.Watcher] is asked.
 const DefaultPoll = 30 * time.Second
 
 // Poll returns a [policy.Watcher] for a source that cannot tell when it changes. It

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// Reload asks every source now, all at the same time, and puts in force what they say:
-// what a source said before Reload was called is not enough. It is for programs that must
-// see an edit at once, or that do not call [Resolver.Start]. It may be called at any time,
-// also while Start runs.
+// Reload loads every source now, all at the same time, and puts in force what they say. It
+// does not use a load that began before the call. It is for programs that must see an edit
+// at once, or that do not call [Resolver.Start]. It may be called at any time, also while
+// Start runs.
 //
-// An error names the sources that could not be loaded, or whose policy is not in force
-// since it does not merge. Their last good policies stay in force, and what the others say
-// is in force none the less, also where ctx ends meanwhile.
+// An error names the sources that cannot be loaded, or whose policy is not in force
+// because it cannot be merged. Their last good policies stay in force. What the other
+// sources say comes into force, even if ctx ends meanwhile.
 func (r *Resolver) Reload(ctx context.Context) error {
 	errs := r.loadAll(ctx)
 	for i, err := range errs {

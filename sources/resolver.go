@@ -24,16 +24,17 @@ type ResolverConfig struct {
 	// starting. The zero value is for policies that the person who starts the process
 	// names and can mend.
 	TolerateInvalid bool
-	// Log is told of new rules, of their warnings and of failing sources, when
-	// any of that changes. Nil is silent.
+	// Log reports new rules, their warnings and failing sources, when any of these
+	// changes. Nil logs nothing.
 	Log *slog.Logger
-	// Poll is how often a source is asked that is no [policy.Watcher]. It is also the
-	// longest wait between two tries of a failing source. Default [DefaultPoll].
+	// Poll is the interval at which a source that is no [policy.Watcher] is asked. It is
+	// also the longest wait between two tries of a failing source. Default [DefaultPoll].
 	Poll time.Duration
 	// Retry is the first wait after a failed load or watch. It doubles up to Poll;
 	// every wait is cut by up to a half at random. Default 1 s, at most Poll.
 	Retry time.Duration
-	// LoadTimeout bounds one Load; a source that takes longer is away. Default 30 s.
+	// LoadTimeout bounds one Load. A source that takes longer counts as unreachable. Default
+	// 30 s.
 	LoadTimeout time.Duration
 }
 
@@ -71,7 +72,7 @@ type Resolver struct {
 // NewResolver loads every source once, all at the same time, and merges what they
 // state.
 //
-// It fails for what waiting cannot mend: a source whose policy is invalid (a
+// It fails where waiting does not help: a source whose policy is invalid (a
 // [*policy.InvalidPolicyError] is in the tree of the error), policies that cannot be
 // merged, a ctx that has ended. It does not fail for a source that cannot be reached
 // now: then [Resolver.Current] is nil until [Resolver.Start] has loaded every source

@@ -11,8 +11,8 @@ import (
 	"github.com/mirrorchain/mirrorchain/policy"
 )
 
-// Factory opens the sources of one scheme. It is a value: what its sources need
-// (a client, an environment) is bound into Open by whoever makes it.
+// Factory opens the sources of one scheme. What its sources need, such as a client or an
+// environment, is bound into Open by the code that makes the Factory.
 type Factory struct {
 	// Scheme is what stands before the colon of a spec: a lower-case letter,
 	// then lower-case letters, digits, '+', '-' and '.'.
@@ -20,8 +20,8 @@ type Factory struct {
 	// Help is one line for a person: what the argument is and what is read.
 	Help string
 	// Open makes a source of what stands after the colon, which may be empty. It fails
-	// for an argument that can never work. A source that cannot be reached now opens
-	// all the same, and its Load fails.
+	// for an argument that can never work. It does not fail for a source that cannot be
+	// reached now: Load does.
 	Open func(ctx context.Context, arg string) (policy.OverrideSource, error)
 }
 

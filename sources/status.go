@@ -13,9 +13,9 @@ type SourceStatus struct {
 	Loaded bool
 	// LastGood is when it last loaded, zero if never.
 	LastGood time.Time
-	// Err is why the source is not in force as it stands now: its last load
-	// failed, or what it said does not merge with the others. Nil if all is well.
-	// While it is set, what the source said before stays in force.
+	// Err is the reason why the current policy of the source is not in force: its last load
+	// failed, or the policy cannot be merged with the others. Then the last good policy of
+	// the source stays in force. Nil if all is well.
 	Err error
 	// WatchErr is why following the source failed; it is tried again.
 	WatchErr error

@@ -106,10 +106,10 @@ type Outcome uint8
 
 // Values of [Outcome].
 const (
-	// Unknown: the attempt shows nothing. The caller gave up, for example, or policy
-	// forbade to go on.
+	// Unknown: the attempt shows nothing. For example, the caller gave up, the server was
+	// overloaded, or policy forbade to go on.
 	Unknown Outcome = iota
-	// Success: the host answered, with any status.
+	// Success: the host answered, and is not overloaded (429, 5xx).
 	Success
 	// Failure: the host did not answer.
 	Failure

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -41,9 +42,9 @@ func (a *app) checkFlags(cmd *cobra.Command, o *checkOptions, archs string) *cob
 	f := cmd.Flags()
 	f.StringSliceVar(&o.archs, "arch", nil, archs)
 	f.StringSliceVar(&o.archs, "platform", nil, "the same as --arch `PLATFORMS`")
-	f.BoolVar(&o.allMirrors, "all-mirrors", false, "ask every mirror for every image, and fail for what one of them lacks")
-	f.BoolVar(&o.sources, "sources", false, "ask the source too for what no mirror has")
-	f.IntVar(&o.perRegistry, "per-registry", defaultPerRegistry, "`N` requests at most that one registry gets at once")
+	f.BoolVar(&o.allMirrors, "all-mirrors", false, "ask every mirror for every image, and fail if one of them lacks an image")
+	f.BoolVar(&o.sources, "sources", false, "also ask the source for images that no mirror has")
+	f.IntVar(&o.perRegistry, "per-registry", defaultPerRegistry, "largest number `N` of requests to one registry at the same time")
 	complete(cmd, "per-registry", cobra.NoFileCompletions)
 	a.fromFlag(cmd)
 	return offering(cmd, output.JUnit, output.HTML, output.MirrorList, output.ImageSet)
@@ -54,22 +55,23 @@ func (a *app) releaseCheckCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check REF... | --for-hosted-cluster [NAMESPACE/]NAME [REF...]",
 		Short: "Find out whether every image of a release is on the mirrors",
-		Long: `release check looks releases up, as release info does, and asks the mirrors for
-every image of them: the release itself, all components, and the KubeVirt boot images,
-which mirroring tools do not find by themselves. Several releases, such as those on the
-way of an update, are one check: an image counts once, however many names it has.
+		Long: `release check looks up releases, as release info does, and asks the mirrors for every image
+of them: the release itself, all components, and the KubeVirt boot images, which mirroring
+tools do not find by themselves. Several releases, such as those of an update path, make
+one check. In it an image counts once, even if it has several names.
 
 --signatures also asks whether nodes would run the images. Every mirror is asked, in
 order: for each image that an image policy covers, whether the signature that a node
-would read is there, behind the tag sha256-HEX.sig, and good. The policy is the one that
-the release brings along: from 4.21 on the release image has to be signed, from 4.22 on
-every component. --image-policy names others. That nodes look for signatures on every
-mirror is assumed; --registries-d reads it from the files of a node. The last line answers in one sentence
-whether nodes would accept the release from these mirrors. Exit code 7 says that a
-signature was refused, 3 that one is missing; if a mirror could not be asked, nobody knows, and the
-code says why. See 'mirrorchain release verify' for GPG
-signatures, which the cluster-version operator asks for. With --from they are looked for too,
-beside the images, and what is on the disk stands for the mirrors.
+would read is there, behind the tag sha256-HEX.sig, and valid. The policy is the one in the
+release: from 4.21 on it requires a signature of the release image, from 4.22 on of every
+component. --image-policy names other policies. The check assumes that nodes look for
+signatures on every mirror; with --registries-d it reads from the files of a node where
+they look. The last line says in one sentence whether nodes would accept the release from
+these mirrors. Exit code 7 says that a signature was refused, and 3 that one is missing. If
+a mirror could not be asked, the result is not known, and the code says why. For GPG
+signatures, which the cluster-version operator requires, see 'mirrorchain release verify'.
+With --from they are looked for too, beside the images, and the disk takes the place of the
+mirrors.
 
 --for-hosted-cluster NAME reads a HostedCluster of HyperShift from the management cluster of
 the kubeconfig, with its pull secret, and prints two reports: what the operators of the
@@ -117,11 +119,11 @@ imageContentSources. Without REF its release is checked.
 			return a.releaseCheck(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes ask for; with --from look for these and for GPG signatures there")
-	cmd.Flags().StringArrayVar(&o.keyrings, "keyring", nil, "with --from and --signatures `PATH` of keys that have to sign with GPG, as for release verify (default Red Hat's release keys)")
+	cmd.Flags().BoolVar(&o.signatures, "signatures", false, "also ask every mirror for the signatures that nodes require; with --from look on the disk for these and for GPG signatures")
+	cmd.Flags().StringArrayVar(&o.keyrings, "keyring", nil, "with --from and --signatures, `PATH` of keys that must sign with GPG, as for release verify (default Red Hat's release keys)")
 	o.registriesD.register(cmd)
 	cmd.Flags().StringVar(&o.hostedCluster, "for-hosted-cluster", "", "check the release of a HostedCluster, `[NAMESPACE/]NAME`, or REF, as the management cluster's operators and as its nodes see it")
-	cmd.Flags().StringVar(&o.view, "view", "", "with --for-hosted-cluster print one of the two `VIEW`s: management or nodes")
+	cmd.Flags().StringVar(&o.view, "view", "", "with --for-hosted-cluster, print only this `VIEW`: management or nodes")
 	complete(cmd, "for-hosted-cluster", cobra.NoFileCompletions)
 	complete(cmd, "view", cobra.FixedCompletions([]string{viewManagement, viewNodes}, cobra.ShellCompDirectiveNoFileComp))
 	imagePolicyFlag(cmd, &o.imagePolicies, "default what the release brings along, and openshift-4.21 for earlier ones")
@@ -129,38 +131,40 @@ imageContentSources. Without REF its release is checked.
 }
 
 // checkHelp is what check and release check have in common.
-const checkHelp = `It asks for manifests, one small request each, and reads no content: it does not see
-that a registry has lost a layer. With --from it reads everything.
+const checkHelp = `The check asks for manifests, with one small request each, and reads no content. So it does
+not see that a registry has lost a layer. With --from it reads everything.
 
 The answer is the one that a node would get. A node asks the mirrors in order, and takes
-everything from the first one that has what the reference names. So if that is an index,
-its mirror is asked for the entry of each architecture as well. An image of which that
-mirror lacks an entry is missing, even if the next mirror has it; the report says so.
---all-mirrors asks every mirror for every image. The report then says what each of them
-lacks, and something that one mirror lacks is a failure.
+everything from the first one that has what the reference names. If that is an index, this
+mirror is also asked for the entry of each architecture. If it lacks one, the image is
+missing, even if the next mirror has it; the report says so. --all-mirrors asks every
+mirror for every image. The report then says what each of them lacks, and the check fails
+if one mirror lacks an image.
 
-Mirrors are what policy names. The source is not asked for what they lack, because the
-question is whether a cluster that cannot reach the source could be installed. With
---sources it is asked, as nodes would. An image that no policy names a mirror for is
-asked for at its source in any case, and stderr says how many these are.
+The source is not asked for what the mirrors lack, because the question is whether a
+cluster that cannot reach the source could be installed. With --sources it is asked, as
+nodes would. An image for which no policy names a mirror is always asked for at its source,
+and stderr says how many these are.
 
 --from PATH asks no registry. It reads a folder or an archive, and hashes the manifest,
 the config and every layer of each image. See 'mirrorchain help disk' for the formats.
 
-Images that are not available are listed in groups that failed alike, with every
-endpoint that was asked and why it failed. Some proxy caches deny to a HEAD request
-what they serve: they are asked by GET as well. A registry that answers 429 gets the
-time it asks for. One that fails at everything is asked for the first images again, and
-for the others once. If --timeout runs out, or after Ctrl-C, what is known is printed.
+Images that are not available are listed in groups that failed for the same reason, with
+every endpoint that was asked and why it failed. Some proxy caches refuse a HEAD request for
+an image that they serve, so they are asked by GET as well. If a registry answers 429, the
+check waits as long as it asks for. A registry at which every request fails is asked again
+for the first images, and only once for the others. If --timeout runs out, or after Ctrl-C,
+what is known is printed.
 
-An image is missing if every endpoint asked says that it does not have it; if one of
-them could not be asked, nobody knows. -o html is one file to read in a browser or to
-attach to a ticket. -o mirror-list prints a line SOURCE=MIRROR for each image and mirror
-that lacks it, for 'oc image mirror -f'; -o image-set the same images as additionalImages
-of an ImageSetConfiguration, for oc-mirror. -o junit makes a test case of each image: a
-failure if it is missing, an error if it could not be asked for. Exit code 3 says that
-images are missing; if none is and some could not be asked for, the code says why, as
-for a lookup.`
+An image is missing if every endpoint that was asked does not have it. If one of them could
+not be asked, the result for this image is unknown. Exit code 3 says that images are
+missing. If none is missing and some are unknown, the code says why, as for a lookup.
+
+-o html is one file to read in a browser or to attach to a ticket. -o mirror-list prints a
+line SOURCE=MIRROR for each image and mirror that lacks it, for 'oc image mirror -f'.
+-o image-set prints the same images as additionalImages of an ImageSetConfiguration, for
+oc-mirror. -o junit makes a test case of each image: a failure if it is missing, an error
+if the result is unknown.`
 
 func (a *app) releaseCheck(ctx context.Context, args []string, o checkOptions) error {
 	platforms, err := o.platforms()
@@ -199,6 +203,10 @@ func (a *app) releaseCheck(ctx context.Context, args []string, o checkOptions) e
 		if err := l.releaseImages(ctx, ref, platforms, list, len(refs) > 1); err != nil {
 			return err
 		}
+	}
+	covered := func(i *listed) bool { _, required := o.policies.For(i.ref); return len(required) > 0 }
+	if o.policies != nil && a.fromPaths() == "" && !slices.ContainsFunc(list.images, covered) {
+		return failure.Usagef("no image policy covers an image of this release, so nodes ask for no sigstore signature; scopes are %v", o.policies.Scopes())
 	}
 	return first.check(ctx, list, o)
 }

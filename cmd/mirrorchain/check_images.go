@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/checkreport"
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -127,7 +128,8 @@ func (r *imageList) has(name string, image imageref.Ref) bool {
 }
 
 // add adds an image, or another name or platforms to one that is in the list. An image
-// without a name is called what its reference says.
+// without a name is called what its reference says. A name that another image has is made
+// distinct: test cases are told apart by it.
 func (r *imageList) add(name string, image imageref.Ref, platforms ...provider.Platform) {
 	if name == "" {
 		name = path.Base(image.Repository())
@@ -136,6 +138,13 @@ func (r *imageList) add(name string, image imageref.Ref, platforms ...provider.P
 		}
 	}
 	image = image.Normalize()
+	taken := func() bool { return r.names[name] && !r.has(name, image) }
+	if _, digits, ok := strings.Cut(image.Digest(), ":"); ok && taken() {
+		name += "@" + digits[:12]
+	}
+	if taken() {
+		name += " " + image.String()
+	}
 	at := r.at[image]
 	if at == nil {
 		at = &listed{ref: image}

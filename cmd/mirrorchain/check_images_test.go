@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mirrorchain/mirrorchain/provider"
@@ -26,6 +27,27 @@ func TestEqualReferencesCountOnce(t *testing.T) {
 	}
 	if !list.has("cli", one) || list.has("etcd", one) {
 		t.Error("has is wrong")
+	}
+}
+
+// Images of one name are told apart, also when they come again for another platform.
+func TestNamesAreDistinct(t *testing.T) {
+	list := newImageList()
+	other := "sha256:" + strings.Repeat("0", 64)
+	for range 2 {
+		for _, ref := range []string{"quay.io/a/x@" + someDigest, "quay.io/a/x@" + other, "quay.io/b/x@" + other, "quay.io/c/x@" + other, "quay.io/a/y:1", "quay.io/b/y:1"} {
+			list.add("", imageref.MustParse(ref))
+		}
+		list.add("Pod web: c", imageref.MustParse("quay.io/a/z:1"))
+		list.add("Pod web: c", imageref.MustParse("quay.io/a/z:2"))
+	}
+	var got []string
+	for _, i := range list.images {
+		got = append(got, i.names...)
+	}
+	want := []string{"x", "x@000000000000", "x@000000000000 quay.io/b/x@" + other, "x@000000000000 quay.io/c/x@" + other, "y:1", "y:1 quay.io/b/y:1", "Pod web: c", "Pod web: c quay.io/a/z:2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
 	}
 }
 

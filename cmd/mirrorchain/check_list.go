@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,13 +28,17 @@ func (a *app) checkCmd() *cobra.Command {
 images of a release see 'mirrorchain release check'.
 
 -f FILE, or -f - for standard input, reads one of these; the content decides:
-  - a list of pull specs, one a line; empty lines and lines that begin with # are left out
+  - a list of pull specs, one a line; empty lines and comments, from # on, are left out
   - mapping.txt of oc-mirror, or what 'oc image mirror -f' reads; the sources are checked
   - objects of Kubernetes in YAML or JSON: the image of every container, also of templates,
-    of image volumes, catalog sources and image streams, and variables RELATED_IMAGE_*
+    of image volumes, imported disks, catalog sources and image streams, and variables
+    RELATED_IMAGE_*; what a status says of containers is left out
   - an operator catalog, file-based, in YAML or JSON: bundles and their relatedImages
+  - an ImageSetConfiguration of oc-mirror: the additionalImages
+-f FOLDER reads the *.json, *.yaml and *.yml below it.
 
-With --from and nothing else every image in PATH that has a name there is checked.
+With --from alone, every image in PATH that has a name there is checked. Exit code 1
+says that these are good, and that a name stands for nothing that can be read.
 
 ` + checkHelp,
 		Example: `  # is all that the operators need on the mirrors?
@@ -52,7 +60,7 @@ With --from and nothing else every image in PATH that has a name there is checke
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.files, "filename", "f", nil, "`FILE` that names images, - for standard input; repeatable")
+	f.StringArrayVarP(&o.files, "filename", "f", nil, "`FILE` or folder that names images, - for standard input; repeatable")
 	return a.checkFlags(cmd, &o, "`PLATFORMS` whose entries an index has to have: ARCH or OS/ARCH[/VARIANT],... (default: entries are not asked for)")
 }
 
@@ -95,7 +103,8 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 	if l.chain, err = chain.New(l.base, func() *policy.Rules { return p.rules }); err != nil {
 		return err
 	}
-	if store, ok := l.base.(onDisk); ok && len(args)+len(o.files) == 0 {
+	store, whole := l.base.(onDisk)
+	if whole = whole && len(args)+len(o.files) == 0; whole {
 		if images, list.leftOut, err = a.named(store); err != nil {
 			return err
 		}
@@ -106,22 +115,33 @@ func (a *app) checkImages(ctx context.Context, args []string, o checkOptions) er
 			list.add(image.Name, image.Ref, p)
 		}
 	}
-	return l.check(ctx, list, o)
+	err = l.check(ctx, list, o)
+	if err == nil && whole && len(list.leftOut) > 0 {
+		return &failure.Reported{Code: failure.ExitFailed} // what PATH was to have is not known
+	}
+	return err
 }
 
-// readImages returns the images that a file names, and the entries that name none.
+// readImages returns the images that a file names, or the files below a folder, and the
+// entries that name none.
 func (a *app) readImages(name string) (images []imagelist.Image, leftOut []string, err error) {
-	in := a.sys.Stdin
-	shown := "standard input"
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, nil, fmt.Errorf("-f: %w", err)
-		}
-		defer f.Close()
-		in, shown = f, name
+	shown := name
+	if name == "-" {
+		shown = "standard input"
+		images, leftOut, err = imagelist.Read(shown, a.sys.Stdin)
+	} else {
+		err = eachFile(name, func(file string) error {
+			f, err := os.Open(file)
+			if err != nil {
+				return fmt.Errorf("-f: %w", err)
+			}
+			defer f.Close()
+			found, left, err := imagelist.Read(file, f)
+			images, leftOut = append(images, found...), append(leftOut, left...)
+			return err
+		})
 	}
-	if images, leftOut, err = imagelist.Read(shown, in); err != nil {
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, w := range leftOut {
@@ -133,6 +153,29 @@ func (a *app) readImages(name string) (images []imagelist.Image, leftOut []strin
 	return images, leftOut, nil
 }
 
+// eachFile calls read for a file, or for the files with objects below a folder.
+func eachFile(name string, read func(file string) error) error {
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return read(name)
+	}
+	root := name + string(filepath.Separator) // a link to a folder is followed
+	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		hidden := file != root && strings.HasPrefix(d.Name(), ".") // .git, or ..data of a mounted volume
+		switch {
+		case err != nil:
+			return fmt.Errorf("-f: %w", err)
+		case hidden && d.IsDir():
+			return fs.SkipDir
+		case hidden, d.IsDir(), !slices.Contains(objectFiles, filepath.Ext(file)):
+			return nil
+		}
+		return read(file)
+	})
+}
+
+// objectFiles are the files that count in a folder.
+var objectFiles = []string{".json", ".yaml", ".yml"}
+
 // named returns the images that have a name on disk. They are asked for by digest, and an
 // image without a host of its own gets one that says where it is.
 func (a *app) named(store onDisk) (images []imagelist.Image, leftOut []string, err error) {
@@ -141,7 +184,7 @@ func (a *app) named(store onDisk) (images []imagelist.Image, leftOut []string, e
 		a.warnf(format, args...)
 	}
 	names, err := store.Names()
-	if err != nil {
+	for _, err := range each(err) {
 		leave("%v; left out", err)
 	}
 	for _, n := range names {
@@ -156,6 +199,17 @@ func (a *app) named(store onDisk) (images []imagelist.Image, leftOut []string, e
 		return nil, nil, fmt.Errorf("no image has a name in %s; name one by digest", a.fromPaths())
 	}
 	return images, leftOut, nil
+}
+
+// each returns the errors that err joins.
+func each(err error) []error {
+	switch joined, ok := err.(interface{ Unwrap() []error }); {
+	case ok:
+		return joined.Unwrap()
+	case err != nil:
+		return []error{err}
+	}
+	return nil
 }
 
 func nameOf(n layout.Name) string {

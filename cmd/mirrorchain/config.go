@@ -74,10 +74,10 @@ func (a *app) configCmd() *cobra.Command {
 	return only(&cobra.Command{
 		Use:   "config",
 		Short: "Print the settings, and where each comes from",
-		Long: `config prints what every run starts from, and where that comes from: a flag, a variable
-of the environment, or the file config.yaml in the folder mirrorchain of the user's
-configuration folder ($XDG_CONFIG_HOME, by default ~/.config). $MIRRORCHAIN_CONFIG names
-another file; /dev/null is none. A flag wins over a variable, and that over the file.
+		Long: `config prints the settings of every run, and where each comes from: a flag, a variable
+of the environment, or the file ~/.config/mirrorchain/config.yaml ($XDG_CONFIG_HOME is
+used instead of ~/.config if it is set). $MIRRORCHAIN_CONFIG names another file; /dev/null
+is none. A flag overrides a variable, and a variable overrides the file.
 
 The file is YAML. Everything in it may be left out:
 
@@ -91,8 +91,8 @@ The file is YAML. Everything in it may be left out:
   # what release info keeps between runs
   cacheDir: ~/.cache/mirrorchain
 
-Paths are relative to the folder of the file. Sources are not added to those of -s: what
-is given there replaces them.`,
+Paths are relative to the folder of the file. If -s is given, the sources of the file are
+not read.`,
 		Example: `  mirrorchain config
 
   # what would this run use?

@@ -14,7 +14,7 @@ import (
 func (a *app) demoCmd() *cobra.Command {
 	return only(&cobra.Command{
 		Use:   "demo",
-		Short: "Show the commands at work, on registries of its own",
+		Short: "Show the commands at work, on registries that it starts itself",
 		Long: `demo starts registries on the loopback interface: a source that is switched off, a
 mirror that fails, and one that has a release of real size. It writes an
 ImageDigestMirrorSet and runs resolve, explain, release info and release check on

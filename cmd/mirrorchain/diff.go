@@ -27,14 +27,13 @@ func (a *app) releaseDiffCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff [FROM] TO",
 		Short: "Print what differs between two releases, and what to mirror for the second",
-		Long: `release diff looks two releases up through their mirrors, and prints which components
-were added, removed, changed and rebuilt, which versions differ, and which operating
-system machines start from. A component is rebuilt if its image is another one of the
-same commit. Without FROM it is the release of the cluster that kubectl would ask; releases
-are named as for release info.
+		Long: `release diff looks up two releases through their mirrors, and prints which components
+were added, removed, changed and rebuilt, which versions differ, and the boot images. A
+component is rebuilt if it has another image of the same commit. Without FROM it is the
+release of the cluster that kubectl would ask. Releases are named as for release info.
 
-With --commits it prints the commits in place of the images, as a link that shows what
-is between the two, where the repository is on github.com.
+With --commits it prints commits instead of images. If the repository is on github.com,
+this is a link to the changes between the two commits.
 
 With --check it asks the mirrors for every image of the second release, as release check
 does, and lists what is not on them. The exit code is then that of release check: 3 if

@@ -17,15 +17,16 @@ func (a *app) explainCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain REF",
 		Short: "Say in words where an image is pulled from, and why",
-		Long: `explain says which policy source applies to an image reference and why, which
-match too and lose, which mirrors serve such a reference, what is tried in which
-order, which object and file each of these comes from, what policy refuses, and
-what is surprising about the policies that concern it. It touches no network, except
-to read policies from a cluster.
+		Long: `explain says where an image is pulled from, and why:
+  - which policy source applies to its reference, and which others match
+  - which mirrors serve it, in the order in which they are tried
+  - which object and file each of these comes from
+  - what policy blocks, and what may surprise about these policies
+It touches no network, except to read policies from a cluster.
 
-With --probe it also asks each endpoint for the image's manifest, all at once, and
-shows who answered, in which time, and which HTTP status the others gave. The exit
-code is then 0 if any of them answered.`,
+With --probe it also asks all endpoints for the image's manifest at the same time. It
+shows which of them answered, how long each took, and the HTTP status. The exit code is
+then 0 if one of them has the image.`,
 		Example: `  mirrorchain explain -s idms.yaml quay.io/openshift-release-dev/ocp-release:4.17.3-x86_64
 
   # is every mirror there, and does it let me in?

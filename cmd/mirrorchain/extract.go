@@ -38,9 +38,9 @@ func (a *app) releaseExtractCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extract [REF] (--file PATH... | --command NAME)",
 		Short: "Write files or a program of a release",
-		Long: `release extract reads files of a release image, or one of the programs for people that a
-release has in its components, through the mirrors. Each layer is verified by its digest
-before anything of it is used.
+		Long: `release extract reads files of a release image, or a command line program such as oc from
+the components of a release, through the mirrors. Each layer is verified by its digest
+before any part of it is used.
 
 --file is a name in release-manifests, a path, or a pattern with *; DIR/** is everything
 below DIR. Without --to the files are printed. --command is one of ` + strings.Join(programNames(), ", ") + `,
@@ -84,7 +84,7 @@ stderr says what to set it to. REF is as for release info.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&files, "file", nil, "`PATH` of files in the release image; repeatable")
 	f.StringVar(&command, "command", "", "`NAME` of a program of the release")
-	f.StringVar(&o.to, "to", "", "write below `DIR`, which is made if it is not there")
+	f.StringVar(&o.to, "to", "", "write below `DIR`, which is made if it does not exist")
 	complete(cmd, "file", cobra.NoFileCompletions)
 	complete(cmd, "command", cobra.FixedCompletions(programNames(), cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "to", dirs)

@@ -59,22 +59,25 @@ decides, not the name:
   what 'oc adm release mirror --to-dir DIR' and 'oc image mirror ... file://' wrote
       A folder with v2/REPOSITORY/manifests and blobs.
   archives of oc-mirror v2
-      mirror_000001.tar and so on, or the folder with them. All of them are read as one. An
-      archive that was made later has only what is new: give the earlier ones too, each
-      with a --from of its own, or the cache.
+      mirror_000001.tar and so on, or the folder with them. All of them are read as one. A
+      later archive has only what is new. So name the earlier ones too, each with its own
+      --from, or name the cache.
   the cache of oc-mirror v2, or the data of a registry
       The folder with .oc-mirror, or with docker/registry/v2.
   a dir: folder of skopeo and podman
       One image.
 
-Images are found by digest, whatever their name is there. A tag is looked for under the
-repository of the reference, and then in all others, where it has to stand for one image.
+Images are found by digest, whatever their name is on the disk. A tag is looked for in the
+repository of the reference, and then in all others, where it must name one image only.
 
-GPG signatures that tools left beside the images are found without a further flag: in the
+GPG signatures that tools left beside the images are found without another flag: in the
 folders config (oc), working-dir/signatures and working-dir/cluster-resources (oc-mirror) and
-signatures, and as sha256=HEX/signature-1 at the top; also where the folder around archives
-has them. 'release verify --from' and 'release check --from --signatures' use them.
+signatures, and as sha256=HEX/signature-1 at the top. They may also be in the folder that
+contains the archives. 'release verify --from' and 'release check --from --signatures' use
+them.
+
+A tar file may have any of these folders, or the inside of one.
 
 Everything that is used is hashed. Nothing is unpacked, and no link is followed out of the
-folder. Archives that are compressed have to be decompressed first. Policies (-s) say where
-images have to go, for -o mirror-list; nobody is asked by them.`
+folder. Compressed archives must be decompressed first. Policies (-s) only say where images
+have to go, for -o mirror-list.`

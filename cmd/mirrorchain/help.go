@@ -131,10 +131,10 @@ func topics() []*cobra.Command {
 	return []*cobra.Command{
 		{
 			Use:   "sources",
-			Short: "What -s can name, and what is read of it",
-			Long: `Policies are given with -s SPEC, as often as there are places. They are merged as a
-cluster merges its objects; the order of the -s flags matters only where several
-registries.conf have a table with one prefix: the first one counts.
+			Short: "What -s can name, and what is read there",
+			Long: `-s SPEC names a place with policies, and can be repeated. The policies of all places are
+merged as a cluster merges its objects. The order of the -s flags matters only if several
+registries.conf have a table with the same prefix: the first one counts.
 
   file:PATH, or PATH alone
       YAML or JSON with ImageDigestMirrorSet, ImageTagMirrorSet,
@@ -144,15 +144,16 @@ registries.conf have a table with one prefix: the first one counts.
       decides, not the name.
   file:DIRECTORY, or DIRECTORY alone
       Its *.yaml, *.yml and *.json files, and a registries.conf with the *.conf
-      files in registries.conf.d; without all these, its *.conf files as drop-ins.
-      Files whose name begins with a dot, and directories in it, are not read.
+      files in registries.conf.d. If it has none of these, its *.conf files are read as
+      drop-ins. Files whose name begins with a dot, and other directories in it, are not
+      read.
   file:-, or - alone
-      Standard input, or through a path such as <(oc get idms -o yaml) a pipe.
+      Standard input. A pipe can also be a path, such as <(oc get idms -o yaml).
   env:NAME
       A variable in the form of OPENSHIFT_IMG_OVERRIDES:
       SOURCE=MIRROR,SOURCE=MIRROR,...
   icsp:, idms:, itms:, imageconfig:, or cluster: for all of them
-      The objects of these kinds that a cluster has now; imageconfig: are the insecure
+      The objects of these kinds that a cluster has now. imageconfig: reads the insecure
       and blocked registries of image.config.openshift.io/cluster. --kubeconfig and
       --context choose the cluster.
 
@@ -170,7 +171,7 @@ the file, the object and the entry.`,
 			Short: "Where credentials and certificates are looked for",
 			Long: `Credentials are looked for in these files, in this order:
 
-  --authfile FILE, which is --registry-config FILE too
+  --authfile FILE, or --registry-config FILE, which is the same
   $REGISTRY_AUTH_FILE
   $XDG_RUNTIME_DIR/containers/auth.json
   /run/containers/$UID/auth.json
@@ -180,17 +181,16 @@ the file, the object and the entry.`,
 
 For each endpoint the first file with an entry for it is used, and in that file the
 longest entry. A file named by --authfile or $REGISTRY_AUTH_FILE must exist.
-Credential helpers (credHelpers, credsStore) are run for the registries that are
-asked, and for no other. -v says for each endpoint which entry was used, and never
-what it holds.
+Credential helpers (credHelpers, credsStore) are run only for the registries that are
+asked. -v prints for each endpoint which entry was used, and never its content.
 
 Certificates are read from REGISTRY[:PORT] in the directories that --cert-dir names,
 or else in ~/.config/containers/certs.d, /etc/containers/certs.d and
-/etc/docker/certs.d: *.crt are CAs, NAME.cert with NAME.key a client certificate.
-Beside them the system's CAs are trusted, or those in $SSL_CERT_FILE, and those in the
-file of --certificate-authority.
+/etc/docker/certs.d: *.crt are CAs, and NAME.cert with NAME.key is a client certificate.
+Two other sets of CAs are trusted as well: those of the system, or of $SSL_CERT_FILE if
+that is set, and those in the file of --certificate-authority.
 
-$HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are honoured.`,
+The proxies in $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are used.`,
 		},
 		{
 			Use:   "output",
@@ -200,8 +200,8 @@ $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are honoured.`,
   text         for people, the default
   json, yaml   for programs; both have the same fields
   jsonpath=TEMPLATE, go-template=TEMPLATE
-               as for kubectl, filled in with the fields of json; a field that the result
-               does not have is an error
+               as for kubectl, with the fields of json; a field that the result does not
+               have is an error
   name, pullspec, digest
                of 'release info': a line for each image
   markdown     of 'release diff' and 'policy diff'
@@ -209,20 +209,20 @@ $HTTPS_PROXY, $HTTP_PROXY and $NO_PROXY are honoured.`,
   html, mirror-list, image-set
                of 'check' and 'release check'
 
-On a terminal, text has tables that fit its width, short digests (--full has them whole),
-and three colours: green for what is good, red for what is not, yellow for what was not
-asked. NO_COLOR and TERM=dumb turn colours off. Marks are ASCII unless LC_ALL, LC_CTYPE or
-LANG names UTF-8. Where stdout is no terminal, nothing is cut or coloured, and digests are
-whole.
+On a terminal, text has tables that fit its width, short digests (--full prints whole
+ones), and three colours: green for what is good, red for what is not, yellow for what was
+not asked. NO_COLOR and TERM=dumb turn colours off. Marks are ASCII unless LC_ALL,
+LC_CTYPE or LANG names UTF-8. If stdout is not a terminal, nothing is cut or coloured, and
+digests are whole.
 
 The JSON has a version, now ` + outputVersion + `, which 'mirrorchain version -o json' states as "output". Each
-result has a schema in docs/schema/` + outputVersion + ` of the source code. Within a version fields are
-added, and none is taken away, renamed, or given another type or meaning. A list that is
-empty is [], and never null. Texts for people, such as "error" and "why", may change.
+result has a schema in docs/schema/` + outputVersion + ` of the source code. Within a version fields may
+be added. None is removed or renamed, or gets another type or meaning. An empty list is [],
+and never null. Texts for people, such as "error" and "why", may change.
 
 A command that fails writes no result. With -o json and yaml it writes an object with
-"error", "exitCode", "attempts" and "hints" instead, except where the command line is wrong.
-Text on stderr may change at any time; exit codes do not, see 'mirrorchain help exit-codes'.`,
+"error", "exitCode", "attempts" and "hints" instead, unless the command line is wrong. Text
+on stderr may change at any time; exit codes do not, see 'mirrorchain help exit-codes'.`,
 		},
 		{
 			Use:   "exit-codes",
@@ -231,12 +231,12 @@ Text on stderr may change at any time; exit codes do not, see 'mirrorchain help 
 		},
 		{
 			Use:   "environment",
-			Short: "The variables that are read",
-			Long: `'mirrorchain config' prints what comes from which of the first four.
+			Short: "Environment variables",
+			Long: `'mirrorchain config' prints what is set by the first four.
 
   MIRRORCHAIN_CONFIG      a file in place of ~/.config/mirrorchain/config.yaml
   MIRRORCHAIN_SOURCE      policies for every run, as -s takes them, separated by commas
-  MIRRORCHAIN_CACHE_DIR   where 'release info' keeps what it read
+  MIRRORCHAIN_CACHE_DIR   the folder in which 'release info' keeps what it read
   REGISTRY_AUTH_FILE      a pull secret
 
   XDG_CONFIG_HOME, XDG_RUNTIME_DIR, DOCKER_CONFIG, HOME
@@ -245,11 +245,11 @@ Text on stderr may change at any time; exit codes do not, see 'mirrorchain help 
   SSL_CERT_FILE, SSL_CERT_DIR
                           CAs in place of those of the system
   HTTPS_PROXY, HTTP_PROXY, NO_PROXY
-                          proxies, and what is reached without
+                          proxies, and hosts that are reached without one
   KUBECONFIG              the cluster of -s cluster: and of 'release info' without a release
   NO_COLOR, TERM          NO_COLOR with any value, or TERM=dumb: no colours
   LC_ALL, LC_CTYPE, LANG  whether the terminal shows more than ASCII
-  and any that -s env:NAME names`,
+  any variable that -s env:NAME names`,
 		},
 	}
 }

@@ -43,8 +43,8 @@ func (a *app) imageDigestCmd() *cobra.Command {
 		Use:   "digest IMAGE",
 		Short: "Print the digest of an image",
 		Long: `image digest asks the endpoints of an image in order, as a pull does, and prints the
-digest that the first one has for it. Of an index it is the digest of the index, and with
---arch that of the entry.`,
+digest at the first one that has the image. For an index it prints the digest of the index
+or, with --arch, of the entry for that platform.`,
 		Example: `  mirrorchain image digest -s idms.yaml quay.io/openshift-release-dev/ocp-release:4.17.3-x86_64
 
   # of one architecture, and who said it
@@ -110,8 +110,8 @@ func (a *app) imageTagsCmd() *cobra.Command {
 		Use:   "tags REPOSITORY",
 		Short: "List the tags of a repository",
 		Long: `image tags asks the endpoints that a tag of a repository would be pulled from, in order,
-and lists the tags of the first one that answers, as it lists them. Mirrors that serve
-digests only are not asked; to see what one of them has, name the mirror itself.`,
+and prints the tags of the first one that answers, in its order. Mirrors that serve only
+digests are not asked. To see what one of them has, name the mirror itself.`,
 		Example: `  mirrorchain image tags mirror.example.com:5000/openshift/release-images
 
   # releases of one minor version

@@ -51,12 +51,12 @@ func (a *app) imageFilesCmd() *cobra.Command {
 		Short: "Print, list or write files of an image",
 		Long: `image files reads an image through its mirrors and prints the files that match any of the
 patterns, as a container would see them: upper layers win. Each layer is verified by its
-digest before anything of it is used.
+digest before any part of it is used.
 
 A pattern is a path with *, ? and [...] in its parts, and DIR/** is everything below DIR.
-Where several files match, the name of each stands before it. With --list only names are
-printed, with --to the files are written below a folder, under their names in the image and
-with their permissions. Only files are written: a link is written as what it leads to.`,
+If several files match, the name of each is printed before it. With --list only names are
+printed. With --to the files are written below a folder, under their names in the image and
+with their permissions. Only files are written: for a link, the file that it leads to.`,
 		Example: `  mirrorchain image files IMAGE etc/os-release
 
   # what an operator's catalog has
@@ -80,8 +80,8 @@ with their permissions. Only files are written: a link is written as what it lea
 	}
 	archFlag(cmd, &o.arch)
 	a.fromFlag(cmd)
-	cmd.Flags().StringVar(&o.to, "to", "", "write the files below `DIR`, which is made if it is not there")
-	cmd.Flags().BoolVar(&o.list, "list", false, "print the names alone")
+	cmd.Flags().StringVar(&o.to, "to", "", "write the files below `DIR`, which is made if it does not exist")
+	cmd.Flags().BoolVar(&o.list, "list", false, "print only the names")
 	complete(cmd, "to", dirs)
 	return cmd
 }

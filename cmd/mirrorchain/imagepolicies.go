@@ -15,7 +15,7 @@ import (
 // imagePolicyFlag registers the flag that names image policies. unset says what holds
 // without it.
 func imagePolicyFlag(cmd *cobra.Command, value *[]string, unset string) {
-	cmd.Flags().StringArrayVar(value, "image-policy", nil, "`FILE` with ClusterImagePolicies, cluster: for those of the cluster, or openshift-4.21, openshift-4.22 for what that release brings along; repeatable ("+unset+")")
+	cmd.Flags().StringArrayVar(value, "image-policy", nil, "`FILE` with ClusterImagePolicies, cluster: for those of the cluster, or openshift-4.21, openshift-4.22 for the one in that release; repeatable ("+unset+")")
 	complete(cmd, "image-policy", cobra.FixedCompletions([]string{"openshift-4.21", "openshift-4.22", clusterScheme + ":"}, cobra.ShellCompDirectiveDefault))
 }
 

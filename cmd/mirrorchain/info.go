@@ -43,35 +43,36 @@ is in it, which endpoint served it, and which ones failed before.
 
 REF is a pull spec. A version alone, such as 4.17.3, stands for the release of that
 version and --arch on quay.io, and stderr says which pull spec that is. Without REF it is
-the release of the cluster that kubectl would ask, and if no source is named, the policies
-are those of this cluster too.
+the release of the cluster that kubectl would ask. If no source is named either, the
+policies are those of this cluster.
 
-Every byte is verified by digest before it is used. Where the image is an index,
-the entry for --arch is read, by default linux on this program's own architecture.
+Every byte is verified by digest before it is used. If the image is an index, the entry for
+--arch is read, by default for linux on the architecture of this program.
 
 "Digest" is what was asked for, or what the tag names; "Instance" is the entry that
 was read of an index.
 
 The flags --pullspecs, --digests, --commits, --commit-urls and --size choose what is
-printed of each image. --size reads the manifest of every image, through the mirrors too;
-layers that images share count in each of them, and once in the total.
+printed for each image. --size reads the manifest of every image, also through the
+mirrors. A layer that several images share counts in each of them, and once in the total.
 
 -o name, -o pullspec and -o digest print one line for each image. With -o json only the
 result is printed on stdout. If no endpoint answers, the result is an error with every
 attempt, and the exit code says what kind of failure it was. For every endpoint's status as
-data, see explain --probe. With --image-for "components" of the result holds those that are
-named, in order, and "warnings" and "skipped" what was noticed about the policies.
+data, see explain --probe. With --image-for "components" of the result holds the named
+ones, in order. "warnings" and "skipped" are about the policies.
 
-With --verify the result ends with the verdict of 'mirrorchain release verify', which says
-what --keyring, --signatures, --image-policy and --require are for; the exit code is that
-command's. It is about the digest that is printed, and nothing that was kept counts.
+With --verify the result ends with the verdict of 'mirrorchain release verify' about the
+digest that is printed, and the exit code is that of this command. Its help explains
+--keyring, --signatures, --image-policy and --require. What --cache-dir has kept does not
+count for the verdict.
 
-With --cache-dir the next run does not read a layer again. For ten minutes it asks
-nobody about a digest that was read; after that it makes one small request. While no
-endpoint answers, it prints what the last run was told with the same policies and
-credentials, and says so. What is kept is verified by its digest whenever it is used.
-It is bounded to 2 GiB, and any number of commands may share it. By default nothing
-is kept: who asks where a release comes from usually means now.`,
+With --cache-dir the next run does not read a layer again. For ten minutes after a digest
+was read, no registry is asked about it; after that, one small request is sent. While no
+endpoint answers, the last answer for the same policies and credentials is printed, and
+called old. What is kept is verified by its digest at each use. It is bounded to 2 GiB, and
+several commands may share the folder. By default nothing is kept, because the question is
+usually where a release comes from now.`,
 		Example: `  mirrorchain release info -s idms.yaml -a pull-secret.json quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # the pull specs of two components
@@ -113,14 +114,14 @@ is kept: who asks where a release comes from usually means now.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&o.imageFor, "image-for", nil, "print only the pull spec of the component with this `NAME`; repeatable")
 	f.StringArrayVar(&o.contents, "contents", nil, "print a `FILE` of the release image as it is: a name in release-manifests, a path, or a pattern with *; repeatable")
-	f.StringVar(&o.bootImage, "boot-image", "", "print what machines of `PLATFORM/ARCH[/STREAM]` start from, such as aws/x86_64 or kubevirt/amd64/rhel-10")
+	f.StringVar(&o.bootImage, "boot-image", "", "print the boot image for `PLATFORM/ARCH[/STREAM]`, such as aws/x86_64 or kubevirt/amd64/rhel-10")
 	f.BoolVar(&o.show.PullSpecs, "pullspecs", false, "print the pull spec of each image")
 	f.BoolVar(&o.show.Digests, "digests", false, "print the digest of each image")
 	f.BoolVar(&o.show.Commits, "commits", false, "print the repository and commit that each image was built from")
 	f.BoolVar(&o.show.CommitURLs, "commit-urls", false, "print a link to that commit, where it is on github.com")
 	f.BoolVar(&o.size, "size", false, "print the size of each image as it is transferred")
 	f.StringVar(&o.cacheDir, "cache-dir", "", "keep what was read in `DIR`, in place of $"+settings.CacheDirVariable+" and of config.yaml; by default nothing is kept")
-	f.BoolVar(&o.verify, "verify", false, "also judge the signatures of the release, as release verify does")
+	f.BoolVar(&o.verify, "verify", false, "also check the signatures of the release, as release verify does")
 	trustFlags(cmd, &o.trust)
 	complete(cmd, "image-for", a.componentNames)
 	complete(cmd, "contents", cobra.NoFileCompletions)
@@ -241,8 +242,14 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 	case o.bootImage != "":
 		return a.printBootImage(rel, boot, l.policies.notices())
 	}
+	return l.printRelease(ctx, ref, rel, platform, o, v)
+}
+
+// printRelease prints rel as o says, with the sizes of its images and the verdict of v where
+// these are asked for. v may be nil.
+func (l *lookups) printRelease(ctx context.Context, ref refArg, rel *provider.Release, platform provider.Platform, o infoOptions, v *verification) error {
 	info := releaseinfo.New(ref.Text, ref.Ref, rel, l.policies.notices())
-	info.BootImages = releaseinfo.BootImagesOf(a.bootImages(rel))
+	info.BootImages = releaseinfo.BootImagesOf(l.bootImages(rel))
 	if v != nil {
 		if err := l.verify(ctx, v, ref, &info); err != nil {
 			return err
@@ -258,8 +265,8 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 		info.SetSizes(sizes)
 		o.show.Sizes = sizes
 	}
-	err = a.print(info, func(w io.Writer) {
-		if look := a.look(); look.Terminal {
+	err := l.print(info, func(w io.Writer) {
+		if look := l.look(); look.Terminal {
 			releaseinfo.Table(w, look, o.show, ref.Text, ref.Ref, rel)
 		} else {
 			releaseinfo.Text(w, o.show, ref.Ref, rel)
@@ -272,7 +279,7 @@ func (a *app) releaseInfo(ctx context.Context, args []string, o infoOptions) err
 	if err == nil && v != nil {
 		if err := v.reported(); err != nil {
 			if incomplete != nil {
-				a.warnf("%v", incomplete)
+				l.warnf("%v", incomplete)
 			}
 			return err
 		}

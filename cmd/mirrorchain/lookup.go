@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -134,7 +135,7 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 		return fmt.Errorf("looking up %s: %w", ref.Text, err)
 	}
 	if l.fromPaths() != "" && ctx.Err() == nil && len(e.Attempts) > 0 {
-		return fmt.Errorf("%s: %w", ref.Text, e.Attempts[0].Err)
+		return about(ref.Text, e.Attempts[0].Err)
 	}
 	f := &failure.Lookup{Attempts: e.Attempts, Code: failure.Code(err)}
 	// ended adds the endpoints that were being asked when the time was over.
@@ -159,7 +160,10 @@ func (l *lookups) failed(ctx context.Context, ref refArg, err error, took time.D
 // advice gives hints about lookups of ref.
 func (a *app) advice(ref string, found authfile.Found) failure.Advice {
 	dirs, _ := a.certDirs() // an error has been told
-	return failure.Advice{Timeout: a.opts.timeout, CertDirs: dirs, Proxy: a.proxy(), Credentials: found, Explain: a.commandLine("explain", ref)}
+	proxy, unread := a.proxy()
+	return failure.Advice{
+		Timeout: a.opts.timeout, CertDirs: dirs, Proxy: proxy, ProxyUnread: unread, Credentials: found, Explain: a.commandLine("explain", ref),
+	}
 }
 
 // outOfTime returns err, and in place of one about time the error of an endpoint that
@@ -171,14 +175,17 @@ func outOfTime(ctx context.Context, ref imageref.Ref, err error) error {
 	return err
 }
 
-// proxy returns the name of the proxy variable that is set, "" for none.
-func (a *app) proxy() string {
+// proxy returns the name of the proxy variable that is set, "" for none, and whether it holds
+// something that is no URL, which [http.ProxyFromEnvironment] passes over.
+func (a *app) proxy() (name string, unread bool) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		if a.sys.getenv(name) != "" {
-			return name
+		if value := a.sys.getenv(name); value != "" {
+			_, whole := url.Parse(value)
+			_, host := url.Parse("http://" + value)
+			return name, whole != nil && host != nil
 		}
 	}
-	return ""
+	return "", false
 }
 
 // credentials returns those for the given endpoints and for no other.

@@ -46,11 +46,11 @@ func (o *options) register(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringArrayVarP(&o.sources, "source", "s", nil, "where policies are, `SPEC`: PATH or file:PATH of a file or of a directory with *.yaml, *.yml, *.json or registries.conf, env:NAME, - for standard input; cluster: for the policies of a cluster, or icsp:, idms:, itms:, imageconfig: for some; repeatable; see 'mirrorchain help sources'")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` of the cluster, in place of $KUBECONFIG, ~/.kube/config and, in a pod, its service account")
-	f.StringVar(&o.kubeContext, "context", "", "`NAME` of the kubeconfig's context, in place of its current one")
+	f.StringVar(&o.kubeContext, "context", "", "context `NAME` of the kubeconfig, in place of the current one")
 	f.StringArrayVar(&o.registryOverrides, "registry-overrides", nil, "replace registries in lookups and in results: `SRC=DST,...`")
 	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "`SCOPE`, HOST[:PORT][/PATH] or *.DOMAIN, that may be plain HTTP or unverified TLS; repeatable")
 	f.StringArrayVar(&o.blocked, "blocked-registry", nil, "`SCOPE`, HOST[:PORT][/PATH] or *.DOMAIN, that nothing may be pulled from; repeatable")
-	f.StringVar(&o.hostedCluster, "hosted-cluster", "", "read the policies of one HostedCluster, `NAMESPACE/NAME`, where files hold those of several")
+	f.StringVar(&o.hostedCluster, "hosted-cluster", "", "the HostedCluster `NAMESPACE/NAME` whose policies are read, if files have those of several")
 	f.BoolVar(&o.strict, "strict", false, "refuse policies that the machine-config operator refuses")
 	f.BoolVar(&o.tagsFollowDigest, "tags-follow-digest-rules", false, "let digest rules (ICSP, IDMS) serve tags too, as HyperShift's operators do")
 
@@ -59,12 +59,12 @@ func (o *options) register(root *cobra.Command) {
 	f.StringArrayVar(&o.certDirs, "cert-dir", nil, "`DIR` with REGISTRY[:PORT]/*.crt, *.cert, *.key, in place of the certs.d directories of containers and docker; repeatable")
 	f.StringVar(&o.authorities, "certificate-authority", "", "`FILE` of CAs in PEM to trust for every registry, beside those of the system and of --cert-dir")
 	f.BoolVar(&o.tlsVerify, "tls-verify", true, "verify certificates; =false allows plain HTTP and any certificate for every endpoint")
-	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is none, as with --from unless given")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for the whole command; 0 is no limit, which is the default with --from")
 	f.DurationVar(&o.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 
-	f.VarP(&o.output, "output", "o", "`FORMAT` of what is printed on stdout: text, json, yaml, jsonpath=TEMPLATE, go-template=TEMPLATE, and what else a command offers; see 'mirrorchain help output'")
-	f.BoolVar(&o.full, "full", false, "show digests in full on a terminal, as elsewhere")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell on stderr who is asked for what, and who answers; and every warning")
+	f.VarP(&o.output, "output", "o", "`FORMAT` of stdout: text, json, yaml, jsonpath=TEMPLATE, go-template=TEMPLATE, and others that a command offers; see 'mirrorchain help output'")
+	f.BoolVar(&o.full, "full", false, "show whole digests also on a terminal")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on stderr which endpoint is asked for what, and what it answers; and every warning")
 
 	registerForeign(f)
 

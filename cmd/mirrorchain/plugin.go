@@ -51,7 +51,7 @@ func (a *app) asTyped(text string) string {
 	return namedCommand.ReplaceAllString(text, "${1}"+a.name()+" ")
 }
 
-// nameCommands lets the help of cmd and of what is below it show the name that was typed.
+// nameCommands makes the help of cmd and of its subcommands show the name that was typed.
 func (a *app) nameCommands(cmd *cobra.Command) {
 	if a.name() == programName {
 		return

@@ -63,14 +63,14 @@ is the same as -s SOURCE. It touches no network, except to read policies from a 
   k3s              registries.yaml of k3s and RKE2
 
 Objects keep their names, labels and annotations, and the order of their entries. What is
-written is read again and compared with what it came from. Where a form cannot say all of
-it nothing is written, and every loss is listed; --allow-loss writes the rest. What the
-API server would refuse is never written.
+written is read again and compared with the policies that it came from. If the form cannot
+express all of them, nothing is written, and every loss is listed; --allow-loss writes the
+rest. What the API server would refuse is never written.
 
 --in-place changes the ImageContentSourcePolicies in files and folders into
 ImageDigestMirrorSets where they stand, also in lists and in ConfigMaps, and leaves
-everything else in the files as it is. Either all files change or none. It is what oc adm
-migrate icsp is for, with the names kept, checked, and the same each time.`,
+everything else in the files as it is. Either all files change or none. It replaces oc adm
+migrate icsp: here names are kept, the result is checked, and it is the same each time.`,
 		Example: `  # a whole folder, as oc adm migrate icsp
   mirrorchain policy convert --to idms --in-place policies/
 
@@ -100,11 +100,11 @@ migrate icsp is for, with the names kept, checked, and the same each time.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.to, "to", "", "`FORMAT` to write: "+strings.Join(formats, ", "))
-	f.StringVarP(&o.dir, "dir", "d", "", "write files into the folder `DIR`, which is made if it is not there")
-	f.StringVar(&o.name, "name", "", "`NAME` of objects that come from none (default mirrors), or NAMESPACE/NAME of the HostedCluster (default clusters/example)")
-	f.BoolVar(&o.allowLoss, "allow-loss", false, "leave out what the form cannot say, and list it on stderr")
+	f.StringVarP(&o.dir, "dir", "d", "", "write files into the folder `DIR`, which is made if it does not exist")
+	f.StringVar(&o.name, "name", "", "`NAME` of new objects (default mirrors), or NAMESPACE/NAME of the HostedCluster (default clusters/example)")
+	f.BoolVar(&o.allowLoss, "allow-loss", false, "leave out what the form cannot express, and list it on stderr")
 	f.BoolVar(&o.inPlace, "in-place", false, "change ImageContentSourcePolicies where they stand")
-	f.BoolVar(&o.overwrite, "overwrite", false, "replace files in -d that are there")
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace existing files in -d")
 	complete(cmd, "to", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	complete(cmd, "name", cobra.NoFileCompletions)
 	complete(cmd, "dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

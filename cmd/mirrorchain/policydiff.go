@@ -43,28 +43,27 @@ func (a *app) policyDiffCmd() *cobra.Command {
 them: a file, a folder, cluster:, env:NAME, - for standard input; see 'mirrorchain help
 sources'. What -s names belongs to both sides.
 
-It says what the nodes of a cluster do, in the sense of the machine-config daemon:
-nothing, reload CRI-O, drain every node, or reboot every node, and the first reason for
-it. Then which sources were added, removed or changed, and where an image in each is
-pulled from before and after, by digest and by tag. A policy that is renamed, reordered,
-or stated in another kind of object is no difference where nodes see none.
+It says what the machine-config daemon would do on the nodes of a cluster, and the first
+reason for it: nothing, reload CRI-O, drain every node, or reboot every node. Then it says
+which sources were added, removed or changed, and where an image in each is pulled from
+before and after, by digest and by tag. If a policy is only renamed, reordered, or stated
+in another kind of object, and nodes see no difference, there is none.
 
-With --release the same is said for every image of a release, the images together for
-which the same changes. The release is looked up under OLD, and under NEW where that
-fails. --image names an image and touches no network. "LOST" says that nothing is left
-to pull an image from.
+With --release it says the same for every image of a release. Images with the same change
+stand together. The release is looked up under OLD, and if that fails under NEW. --image
+names an image and touches no network. "LOST" says that no endpoint is left to pull an image
+from.
 
-Where the policies are those of a management cluster of HyperShift, it says whether
-control planes restart, and where they are in a HostedCluster, whether the nodes of its
-NodePools are replaced.
+For policies of a management cluster of HyperShift, it says whether control planes restart.
+For policies of a HostedCluster, it says whether the nodes of its NodePools are replaced.
 
 -o markdown is for a comment on a pull request.
 
-Exit code 0 says that nothing differs, 1 that something does, and any other one that the
-two could not be compared. With --exit-on the code is 1 only for what it names: drain
-(nodes are drained or rebooted), loss (an image loses its last endpoint), last-mirror
-(it loses its last mirror, or its last endpoint), any. An image is one of --release and
---image; without these, any image below the sources.`,
+Exit code 0 says that nothing differs, and 1 that something does. Any other code says that
+the two could not be compared. With --exit-on the code is 1 only for what it names: drain
+(nodes are drained or rebooted), loss (an image loses its last endpoint), last-mirror (it
+loses its last mirror, or its last endpoint), any. This is about the images of --release and
+--image; without these flags, about any image below the sources.`,
 		Example: `  # what would applying this folder do to the cluster?
   mirrorchain policy diff cluster: policies/ --release quay.io/openshift-release-dev/ocp-release@sha256:...
 

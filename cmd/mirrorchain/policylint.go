@@ -35,19 +35,21 @@ func (a *app) policyLintCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [SOURCE...]",
 		Short: "Find what is wrong or surprising about policies before they are applied",
-		Long: `policy lint judges policies as one set that is in force together: what the API server
-refuses, what the machine-config operator refuses, and what nodes read in another way
-than its author. A SOURCE is the same as -s SOURCE. It touches no network, except to read
-policies from a cluster and for --release.
+		Long: `policy lint checks policies as one set that is in force together. It finds what the API
+server refuses, what the machine-config operator refuses, and what nodes understand in
+another way than the author meant. A SOURCE is the same as -s SOURCE. It touches no network,
+except to read policies from a cluster and for --release.
 
-Each finding has a code and a severity, names file, line and object, and says what happens
-on a node and how it is mended. 'error' is what is refused somewhere or leaves images
-without an endpoint, 'warning' what is legal and often not meant, 'info' what is good to
-know. Of a folder with a file that cannot be read, the other files are judged.
+Each finding has a code and a severity. It names file, line and object, and says what
+happens on a node and how to mend it. The severities are:
+  error    something refuses it, or it leaves images without an endpoint
+  warning  it is legal, and often not meant
+  info     good to know
+If a file of a folder cannot be read, the other files are still checked.
 
 With --release each image of the release must have a mirror; the release is looked up
-under the policies. With -a a mirror without an entry in the pull secret is found. With
---for hosted the policies are judged as imageContentSources of a HostedCluster.
+under the policies. With -a it also finds mirrors without an entry in the pull secret. With
+--for hosted the policies are checked as imageContentSources of a HostedCluster.
 
 -o sarif is SARIF 2.1.0, for annotations of a pull request. Exit code 1 says that there is
 a finding of the severity of --fail-on or a worse one.`,

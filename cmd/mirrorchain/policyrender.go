@@ -45,27 +45,27 @@ func (a *app) policyRenderCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render -d DIR",
 		Short: "Write the files that nodes would have for these policies",
-		Long: `policy render writes what the machine-config operator would put below /etc/containers of
-a node:
-  - registries.conf, by which it mirrors
-  - policy.json, by which it asks for signatures, and rejects what blockedRegistries name
-    or what is in none of allowedRegistries
-  - registries.d/sigstore-registries.yaml, by which it looks for them: for each scope of
-    an image policy, and each mirror of it
-podman, skopeo and other programs can be tried with them. The files say the same as the
-machine-config operator's, in other bytes. Tables of drop-ins stay drop-ins, in
-registries.conf.d. The last file is left out if there is no image policy, as on a node.
+		Long: `policy render writes the files that the machine-config operator would write below
+/etc/containers of a node:
+  - registries.conf: the mirrors
+  - policy.json: which images need a signature, and which are rejected because of
+    blockedRegistries or allowedRegistries
+  - registries.d/sigstore-registries.yaml: where signatures are looked for, for each scope
+    of an image policy and each of its mirrors; left out if there is no image policy, as
+    on a node
+They can be tried with podman, skopeo and other programs. They mean the same as the files of
+the machine-config operator, but are not the same byte for byte. Tables of drop-ins stay
+drop-ins, in registries.conf.d.
 
-Image policies are those of --image-policy. Without it there are none. Policies for
-which the machine-config operator would write nothing are refused, and so are
-replacements of --registry-overrides, which nodes do not have. The repository of the
-release that a cluster runs is not rejected, though a blocked scope is around it; which
-release that is must stand in the policies: in a ClusterVersion, a HostedCluster or a
-HostedControlPlane. Left out is what depends on more than policies: the cluster's own
-search registries, and files that somebody else put beside these.
+Image policies are those of --image-policy. Without it there are none. Policies for which
+the machine-config operator would write nothing are refused, and so are replacements of
+--registry-overrides, which nodes do not have. The repository of the release that a cluster
+runs is not rejected, even if a blocked scope contains it. The policies must name that
+release: in a ClusterVersion, a HostedCluster or a HostedControlPlane. What depends on more
+than policies is left out: the search registries of the cluster, and files from elsewhere.
 
-A file that is there with another content is not replaced without --overwrite. Either all
-files are written or none.`,
+A file that exists with another content is only replaced with --overwrite. Either all files
+are written or none.`,
 		Example: `  # what nodes of 4.21 would have
   mirrorchain policy render -s idms.yaml --image-policy openshift-4.21 -d containers/
 
@@ -75,8 +75,8 @@ files are written or none.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.policyRender(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.dir, "dir", "d", "", "write into the folder `DIR`; it is made if it is not there")
-	f.BoolVar(&o.overwrite, "overwrite", false, "replace files that are there")
+	f.StringVarP(&o.dir, "dir", "d", "", "write into the folder `DIR`, which is made if it does not exist")
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace existing files")
 	imagePolicyFlag(cmd, &o.imagePolicies, "default none")
 	complete(cmd, "dir", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs

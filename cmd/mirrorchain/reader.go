@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 
+	"github.com/mirrorchain/mirrorchain/cmd/mirrorchain/internal/failure"
 	"github.com/mirrorchain/mirrorchain/provider"
 	"github.com/mirrorchain/mirrorchain/provider/diskcache"
 	"github.com/mirrorchain/mirrorchain/provider/layout"
@@ -28,6 +30,9 @@ type reader interface {
 // reader reads the network the way the flags and the environment say. The standard
 // library reads proxies and SSL_CERT_FILE by itself.
 func (a *app) reader(disk *diskcache.Cache) (reader, error) {
+	if slices.Contains(a.opts.from, "") {
+		return nil, failure.Usagef("--from is empty; want a folder or an archive")
+	}
 	if len(a.opts.from) > 0 {
 		store, err := layout.Open(a.opts.from...)
 		if err != nil {

@@ -20,7 +20,7 @@ type registriesD struct {
 }
 
 func (r *registriesD) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&r.dir, "registries-d", "", "folder `DIR` copied from a node, its /etc/containers/registries.d: judge by it where nodes look for signatures (default: as the machine-config operator writes it, on every mirror)")
+	cmd.Flags().StringVar(&r.dir, "registries-d", "", "folder `DIR`, a copy of a node's /etc/containers/registries.d, which says where nodes look for signatures (default: on every mirror, as the machine-config operator writes it)")
 	complete(cmd, "registries-d", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})

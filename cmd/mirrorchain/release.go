@@ -7,7 +7,7 @@ import (
 func (a *app) releaseCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "release",
-		Short: "Look release images up",
+		Short: "Look up release images",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 

@@ -56,11 +56,11 @@ func (a *app) resolveCmd() *cobra.Command {
 that would be contacted, in the order they would be tried, and those that policy
 blocks. It touches no network, except to read policies from a cluster.
 
-With -o json "images" holds one object per REF, in order, and "warnings" and "skipped"
-what was noticed about the policies. One REF that cannot be resolved does not stop the
-others; its "error" says why. The exit code is then 2 for a malformed reference, 8
-where policy blocks every endpoint, 1 for a mirror that the reference cannot be
-rewritten to; 8 before 2, 2 before 1. Text leaves malformed ones out.`,
+With -o json "images" holds one object per REF, in order. "warnings" and "skipped" are
+about the policies. If one REF cannot be resolved, its "error" says why, and the others
+are printed. The exit code is then 8 if policy blocks every endpoint of one, else 2 if a
+reference is malformed, else 1: a mirror makes no valid reference. Text output leaves
+malformed references out.`,
 		Example: `  mirrorchain resolve -s idms.yaml quay.io/openshift-release-dev/ocp-release@sha256:...
 
   # a whole oc-mirror workspace, as JSON

@@ -189,11 +189,11 @@ ImageContentSourcePolicy, install-config and registries.conf, from files (-s FIL
 and the first three, with insecure and blocked registries, from a cluster
 (-s cluster:). Credentials are found where oc, podman and docker keep them.
 
-Results go to stdout, everything else goes to stderr. What every run starts from can be
-set, see 'mirrorchain config --help'.
+Results go to stdout, everything else goes to stderr. Settings for every run can be kept
+in a file, see 'mirrorchain config --help'.
 
 ` + failure.ExitCodeHelp,
-		Example: `  # everything at once, on a registry of its own
+		Example: `  # see the commands at work, on registries that the demo starts itself
   mirrorchain demo
 
   # where a release would be pulled from; touches no network

@@ -30,9 +30,9 @@ policies from a cluster. A source that cannot be read is shown as failed; then t
 are no rules, and the exit code is 1.
 
 --serve serves the same as a page for a browser, with a field to try a reference in, and
-prints its address. It follows the sources while it runs, until Ctrl-C. The page is
-on this machine alone, for everybody on it, and changes nothing. hypershift-operator
-has such a page too; it also shows the health of registries and the last lookups.`,
+prints its address. It follows the sources until Ctrl-C. Everybody on this machine can
+see the page, and other machines cannot. It is read-only. The page of
+hypershift-operator also shows the health of registries and the last lookups.`,
 		Example: `  mirrorchain status -s cluster:
 
   # look at the policies of a folder while they are edited
@@ -50,7 +50,7 @@ has such a page too; it also shows the health of registries and the last lookups
 			return a.serveStatus(cmd.Context(), address)
 		},
 	}
-	cmd.Flags().BoolVar(&serve, "serve", false, "serve a page for a browser until Ctrl-C, in place of printing")
+	cmd.Flags().BoolVar(&serve, "serve", false, "serve a page for a browser until Ctrl-C, instead of printing")
 	cmd.Flags().StringVar(&address, "address", "127.0.0.1:0", "with --serve, the loopback `HOST:PORT` of the page; port 0 is any free one")
 	complete(cmd, "address", cobra.NoFileCompletions)
 	return showing(cmd, policyFlags, outputFlags)

@@ -40,13 +40,13 @@ func (a *app) releaseVerifyCmd() *cobra.Command {
 	o := verifyOptions{}
 	cmd := &cobra.Command{
 		Use:   "verify REF",
-		Short: "Find out whether clusters and nodes would believe a release",
+		Short: "Find out whether clusters and nodes would accept a release",
 		Long: `release verify checks the two kinds of signatures that a release of OpenShift has, and
 prints a line for each: good, or why not, with signer, key, time, identity and place.
 
-GPG signatures are what the cluster-version operator asks for. They sign the digest that
-the update names, of the list where that is one, and are looked for in the places that
---signatures names:
+The cluster-version operator requires GPG signatures. They sign the digest that the update
+names. If it names an index, that is the digest of the index. They are looked for in the
+places that --signatures names:
   - a folder with sha256=HEX/signature-1, as on mirror.openshift.com
   - a lookaside folder of containers, REPOSITORY@sha256=HEX/signature-1
   - the folder working-dir/signatures of oc-mirror v2, files TAG-sha256-HEX
@@ -55,38 +55,41 @@ the update names, of the list where that is one, and are looked for in the place
   - a URL with sha256=HEX/signature-1 below it; nothing is asked unless it is named
   - cluster: for the ConfigMaps in openshift-config-managed, and the stores that the
     ClusterVersion names
-With --from also those that tools left beside the images, see 'mirrorchain help disk'.
-Every keyring has to sign, any key of it will do. Without --keyring it is the one with
-Red Hat's two release keys, which are built in; their fingerprints are shown. A file is a
-keyring, and so are each file of a folder and each verifier-public-key-* of a ConfigMap.
-Keys in the release that is judged are never used: it could bring any. --trust-release
-takes the keyrings of another one, such as the one that a cluster runs, as the
-cluster-version operator does. That one has to be signed itself, by those of --keyring.
+With --from, signatures that tools left beside the images count as well; see
+'mirrorchain help disk'. Every keyring must sign, with any of its keys. Without --keyring
+there is one, with Red Hat's two release keys, which are built in; their fingerprints are
+shown. A file is a keyring, and so are each file of a folder and each verifier-public-key-*
+of a ConfigMap.
+Keys in the release itself are never used, because a forged release could contain any key.
+--trust-release takes the keyrings of another release, such as the one that a cluster runs,
+as the cluster-version operator does. That release must be signed by those of --keyring.
 
-sigstore signatures are what nodes ask for, since 4.21, for the images that a
-ClusterImagePolicy covers. They sign the image of one platform, --arch, and stand in the
-repository that serves it, behind the tag sha256-HEX.sig. So the mirrors are asked in the
-order in which a node would: the first one that has the image must have its signature.
-Nodes go on where a mirror does not answer, and come back when it does; so the result is
-not known then, whatever the next mirror has, and the last line says what nodes do now.
---all-mirrors judges each mirror by itself. The policies are those of --image-policy, by
-default the one that 4.21 brings along. That nodes look for signatures on every mirror is
-assumed, as the machine-config operator has them do; --registries-d reads it from the
-files of a node, where use-sigstore-attachments has to be set for the mirrors. The last line answers what an administrator has to
-acknowledge before the update to 4.21: would nodes accept this release from these mirrors?
+Since 4.21 nodes require sigstore signatures of the images that a ClusterImagePolicy covers.
+They sign the image of one platform, --arch, and are in the repository that serves it,
+behind the tag sha256-HEX.sig. So the mirrors are asked in the order in which a node asks
+them: the first one that has the image must have its signature. If a mirror does not answer,
+a node takes the next one now, and this one again when it answers. So the result is then not
+known, whatever the next mirror has, and the last line says what nodes do now. --all-mirrors
+checks each mirror by itself. The policies are those of --image-policy, by default the one
+of 4.21. The command assumes that nodes look for signatures on every mirror, as the
+machine-config operator configures them. With --registries-d it reads from the files of a
+node where they look; use-sigstore-attachments must be set there for the mirrors. The last
+line answers what an administrator has to acknowledge before the update to 4.21: would
+nodes accept this release from these mirrors?
 
---components asks the same about every image of the release, as nodes do from 4.22 on; the
-default is then the policy that 4.22 brings along. It costs a few requests for each image.
-For what is missing beside signatures see 'mirrorchain release check --signatures'.
+--components asks the same about every image of the release, as nodes do from 4.22 on. The
+default is then the policy of 4.22. It costs a few requests for each image. To see also
+which images are missing, use 'mirrorchain release check --signatures'.
 
---require says what has to be good. The default, any, asks whether somebody who is
-trusted signed the release: clusters before 4.21 need GPG alone, and a tool cannot see
-which version will run it. Neither kind may be refused. Before an update of a cluster to
-4.21 or later use both. With gpg and a reference by digest no registry is asked. A
-reference by tag is resolved first, and the digest is printed: use that one from then on.
+--require says which signatures must be good. The default, any, asks whether anybody who is
+trusted signed the release: clusters before 4.21 need only GPG, and the command cannot know
+which version will run it. A refused signature of either kind is a failure. Before an update
+of a cluster to 4.21 or later, use both. With gpg and a reference by digest no registry is
+asked. A reference by tag is resolved first, and the digest is printed: use that one from
+then on.
 
-Exit code 7 says that a signature was refused, 3 that none was found; if it could not be
-found out, the code says why, as for a lookup.`,
+Exit code 7 says that a signature was refused, and 3 that none was found. If the result is
+not known, the code says why, as for a lookup.`,
 		Example: `  # will the update to 4.21 be accepted from these mirrors?
   mirrorchain release verify -s idms.yaml --signatures cluster-resources/ --require both REF
 
@@ -106,7 +109,7 @@ found out, the code says why, as for a lookup.`,
 	archFlag(cmd, &o.arch)
 	a.fromFlag(cmd)
 	trustFlags(cmd, &o)
-	cmd.Flags().BoolVar(&o.allMirrors, "all-mirrors", false, "judge each mirror by itself, and not only the one that a node would choose")
+	cmd.Flags().BoolVar(&o.allMirrors, "all-mirrors", false, "check each mirror by itself, and not only the one that a node would choose")
 	cmd.Flags().BoolVar(&o.components, "components", false, "also ask for the sigstore signatures of every component, as nodes do from 4.22 on")
 	return offering(cmd, output.JUnit)
 }

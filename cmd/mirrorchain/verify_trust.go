@@ -19,12 +19,12 @@ var trustFlagNames = []string{"keyring", "trust-release", "signatures", "image-p
 // trustFlags registers the flags that say what has to sign, and where signatures are.
 func trustFlags(cmd *cobra.Command, o *verifyOptions) {
 	f := cmd.Flags()
-	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that have to sign: a file, a folder, or a ConfigMap; repeatable: all of them have to (default Red Hat's release keys)")
-	f.StringVar(&o.trustRelease, "trust-release", "", "`REF` of a release whose keyrings have to sign, in place of those of --keyring, by which it has to be signed itself")
+	f.StringArrayVar(&o.keyrings, "keyring", nil, "`PATH` of keys that must sign: a file, a folder, or a ConfigMap; repeatable: all of them must (default Red Hat's release keys)")
+	f.StringVar(&o.trustRelease, "trust-release", "", "`REF` of a release whose keyrings must sign, instead of those of --keyring; that release must be signed by those of --keyring")
 	f.StringArrayVar(&o.signatures, "signatures", nil, "`PLACE` of GPG signatures: a folder, a file with ConfigMaps, an http(s) URL, or cluster: for what the cluster-version operator finds there; repeatable")
 	imagePolicyFlag(cmd, &o.imagePolicies, "default openshift-4.21")
 	o.registriesD.register(cmd)
-	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` that has to be good: gpg, sigstore, both, or any")
+	f.StringVar(&o.require, "require", verifyreport.Any, "`KIND` of signatures that must be good: gpg, sigstore, both, or any")
 	complete(cmd, "trust-release", cobra.NoFileCompletions)
 	complete(cmd, "require", cobra.FixedCompletions(requirements, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -4,7 +4,7 @@ package authfile
 
 import "os/exec"
 
-// endGroup has no groups of processes here.
+// endGroup kills cmd alone when its context ends: this system has no process groups.
 func endGroup(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
 }

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// endGroup has the end of cmd be that of all it has started, too.
+// endGroup makes cmd a process group of its own, which is killed as a whole when its
+// context ends.
 func endGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -68,6 +68,7 @@ func readBounded(path string) ([]byte, error) {
 
 func parse(path string, content []byte) (*authFile, error) {
 	f := &authFile{path: path}
+	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 	if len(bytes.TrimSpace(content)) == 0 { // /dev/null is a way to say none
 		return f, nil
 	}

@@ -56,7 +56,7 @@ func (c copied) open(name string) (*file, error) {
 }
 
 func inMemory(b []byte) *file {
-	return &file{bytes.NewReader(b), int64(len(b)), func() error { return nil }}
+	return &file{bytes.NewReader(b), int64(len(b)), func() error { return nil }, ""}
 }
 
 // find returns the content of a digest that is part of an image.

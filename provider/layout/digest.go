@@ -40,6 +40,7 @@ type verifier struct {
 	ctx    context.Context
 	from   io.Reader
 	digest string
+	in     string // where f is
 	hash   hash.Hash
 	read   *atomic.Int64 // counts bytes, if not nil
 	err    error         // of the disk, or of the context
@@ -52,9 +53,9 @@ func verify(ctx context.Context, f *file, digest string, size int64) (*verifier,
 		return nil, fail(provider.ClassMalformed, err)
 	}
 	if f.size != size {
-		return nil, fail(provider.ClassDigest, fmt.Errorf("the file has %d bytes where %s has %d", f.size, digest, size))
+		return nil, fail(provider.ClassDigest, fmt.Errorf("the file in %s has %d bytes where %s has %d", f.in, f.size, digest, size))
 	}
-	return &verifier{ctx: ctx, from: io.NewSectionReader(f, 0, f.size), digest: digest, hash: h}, nil
+	return &verifier{ctx: ctx, from: io.NewSectionReader(f, 0, f.size), digest: digest, in: f.in, hash: h}, nil
 }
 
 func (v *verifier) Read(p []byte) (int, error) {
@@ -70,7 +71,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 		v.read.Add(int64(n))
 	}
 	if err != nil && err != io.EOF {
-		v.err = fail(provider.ClassUnreachable, fmt.Errorf("reading %s: %w", v.digest, err))
+		v.err = fail(provider.ClassUnreachable, fmt.Errorf("reading %s in %s: %w", v.digest, v.in, err))
 		err = v.err
 	}
 	return n, err
@@ -84,7 +85,7 @@ func (v *verifier) verify() error {
 	}
 	algorithm, _, _ := strings.Cut(v.digest, ":")
 	if got := algorithm + ":" + hex.EncodeToString(v.hash.Sum(nil)); got != v.digest {
-		return fail(provider.ClassDigest, fmt.Errorf("the bytes are %s, not %s", got, v.digest))
+		return fail(provider.ClassDigest, fmt.Errorf("the bytes in %s are %s, not %s", v.in, got, v.digest))
 	}
 	return nil
 }
@@ -119,8 +120,10 @@ func classified(err error) error {
 	if err == nil || provider.ClassOf(err) != provider.ClassUnknown {
 		return err
 	}
-	if errors.Is(err, errNotRegular) {
-		return fail(provider.ClassMalformed, err)
+	for _, wrong := range []error{errNotRegular, errLeadsOut, errSparse, errLinks} {
+		if errors.Is(err, wrong) {
+			return fail(provider.ClassMalformed, err)
+		}
 	}
 	return fail(provider.ClassUnreachable, err)
 }

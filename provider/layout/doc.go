@@ -5,6 +5,7 @@
 //
 //   - an OCI image layout, a folder with oci-layout and index.json (skopeo, podman, crane)
 //   - an OCI archive, a tar file of one (skopeo oci-archive:, docker save since 25)
+//   - a tar file of any folder that is named here, also with the folder in it
 //   - what oc adm release mirror --to-dir and oc image mirror file:// write, a folder
 //     with v2/REPOSITORY/manifests and blobs
 //   - archives of oc-mirror v2, mirror_000001.tar and so on, or a folder with them; several

@@ -207,7 +207,10 @@ func (n named) resolve(t tree) (string, error) {
 		fallthrough
 	default:
 		if _, err := hasher(n.digest); err != nil {
-			return "", &fs.PathError{Op: "read", Path: n.link, Err: err}
+			if n.link != "" {
+				err = &fs.PathError{Op: "read", Path: n.link, Err: err}
+			}
+			return "", err
 		}
 		return n.digest, nil
 	}

@@ -52,13 +52,25 @@ func formats() map[string]func(t *testing.T, images ...testlayout.Named) []strin
 			return []string{file}
 		}
 	}
+	inFolder := func(w testlayout.Write) func(*testing.T, ...testlayout.Named) []string {
+		return func(t *testing.T, images ...testlayout.Named) []string {
+			dir, file := t.TempDir(), filepath.Join(t.TempDir(), "a.tar")
+			inner := filepath.Join(dir, "mnt", "usb")
+			must(t, os.MkdirAll(inner, 0o700))
+			must(t, w(inner, images...))
+			must(t, testlayout.Tar(file, dir, nil))
+			return []string{file}
+		}
+	}
 	archive := func(dir string, images ...testlayout.Named) error { return testlayout.Archive(dir, 3, nil, images...) }
 	return map[string]func(*testing.T, ...testlayout.Named) []string{
-		"OCI layout":  in(testlayout.OCI),
-		"OCI archive": inTar(testlayout.OCI),
-		"oc":          in(testlayout.OC),
-		"oc in a tar": inTar(testlayout.OC),
-		"registry":    in(testlayout.Storage),
+		"OCI layout":               in(testlayout.OCI),
+		"OCI archive":              inTar(testlayout.OCI),
+		"oc":                       in(testlayout.OC),
+		"oc in a tar":              inTar(testlayout.OC),
+		"OCI in a folder in a tar": inFolder(testlayout.OCI),
+		"oc in a folder in a tar":  inFolder(testlayout.OC),
+		"registry":                 in(testlayout.Storage),
 		"cache": in(func(dir string, images ...testlayout.Named) error {
 			return testlayout.Storage(filepath.Join(dir, ".oc-mirror", ".cache"), images...)
 		}),
@@ -212,7 +224,7 @@ func TestDamage(t *testing.T) {
 				must(t, os.WriteFile(secret, b, 0o600))
 				must(t, os.Remove(name))
 				must(t, os.Symlink(secret, name))
-			}, provider.ClassUnreachable},
+			}, provider.ClassMalformed},
 			"a folder": {func(t *testing.T, name string) {
 				must(t, os.Remove(name))
 				must(t, os.Mkdir(name, 0o700))
@@ -421,9 +433,32 @@ func TestHostileArchive(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "a.tar")
 		must(t, testlayout.Tar(file, dir, nil))
 		_, err := open(t, file).Complete().Head(t.Context(), provider.Request{Image: byDigest(img.Digest)})
-		if err == nil || !slices.Contains([]provider.Class{provider.ClassNotFound, provider.ClassUnreachable}, provider.ClassOf(err)) {
-			t.Errorf("%s: %v", what, err)
+		if wantClass(t, err, provider.ClassMalformed, "link", hex, file); t.Failed() {
+			t.Fatal(what)
 		}
+	}
+}
+
+// A tar file of a folder is read as if it had been packed from within, and a link in it that
+// leaves the folder leads nowhere, though something of that name is at the top now.
+func TestLinkOutOfTheFolderInATar(t *testing.T) {
+	img := component("etcd")
+	dir := t.TempDir()
+	inner := filepath.Join(dir, "usb")
+	must(t, os.Mkdir(inner, 0o700))
+	must(t, testlayout.OCI(inner, testlayout.Named{Image: img}))
+	at := filepath.Join(inner, "blobs/sha256", img.Config().Digest[len("sha256:"):])
+	must(t, os.Rename(at, filepath.Join(inner, "real")))
+	must(t, os.Symlink("../../../real", at))
+	file := filepath.Join(t.TempDir(), "a.tar")
+	must(t, testlayout.Tar(file, dir, nil))
+	_, err := open(t, file).Complete().Head(t.Context(), provider.Request{Image: byDigest(img.Digest)})
+	wantClass(t, err, provider.ClassMalformed, "leads out")
+	must(t, os.Remove(at))
+	must(t, os.Symlink("../../real", at))
+	must(t, testlayout.Tar(file, dir, nil))
+	if _, err := open(t, file).Complete().Head(t.Context(), provider.Request{Image: byDigest(img.Digest)}); err != nil {
+		t.Error(err)
 	}
 }
 

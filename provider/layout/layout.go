@@ -91,6 +91,9 @@ func (s *Store) add(name string) error {
 	if err == nil && f == nil && !info.IsDir() && segment.MatchString(filepath.Base(name)) {
 		f = storage{t, storages[0]} // with nothing of it: the other archives have that
 	}
+	for a, ok := t.(*archive); ok && err == nil && f == nil && a.enter(); {
+		f, err = detect(t)
+	}
 	if err == nil && f == nil {
 		if err = s.addArchives(t, info.IsDir()); err != nil {
 			return errors.Join(err, t.close())
@@ -224,7 +227,10 @@ func (s *Store) readNames() ([]Name, error) {
 		for _, n := range found {
 			digest, err := n.resolve(p.tree)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("%s: %s:%s: %w", p.path(), n.repository, n.tag, err))
+				if name := strings.Trim(n.repository+":"+n.tag, ":"); name != "" {
+					err = fmt.Errorf("%s: %w", name, err)
+				}
+				errs = append(errs, fmt.Errorf("%s: %w", p.path(), err))
 				continue
 			}
 			all = append(all, Name{n.repository, n.tag, digest})

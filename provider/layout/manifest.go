@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -168,11 +169,12 @@ func (s *Store) choose(ctx context.Context, req provider.Request) (*chosen, erro
 		return nil, located(req.Image, "reading the index", fail(provider.ClassNotFound, fmt.Errorf("the index has nothing for %s; there is %v", req.Platform.OrDefault(), d.among())))
 	}
 	c := &chosen{named: digest, platform: d.Manifests[i].platform(), among: d.among()}
+	wanted := cmp.Or(c.platform, req.Platform.OrDefault()) // the entry may not say
 	if c.document, err = s.document(ctx, d.Manifests[i].Digest); err != nil {
-		return nil, located(req.Image, "reading the manifest for "+c.platform.String(), err)
+		return nil, located(req.Image, "reading the manifest for "+wanted.String(), err)
 	}
 	if c.isIndex() {
-		return nil, located(req.Image, "reading the index", fail(provider.ClassMalformed, errors.New("its entry for "+c.platform.String()+" is another index; indexes in indexes are not read")))
+		return nil, located(req.Image, "reading the index", fail(provider.ClassMalformed, errors.New("its entry for "+wanted.String()+" is another index; indexes in indexes are not read")))
 	}
 	return c, nil
 }

@@ -26,6 +26,7 @@ type archive struct {
 type tarEntry struct {
 	offset, size int64
 	link         string // the name that it stands for; "" for a file of its own
+	err          error  // why it is not read
 }
 
 // Limits of an archive. One of 500 GB has some 100,000 entries.
@@ -75,21 +76,26 @@ func newArchive(name string, r interface {
 		if err != nil {
 			return nil, a.broken(err)
 		}
-		entry, ok := tarEntry{size: h.Size}, true
-		switch h.Typeflag {
-		case tar.TypeReg:
-			ok = !sparse(h)
-		case tar.TypeLink:
-			entry.link, ok = inside(h.Linkname)
-		case tar.TypeSymlink:
-			entry.link, ok = inside(path.Join(path.Dir(h.Name), h.Linkname))
-			ok = ok && !path.IsAbs(h.Linkname)
-		default:
-			ok = false
-		}
-		key, valid := inside(h.Name)
-		if !ok || !valid || len(key) > maxName {
+		key, ok := inside(h.Name)
+		if !ok || len(key) > maxName {
 			continue // it cannot be asked for
+		}
+		entry := tarEntry{size: h.Size}
+		switch h.Typeflag {
+		case tar.TypeReg, tar.TypeGNUSparse:
+			if sparse(h) {
+				entry.err = errSparse
+			}
+		case tar.TypeLink:
+			if entry.link, ok = inside(h.Linkname); !ok {
+				entry.err = errLeadsOut
+			}
+		case tar.TypeSymlink:
+			if entry.link, ok = inside(path.Join(path.Dir(key), h.Linkname)); !ok || path.IsAbs(h.Linkname) {
+				entry.err = errLeadsOut
+			}
+		default:
+			continue
 		}
 		if entry.offset, err = r.Seek(0, io.SeekCurrent); err != nil {
 			return nil, err
@@ -106,6 +112,32 @@ func newArchive(name string, r interface {
 	return a, nil
 }
 
+// enter makes the one folder that all entries are in the top of the archive, as if that had
+// been packed from within. It reports whether there is one.
+func (a *archive) enter() bool {
+	if len(a.names) == 0 {
+		return false
+	}
+	top, _, deeper := strings.Cut(a.names[0], "/")
+	top += "/"
+	if !deeper || !strings.HasPrefix(a.names[len(a.names)-1], top) { // they are sorted
+		return false
+	}
+	entries := make(map[string]tarEntry, len(a.entries))
+	for i, name := range a.names {
+		e, ok := a.entries[name], true
+		if e.link != "" {
+			if e.link, ok = strings.CutPrefix(e.link, top); !ok {
+				e.err = errLeadsOut
+			}
+		}
+		a.names[i] = name[len(top):]
+		entries[a.names[i]] = e
+	}
+	a.entries = entries
+	return true
+}
+
 // broken says what an error of the tar reader means.
 func (a *archive) broken(err error) error {
 	switch {
@@ -114,7 +146,7 @@ func (a *archive) broken(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s is cut off after %d entries; copy it again: %w", a.name, len(a.entries), err)
 	}
-	return fmt.Errorf("%s is broken after %d entries: %w", a.name, len(a.entries), err)
+	return fmt.Errorf("%s is broken after %d entries; copy it again: %w", a.name, len(a.entries), err)
 }
 
 // inside returns a name as it is looked for, and false for one that leads out.
@@ -148,12 +180,14 @@ func (a *archive) open(name string) (*file, error) {
 		switch {
 		case !ok:
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		case e.err != nil:
+			return nil, &fs.PathError{Op: "open", Path: name, Err: e.err}
 		case e.link == "":
-			return &file{io.NewSectionReader(a.at, e.offset, e.size), e.size, func() error { return nil }}, nil
+			return &file{io.NewSectionReader(a.at, e.offset, e.size), e.size, func() error { return nil }, a.name}, nil
 		}
 		name = e.link
 	}
-	return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("more than %d links, one to the next", maxLinks)}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: errLinks}
 }
 
 // after returns the place of the first name that is not less than s.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -26,6 +27,32 @@ func tarOf(t testing.TB, files map[string]string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// A sparse file is there, and not as it is: that is not the same as missing.
+func TestSparseEntry(t *testing.T) {
+	h := &tar.Header{Name: "a", Typeflag: tar.TypeReg, PAXRecords: map[string]string{"GNU.sparse.major": "1"}}
+	if !sparse(h) || !sparse(&tar.Header{Typeflag: tar.TypeGNUSparse}) || sparse(&tar.Header{Typeflag: tar.TypeReg}) {
+		t.Error("sparse is wrong")
+	}
+	block := tarOf(t, map[string]string{"a": ""})
+	block[156] = tar.TypeGNUSparse
+	copy(block[257:], "ustar  \x00")     // GNU's format
+	copy(block[483:], "00000000000\x00") // the real size
+	sum := 8 * int(' ')
+	for i, b := range block[:512] {
+		if i < 148 || i >= 156 {
+			sum += int(b)
+		}
+	}
+	copy(block[148:], fmt.Sprintf("%06o\x00 ", sum))
+	a, err := newArchive("x.tar", bytes.NewReader(block))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.open("a"); !errors.Is(err, errSparse) {
+		t.Error(err)
+	}
 }
 
 func TestArchive(t *testing.T) {

@@ -36,6 +36,7 @@ type file struct {
 	io.ReaderAt
 	size  int64
 	close func() error
+	in    string // the tree, as a person knows it
 }
 
 // Limits of what is kept in memory of names.
@@ -47,6 +48,9 @@ const (
 
 var (
 	errNotRegular = errors.New("not a regular file")
+	errLeadsOut   = errors.New("a link that leads out, which is not followed; put what it leads to in its place")
+	errSparse     = errors.New("stored as a sparse file, which is not read in place; make the archive again without --sparse")
+	errLinks      = fmt.Errorf("more than %d links, one to the next", maxLinks)
 	errTooMany    = fmt.Errorf("a folder has more than %d entries", maxNames)
 )
 
@@ -77,7 +81,7 @@ func (d *folder) has(name string) bool {
 func (d *folder) open(name string) (*file, error) {
 	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, refused(name, err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -86,7 +90,20 @@ func (d *folder) open(name string) (*file, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &file{f, info.Size(), f.Close}, nil
+	return &file{f, info.Size(), f.Close, d.name}, nil
+}
+
+// refused returns the error of opening a file. What os.Root itself refuses has no number of
+// the operating system: it leads out of the folder.
+func refused(name string, err error) error {
+	number, ok := errors.AsType[syscall.Errno](err)
+	switch {
+	case !ok && !errors.Is(err, fs.ErrNotExist):
+		err = &fs.PathError{Op: "open", Path: name, Err: errLeadsOut}
+	case number == syscall.ELOOP:
+		err = &fs.PathError{Op: "open", Path: name, Err: errLinks}
+	}
+	return err
 }
 
 func (d *folder) list(dir string) ([]entry, error) {

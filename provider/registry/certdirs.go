@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -17,9 +18,10 @@ import (
 // is a client certificate. The first dir that has a directory for the registry counts.
 // A registry without one gets the zero [TLS].
 //
-// A file that cannot be used is an error that names it. A directory or file that the
-// user may not read is skipped, as containers do, and named in [TLS].Unread. Anything
-// that is no regular file is an error, since reading it may never end.
+// A client certificate that cannot be used is an error that names it. A directory or file
+// that the user may not read is skipped, as containers do, and named in [TLS].Unread; so
+// is a *.crt that is gone or has no certificate in it, beside one that has. Anything that
+// is no regular file is an error, since reading it may never end.
 //
 // Files are read at each call, so that renewed certificates are seen.
 func CertDirs(dirs ...string) func(registry string) (TLS, error) {
@@ -57,6 +59,7 @@ func readCertDir(dir string) (certDir, error) {
 		return certDir{}, err
 	}
 	var t certDir
+	var useless error
 	for _, e := range entries {
 		file := filepath.Join(dir, e.Name())
 		switch filepath.Ext(file) {
@@ -73,28 +76,41 @@ func readCertDir(dir string) (certDir, error) {
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			t.unread = append(t.unread, err.Error())
-			err = nil
+		case errors.Is(err, errNoAuthority):
+			t.unread = append(t.unread, err.Error())
+			useless = cmp.Or(useless, err)
 		case err != nil:
 			// Not to be taken for a directory that is not there.
 			return certDir{}, fmt.Errorf("certificates: %v", err)
 		}
 	}
+	if useless != nil && t.RootCAs == nil {
+		return certDir{}, fmt.Errorf("certificates: %v", useless)
+	}
 	return t, nil
 }
 
+// errNoAuthority says that a file of authorities has none. It can be left out beside another.
+var errNoAuthority = errors.New("no certificate in PEM in it")
+
 func (t *certDir) addRoots(file string) error {
 	pem, err := readCertFile(file)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a link to nowhere
+		return fmt.Errorf("%w: %w", errNoAuthority, err)
+	case err != nil:
 		return err
 	}
-	if t.RootCAs == nil {
-		if t.RootCAs, err = x509.SystemCertPool(); err != nil {
-			t.RootCAs = x509.NewCertPool()
+	roots := t.RootCAs
+	if roots == nil {
+		if roots, err = x509.SystemCertPool(); err != nil {
+			roots = x509.NewCertPool()
 		}
 	}
-	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("%s: no certificate in PEM in it", file)
+	if !roots.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("%s: %w", file, errNoAuthority)
 	}
+	t.RootCAs = roots
 	return nil
 }
 
@@ -104,7 +120,10 @@ func (t *certDir) addClient(cert, key string) error {
 		return err
 	}
 	keyPEM, err := readCertFile(key)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: there is no %s beside it; an authority's file is called *.crt", cert, filepath.Base(key))
+	case err != nil:
 		return fmt.Errorf("%s: %w", cert, err)
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)

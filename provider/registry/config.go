@@ -17,13 +17,13 @@ import (
 // Config says how registries are reached. Its zero value works: the system's
 // roots, the proxies of the environment, and the default limits.
 type Config struct {
-	// TLS says what is special about one registry ("quay.io", "[::1]:5000"); nil
-	// is nothing. Blob stores and token realms on other hosts are asked about by
-	// their own names. It may read files: an answer is used for a minute, and
-	// one that cannot be had any more leaves the last one in force. See [CertDirs].
+	// TLS returns the TLS settings of one registry ("quay.io", "[::1]:5000"); nil means
+	// that no registry has its own. It is also called for the hosts of blob stores and
+	// token realms. It may read files: an answer is used for a minute, and if a later call
+	// fails, the last answer stays in force. See [CertDirs].
 	TLS func(registry string) (TLS, error)
-	// RootCAs are trusted where TLS names none, and no others; nil is the system's
-	// roots. To add to those, start from [x509.SystemCertPool].
+	// RootCAs are the only trusted authorities of registries for which TLS names none;
+	// nil is the system's roots. To add to those, start from [x509.SystemCertPool].
 	RootCAs *x509.CertPool
 	// Proxy chooses a proxy; nil is [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
@@ -32,21 +32,23 @@ type Config struct {
 	// Lookup finds the addresses of a name; nil is the system's resolver. It is not used
 	// with Dial. The addresses are tried one after another, 300 ms apart (RFC 8305).
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	// RefuseNetworks, if there are any, are networks that nothing is dialled in where the
-	// caller named the registry and no policy did ([provider.Request].ByPolicy is false): not
-	// that registry, and no host that it leads to, such as a token realm or the target of a
-	// redirect. Loopback, link-local, multicast and unspecified addresses are refused then,
-	// too. The address that is dialled counts, whatever name it was found by. A proxy is
-	// dialled wherever it is, and then only registries that are named by an address can be
-	// judged. With Dial it is an error: nobody knows what that dials.
+	// RefuseNetworks are networks in which nothing is dialled for a request whose registry
+	// the caller named, and not a policy ([provider.Request].ByPolicy is false). This
+	// concerns the registry and every host that it leads to, such as a token realm or the
+	// target of a redirect. If there are any, loopback, link-local, multicast and
+	// unspecified addresses are refused, too. The address that is dialled counts, whatever
+	// its name. A proxy may be in any network, and behind it only a registry that is named
+	// by an address can be refused. With Dial it is an error, because it is not known which
+	// address Dial uses.
 	RefuseNetworks []netip.Prefix
-	// HideElsewhere has errors not say how another host, to which a registry led, could not
-	// be reached: whether it refused, was silent, failed in TLS or is in RefuseNetworks. It
-	// is for programs that show errors to those who choose the registries: who can tell these
-	// apart can look for open ports. Observe is told.
+	// HideElsewhere keeps errors from saying why another host, to which a registry led,
+	// could not be reached: whether it refused, was silent, failed in TLS or is in
+	// RefuseNetworks. It is for programs that show errors to the people who choose the
+	// registries. These people could otherwise scan the network for open ports. Observe
+	// still gets the reason.
 	HideElsewhere bool
-	// Insecure calls every registry and every token realm insecure, whatever a request
-	// says, because the user did. A realm is https all the same.
+	// Insecure makes every registry and every token realm insecure, whatever a request
+	// says, because the user asked for it. A realm must still be https.
 	Insecure bool
 	// UserAgent is what requests call themselves; "" is "mirrorchain".
 	UserAgent string
@@ -54,15 +56,15 @@ type Config struct {
 	// is closed, on the goroutine that read it; so many calls may run at once. It
 	// must be fast and must not block.
 	Observe func(Exchange)
-	// Blobs, if not nil, keeps the manifests and layers that releases were read
-	// from, for the next time. A manifest is read from the registry all the same,
-	// since that proves the right to it, except by Restore. Images are not kept.
+	// Blobs, if not nil, keeps the manifests and layers that releases were read from, for
+	// the next time. A manifest is still read from the registry, except by Restore, because
+	// this shows that the credential may read it. Images are not kept.
 	Blobs Blobs
 	// Timeouts and Limits have defaults of their own, field by field.
 	Timeouts Timeouts
 	Limits   Limits
-	// Decoders is how many layers are unpacked at once, at most. One that waits
-	// for the network does not count. 0 is one per CPU that Go uses.
+	// Decoders is the largest number of layers that are unpacked at the same time. A layer
+	// that waits for the network does not count. 0 is one per CPU that Go uses.
 	Decoders int
 }
 

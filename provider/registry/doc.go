@@ -7,14 +7,17 @@
 // request for the manifest and one for the layer that holds the release. Nothing is
 // asked first to find out how the registry works.
 //
-// Nothing is believed before its digest is verified, and everything is read up to a
-// limit, see [Limits]. Credentials are sent to the registry they are for, and to the
-// https realm that the challenge of this registry names. They are sent nowhere else.
-// Plain HTTP and unverified certificates are only for requests that are Insecure. Even
-// then https is tried first. A redirect of an insecure registry, and a token realm on
-// the same machine, may be insecure as well; a realm on another machine may not. If
-// policy blocks an address to which a registry leads, nothing is sent there. Of
-// an answer of another host, errors report only the status.
+// Content is used only after its digest was verified, and everything is read up to a
+// limit, see [Limits].
+//
+// Credentials are sent to the registry they are for, and to the https realm that the
+// challenge of this registry names. They are sent nowhere else. Plain HTTP and unverified
+// certificates are only for requests that are Insecure. Even then https is tried first. A
+// redirect of an insecure registry, and a token realm on the same machine, may be insecure
+// as well; a realm on another machine may not.
+//
+// If policy blocks an address to which a registry leads, nothing is sent there. If another
+// host answers, errors report only the status.
 //
 // Registries differ from the specification in many ways; docs/registry-quirks.md lists
 // those that this package knows, with the test for each.

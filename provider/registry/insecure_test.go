@@ -191,6 +191,22 @@ func TestCertDirs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Beside an authority that is trusted, what is none is left out and named.
+	good := filepath.Join(dirs[1], two.Host())
+	if err := os.WriteFile(filepath.Join(good, "a.crt"), []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/nowhere/z.crt", filepath.Join(good, "z.crt")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := read(two.Host())
+	if err != nil || got.RootCAs == nil || !strings.Contains(got.Unread, "a.crt: no certificate in PEM in it") || !strings.Contains(got.Unread, "z.crt: no such file") {
+		t.Errorf("%v; unread %q", err, got.Unread)
+	}
+	p = open(t, nil, func(c *registry.Config) { c.TLS = read })
+	if _, err := p.Lookup(t.Context(), request(two.ByDigest(repo, small(t).Digest))); err != nil {
+		t.Error(err)
+	}
 	for _, name := range []string{"", ".", "..", "../etc", "a/b"} {
 		if _, err := read(name); err == nil {
 			t.Errorf("%q is read", name)
@@ -275,7 +291,7 @@ func TestProxy(t *testing.T) {
 		}
 	})
 	_, err := p.Lookup(t.Context(), req)
-	wantError(t, err, provider.ClassUnreachable, "Forbidden")
+	wantError(t, err, provider.ClassUnreachable, "the proxy "+strings.TrimPrefix(proxy.URL, "http://")+" refuses the connection: 403 Forbidden")
 	if strings.Contains(err.Error(), secretRegistry) {
 		t.Errorf("the proxy's password is in %v", err)
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,13 +92,14 @@ func (p *Provider) manifest(ctx context.Context, s source, platform provider.Pla
 		if err != nil {
 			return nil, located(s.ref, "reading the index", err)
 		}
+		chosen = platformOf(child)
+		wanted := cmp.Or(chosen, platform.OrDefault()) // the entry may not say
 		if d, doc, err = p.document(ctx, s, child.Digest.String(), &child, ""); err != nil {
-			return nil, located(s.ref, "reading the manifest for "+platformOf(child).String(), err)
+			return nil, located(s.ref, "reading the manifest for "+wanted.String(), err)
 		}
 		if doc.isIndex() {
-			return nil, located(s.ref, "reading the index", fail(provider.ClassMalformed, fmt.Errorf("its entry for %s is another index; indexes in indexes are not read", platformOf(child))))
+			return nil, located(s.ref, "reading the index", fail(provider.ClassMalformed, fmt.Errorf("its entry for %s is another index; indexes in indexes are not read", wanted)))
 		}
-		chosen = platformOf(child)
 	}
 	m := doc.manifest(d, named, chosen)
 	m.among = among

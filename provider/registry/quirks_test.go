@@ -46,6 +46,12 @@ var quirks = map[string]func(*testing.T){
 	"accept-by-line":        acceptByLine,
 	"standard-words":        standardWords,
 	"spelled-host":          spelledHost,
+	"unquoted-challenge":    unquotedChallenge,
+	"expiry-as-text":        expiryAsText,
+	"no-platform":           noPlatform,
+	"own-page-parameter":    ownPageParameter,
+	"other-errors":          otherErrors,
+	"useless-authority":     uselessAuthority,
 }
 
 var quirkTest = regexp.MustCompile("`TestQuirks/([a-z0-9-]+)`")

@@ -1,8 +1,10 @@
 package registry_test
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -52,6 +54,67 @@ func TestTagsInPages(t *testing.T) {
 	}
 }
 
+// A registry may have a parameter of its own for the next page, and links to other pages.
+func TestNextPage(t *testing.T) {
+	for header, want := range map[string]string{
+		`</v2/team/app/tags/list?next_page=gAAA%3D%3D&n=50>; rel="next"`:                              "n=50&next_page=gAAA%3D%3D",
+		`<http://backend:8080/artifactory/api/docker/local/v2/app/tags/list?last=a%2Bb&n=1>;rel=next`: "last=a%2Bb&n=1",
+		`<?last=a>; rel="first", <?last=b>; rel="next"`:                                               "last=b",
+		`<?last=b>; rel="next", <?last=z>; rel="last"`:                                                "last=b",
+		`<tags/list?last=a,b>; title="next, <x>"; REL = "last Next"`:                                  "last=a%2Cb",
+		`<https://elsewhere.example.com/other?n=2&last=d&secret=x>; rel=next`:                         "last=d&n=2",
+		`<?last=a>; rel="nextish", <?last=b>; title="rel=next"`:                                       "",
+		`<?last=a; rel="next"`: "",
+		`<%zz>; rel="next"`:    "",
+		`,,<`:                  "",
+	} {
+		n := 0
+		var asked string
+		got, err := tagsOf(t, func(w http.ResponseWriter, r *http.Request) {
+			if n++; n == 1 {
+				w.Header().Set("Link", header)
+				fmt.Fprint(w, `{"tags":["a"]}`)
+				return
+			}
+			asked = r.URL.RawQuery
+			fmt.Fprint(w, `{"tags":["b"]}`)
+		})
+		wantTags := []string{"a", "b"}
+		if want == "" {
+			wantTags = wantTags[:1]
+		}
+		if err != nil || !slices.Equal(got, wantTags) || asked != want {
+			t.Errorf("%s: %q, %v; asked for %q, want %q", header, got, err, asked, want)
+		}
+	}
+}
+
+// Google's registries say more of each manifest than of the tags, and proxies compress.
+func TestTagsAmongOthers(t *testing.T) {
+	const manifest = `"sha256:%064x":{"imageSizeBytes":"1","layerId":"","mediaType":"x","tag":["t"],"timeCreatedMs":"1","timeUploadedMs":"1"},`
+	var b strings.Builder
+	b.WriteString(`{"child":[],"manifest":{`)
+	for i := range 30_000 {
+		fmt.Fprintf(&b, manifest, i)
+	}
+	b.WriteString(`"":{}},"name":"team/app","tags":["a"]}`)
+	for _, encoding := range []string{"", "gzip"} {
+		got, err := tagsOf(t, func(w http.ResponseWriter, r *http.Request) {
+			if encoding == "" {
+				_, _ = io.WriteString(w, b.String())
+				return
+			}
+			w.Header().Set("Content-Encoding", encoding)
+			z := gzip.NewWriter(w)
+			_, _ = io.WriteString(z, b.String())
+			_ = z.Close()
+		})
+		if err != nil || !slices.Equal(got, []string{"a"}) {
+			t.Errorf("%q: %q, %v", encoding, got, err)
+		}
+	}
+}
+
 func TestNoTags(t *testing.T) {
 	if got, err := tagsOf(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"name":"team/app","tags":null}`) }); err != nil || len(got) != 0 {
 		t.Errorf("%q, %v", got, err)
@@ -83,7 +146,15 @@ func TestHostileTags(t *testing.T) {
 		"large": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"tags":["`+strings.Repeat("x", 5<<20)+`"]}`)
 		}, provider.ErrLimit},
-		"no JSON":   {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<html>`) }, provider.ErrMalformed},
+		"many": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"tags":[`+strings.Repeat(`"",`, 200_000)+`""]}`)
+		}, provider.ErrLimit},
+		"endless page": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"tags":[],"x":"`+strings.Repeat("x", 33<<20)+`"}`)
+		}, provider.ErrLimit},
+		"no JSON":   {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `tags`) }, provider.ErrMalformed},
+		"no list":   {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"tags":{"a":"b"}}`) }, provider.ErrMalformed},
+		"web page":  {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<html>`) }, provider.ErrUnreachable},
 		"not found": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }, provider.ErrNotFound},
 	} {
 		got, err := tagsOf(t, c.serve)

@@ -73,6 +73,8 @@ func ParseKeyring(name string, data []byte) (Keyring, error) {
 		err = fmt.Errorf("larger than %d bytes", maxKeyring)
 	case bytes.Contains(data, []byte(armorStart)):
 		k.keys, err = armored(data)
+	case len(data) > 0 && data[0]&0x80 == 0: // no packet begins so (RFC 9580, 4.2)
+		err = errors.New("no public key in it, neither armored nor binary; gpg --export --armor writes one")
 	default:
 		k.keys, err = entities(bytes.NewReader(data))
 	}

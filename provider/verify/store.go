@@ -118,8 +118,11 @@ func readFile(dir string, fsys fs.FS, name string) (Signature, error) {
 	return s, err
 }
 
-// The label of a ConfigMap that has signatures, whatever its value.
-const signaturesLabel = "release.openshift.io/verification-signatures"
+const (
+	// The label of a ConfigMap that has signatures, whatever its value.
+	signaturesLabel     = "release.openshift.io/verification-signatures"
+	signaturesNamespace = "openshift-config-managed"
+)
 
 // ConfigMap is the part of a Kubernetes ConfigMap that matters here, as JSON has it.
 type ConfigMap struct {
@@ -139,7 +142,8 @@ type ConfigMap struct {
 // write them: keys that begin with sha256-HEX, in binaryData. Several may be merged in one
 // object, under any name. The cluster-version operator reads them in the namespace
 // openshift-config-managed by the label release.openshift.io/verification-signatures; an
-// object without it, or with a signature in data, has an error that says so.
+// object without it, or of another namespace, or with a signature in data, has an error that
+// says so. One that names no namespace is taken for one of that.
 func ConfigMapStore(name string, objects ...ConfigMap) Store {
 	return configMapStore{name, slices.Clone(objects)}
 }
@@ -166,8 +170,11 @@ func (o *ConfigMap) signatures(prefix string, yield func(Signature, error) bool)
 	origin := strings.TrimPrefix(o.Origin+" configmap/"+o.Metadata.Name, " ")
 	_, labelled := o.Metadata.Labels[signaturesLabel]
 	for _, key := range matching(o.BinaryData, prefix) {
-		if !labelled {
+		switch ns := o.Metadata.Namespace; {
+		case !labelled:
 			return yield(Signature{}, fmt.Errorf("%s has signatures, but not the label %s, so the cluster-version operator does not read it", origin, signaturesLabel))
+		case ns != "" && ns != signaturesNamespace:
+			return yield(Signature{}, fmt.Errorf("%s has signatures, but in the namespace %.100s and not in %s, so the cluster-version operator does not read it", origin, ns, signaturesNamespace))
 		}
 		if !yield(Signature{o.BinaryData[key], origin + " " + key}, nil) {
 			return false

@@ -332,6 +332,7 @@ func TestStores(t *testing.T) {
 		{"raw", verify.RawStore("r", fstest.MapFS{"4.99.0-x86_64-sha256-" + hex: {Data: sig}, "other-sha256-f": {Data: sig}}), "r/4.99.0-x86_64-sha256-" + hex},
 		{"raw without a folder", verify.RawStore("r", fstest.MapFS{}), "no signature found"},
 		{"config map", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any",`+labels+`},"binaryData":{"sha256-`+hex+`-7":`+string(encoded)+`,"sha256-f-1":"YQ=="}}`)), "file:signatures.json configmap/any sha256-" + hex + "-7"},
+		{"config map of another namespace", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any","namespace":"default","labels":{"release.openshift.io/verification-signatures":""}},"binaryData":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "in the namespace default and not in openshift-config-managed"},
 		{"config map without label", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any"},"binaryData":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "not the label release.openshift.io/verification-signatures"},
 		{"signature in data", verify.ConfigMapStore("c", object(`{"metadata":{"name":"any",`+labels+`},"data":{"sha256-`+hex+`-1":`+string(encoded)+`}}`)), "signatures are read from binaryData"},
 		{"a folder in place of a file", verify.DirStore("d", fstest.MapFS{"sha256=" + hex + "/signature-1/x": {Data: sig}}), "not a regular file"},
@@ -438,6 +439,11 @@ func TestKeyringRefused(t *testing.T) {
 	} {
 		if k, err := verify.ParseKeyring(name, data); err == nil || !strings.Contains(err.Error(), "keyring "+name) {
 			t.Errorf("%s: %d keys, %v", name, len(k.Keys()), err)
+		}
+	}
+	for _, text := range []string{"hello", "-----BEGIN PUBLIC KEY-----\n", "\x00\x00\x00\x20\x01\x01\x00\x02KBXf"} {
+		if _, err := verify.ParseKeyring("k", []byte(text)); err == nil || !strings.Contains(err.Error(), "gpg --export") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

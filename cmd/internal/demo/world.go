@@ -124,7 +124,7 @@ func (w *world) close() {
 	}
 }
 
-// tamper has the second mirror serve the release layer with one bit changed.
+// tamper makes the second mirror serve the release layer with one bit changed.
 func (w *world) tamper() {
 	w.second.Fail(testregistry.Match{Kind: testregistry.Blob, Reference: w.layer.Digest}, testregistry.FlipByte(1000))
 }

@@ -21,7 +21,12 @@ import (
 func Command(version string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   Owner,
-		Short: "looks up the releases of HostedClusters and hands mirror policies to their control planes",
+		Short: "Look up the releases of HostedClusters, and hand mirror policies to their control planes",
+		Long: `hypershift-operator looks up the releases of HostedClusters through the mirror policies of
+the management cluster, and hands these policies to their control planes.
+
+It must not run on a cluster that has HyperShift's own operator: both would write the same
+objects. docs/operators.md in the source code describes its flags, variables and conditions.`,
 
 		Version: version,
 	}
@@ -63,17 +68,17 @@ func (f *flags) register(cmd *cobra.Command) {
 	f.statusPage.Register(s)
 	operator.RegisterLeaderElect(s, &f.leaderElect)
 	f.dryRun.Register(s)
-	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator; its lease is there, and the ConfigMap trusted-ca")
-	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is the operator's own where --operator-image is not given")
+	s.StringVar(&f.namespace, "namespace", "hypershift", "`NAMESPACE` of the operator, with its lease and the ConfigMap trusted-ca")
+	s.StringVar(&f.podName, "pod-name", "", "`NAME` of the operator's pod, whose image is used if --operator-image is not given")
 	s.StringVar(&f.options.OperatorImage, "operator-image", "", "`PULLSPEC` of the operator's own image")
-	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "", "replace registries in lookups and results, and hand that on: `SOURCE=TARGET,...`")
-	s.StringVar(&f.options.ControlPlaneOperatorImage, "control-plane-operator-image", "", "`PULLSPEC` of control-plane-operators, in place of that of the release")
+	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "", "replace registries in lookups and results, here and in control planes: `SOURCE=TARGET,...`")
+	s.StringVar(&f.options.ControlPlaneOperatorImage, "control-plane-operator-image", "", "`PULLSPEC` of control-plane-operators, instead of that of the release")
 	s.StringVar(&f.handover, "override-handover", string(HandoverEnv), "how control planes get the mirror rules: env, or configmap, which restarts nothing")
 	s.StringVar(&f.supported, "supported-versions", DefaultVersions.String(), "minor versions of releases that are rolled out: `MIN-MAX`")
 	s.StringVar(&f.optOut, "management-mirrors-opt-out", string(OptOutDenied), "whether HostedClusters may choose other mirrors than this cluster's, by annotation: allowed or denied")
-	s.BoolVar(&f.options.UnblockOnOptOut, "allow-opt-out-of-never-contact", false, "with --management-mirrors-opt-out=allowed: what a HostedCluster ignores of the policies blocks nothing there, NeverContactSource and blockedRegistries included")
-	s.StringVar(&f.mirrorCredentials, "management-mirror-credentials", "", "Secret `NAMESPACE/SECRET` with credentials for mirrors of this cluster's policies, for all HostedClusters whose pull secret has none for the host")
-	s.BoolVar(&f.options.HandOverMirrorCredentials, "hand-over-mirror-credentials", false, "copy what of --management-mirror-credentials a control plane's rules need into its namespace, where the control-plane-operator and the ignition server use it, and whoever may read Secrets there can read it")
+	s.BoolVar(&f.options.UnblockOnOptOut, "allow-opt-out-of-never-contact", false, "with --management-mirrors-opt-out=allowed: policies that a HostedCluster opts out of block nothing for it, not even by NeverContactSource or blockedRegistries")
+	s.StringVar(&f.mirrorCredentials, "management-mirror-credentials", "", "Secret `NAMESPACE/SECRET` with credentials for mirrors of this cluster's policies; every HostedCluster uses them for hosts that its pull secret does not name")
+	s.BoolVar(&f.options.HandOverMirrorCredentials, "hand-over-mirror-credentials", false, "copy those of --management-mirror-credentials that the rules of a control plane need into its namespace; the control-plane-operator and the ignition server use them there, and everybody who may read Secrets there can read them")
 	s.BoolVar(&f.options.EnableCIDebugOutput, "enable-ci-debug-output", false, "passed on to control-plane-operators")
 	s.DurationVar(&f.options.CertRotationScale, "cert-rotation-scale", 0, "passed on to control-plane-operators; 0 is $"+envCertRotationScale+", or 24h")
 	// cert-dir is where HyperShift's webhook has its certificate.

@@ -66,10 +66,12 @@ func (w *workload) deployment() (*appsv1.Deployment, error) {
 	}
 	pod.Spec = corev1.PodSpec{
 		ServiceAccountName: hypershift.ControlPlaneOperator,
-		ImagePullSecrets:   []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
-		PriorityClassName:  w.PriorityClass,
-		NodeSelector:       maps.Clone(w.NodeSelector),
-		Tolerations:        slices.Clone(w.Tolerations),
+		// Whatever the account says: others harden accounts.
+		AutomountServiceAccountToken: new(true),
+		ImagePullSecrets:             []corev1.LocalObjectReference{{Name: hypershift.PullSecret}},
+		PriorityClassName:            w.PriorityClass,
+		NodeSelector:                 maps.Clone(w.NodeSelector),
+		Tolerations:                  slices.Clone(w.Tolerations),
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:   new(true),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},

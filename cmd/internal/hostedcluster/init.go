@@ -24,7 +24,7 @@ const (
 // system's. There is nothing else to prepare.
 func initCommand(from, to string) *cobra.Command {
 	return &cobra.Command{
-		Use: "init", Short: "Prepare what HyperShift's Deployment mounts; it need not be run", Args: cobra.NoArgs,
+		Use: "init", Short: "Copy the cluster's CAs to the operator's container, as an init container; optional", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			bundle, err := os.ReadFile(from)
 			if errors.Is(err, fs.ErrNotExist) {

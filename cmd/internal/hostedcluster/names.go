@@ -30,14 +30,24 @@ func meta(hc *hyperv1.HostedCluster, name string) metav1.ObjectMeta {
 	}
 }
 
-// clusterOf returns the HostedCluster that obj was written for.
+// clusterOf returns the HostedCluster that obj was written for. It fails for what is not in, or
+// is not, the namespace of its control plane, whatever it says: anybody can copy a Secret with its
+// annotations.
 func clusterOf(obj client.Object) (client.ObjectKey, error) {
 	text := obj.GetAnnotations()[clusterAnnotation]
 	namespace, name, ok := strings.Cut(text, "/")
 	if !ok || namespace == "" || name == "" {
 		return client.ObjectKey{}, fmt.Errorf("annotation %s is %q, want NAMESPACE/NAME", clusterAnnotation, text)
 	}
-	return client.ObjectKey{Namespace: namespace, Name: name}, nil
+	key := client.ObjectKey{Namespace: namespace, Name: name}
+	in := obj.GetNamespace()
+	if in == "" {
+		in = obj.GetName()
+	}
+	if want := hypershift.ControlPlaneNamespaceOf(key); in != want {
+		return client.ObjectKey{}, fmt.Errorf("annotation %s is %q, whose control plane is in namespace %s, and not in %s", clusterAnnotation, text, want, in)
+	}
+	return key, nil
 }
 
 // isOf reports whether obj was written for hc.

@@ -51,7 +51,8 @@ type Reconciler struct {
 	architectures  architectures
 	views          atomic.Pointer[views]
 	rollout        fastRollout
-	background     *background // made by SetupWithManager
+	background     *background       // made by SetupWithManager
+	settled        *operator.Settled // likewise
 	managed        *managedCA
 	operatorSecret *operatorCredentials
 }
@@ -318,5 +319,5 @@ func (r *Reconciler) applyAll(ctx context.Context, objects []client.Object) erro
 }
 
 func (r *Reconciler) applier() *operator.Applier {
-	return &operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner}
+	return &operator.Applier{Client: r.Client, Live: r.Live, Owner: Owner, Settled: r.settled}
 }

@@ -78,16 +78,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.StatusPage != (operator.StatusPage{}) {
 		deps.Observers = append(deps.Observers, recent)
 	}
-	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
-	if err != nil {
-		return err
-	}
-	rewrites, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
-	if err != nil {
-		return err
-	}
-	srcs = append(srcs, sources.Static("flags", policy.Policy{Rules: rewrites}))
-	resolver, err := operator.NewResolver(ctx, o.Log, srcs...)
+	resolver, err := o.newResolver(ctx, deps)
 	if err != nil {
 		return err
 	}
@@ -145,4 +136,19 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// newResolver returns the resolver of the policies of the management cluster and of
+// --registry-overrides.
+func (o *Options) newResolver(ctx context.Context, deps assembly.Deps) (*sources.Resolver, error) {
+	srcs, err := assembly.HypershiftOperator(deps).Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rewrites, err := handover.ParseRegistryOverrides(o.RegistryOverrides, "--registry-overrides")
+	if err != nil {
+		return nil, err
+	}
+	srcs = append(srcs, sources.Static("flags", policy.Policy{Rules: rewrites}))
+	return operator.NewResolver(ctx, o.Log, srcs...)
 }

@@ -92,7 +92,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager, resolver *sources.Res
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &hyperv1.HostedCluster{}, usesIndex, uses); err != nil {
 		return fmt.Errorf("indexing HostedClusters by what they refer to: %w", err)
 	}
-	r.background = newBackground()
+	r.background, r.settled = newBackground(), operator.NewSettled()
 	if err := mgr.Add(manager.RunnableFunc(r.background.Start)); err != nil {
 		return err
 	}

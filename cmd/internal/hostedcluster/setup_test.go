@@ -66,3 +66,29 @@ func TestUsersAreIndexed(t *testing.T) {
 		t.Errorf("one of another namespace woke %d", n)
 	}
 }
+
+// What says for which HostedCluster it was written is believed in the namespace of that control
+// plane alone: a pull secret that was copied from there with its annotations is an input of whoever
+// names it, and no tenant has another one's HostedCluster reconciled.
+func TestClusterOfIsOfItsNamespace(t *testing.T) {
+	for _, tt := range []struct {
+		namespace, name, says string
+		ok                    bool
+	}{
+		{"clusters-one", "pull-secret", "clusters/one", true},
+		{"clusters-a-b", "pull-secret", "clusters/a.b", true},
+		{"", "clusters-one", "clusters/one", true}, // the namespace itself
+		{"clusters", "my-pull-secret", "clusters/one", false},
+		{"tenant", "x", "clusters/one", false},
+		{"", "tenant", "clusters/one", false},
+		{"clusters-one", "x", "clusters/two", false},
+		{"clusters-one", "x", "one", false},
+		{"-", "x", "/", false},
+	} {
+		obj := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: tt.namespace, Name: tt.name, Annotations: map[string]string{clusterAnnotation: tt.says}}}
+		key, err := clusterOf(obj)
+		if ok := err == nil; ok != tt.ok || ok && key.String() != tt.says {
+			t.Errorf("%s/%s that says %q: %s, %v", tt.namespace, tt.name, tt.says, key, err)
+		}
+	}
+}

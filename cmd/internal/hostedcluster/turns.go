@@ -2,7 +2,9 @@ package hostedcluster
 
 import (
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -34,7 +36,8 @@ const (
 // turns is the order of a work queue. The lane that has the fewest workers is next; lanes that
 // have as many take turns. In a lane the first request in is the first out. No lane has more
 // workers than it leaves idle: it gets half of them while nobody else has any, and then the
-// next lane half of what is left. So reconciliations that take long, because the API server
+// next lane half of what is left. Where its namespace has as many as are idle it gets [spare].
+// So reconciliations that take long, because the API server
 // is slow to admit what one tenant writes, never hold all workers. The work queue that it is
 // made for locks it.
 type turns struct {
@@ -43,11 +46,16 @@ type turns struct {
 	requests map[lane][]reconcile.Request // no lane is empty
 	lanes    []lane                       // those of requests, the next one first
 	in       map[reconcile.Request]lane
+	calls    []reconcile.Request // see turnsQueue.Add
+	moved    atomic.Bool         // a request has changed lanes
 
 	mu      sync.Mutex                 // guards what follows: done is called without the work queue's lock
 	working map[reconcile.Request]lane // requests that a worker has
 	busy    map[lane]int               // of working
 }
+
+// spare is how many workers a lane gets of a namespace that has its share without it.
+const spare = 2
 
 // newTurns returns a queue without requests, for that many workers. why returns the reason
 // of a request. It is called while the work queue is locked.
@@ -60,7 +68,7 @@ func newTurns(workers int, why func(reconcile.Request) reason) *turns {
 
 // newQueue returns the work queue of a controller, in which requests take turns.
 func newQueue(name string, limiter workqueue.TypedRateLimiter[reconcile.Request], order *turns) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-	queue := turnsQueue{workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Queue: order}), order}
+	queue := &turnsQueue{TypedInterface: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Queue: order}), order: order}
 	delaying := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{Name: name, Queue: queue})
 	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{DelayingQueue: delaying})
 }
@@ -70,16 +78,41 @@ func newQueue(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]
 type turnsQueue struct {
 	workqueue.TypedInterface[reconcile.Request]
 	order *turns
+	calls atomic.Uint64
+}
+
+// Add adds r, or says that it was made again. A work queue wakes no worker for a request that is
+// there. One that has changed lanes may have a worker now, which its old lane may have lacked, so
+// a request of no namespace is added that wakes one.
+func (q *turnsQueue) Add(r reconcile.Request) {
+	q.TypedInterface.Add(r)
+	if q.order.moved.Swap(false) {
+		var call reconcile.Request
+		call.Name = strconv.FormatUint(q.calls.Add(1), 10)
+		q.TypedInterface.Add(call)
+	}
+}
+
+// Get returns the next request, as that of a work queue does.
+func (q *turnsQueue) Get() (r reconcile.Request, shutdown bool) {
+	for r, shutdown = q.TypedInterface.Get(); r.Namespace == "" && !shutdown; r, shutdown = q.TypedInterface.Get() {
+		q.TypedInterface.Done(r)
+	}
+	return r, shutdown
 }
 
 // Done says that a worker is done with r.
-func (q turnsQueue) Done(r reconcile.Request) {
+func (q *turnsQueue) Done(r reconcile.Request) {
 	q.order.done(r)
 	q.TypedInterface.Done(r)
 }
 
 // Push adds a request that is not there.
 func (t *turns) Push(r reconcile.Request) {
+	if r.Namespace == "" {
+		t.calls = append(t.calls, r)
+		return
+	}
 	l := lane{r.Namespace, t.reason(r)}
 	if len(t.requests[l]) == 0 {
 		t.lanes = append(t.lanes, l)
@@ -101,23 +134,29 @@ func (t *turns) Touch(r reconcile.Request) {
 		t.lanes = slices.DeleteFunc(t.lanes, func(other lane) bool { return other == l })
 	}
 	t.Push(r)
+	t.moved.Store(true)
 }
 
 // Len returns how many requests there are, and 0 if none of them may have a worker now.
 func (t *turns) Len() int {
 	if t.next() < 0 {
-		return 0
+		return len(t.calls)
 	}
-	return len(t.in)
+	return len(t.calls) + len(t.in)
 }
 
 // next returns which of t.lanes is next, -1 if none may have a worker.
 func (t *turns) next() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next, fewest := -1, t.workers-len(t.working)
+	next, idle := -1, t.workers-len(t.working)
+	fewest := idle
 	for i, l := range t.lanes {
-		if n := t.busy[l]; n < fewest {
+		n, most := t.busy[l], idle
+		if t.ofNamespace(l.namespace) >= idle {
+			most = spare
+		}
+		if n < min(fewest, most) {
 			next, fewest = i, n
 		}
 		if fewest == 0 {
@@ -127,8 +166,21 @@ func (t *turns) next() int {
 	return next
 }
 
+// ofNamespace returns how many workers a namespace has, with t.mu held.
+func (t *turns) ofNamespace(namespace string) (n int) {
+	for why := related; why <= deletion; why++ {
+		n += t.busy[lane{namespace, why}]
+	}
+	return n
+}
+
 // Pop removes a request, for a worker, and returns it. Len must not be 0.
 func (t *turns) Pop() reconcile.Request {
+	if len(t.calls) > 0 {
+		r := t.calls[0]
+		t.calls = t.calls[1:]
+		return r
+	}
 	i := t.next()
 	l := t.lanes[i]
 	t.lanes = slices.Delete(t.lanes, i, i+1)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
@@ -68,7 +69,7 @@ func (q *testQueue) want(t *testing.T, names ...string) {
 // wantEmpty fails if anything is left, even what no request needs any more.
 func (q *testQueue) wantEmpty(t *testing.T) {
 	t.Helper()
-	if q.Len() > 0 || len(q.order.requests) > 0 || len(q.order.lanes) > 0 || len(q.order.working) > 0 || len(q.order.busy) > 0 {
+	if q.Len() > 0 || len(q.order.calls) > 0 || len(q.order.requests) > 0 || len(q.order.lanes) > 0 || len(q.order.working) > 0 || len(q.order.busy) > 0 {
 		t.Errorf("%d requests are left, %d lanes, %d turns, %d have a worker, in %d lanes", q.Len(), len(q.order.requests), len(q.order.lanes), len(q.order.working), len(q.order.busy))
 	}
 }
@@ -150,6 +151,68 @@ func TestNamespaceAlone(t *testing.T) {
 		q.Done(r)
 	}
 	q.wantEmpty(t)
+}
+
+// A namespace has little more than half of the workers, whatever its requests are for.
+func TestNamespaceWithAllReasons(t *testing.T) {
+	q := newTestQueue(t)
+	for i := range 100 {
+		q.add(fmt.Sprint("a/related", i))
+		q.addFor(changed, fmt.Sprint("a/changed", i))
+		q.addFor(deletion, fmt.Sprint("a/deleted", i))
+	}
+	took := map[string]int{}
+	for q.Len() > 0 {
+		r, _ := q.Get()
+		took[r.Name[:7]]++
+	}
+	total := 0
+	for why, n := range took {
+		if total += n; n < spare {
+			t.Errorf("%d of %d workers are for what is %s", n, workers, why)
+		}
+	}
+	if total > workers/2+2*spare {
+		t.Errorf("it has %d of %d workers: %v", total, workers, took)
+	}
+}
+
+// A request that changes lanes gets a worker that is idle, although those of its old lane are
+// all taken and none of them is done.
+func TestMovedRequestWakesWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQueue(t)
+		t.Cleanup(synctest.Wait)
+		t.Cleanup(q.ShutDown)
+		for i := range 1000 {
+			q.add(fmt.Sprint("a/", i))
+		}
+		begun := make(chan reconcile.Request, workers)
+		for range workers {
+			go func() {
+				if r, shutdown := q.Get(); !shutdown {
+					begun <- r // and is never done
+				}
+			}()
+		}
+		synctest.Wait()
+		if n := len(begun); n != workers/2 {
+			t.Fatalf("%d workers are busy", n)
+		}
+		for len(begun) > 0 {
+			<-begun
+		}
+		q.addFor(changed, "a/998")
+		q.delete("a/999")
+		synctest.Wait()
+		got := map[reconcile.Request]bool{}
+		for len(begun) > 0 {
+			got[<-begun] = true
+		}
+		if len(got) != 2 || !got[request("a/998")] || !got[request("a/999")] {
+			t.Errorf("workers got %v", got)
+		}
+	})
 }
 
 func TestDeletionsTakeTurns(t *testing.T) {

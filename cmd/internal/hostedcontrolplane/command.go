@@ -17,7 +17,16 @@ import (
 // subcommand. Flags and environment are HyperShift's, and a few more.
 func Command(version string) *cobra.Command {
 	// Without Args, an unknown command is an error; with cobra.NoArgs it would be helped, and succeed.
-	root := &cobra.Command{Use: Name, Short: "the operator of one hosted control plane", Version: version}
+	root := &cobra.Command{
+		Use:   Name,
+		Short: "Look up the releases of one hosted control plane, and run its ignition server",
+		Long: `control-plane-operator looks up the releases of one hosted control plane with the mirror
+rules that hypershift-operator hands to it. It writes versions and missing images into the
+status of the HostedControlPlane, and deploys the ignition server.
+
+docs/operators.md in the source code describes its flags, variables and conditions.`,
+		Version: version,
+	}
 	root.AddCommand(runCommand(version), featureGateCommand(), controller.Command(version))
 	return root
 }
@@ -53,10 +62,10 @@ func (f *flags) register(cmd *cobra.Command) {
 	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
 	s.StringVar(&f.options.Namespace, "namespace", os.Getenv("MY_NAMESPACE"), "`NAMESPACE` of the control plane; $MY_NAMESPACE if not set")
 	s.StringVar(&f.options.RegistryOverrides, "registry-overrides", "=", "replace registries in images of the control plane: `SOURCE=TARGET,...`")
-	s.StringVar(&f.options.ImageOverrides, "image-overrides", "=", "images to use whatever the release says: `COMPONENT=IMAGE,...`")
+	s.StringVar(&f.options.ImageOverrides, "image-overrides", "=", "images that replace those of the release: `COMPONENT=IMAGE,...`")
 	f.options.Images = make(map[string]*string)
 	for _, variable := range []string{envConfigOperator, envSocks5Proxy, envAvailabilityProber, envTokenMinter} {
-		f.options.Images[variable] = s.String(imageFlag(variable), "", "`IMAGE` of that component, where $"+variable+" has none")
+		f.options.Images[variable] = s.String(imageFlag(variable), "", "`IMAGE` of that component, if $"+variable+" is not set")
 	}
 	f.NoEffect(s, []string{"enable-ci-debug-output", "in-cluster"}, map[string]string{"deployment-name": Name})
 }

@@ -132,7 +132,7 @@ func (p Process) parts(ctx context.Context, dry *operator.DryRun) (made parts, e
 	r := &Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
-		Applier:   &operator.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Owner: Name},
+		Applier:   &operator.Applier{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Owner: Name, Settled: operator.NewSettled()},
 		Providers: providers, HandedOn: resolver.Current, Lookups: lookups, Changes: resolver.Changes, Settings: in.Settings,
 	}
 	return parts{r, mgr, resolver}, nil

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	hyperv1 "github.com/openshift/hypershift/api/hypershift/v1beta1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Names of the operators. Each is also the name of their Deployment, ServiceAccount, Role
@@ -45,6 +46,11 @@ const ManagementAPILabel = "hypershift.openshift.io/need-management-kas-access"
 
 // ControlPlaneNamespace returns the namespace of hc's control plane.
 func ControlPlaneNamespace(hc *hyperv1.HostedCluster) string {
+	return ControlPlaneNamespaceOf(types.NamespacedName{Namespace: hc.Namespace, Name: hc.Name})
+}
+
+// ControlPlaneNamespaceOf returns [ControlPlaneNamespace] of the HostedCluster of that name.
+func ControlPlaneNamespaceOf(hc types.NamespacedName) string {
 	return hc.Namespace + "-" + strings.ReplaceAll(hc.Name, ".", "-")
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,6 +41,9 @@ type Applier struct {
 	// Owner is the field owner, the operator's name. Fields that somebody else owns
 	// are taken over where desired states name them, and left alone where not.
 	Owner string
+	// Settled remembers what webhooks make of what is applied. Nil: it is applied again at
+	// each occasion.
+	Settled *Settled
 }
 
 // Apply makes the object in the cluster what desired says: the whole of what this
@@ -56,7 +60,10 @@ type Applier struct {
 //
 // What others add stays: items of lists that are merged by a key (containers, variables,
 // volumes), pull secrets of a ServiceAccount, labels and annotations. Of a Deployment that
-// HyperShift wrote last, what HyperShift added is removed.
+// HyperShift wrote last, what HyperShift added is removed; and where the API server refuses
+// desired beside what others added and not without it, all that they added is, but for
+// metadata. An object that cannot become what desired says, because it is immutable or another
+// one of its name was made, is deleted and made anew.
 //
 // desired is not modified. Its status and creationTimestamp are not applied.
 func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed bool, err error) {
@@ -75,37 +82,48 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 	if err != nil {
 		return fail(err)
 	}
+	version := desired.GetResourceVersion()
 	if exists {
 		keepPullSecrets(live, want)
-		switch same, err := isMade(live, want); {
-		case err != nil:
+		have, err := state(live)
+		if err != nil {
 			return fail(err)
-		case same:
-			return false, nil
 		}
-		if err := a.takeOver(ctx, live); err != nil {
-			return fail(err)
+		have.SetGroupVersionKind(gvk)
+		switch {
+		case isMade(have, want), a.Settled.is(have, want):
+			return false, nil
+		case isStuck(have, want):
+			if err := a.Client.Delete(ctx, live, client.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())}); client.IgnoreNotFound(err) != nil {
+				return fail(err)
+			}
+			live.SetUID("")
+			live.SetResourceVersion("")
+			version = ""
+		default:
+			if err := a.takeOver(ctx, live); err != nil {
+				return fail(err)
+			}
 		}
 	}
-	want.SetResourceVersion(cmp.Or(desired.GetResourceVersion(), live.GetResourceVersion(), neverVersion))
+	wish := want.DeepCopy()
+	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion(), neverVersion))
 	want.SetUID(live.GetUID()) // or what was deleted meanwhile would be created again
-	if err := a.send(ctx, want); err != nil {
+	sent := want.DeepCopy()
+	if err = a.send(ctx, want); apierrors.IsInvalid(err) && live.GetUID() != "" {
+		want = sent
+		err = a.sendAlone(ctx, live, want, err)
+	}
+	if err != nil {
 		return fail(err)
 	}
+	a.Settled.applied(wish, want)
 	return want.GetResourceVersion() != live.GetResourceVersion(), nil
 }
 
-// isMade reports whether live was made from want and still has it.
-func isMade(live client.Object, want *unstructured.Unstructured) (bool, error) {
-	if live.GetAnnotations()[StateHash] != want.GetAnnotations()[StateHash] {
-		return false, nil
-	}
-	have, err := state(live)
-	if err != nil {
-		return false, err
-	}
-	have.SetGroupVersionKind(want.GroupVersionKind())
-	return contains(have.Object, want.Object, false), nil
+// isMade reports whether have was made from want and still has it.
+func isMade(have, want *unstructured.Unstructured) bool {
+	return have.GetAnnotations()[StateHash] == want.GetAnnotations()[StateHash] && contains(have.Object, want.Object, false)
 }
 
 // Create creates the object as Apply does, with nothing read before. It is a conflict where

@@ -55,6 +55,11 @@ type dryRunClient struct {
 }
 
 func (c dryRunClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+	var o client.ApplyOptions
+	o.ApplyOptions(opts)
+	if len(o.DryRun) > 0 { // it would not be written anyway
+		return c.Client.Apply(ctx, obj, opts...)
+	}
 	applied, ok := obj.(client.Object)
 	if !ok {
 		return fmt.Errorf("a dry run of applying a %T is not supported", obj)
@@ -68,6 +73,10 @@ func (c dryRunClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration,
 	before, err := c.read(ctx, id)
 	if err != nil {
 		return err
+	}
+	if c.run.deleted(id) {
+		c.run.note(id, before, want, true)
+		return nil
 	}
 	if was := c.run.patched(id); was != nil {
 		// The API server knows nothing of the patch, so what comes of both is merged here.
@@ -292,6 +301,14 @@ func (d *DryRun) patched(id objectID) *unstructured.Unstructured {
 		return nil
 	}
 	return o.after
+}
+
+// deleted reports whether an object would be deleted, so that it can be made anew.
+func (d *DryRun) deleted(id objectID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o := d.objects[id]
+	return o != nil && o.before != nil && o.after == nil
 }
 
 // creates reports whether anything would be created in a namespace, or the namespace itself. What

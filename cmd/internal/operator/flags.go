@@ -43,25 +43,25 @@ type Flags struct {
 
 // Register adds the flags to s.
 func (f *Flags) Register(s *pflag.FlagSet) {
-	s.StringVar(&f.MetricsAddr, "metrics-addr", f.MetricsAddr, "serve /metrics, in plain HTTP, on `HOST:PORT`; 0 is not at all")
-	s.StringVar(&f.HealthAddr, "health-addr", f.HealthAddr, "serve /healthz and /readyz, in plain HTTP, on `HOST:PORT`; 0 is not at all")
-	s.StringVar(&f.HealthAddr, "health-probe-addr", f.HealthAddr, "the same as --health-addr, by HyperShift's name")
+	s.StringVar(&f.MetricsAddr, "metrics-addr", f.MetricsAddr, "serve /metrics, in plain HTTP, on `HOST:PORT`; 0 turns it off")
+	s.StringVar(&f.HealthAddr, "health-addr", f.HealthAddr, "serve /healthz and /readyz, in plain HTTP, on `HOST:PORT`; 0 turns it off")
+	s.StringVar(&f.HealthAddr, "health-probe-addr", f.HealthAddr, "the same as --health-addr, under HyperShift's name")
 	s.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `FILE`, in place of $KUBECONFIG, ~/.kube/config and the pod's service account")
-	s.StringVar(&f.logLevel, "log-level", "info", "log from this `LEVEL` on: debug, info, warn or error")
+	s.StringVar(&f.logLevel, "log-level", "info", "log messages of this `LEVEL` and above: debug, info, warn or error")
 	s.StringArrayVar(&f.certDirs, "registry-cert-dir", []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}, "`DIR` with certificates of registries, REGISTRY[:PORT]/*.crt, *.cert and *.key; repeatable")
 	s.StringArrayVar(&f.bundles, "trust-bundle", trust.DefaultBundles(), trust.BundlesHelp)
-	s.StringVar(&f.refuse, "refuse-networks", os.Getenv(EnvRefuseNetworks), "dial nothing in these networks for registries that no mirror policy names: `CIDR,...`; loopback and link-local are then among them; $"+EnvRefuseNetworks+" if not set")
+	s.StringVar(&f.refuse, "refuse-networks", os.Getenv(EnvRefuseNetworks), "do not connect to these networks for registries that no mirror policy names: `CIDR,...`; loopback and link-local addresses are then refused, too; default: $"+EnvRefuseNetworks)
 	s.DurationVar(&f.endpointTimeout, "endpoint-timeout", 0, assembly.EndpointTimeoutHelp)
 }
 
 // RegisterLeaderElect adds --leader-elect to s, for operators with a lease.
 func RegisterLeaderElect(s *pflag.FlagSet, elect *bool) {
-	s.BoolVar(elect, "leader-elect", true, "have one active replica at a time; the others wait")
+	s.BoolVar(elect, "leader-elect", true, "only one replica is active at a time; the others wait")
 }
 
 // RegisterOverridesFile adds --overrides-file to s, for operators that are handed rules.
 func RegisterOverridesFile(s *pflag.FlagSet, file *string) {
-	s.StringVar(file, "overrides-file", "", "read the mirror rules from this `FILE`, and follow it, in place of $MIRRORCHAIN_OVERRIDES and $OPENSHIFT_IMG_OVERRIDES")
+	s.StringVar(file, "overrides-file", "", "read the mirror rules from this `FILE` and follow its changes, instead of $MIRRORCHAIN_OVERRIDES and $OPENSHIFT_IMG_OVERRIDES")
 }
 
 // NoEffect adds flags of HyperShift that mean nothing here to s, so that its Deployments
@@ -69,7 +69,7 @@ func RegisterOverridesFile(s *pflag.FlagSet, file *string) {
 // are given with the value that asks for nothing, "" if there is none. [Flags.Start] warns of
 // flags that ask for something.
 func (f *Flags) NoEffect(s *pflag.FlagSet, switches []string, valued map[string]string) {
-	const usage = "HyperShift's; has no effect"
+	const usage = "a flag of HyperShift, without effect here"
 	f.noEffect = make(map[string]string)
 	for _, name := range switches {
 		s.Bool(name, false, usage)

@@ -133,7 +133,7 @@ type DryRunFlags struct {
 
 // Register adds the flags to s.
 func (f *DryRunFlags) Register(s *pflag.FlagSet) {
-	s.BoolVar(&f.DryRun, "dry-run", false, "write nothing; print what would change, once, and end: with 0 if nothing would, 1 if something would, 2 if that is not known")
+	s.BoolVar(&f.DryRun, "dry-run", false, "write nothing; print once what would change, and exit with code 0 if nothing would, 1 if something would, 2 if that is not known")
 	s.StringVarP(&f.output, "output", "o", "text", "`FORMAT` of what --dry-run prints: text or json")
 }
 

@@ -12,9 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/util/csaupgrade"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -61,25 +59,9 @@ func (a *Applier) takeOver(ctx context.Context, live client.Object) error {
 	if _, ok := live.(*appsv1.Deployment); !ok || strings.HasPrefix(live.GetAnnotations()[StateHash], stamped) {
 		return nil
 	}
-	from := a.Live
-	if from == nil {
-		from = a.Client
-	}
-	whole := new(appsv1.Deployment) // a cache may leave out who manages what
-	if err := from.Get(ctx, client.ObjectKeyFromObject(live), whole); err != nil {
-		return err
-	}
-	if whole.ResourceVersion != live.GetResourceVersion() {
-		return apierrors.NewConflict(appsv1.Resource("deployments"), live.GetName(), fmt.Errorf("it was written meanwhile"))
-	}
-	patch, err := csaupgrade.UpgradeManagedFieldsPatch(whole, hypershiftManagers, a.Owner)
-	if err != nil || len(patch) == 0 {
-		return err
-	}
-	if err := a.Client.Patch(ctx, whole, client.RawPatch(types.JSONPatchType, patch)); err != nil {
+	if err := a.own(ctx, live, hypershiftManagers); err != nil {
 		return fmt.Errorf("taking it over from HyperShift: %w", err)
 	}
-	live.SetResourceVersion(whole.ResourceVersion)
 	return nil
 }
 
@@ -156,13 +138,23 @@ func containsItems(have, want any, key string) bool {
 		if !ok {
 			return false
 		}
-		i := slices.IndexFunc(has, func(h any) bool {
-			m, ok := h.(map[string]any)
-			return ok && m[key] == item[key]
-		})
-		if i < 0 || !contains(has[i], item, true) {
+		same := sameItems(has, item, key)
+		if len(same) != 1 || !contains(has[same[0]], item, true) { // of two variables of a name the last one counts
 			return false
 		}
 	}
 	return true
+}
+
+// sameItems returns which items of a list have the key of item. There may be more than one:
+// only an apply keeps keys apart. Ports of one number are apart by their protocol.
+func sameItems(have []any, item any, key string) (same []int) {
+	want, _ := item.(map[string]any)
+	for i, h := range have {
+		m, ok := h.(map[string]any)
+		if ok && m[key] == want[key] && (key != "containerPort" || m["protocol"] == want["protocol"]) {
+			same = append(same, i)
+		}
+	}
+	return same
 }

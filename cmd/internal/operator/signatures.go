@@ -45,10 +45,10 @@ func (f *SignatureFlags) Register(s *pflag.FlagSet, inCluster bool) {
 	if inCluster {
 		of = ", or cluster: for those of the cluster"
 	}
-	s.StringVar(&f.Mode, "verify-signatures", "", "ask for signatures of releases; after a refusal `MODE` asks the next mirror (next), none (node), or goes on (warn)")
-	s.StringArrayVar(&f.Keyrings, "keyring", nil, "`PATH` of keys that have to sign releases with GPG: a file, a folder, or a ConfigMap; repeatable: all of them have to; Red Hat's release keys if not set")
+	s.StringVar(&f.Mode, "verify-signatures", "", "require signatures of releases; `MODE` says what follows a refusal: ask the next mirror (next), ask no other, as a node does (node), or only warn (warn)")
+	s.StringArrayVar(&f.Keyrings, "keyring", nil, "`PATH` of keys that must sign releases with GPG: a file, a folder, or a ConfigMap; repeatable: all of them must; Red Hat's release keys if not set")
 	s.StringArrayVar(&f.Stores, "signatures", nil, "`PLACE` of GPG signatures, which are then required: a folder, a file with ConfigMaps, or an http(s) URL"+of+"; repeatable")
-	s.StringArrayVar(&f.Policies, "image-policy", nil, "`FILE` with ClusterImagePolicies, or openshift-4.21, openshift-4.22 for what that release brings along"+of+"; repeatable")
+	s.StringArrayVar(&f.Policies, "image-policy", nil, "`FILE` with ClusterImagePolicies, or openshift-4.21, openshift-4.22 for those in that release"+of+"; repeatable")
 }
 
 // Read reads what the flags name. It returns nil where no signature is asked for. conn is

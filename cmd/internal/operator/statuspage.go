@@ -31,8 +31,8 @@ type StatusPageFlags struct{ addr, certDir string }
 
 // Register adds the flags to s.
 func (f *StatusPageFlags) Register(s *pflag.FlagSet) {
-	s.StringVar(&f.addr, "status-bind-address", "0", "serve the status page on `HOST:PORT`; 0 is not at all. On a loopback address it is for kubectl port-forward; on any other one it needs --status-cert-dir, and whoever asks needs a token that may get /status")
-	s.StringVar(&f.certDir, "status-cert-dir", "", "`DIR` with tls.crt and tls.key, by which the status page is served in TLS; they are read anew when they change")
+	s.StringVar(&f.addr, "status-bind-address", "0", "serve the status page on `HOST:PORT`; 0 turns it off. A loopback address is for kubectl port-forward. Any other address needs --status-cert-dir, and clients need a token that may get /status")
+	s.StringVar(&f.certDir, "status-cert-dir", "", "`DIR` with tls.crt and tls.key for TLS on the status page; their changes are followed")
 }
 
 // StatusPage is where an operator serves its status page; the zero value is nowhere.
@@ -46,7 +46,7 @@ func (f *StatusPageFlags) Read() (StatusPage, error) {
 	p := StatusPage{addr: f.addr, certDir: f.certDir}
 	if p.addr == "0" || p.addr == "" {
 		if p.certDir != "" {
-			return p, errors.New("--status-cert-dir means nothing without --status-bind-address")
+			return p, errors.New("--status-cert-dir has no effect without --status-bind-address")
 		}
 		return StatusPage{}, nil
 	}
@@ -60,7 +60,7 @@ func (f *StatusPageFlags) Read() (StatusPage, error) {
 	return p, nil
 }
 
-// Add has mgr serve a page with cfg, on every replica. On a loopback address everybody who can
+// Add makes mgr serve a page with cfg, on every replica. On a loopback address everybody who can
 // connect may see it; elsewhere the API server is asked, as cfg's connection rest is, who has
 // the token of a request and whether they may get [statuspage.Path].
 func (p StatusPage) Add(mgr manager.Manager, rest *rest.Config, cfg statuspage.Config) error {

@@ -70,6 +70,17 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	// A signature as it is, and the folder of one image: what to name is said.
+	one := filepath.Join(t.TempDir(), "sha256="+strings.Repeat("0", 64))
+	signature := filepath.Join(one, "signature-1")
+	if err := errors.Join(os.Mkdir(one, 0o700), os.WriteFile(signature, []byte("\xa3\x02x\x9c"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{signature: signature + ": no ConfigMap in it", one: "name the folder around it, " + filepath.Dir(one)} {
+		if _, err := OpenStores([]string{path}, "a/b", nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	unsupported := write(t, "kind: ClusterImagePolicy\nmetadata: {name: x}\nspec: {scopes: [a.corp], policy: {rootOfTrust: {policyType: Other}}}\n")
 	for _, path := range []string{empty, noKey, unsupported} {
 		if _, err := ImagePolicies([]string{path}); err == nil || !strings.Contains(err.Error(), path) {

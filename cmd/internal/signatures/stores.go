@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mirrorchain/mirrorchain/provider/verify"
 	"github.com/mirrorchain/mirrorchain/provider/verify/cluster"
@@ -96,9 +98,11 @@ func (s *Stores) addPath(name, repository string) error {
 	if err != nil {
 		return err
 	}
-	maps, err := configMaps(name, data)
-	if err != nil {
-		return err
+	var maps []verify.ConfigMap
+	if utf8.Valid(data) { // a signature as it is is not
+		if maps, err = configMaps(name, data); err != nil {
+			return err
+		}
 	}
 	if len(maps) == 0 {
 		return fmt.Errorf("%s: no ConfigMap in it; for a signature as it is, name the folder around it", name)
@@ -120,10 +124,13 @@ func (s *Stores) addDir(dir, repository string) error {
 	if err := s.addFiles(dir, os.DirFS(dir), repository); err != nil {
 		return err
 	}
-	if len(s.All) == before {
-		return fmt.Errorf("%s: no signatures in a known form; want sha256=HEX/signature-1, %s@sha256=HEX/signature-1, files *-sha256-HEX, or ConfigMaps in *.json or *.yaml", dir, repository)
+	if len(s.All) > before {
+		return nil
 	}
-	return nil
+	if abs, err := filepath.Abs(dir); err == nil && folderPattern.MatchString(filepath.Base(abs)) {
+		return fmt.Errorf("%s has signatures of one image; name the folder around it, %s", dir, filepath.Dir(abs))
+	}
+	return fmt.Errorf("%s: no signatures in a known form; want sha256=HEX/signature-1, %s@sha256=HEX/signature-1, files *-sha256-HEX, or ConfigMaps in *.json or *.yaml", dir, repository)
 }
 
 // besideImages are the folders in which tools leave signatures beside the images that they

@@ -59,7 +59,7 @@ func System() (Bundle, error) {
 }
 
 // BundlesHelp is what the operators' --trust-bundle says.
-const BundlesHelp = "`FILE` of authorities to trust registries by, PEM, beside the system's; followed, and need not be there; repeatable"
+const BundlesHelp = "PEM `FILE` of CAs to trust for registries, beside those of the system; it may be missing, and its changes are followed; repeatable"
 
 // Registries returns [registry.CertDirs] of dirs, with the authorities of bundles trusted
 // beside those. A bundle is read by [ParseBundle]; it need not be there, but one that is

@@ -3,10 +3,12 @@ package writers
 import (
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	registrationv1 "k8s.io/api/admissionregistration/v1"
@@ -81,6 +83,15 @@ func Mutations() []Mutation {
 			}
 			return s + "@sha256:" + strings.Repeat("d", 64)
 		})},
+		{"removed fields", container(func(c map[string]any) {
+			delete(c, "securityContext")
+			args, _ := c["args"].([]any)
+			c["args"] = args[:min(len(args), 4)]
+		})},
+		{"changed fields and the time", func(u *unstructured.Unstructured) {
+			setNested(u, fmt.Sprint(time.Now().UnixNano()), "metadata", "annotations", "changed-at")
+			container(func(c map[string]any) { c["imagePullPolicy"] = "Always" })(u)
+		}},
 		{"registries of images", image(func(s string) string {
 			return "proxy.example.com/" + strings.TrimPrefix(s, "proxy.example.com/")
 		})},

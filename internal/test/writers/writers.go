@@ -45,7 +45,7 @@ type Writer struct {
 func All() []Writer {
 	anything := func(client.Object) bool { return true }
 	deployment, account := is[*appsv1.Deployment], is[*corev1.ServiceAccount]
-	return []Writer{
+	return append([]Writer{
 		{Name: "kubectl label", Wants: anything, Write: merge(`{"metadata":{"labels":{"team":"a"}}}`)},
 		{Name: "kubectl annotate", Wants: anything, Write: merge(`{"metadata":{"annotations":{"note":"a"}}}`)},
 		{Name: "kubectl label, of one of the operator's", Wants: func(obj client.Object) bool { return ours(obj) != "" }, Write: relabel},
@@ -69,7 +69,7 @@ func All() []Writer {
 		{Name: "kubectl edit, rules of Roles", Wants: is[*rbacv1.Role], Write: merge(`{"rules":[]}`)},
 		{Name: "kubectl edit, subjects of RoleBindings", Wants: is[*rbacv1.RoleBinding], Write: merge(`{"subjects":[]}`)},
 		{Name: "kubectl edit, selector of Services", Wants: is[*corev1.Service], Write: merge(`{"spec":{"selector":{"app":"another"}}}`)},
-	}
+	}, clashing()...)
 }
 
 func is[T client.Object](obj client.Object) bool { _, ok := obj.(T); return ok }

@@ -73,67 +73,56 @@ func (s *Search) Scan(ctx context.Context, r io.Reader) (*Layer, error) {
 	}
 }
 
+// entry adds the tar entry h to l, if it concerns what is wanted: a whiteout, which hides
+// what lower layers have, or a file, a link or a directory.
 func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 	name, ok := clean(h.Name)
 	if !ok {
 		return fmt.Errorf("tar entry %q leads out of the image", short(h.Name))
 	}
-	parent, base := cut(name)
 	if name == "" {
 		return nil
 	}
-	if base == opaque {
-		relation := s.wants.relate(parent)
-		if relation == unrelated {
-			return nil
-		}
-		if err := checkName(h.Name, "has a name", name); err != nil {
-			return err
-		}
-		switch relation {
-		case beneath:
-			s.noteDirs(l, parent)
-		default:
-			l.root.dir(parent, &l.made).sealed = true
-		}
-		return nil
-	}
-	if hidden, ok := strings.CutPrefix(base, whiteout); ok {
-		if strings.HasPrefix(hidden, whiteout) || hidden == "" || hidden == "." || hidden == ".." {
-			return nil // aufs' own bookkeeping, or nonsense
-		}
+	parent, base := cut(name)
+	about := name // the file or directory that the entry adds or hides
+	hidden, isWhiteout := strings.CutPrefix(base, whiteout)
+	switch {
+	case base == opaque:
+		about = parent
+	case isWhiteout && (strings.HasPrefix(hidden, whiteout) || hidden == "" || hidden == "." || hidden == ".."):
+		return nil // aufs' own bookkeeping, or nonsense
+	case isWhiteout:
 		name = path.Join(parent, hidden)
-		relation := s.wants.relate(name)
-		if relation == unrelated {
-			return nil
-		}
-		if err := checkName(h.Name, "has a name", name); err != nil {
-			return err
-		}
-		switch relation {
-		case beneath:
-			s.noteDirs(l, name)
-		default:
-			l.root.whiteOut(parent, hidden, &l.made)
-		}
-		return nil
+		about = name
 	}
-	relation := s.wants.relate(name)
+	relation := s.wants.relate(about)
 	if relation == unrelated {
 		return nil
 	}
 	if err := checkName(h.Name, "has a name", name); err != nil {
 		return err
 	}
-	if relation == beneath {
-		s.noteDirs(l, name)
-		return nil
+	switch {
+	case relation == beneath:
+		s.noteDirs(l, about)
+	case base == opaque:
+		l.root.dir(parent, &l.made).sealed = true
+	case isWhiteout:
+		l.root.whiteOut(parent, hidden, &l.made)
+	default:
+		return s.addFile(l, h, name, relation == matches, content)
 	}
+	return nil
+}
+
+// addFile adds the file, link or directory h, whose cleaned name is name. content is kept if
+// wanted is true.
+func (s *Search) addFile(l *Layer, h *tar.Header, name string, wanted bool, content io.Reader) error {
 	n := &node{mode: h.FileInfo().Mode().Perm(), modTime: h.ModTime}
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeGNUSparse:
 		n.kind = file
-		if relation == matches {
+		if wanted {
 			if err := s.keep(l, n, name, h.Size, content); err != nil {
 				return err
 			}
@@ -147,6 +136,7 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 		}
 	case tar.TypeLink:
 		n.kind = hardlink
+		var ok bool
 		if n.target, ok = clean(h.Linkname); !ok {
 			return fmt.Errorf("tar entry %q links to %q, which is out of the image", short(h.Name), short(h.Linkname))
 		}
@@ -158,6 +148,7 @@ func (s *Search) entry(l *Layer, h *tar.Header, content io.Reader) error {
 	default:
 		n.kind = special
 	}
+	parent, base := cut(name)
 	l.root.put(parent, base, n, &l.made)
 	return nil
 }

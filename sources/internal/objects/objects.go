@@ -12,46 +12,61 @@ import (
 	"github.com/mirrorchain/mirrorchain/sources/internal/syntax"
 )
 
-// object reads a mapping by its kind. implied is what an item of a List kind is
-// that does not say so itself, as the API server writes them.
-func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
-	o := Object{Where: r.where, Line: r.line(n)}
-	fields, err := r.fields(o, document, n)
-	if err != nil {
-		return err
-	}
-	apiVersion, err := r.text(o.String(), "apiVersion", get(fields, "apiVersion"))
-	if err != nil {
-		return err
-	}
-	if o.Kind, err = r.text(o.String(), "kind", get(fields, "kind")); err != nil {
-		return err
-	}
-	if o.Kind == "" {
-		if o.Kind = implied.Name; apiVersion == "" {
-			apiVersion = implied.APIVersion
-		}
-	}
-	if o.Kind == handover.Kind {
-		return invalid(o.String(), "a %s is read as JSON, and as all there is in its file", handover.Kind)
-	}
-	namespace := ""
-	var metadata []field
-	if meta := follow(get(fields, "metadata")); meta != nil && meta.Kind == yaml.MappingNode {
-		if metadata, err = r.fields(o, "metadata", meta); err != nil {
-			return err
-		}
-		if o.Name, err = r.text(o.String(), "metadata.name", get(metadata, "name")); err != nil {
-			return r.refusedToo(o, err)
-		}
-		if namespace, err = r.text(o.String(), "metadata.namespace", get(metadata, "namespace")); err != nil {
-			return r.refusedToo(o, err)
-		}
-		o.Meta = &Metadata{r.pairs(get(metadata, "labels")), r.pairs(get(metadata, "annotations"))}
-	}
+// header is what every object of the API has.
+type header struct {
+	Object
+	apiVersion, namespace string
+	metadata              []field
+}
 
+// header reads the header of a mapping with fields. implied is as for object.
+func (r *reader) header(n *yaml.Node, fields []field, implied Kind) (h header, err error) {
+	h.Object = Object{Where: r.where, Line: r.line(n)}
+	if h.apiVersion, err = r.text(h.String(), "apiVersion", get(fields, "apiVersion")); err != nil {
+		return h, err
+	}
+	if h.Kind, err = r.text(h.String(), "kind", get(fields, "kind")); err != nil {
+		return h, err
+	}
+	if h.Kind == "" {
+		if h.Kind = implied.Name; h.apiVersion == "" {
+			h.apiVersion = implied.APIVersion
+		}
+	}
+	if h.Kind == handover.Kind {
+		return h, invalid(h.String(), "a %s is read as JSON, and as all there is in its file", handover.Kind)
+	}
+	meta := follow(get(fields, "metadata"))
+	if meta == nil || meta.Kind != yaml.MappingNode {
+		return h, nil
+	}
+	if h.metadata, err = r.fields(h.Object, "metadata", meta); err != nil {
+		return h, err
+	}
+	if h.Name, err = r.text(h.String(), "metadata.name", get(h.metadata, "name")); err != nil {
+		return h, r.refusedToo(h.Object, err)
+	}
+	if h.namespace, err = r.text(h.String(), "metadata.namespace", get(h.metadata, "namespace")); err != nil {
+		return h, r.refusedToo(h.Object, err)
+	}
+	h.Meta = &Metadata{r.pairs(get(h.metadata, "labels")), r.pairs(get(h.metadata, "annotations"))}
+	return h, nil
+}
+
+// object reads a mapping by its kind. implied is the kind of an item of a List that does
+// not state its own, as the API server writes them.
+func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
+	fields, err := r.fields(Object{Where: r.where, Line: r.line(n)}, document, n)
+	if err != nil {
+		return err
+	}
+	h, err := r.header(n, fields, implied)
+	if err != nil {
+		return err
+	}
+	o, apiVersion := h.Object, h.apiVersion
 	if k, ok := mirrorKind(o.Kind); ok {
-		r.checkMetadata(o, metadata, depth > 0)
+		r.checkMetadata(o, h.metadata, depth > 0)
 		return r.refusedToo(o, r.mirrorSet(o, k, apiVersion, fields))
 	}
 	group, _, grouped := strings.Cut(apiVersion, "/")
@@ -75,10 +90,10 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 	case o.Kind == versionKind && group == "config.openshift.io":
 		return r.clusterVersion(o, fields)
 	case o.Kind == imageKind && group == "config.openshift.io":
-		r.checkMetadata(o, metadata, depth > 0)
+		r.checkMetadata(o, h.metadata, depth > 0)
 		return r.refusedToo(o, r.imageConfig(o, apiVersion, fields))
 	case (o.Kind == "HostedCluster" || o.Kind == "HostedControlPlane") && group == "hypershift.openshift.io":
-		return r.hosted(o, namespace, fields)
+		return r.hosted(o, h.namespace, fields)
 	case o.Kind == "CatalogSource" && group == "operators.coreos.com":
 		return r.catalog(o, fields, "spec", "image")
 	case o.Kind == "ClusterCatalog" && group == "olm.operatorframework.io":
@@ -98,7 +113,7 @@ func (r *reader) object(n *yaml.Node, implied Kind, depth int) error {
 		return r.skip(o, nil)
 	}
 	if o.Kind != "" {
-		cluster := strings.TrimPrefix(namespace+"/"+o.Name, "/")
+		cluster := strings.TrimPrefix(h.namespace+"/"+o.Name, "/")
 		if found, err := r.digestSourcesOf(o, fields, cluster); found || err != nil {
 			return err
 		}

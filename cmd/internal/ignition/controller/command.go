@@ -22,7 +22,7 @@ func Command(version string) *cobra.Command {
 		image:   resource.MustParse("4Gi"), cache: resource.MustParse("2Gi"),
 	}
 	cmd := &cobra.Command{
-		Use: Name, Short: "serve Ignition payloads to the nodes of a hosted cluster", Version: version, Args: cobra.NoArgs,
+		Use: Name, Short: "Serve Ignition payloads to the nodes of a hosted cluster", Version: version, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, version) },
 	}
 	f.register(cmd)
@@ -44,15 +44,15 @@ func (f *flags) register(cmd *cobra.Command) {
 	operator.RegisterOverridesFile(s, &f.options.OverridesFile)
 	o := &f.options
 	s.StringVar(&o.Addr, "addr", "0.0.0.0:9090", "serve payloads, /healthz and /readyz, over HTTPS, on `HOST:PORT`")
-	s.StringVar(&o.CertFile, "cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt", "`FILE` of the serving certificate, PEM; followed")
-	s.StringVar(&o.KeyFile, "key-file", "/var/run/secrets/ignition/serving-cert/tls.key", "`FILE` of its key, PEM; followed")
+	s.StringVar(&o.CertFile, "cert-file", "/var/run/secrets/ignition/serving-cert/tls.crt", "PEM `FILE` of the serving certificate; its changes are followed")
+	s.StringVar(&o.KeyFile, "key-file", "/var/run/secrets/ignition/serving-cert/tls.key", "PEM `FILE` of its key; its changes are followed")
 	s.StringVar(&o.RegistryOverrides, "registry-overrides", "=", "replace registries in images of the release: `SOURCE=TARGET,...`")
 	s.StringVar(&o.Platform, "platform", "", "the `PLATFORM` of the hosted cluster, as in its API")
-	s.StringVar(&o.WorkDir, "work-dir", "/payloads", "`DIR` to make payloads in, and to keep them and the files they are made of across restarts")
+	s.StringVar(&o.WorkDir, "work-dir", "/payloads", "`DIR` in which payloads are made, and kept across restarts with the files they are made of")
 	s.StringVar(&o.FeatureGate, "feature-gate-manifest", "/shared/99_feature-gate.yaml", "`FILE` with the FeatureGate of the hosted cluster, YAML")
-	s.StringVar(&o.OSRelease, "os-release", "/usr/lib/os-release", "`FILE` that says which system the release's programs run on here")
+	s.StringVar(&o.OSRelease, "os-release", "/usr/lib/os-release", "`FILE` that says on which operating system the programs of a release run here")
 	s.IntVar(&o.Parallel, "parallel", 4, "make this many payloads at once")
-	s.Var(&quantity{&f.image}, "image-disk", "let an image have `SIZE` on disk while its files are read")
+	s.Var(&quantity{&f.image}, "image-disk", "allow an image `SIZE` on disk while its files are read")
 	s.Var(&quantity{&f.cache}, "file-cache", "keep files of images up to `SIZE` in the work directory")
 }
 

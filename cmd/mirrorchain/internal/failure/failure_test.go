@@ -80,11 +80,27 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
+// A proxy may be what keeps us from a registry, or what is missing.
+func TestProxyHints(t *testing.T) {
+	attempts := []provider.Attempt{{Ref: imageref.MustParse("mirror.test/a/b"), Err: &provider.Error{Class: provider.ClassUnreachable}}}
+	for unread, want := range map[bool]string{
+		false: "HTTPS_PROXY is set; NO_PROXY must name registries that are reached directly",
+		true:  "HTTPS_PROXY is set and not used: it is no URL of a proxy",
+	} {
+		if got := (Advice{Proxy: "HTTPS_PROXY", ProxyUnread: unread}).Hints(attempts, policy.Resolution{}); len(got) != 2 || got[0] != want {
+			t.Errorf("%q, want %q first", got, want)
+		}
+	}
+}
+
 // A hint names the host that failed, and the flag that changes it.
 func TestHints(t *testing.T) {
 	ref := imageref.MustParse("mirror.test/a/b")
 	for want, err := range map[string]error{
 		"realm.test cannot serve requests now; try again later":                 &provider.Error{Op: "reading the manifest: fetching a token from realm.test", Class: provider.ClassServer, Elsewhere: true},
+		"mirror.test leads to store.test, which refuses that address; credentials are not sent there, so its storage or its clock is the matter": &provider.Error{
+			Op: "reading a blob: redirected to store.test", Class: provider.ClassUnauthorized, Elsewhere: true,
+		},
 		"is store.test:8443 the right name, and reachable from here?":           &provider.Error{Op: "reading a blob: redirected to store.test:8443", Class: provider.ClassUnreachable, Elsewhere: true},
 		"is mirror.test the right name, and reachable from here?":               &provider.Error{Op: "redirected to mirror.test", Class: provider.ClassUnreachable},
 		"mirror.test is too slow; --timeout limits the whole command, now 1m0s": OutOfTime(ref),

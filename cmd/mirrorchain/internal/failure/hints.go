@@ -21,6 +21,8 @@ type Advice struct {
 	CertDirs []string
 	// Proxy is the name of the proxy variable that is set, "" for none.
 	Proxy string
+	// ProxyUnread says that this variable holds no URL: it is not used then.
+	ProxyUnread bool
 	// Credentials say which entries were used.
 	Credentials authfile.Found
 	// Explain is the command line that shows why policy blocks an endpoint.
@@ -40,11 +42,18 @@ func (a Advice) Hints(attempts []provider.Attempt, res policy.Resolution) []stri
 		host := askedHost(at)
 		switch provider.ClassOf(at.Err) {
 		case provider.ClassUnauthorized:
-			add(a.auth(at.Ref.Name()))
+			if store := redirectedTo(at.Err); store != "" {
+				add(fmt.Sprintf("%s leads to %s, which refuses that address; credentials are not sent there, so its storage or its clock is the matter", at.Ref.Registry(), store))
+			} else {
+				add(a.auth(at.Ref.Name()))
+			}
 		case provider.ClassTLS:
 			add(a.tls(host, at.Err))
 		case provider.ClassUnreachable:
-			if a.Proxy != "" {
+			switch {
+			case a.ProxyUnread:
+				add(fmt.Sprintf("%s is set and not used: it is no URL of a proxy", a.Proxy))
+			case a.Proxy != "":
 				add(fmt.Sprintf("%s is set; NO_PROXY must name registries that are reached directly", a.Proxy))
 			}
 			add(fmt.Sprintf("is %s the right name, and reachable from here?", host))
@@ -121,6 +130,16 @@ func askedHost(at provider.Attempt) string {
 		}
 	}
 	return at.Ref.Registry()
+}
+
+// redirectedTo returns the host that failed after a redirect, "" if the registry did.
+func redirectedTo(err error) string {
+	if e, ok := errors.AsType[*provider.Error](err); ok && e.Elsewhere {
+		if _, host, ok := strings.Cut(e.Op, "redirected to "); ok {
+			return host
+		}
+	}
+	return ""
 }
 
 // auth says which entry was refused, or where none was found.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -49,7 +50,15 @@ func (l *list) read(in *bufio.Reader) error {
 	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
 		return err
 	}
+	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
+		head = head[len(byteOrderMark):]
+		if _, err := in.Discard(len(byteOrderMark)); err != nil {
+			return err
+		}
+	}
 	switch {
+	case bytes.IndexByte(head, 0) >= 0:
+		return errors.New("no text in UTF-8; decompress it, or convert it from UTF-16, as PowerShell writes it")
 	case startsJSON(head):
 		return l.json(in)
 	case isLines(head):
@@ -58,8 +67,11 @@ func (l *list) read(in *bufio.Reader) error {
 	return l.yaml(in)
 }
 
+// byteOrderMark is what programs of Windows begin a text in UTF-8 with.
+const byteOrderMark = "\ufeff"
+
 func startsJSON(head []byte) bool {
-	head = bytes.TrimLeft(head, " \t\r\n\ufeff")
+	head = bytes.TrimLeft(head, " \t\r\n")
 	return len(head) > 0 && (head[0] == '{' || head[0] == '[')
 }
 
@@ -67,8 +79,8 @@ func startsJSON(head []byte) bool {
 // them. A line of YAML has ": " or ends with ":", or begins with "-" or "%".
 func isLines(head []byte) bool {
 	for line := range strings.Lines(string(head)) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		return !strings.HasSuffix(line, ":") && !strings.Contains(line, ": ") && !strings.HasPrefix(line, "-") && !strings.HasPrefix(line, "%")
@@ -76,20 +88,16 @@ func isLines(head []byte) bool {
 	return true
 }
 
-// lines reads a pull spec in each line, or what 'oc image mirror -f' reads: SOURCE=TARGET
-// or "SOURCE TARGET". oc-mirror puts "docker://" before each.
+// lines reads a pull spec in each line, or what 'oc image mirror -f' reads: one or more
+// SOURCE=TARGET, or "SOURCE TARGET...". A comment begins with # anywhere. oc-mirror puts
+// "docker://" before each.
 func (l *list) lines(in io.Reader) error {
 	s := bufio.NewScanner(in)
 	for n := 1; s.Scan(); n++ {
-		line := strings.TrimSpace(s.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
+		line, _, _ := strings.Cut(s.Text(), "#")
+		for _, source := range sources(line) {
+			l.add(fmt.Sprintf("line %d", n), "", source)
 		}
-		source, _, _ := strings.Cut(line, "=")
-		if fields := strings.Fields(source); len(fields) > 1 && !slices.ContainsFunc(fields, isWord) {
-			source = fields[0]
-		}
-		l.add(fmt.Sprintf("line %d", n), "", source)
 	}
 	if err := s.Err(); err != nil {
 		return fmt.Errorf("not a list of images, a line is too long: %w", err)
@@ -97,14 +105,39 @@ func (l *list) lines(in io.Reader) error {
 	return nil
 }
 
+// besideEquals are the spaces around an equals sign.
+var besideEquals = regexp.MustCompile(`\s*=\s*`)
+
+// sources returns what a line names as a source. What is neither a pull spec nor a mapping is
+// returned as it is, for the message.
+func sources(line string) []string {
+	fields := strings.Fields(besideEquals.ReplaceAllString(line, "="))
+	isPair := func(s string) bool { return strings.Contains(s, "=") }
+	switch {
+	case len(fields) == 0:
+		return nil
+	case isPair(fields[0]):
+		for i, f := range fields {
+			fields[i], _, _ = strings.Cut(f, "=")
+		}
+		return fields
+	case slices.ContainsFunc(fields, isPair), len(fields) > 1 && slices.ContainsFunc(fields, isWord):
+		return []string{strings.TrimSpace(line)}
+	}
+	return fields[:1]
+}
+
 // isWord reports whether a text is no pull spec that anybody would write beside another.
 func isWord(s string) bool { return !strings.Contains(s, "/") }
+
+// transport is what containers/image puts before an image of a registry.
+const transport = "docker://"
 
 // maxWarnings is how many entries are named; the rest is counted.
 const maxWarnings = 20
 
 func (l *list) add(where, name, text string) {
-	ref, err := imageref.Parse(strings.TrimPrefix(text, "docker://"))
+	ref, err := imageref.Parse(strings.TrimPrefix(text, transport))
 	if err != nil {
 		if len(l.warnings) < maxWarnings {
 			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s: %v; left out", l.file, where, err))

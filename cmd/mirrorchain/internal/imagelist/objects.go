@@ -70,7 +70,8 @@ const maxDepth = 100
 
 // walk finds the images in a value: "image" of a container, a bundle, a catalog source or
 // among relatedImages, "reference" of an image volume, "from" of a tag of an image stream,
-// and variables RELATED_IMAGE_*. Objects that stand as text in a bundle or a ConfigMap are
+// "url" of a disk that is imported from a registry, the names among additionalImages, and
+// variables RELATED_IMAGE_*. Objects that stand as text in a bundle or a ConfigMap are
 // not read: a catalog lists what they name among relatedImages.
 func (l *list) walk(v any, of string, depth int) {
 	if depth > maxDepth {
@@ -84,8 +85,11 @@ func (l *list) walk(v any, of string, depth int) {
 	case map[string]any:
 		l.field(v, of)
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if key == "annotations" || key == "labels" {
+			switch {
+			case key == "annotations" || key == "labels":
 				continue // their keys are anybody's
+			case key == "containerStatuses" || key == "initContainerStatuses" || key == "ephemeralContainerStatuses":
+				continue // the runtime's names of what the containers name
 			}
 			l.walk(v[key], of, depth+1)
 		}
@@ -99,7 +103,7 @@ func (l *list) field(v map[string]any, of string) {
 	}
 	switch image := v["image"].(type) {
 	case string:
-		if image != "" && (strings.Contains(image, "/") || v["name"] != nil) {
+		if image != "" && !isDigest(image) && (strings.Contains(image, "/") || v["name"] != nil) {
 			l.add(name, name, image)
 		}
 	case map[string]any: // a volume
@@ -110,7 +114,21 @@ func (l *list) field(v map[string]any, of string) {
 	if strings.HasPrefix(text(v["name"]), "RELATED_IMAGE_") && text(v["value"]) != "" {
 		l.add(name, name, text(v["value"]))
 	}
+	if url := text(v["url"]); strings.HasPrefix(url, transport) {
+		l.add(name, name, url)
+	}
+	if more, ok := v["additionalImages"].([]any); ok { // of an ImageSetConfiguration
+		for _, e := range more {
+			if e, ok := e.(map[string]any); ok && text(e["name"]) != "" {
+				l.add(name, name, text(e["name"]))
+			}
+		}
+	}
 	if from, ok := v["from"].(map[string]any); ok && text(from["kind"]) == "DockerImage" {
 		l.add(name, name, text(from["name"]))
 	}
 }
+
+// isDigest reports whether a text is a digest alone, as status has it: that says nothing of
+// where the image is.
+func isDigest(s string) bool { return strings.HasPrefix(s, "sha256:") && len(s) == len("sha256:")+64 }

@@ -208,6 +208,10 @@ func (r *Signatures) conclude(nodes, disk string) {
 	default:
 		r.Answer = yes
 	}
+	if r.Images == 0 {
+		r.Nodes = nodes + " ask for no signature of this release: no image policy covers an image of it"
+		return
+	}
 	r.Nodes = fmt.Sprintf("%s would accept this release from %s: %s", nodes, from, answers[r.Answer])
 	if len(why) > 0 {
 		r.Nodes += ", because " + strings.Join(why, "; ")

@@ -66,10 +66,20 @@ func TestAnswer(t *testing.T) {
 		{nil, 0, unknown, failure.ExitOK, ": nobody knows"},
 		{[]Result{result("a", m, Missing), result("b", m, Missing), result("c", m, Missing), result("d", m, Missing)}, 0, no, failure.ExitNotFound, "has no signature of a, b and 2 more"},
 	} {
-		r := New(Config{Nodes: "nodes", Absent: c.absent}, c.results)
+		r := New(Config{Nodes: "nodes", Images: 1, Absent: c.absent}, c.results)
 		if r.Answer != c.answer || !strings.HasSuffix(r.Nodes, c.nodes) || r.Code() != c.code {
 			t.Errorf("got %s, %d, %q; want %s, %d, %q", r.Answer, r.Code(), r.Nodes, c.answer, c.code, c.nodes)
 		}
+	}
+}
+
+// What no policy covers needs no signature, and the answer is none about mirrors.
+func TestNotCovered(t *testing.T) {
+	var out bytes.Buffer
+	r := New(Config{Nodes: "nodes"}, nil)
+	r.Text(&out)
+	if want := "\nnodes ask for no signature of this release: no image policy covers an image of it\n"; out.String() != want || r.Answer != unknown || r.Code() != failure.ExitOK {
+		t.Errorf("%q, %s, %d", out.String(), r.Answer, r.Code())
 	}
 }
 
@@ -81,8 +91,8 @@ func TestUnknown(t *testing.T) {
 		code   int
 		nodes  string
 	}{
-		{Config{Unknown: 1}, unknown, failure.ExitUnreachable, ": nobody knows, because 1 image of it could not be asked for"},
-		{Config{Unknown: 1, Absent: 1}, no, failure.ExitNotFound, ": no, because 1 image of it cannot be had from any of them; 1 image of it could not be asked for"},
+		{Config{Images: 1, Unknown: 1}, unknown, failure.ExitUnreachable, ": nobody knows, because 1 image of it could not be asked for"},
+		{Config{Images: 2, Unknown: 1, Absent: 1}, no, failure.ExitNotFound, ": no, because 1 image of it cannot be had from any of them; 1 image of it could not be asked for"},
 	} {
 		r := New(c.cfg, []Result{result("x", "m.corp", Good)})
 		if r.Answer != c.answer || r.Code() != c.code || !strings.HasSuffix(r.Nodes, c.nodes) {

@@ -17,7 +17,9 @@ var titles = []struct{ status, title string }{
 // Text writes the report for a person: what each mirror has, what nodes would not accept,
 // in groups with one reason, and the answer at the end.
 func (r *Signatures) Text(w io.Writer) {
-	fmt.Fprintf(w, "\nSignatures of %s:\n", words.Plural(r.Images, "image"))
+	if r.Images > 0 {
+		fmt.Fprintf(w, "\nSignatures of %s:\n", words.Plural(r.Images, "image"))
+	}
 	var rows [][]string
 	for _, m := range r.Mirrors {
 		rows = append(rows, []string{m.Name, m.words()})

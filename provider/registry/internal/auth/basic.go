@@ -45,14 +45,18 @@ func wanting(cred provider.Credential) string {
 	return "it wants a user name and a password, and the pull secret's entry for it has none"
 }
 
-// noScheme names the schemes that a registry offers and we do not speak.
-func noScheme(h http.Header, secrets []string) string {
+// noScheme names the schemes that a registry offers and we do not speak. If it offers none,
+// what it says instead is quoted. resp is closed.
+func noScheme(resp *wire.Response, secrets []string) string {
 	var names []string
-	for _, c := range ParseChallenges(h) {
+	for _, c := range ParseChallenges(resp.Header) {
 		names = append(names, c.Scheme)
 	}
 	switch list := strings.Join(names, " or "); {
 	case list == "":
+		if e := wire.StatusError(resp, secrets...); e.Err != nil {
+			return "it answers 401 without a challenge: " + e.Err.Error()
+		}
 		return "it answers 401 without a challenge"
 	case wire.Repeats(list, secrets...):
 		return "it wants authentication in a way that is not known"

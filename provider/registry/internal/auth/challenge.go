@@ -56,11 +56,15 @@ func parseLine(s string) []Challenge {
 	}
 }
 
-// paramValue returns a token or a quoted string.
+// paramValue returns a quoted string, or what comes before the next comma or space. That
+// should be a token, and some registries do not quote a URL or a scope.
 func paramValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
-		value, rest = token(s)
-		return value, rest, value != ""
+		end := strings.IndexAny(s, " \t,")
+		if end < 0 {
+			end = len(s)
+		}
+		return s[:end], s[end:], end > 0
 	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {

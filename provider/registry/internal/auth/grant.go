@@ -104,7 +104,7 @@ func (m *Memory) Learn(resp *wire.Response, who Caller, tried Grant) Answer {
 		if tried.FromRealm() {
 			return m.Renew(who, tried)
 		}
-		err := unauthorized(noScheme(resp.Header, Secrets(cred, tried)))
+		err := unauthorized(noScheme(resp, Secrets(cred, tried)))
 		return func(context.Context) (Grant, error) { return Grant{}, err }
 	}
 	return m.remember(c, resp.Plain, who, tried)

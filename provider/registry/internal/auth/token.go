@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -168,7 +170,6 @@ func parseToken(body []byte, began time.Time) (bearer, error) {
 	// "Token" may be quite another service's secret.
 	var doc map[string]json.RawMessage
 	var value string
-	var expires float64
 	if len(body) > maxTokenBody {
 		return bearer{}, fmt.Errorf("a token of more than %d bytes", maxTokenBody)
 	}
@@ -180,9 +181,6 @@ func parseToken(body []byte, began time.Time) (bearer, error) {
 		}
 		value = cmp.Or(v, value)
 	}
-	if raw, ok := doc["expires_in"]; ok && err == nil {
-		err = json.Unmarshal(raw, &expires)
-	}
 	if err != nil {
 		return bearer{}, errors.New("the answer is not a JSON object with a token")
 	}
@@ -190,12 +188,22 @@ func parseToken(body []byte, began time.Time) (bearer, error) {
 		return bearer{}, errors.New("the answer holds no usable token")
 	}
 	life := defaultExpiry
-	if expires > 0 {
+	if expires := seconds(doc["expires_in"]); expires > 0 {
 		life = time.Duration(min(expires, longestExpiry.Seconds()) * float64(time.Second))
 	}
 	// Counted from the request by our own clock, and a little short: the token
 	// has yet to travel.
 	return bearer{token: value, asked: began, until: began.Add(life - min(life/10, 10*time.Second))}, nil
+}
+
+// seconds reads a number, which some realms write as a string. It returns 0 for what is
+// neither: the token is good all the same.
+func seconds(raw json.RawMessage) float64 {
+	n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
+	if err != nil || math.IsNaN(n) {
+		return 0
+	}
+	return n
 }
 
 func tokenError(host *wire.Host, err error) error {

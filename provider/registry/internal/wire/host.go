@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
@@ -113,6 +114,7 @@ func NewHost(c Config) *Host {
 		MaxIdleConnsPerHost: maxIdle,
 		IdleConnTimeout:     60 * time.Second,
 
+		OnProxyConnectResponse: judgeProxy,
 		MaxResponseHeaderBytes: 64 << 10,
 
 		// A dead connection would otherwise be given to every later request.
@@ -198,4 +200,17 @@ func quietProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request)
 		}
 		return u, nil
 	}
+}
+
+// judgeProxy names the proxy that refuses a connection. Its address is told without what may
+// be a password.
+func judgeProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	why := ""
+	if resp.StatusCode == http.StatusProxyAuthRequired {
+		why = "; it wants a user name and a password, and its address in the environment has none, or wrong ones"
+	}
+	return fmt.Errorf("the proxy %s refuses the connection: %s%s", proxy.Host, resp.Status, why)
 }

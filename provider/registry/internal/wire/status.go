@@ -18,7 +18,7 @@ import (
 // quotes what the server says, within bounds, unless that repeats one of the
 // secrets that the request held. r is closed.
 func StatusError(r *Response, secrets ...string) *provider.Error {
-	e := &provider.Error{Class: classOf(r.Status), Status: r.Status}
+	e := &provider.Error{Class: classOf(r.Status), Status: r.Status, Elsewhere: r.elsewhere}
 	if e.Class == provider.ClassThrottled || e.Class == provider.ClassServer {
 		e.RetryAfter = retryAfter(r.Header.Get("Retry-After"), time.Now())
 	}
@@ -44,7 +44,7 @@ func StatusError(r *Response, secrets ...string) *provider.Error {
 // nothing is quoted: who chose it could have us read to them, in an error, what is
 // for our eyes alone. r is closed.
 func Status(r *Response) *provider.Error {
-	e := &provider.Error{Class: classOf(r.Status), Status: r.Status}
+	e := &provider.Error{Class: classOf(r.Status), Status: r.Status, Elsewhere: r.elsewhere}
 	if e.Class == provider.ClassThrottled || e.Class == provider.ClassServer {
 		e.RetryAfter = retryAfter(r.Header.Get("Retry-After"), time.Now())
 	}
@@ -70,24 +70,26 @@ func classOf(status int) provider.Class {
 }
 
 // message returns what a registry says in an error body (distribution-spec, "Error
-// codes"), a token realm in OAuth 2's words, or anybody in plain text.
+// codes"), a token realm in OAuth 2's words, a gateway in its own or in those of RFC 9457,
+// or anybody in plain text.
 func message(contentType string, body []byte) string {
 	var doc struct {
-		Errors []struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		} `json:"errors"`
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-		Details     string `json:"details"`
+		Errors      saidErrors `json:"errors"`
+		Error       saidError  `json:"error"`
+		Description saidText   `json:"error_description"`
+		Details     saidText   `json:"details"`
+		Message     saidText   `json:"message"`
+		Title       saidText   `json:"title"`
+		Detail      saidText   `json:"detail"`
 	}
 	if json.Unmarshal(body, &doc) == nil {
 		var all []string
 		for _, e := range doc.Errors {
-			all = append(all, join(spoken(e.Code), e.Message))
+			all = append(all, join(spoken(string(e.Code)), string(e.Message)))
 		}
 		if len(all) == 0 {
-			all = append(all, join(doc.Error, cmp.Or(doc.Description, doc.Details)))
+			code, message := cmp.Or(doc.Error.Code, doc.Title), cmp.Or(doc.Error.Message, doc.Description, doc.Details, doc.Message, doc.Detail)
+			all = append(all, join(string(code), string(message)))
 		}
 		return CleanText(strings.Join(all, "; "))
 	}
@@ -95,6 +97,46 @@ func message(contentType string, body []byte) string {
 		return CleanText(string(body))
 	}
 	return ""
+}
+
+// saidText is a string. What is something else in its place says nothing, and the rest of the
+// body may say enough.
+type saidText string
+
+func (t *saidText) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*t = saidText(s)
+	}
+	return nil
+}
+
+// saidError is an error, written as an object or as one string.
+type saidError struct {
+	Code    saidText `json:"code"`
+	Message saidText `json:"message"`
+}
+
+func (e *saidError) UnmarshalJSON(b []byte) error {
+	type object saidError
+	if json.Unmarshal(b, (*object)(e)) != nil {
+		return e.Code.UnmarshalJSON(b)
+	}
+	return nil
+}
+
+// saidErrors are several, or one without a list around it.
+type saidErrors []saidError
+
+func (l *saidErrors) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '[' {
+		return json.Unmarshal(b, (*[]saidError)(l))
+	}
+	var e saidError
+	if err := json.Unmarshal(b, &e); err == nil && e != (saidError{}) {
+		*l = saidErrors{e}
+	}
+	return nil
 }
 
 // spoken returns the code of an error as docker/distribution says it ("MANIFEST_UNKNOWN" is

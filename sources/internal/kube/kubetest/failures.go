@@ -92,14 +92,14 @@ func (b *bench) testWatchEnds(t *testing.T) {
 	f.awaitStatus(t, "a good status", good)
 }
 
-// Brief has the server end a watch after a second.
+// Brief makes the server end a watch after a second.
 func Brief(r *http.Request) {
 	q := r.URL.Query()
 	q.Set("timeoutSeconds", "1")
 	r.URL.RawQuery = q.Encode()
 }
 
-// OnWatch has change see and alter each request for a watch before it is sent.
+// OnWatch calls change with each request for a watch before it is sent. change may alter it.
 func OnWatch(conn *rest.Config, change func(*http.Request)) {
 	conn.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return transport(func(r *http.Request) (*http.Response, error) {

@@ -165,7 +165,7 @@ func (b *bench) testForbidden(t *testing.T) {
 
 func good(s sources.SourceStatus) bool { return s.Err == nil && s.WatchErr == nil }
 
-// allow lets the user do what the documentation says is needed, and no more.
+// allow gives the user the rights that the documentation names, and no others.
 func (b *bench) allow(t *testing.T, user string) (revoke func(*testing.T)) {
 	t.Helper()
 	group := "rbac.authorization.k8s.io"

@@ -1,0 +1,120 @@
+package operator
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// settledFor is how long what a webhook made of an object counts as right. After that it is
+// applied again, once, for the webhook may be gone.
+const settledFor = 10 * time.Minute
+
+// Settled remembers what was applied, and what became of it where that is something else: a
+// webhook has the last word. To apply the same again would make the same of it, and a new
+// version each time if the webhook also writes something that varies, such as the time. It is
+// safe for concurrent use. Nil remembers nothing.
+type Settled struct{ objects *cache.Expiring }
+
+// NewSettled returns one that remembers nothing yet.
+func NewSettled() *Settled { return &Settled{cache.NewExpiring()} }
+
+// settled is what was applied last of an object.
+type settled struct {
+	want, have [sha256.Size]byte // hashes of what was applied, and of what these fields are; see seen
+	seen       bool              // the object was read since, as the API server then left it
+	version    string
+	generation int64
+}
+
+// applied remembers that want was applied, and what version and generation came of it.
+func (s *Settled) applied(want, answer *unstructured.Unstructured) {
+	if s == nil {
+		return
+	}
+	if of, err := hash(want.Object); err == nil {
+		s.objects.Set(idOf(want), settled{want: of, version: answer.GetResourceVersion(), generation: answer.GetGeneration()}, settledFor)
+	}
+}
+
+// is reports whether an object that is as have, and not as want, is what came of applying
+// want. It is where nobody has written it since, but for its status, or only other fields.
+func (s *Settled) is(have, want *unstructured.Unstructured) bool {
+	if s == nil {
+		return false
+	}
+	last, _ := s.objects.Get(idOf(want))
+	was, ok := last.(settled)
+	if !ok {
+		return false
+	}
+	wants, err := hash(want.Object)
+	has, err2 := hash(within(have.Object, want.Object, false))
+	switch {
+	case err != nil || err2 != nil || wants != was.want:
+		return false
+	case was.seen:
+		return has == was.have
+	case have.GetResourceVersion() != was.version && (was.generation == 0 || have.GetGeneration() != was.generation):
+		return false
+	}
+	was.have, was.seen = has, true
+	s.objects.Set(idOf(want), was, settledFor)
+	return true
+}
+
+func hash(v any) (sum [sha256.Size]byte, err error) {
+	data, err := json.Marshal(v)
+	return sha256.Sum256(data), err
+}
+
+func idOf(u *unstructured.Unstructured) objectID {
+	return objectID{u.GroupVersionKind(), client.ObjectKeyFromObject(u)}
+}
+
+// within returns what have says of all that want says: what [contains] compares.
+func within(have, want any, inPod bool) any {
+	switch want := want.(type) {
+	case map[string]any:
+		from, ok := have.(map[string]any)
+		if !ok {
+			return have
+		}
+		out := make(map[string]any, len(want))
+		for name, v := range want {
+			if key := keyed[name]; inPod && key != "" {
+				out[name] = withinItems(from[name], v, key)
+			} else {
+				out[name] = within(from[name], v, inPod || name == "template")
+			}
+		}
+		return out
+	case []any:
+		from, ok := have.([]any)
+		if !ok || len(from) != len(want) {
+			return have
+		}
+		out := make([]any, len(want))
+		for i, v := range want {
+			out[i] = within(from[i], v, inPod)
+		}
+		return out
+	}
+	return have
+}
+
+func withinItems(have, want any, key string) any {
+	from, _ := have.([]any)
+	wants, _ := want.([]any)
+	var out []any
+	for _, w := range wants {
+		for _, i := range sameItems(from, w, key) {
+			out = append(out, within(from[i], w, true))
+		}
+	}
+	return out
+}
