@@ -97,7 +97,7 @@ func (w *world) chain(t *testing.T, v provider.Verifier) *chain.Chain {
 	t.Helper()
 	c, err := chain.New(w.base, func() *policy.Rules { return w.rules }, chain.Default(chain.DefaultConfig{
 		Verify:  chain.VerifyConfig{Current: func() provider.Verifier { return v }},
-		Mirrors: chain.MirrorsConfig{Retries: -1},
+		Mirrors: chain.MirrorsConfig{Retries: -1, HedgeUnknown: time.Hour, HedgeKnown: time.Hour}, // no mirror is slow, only the machine
 	})...)
 	if err != nil {
 		t.Fatal(err)
