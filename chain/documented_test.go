@@ -34,10 +34,11 @@ func TestAsDocumented(t *testing.T) {
 
 	var attempts atomic.Int32
 	healthy := make(chan struct{})
-	hosts := health.New(health.Config{})
+	mirrors, hosts := noHedges, health.New(health.Config{})
+	mirrors.Health = hosts
 	rules := newRules(t, mirrored(s.source.Host()+"/"+repo, a.Host()+"/"+repo, b.Host()+"/"+repo))
 	c := newChain(t, s.registry, rules, chain.Default(chain.DefaultConfig{
-		Mirrors: chain.MirrorsConfig{Health: hosts, HedgeUnknown: time.Hour, HedgeKnown: time.Hour}, // no host is slow, only the machine
+		Mirrors: mirrors,
 		Cache:   chain.CacheConfig{NegativeTTL: time.Hour},
 		Observers: []chain.Observer{chain.ObserverFunc(func(_ context.Context, e chain.Event) {
 			switch e.Kind {

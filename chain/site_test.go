@@ -101,6 +101,10 @@ func dialer(t testing.TB) func(context.Context, string, string) (net.Conn, error
 	}
 }
 
+// noHedges is for tests that say which of several live registries answers: none is slow, only
+// the machine may be.
+var noHedges = chain.MirrorsConfig{HedgeUnknown: time.Hour, HedgeKnown: time.Hour}
+
 func (s *site) chain(t testing.TB, rules *policy.Rules) *chain.Chain {
 	t.Helper()
 	return fullChain(t, s.registry, always(rules))

@@ -251,7 +251,7 @@ func TestImagesMoveOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, smallRelease(3))
 			s.source.Push(repo, "4.17.3", smallRelease(4)) // the tag has moved on there
-			images, err := chain.Images(s.registry, always(s.rules), chain.MirrorsConfig{})
+			images, err := chain.Images(s.registry, always(s.rules), noHedges)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -50,7 +51,7 @@ func traced(t *testing.T) (lookup func(context.Context) error, spans *tracetest.
 	spans = tracetest.NewSpanRecorder()
 	tr := tracing.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
 	c, err := chain.New(tr.Fetches(base), func() *policy.Rules { return rules },
-		tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry}), chain.Mirrors(chain.MirrorsConfig{}),
+		tr.Lookups(), chain.Cache(chain.CacheConfig{Carry: tr.Carry}), chain.Mirrors(chain.MirrorsConfig{HedgeUnknown: time.Hour, HedgeKnown: time.Hour}),
 		tr.Attempts(), chain.Store(chain.StoreConfig{Carry: tr.Carry}))
 	if err != nil {
 		t.Fatal(err)
