@@ -91,7 +91,10 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 		}
 		have.SetGroupVersionKind(gvk)
 		switch {
-		case isMade(have, want), a.Settled.is(have, want):
+		case isMade(have, want):
+			a.Settled.made(want)
+			return false, nil
+		case a.Settled.is(have, want):
 			return false, nil
 		case isStuck(have, want):
 			if err := a.Client.Delete(ctx, live, client.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())}); client.IgnoreNotFound(err) != nil {

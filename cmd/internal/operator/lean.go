@@ -12,12 +12,12 @@ import (
 )
 
 // leanClient is a client whose Apply costs the API server less. Of the answer it takes the
-// resource version and the generation alone.
+// metadata alone.
 type leanClient struct {
 	client.Client
 }
 
-// Apply applies obj, which has then the resource version and the generation that came of it. Two things that
+// Apply applies obj, which has then the metadata that came of it. Two things that
 // the API server does unasked are left out: it sends nothing but metadata back, and it does
 // not parse the request a second time for keys that are there twice, which JSON made from a
 // map cannot have. Fields that it does not know are an error all the same. With a dry run,
@@ -43,5 +43,9 @@ func (c leanClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, o
 	}
 	u.SetResourceVersion(answer.ResourceVersion)
 	u.SetGeneration(answer.Generation)
+	u.SetLabels(answer.Labels)
+	u.SetAnnotations(answer.Annotations)
+	u.SetFinalizers(answer.Finalizers)
+	u.SetOwnerReferences(answer.OwnerReferences)
 	return nil
 }

@@ -29,15 +29,26 @@ type settled struct {
 	seen       bool              // the object was read since, as the API server then left it
 	version    string
 	generation int64
+	metadata   [sha256.Size]byte // of what was applied, as it came of that: it has no generation
 }
 
-// applied remembers that want was applied, and what version and generation came of it.
+// applied remembers that want was applied, and the metadata that came of it.
 func (s *Settled) applied(want, answer *unstructured.Unstructured) {
 	if s == nil {
 		return
 	}
-	if of, err := hash(want.Object); err == nil {
-		s.objects.Set(idOf(want), settled{want: of, version: answer.GetResourceVersion(), generation: answer.GetGeneration()}, settledFor)
+	of, err := hash(want.Object)
+	metadata, err2 := metadataHash(answer, want)
+	if err == nil && err2 == nil {
+		s.objects.Set(idOf(want), settled{want: of, version: answer.GetResourceVersion(), generation: answer.GetGeneration(), metadata: metadata}, settledFor)
+	}
+}
+
+// made remembers that an object was as want: nothing changes what is applied, and who changes
+// the object later is no webhook.
+func (s *Settled) made(want *unstructured.Unstructured) {
+	if s != nil {
+		s.objects.Delete(idOf(want))
 	}
 }
 
@@ -54,17 +65,34 @@ func (s *Settled) is(have, want *unstructured.Unstructured) bool {
 	}
 	wants, err := hash(want.Object)
 	has, err2 := hash(within(have.Object, want.Object, false))
+	metadata, err3 := metadataHash(have, want)
 	switch {
-	case err != nil || err2 != nil || wants != was.want:
+	case err != nil || err2 != nil || err3 != nil || wants != was.want:
 		return false
 	case was.seen:
 		return has == was.have
-	case have.GetResourceVersion() != was.version && (was.generation == 0 || have.GetGeneration() != was.generation):
+	case have.GetResourceVersion() != was.version && (was.generation == 0 || have.GetGeneration() != was.generation || metadata != was.metadata):
 		return false
 	}
 	was.have, was.seen = has, true
 	s.objects.Set(idOf(want), was, settledFor)
 	return true
+}
+
+// metadataHash returns a hash of the metadata of have that want names.
+func metadataHash(have, want *unstructured.Unstructured) ([sha256.Size]byte, error) {
+	fields := func(u *unstructured.Unstructured) map[string]any {
+		out := map[string]any{"finalizers": u.GetFinalizers(), "ownerReferences": u.GetOwnerReferences()}
+		for name, of := range map[string]map[string]string{"labels": u.GetLabels(), "annotations": u.GetAnnotations()} {
+			values := map[string]any{}
+			for key, value := range of {
+				values[key] = value
+			}
+			out[name] = values
+		}
+		return out
+	}
+	return hash(within(fields(have), fields(want), false))
 }
 
 func hash(v any) (sum [sha256.Size]byte, err error) {
