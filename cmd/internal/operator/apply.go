@@ -112,9 +112,9 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 	wish := want.DeepCopy()
 	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion(), neverVersion))
 	want.SetUID(live.GetUID()) // or what was deleted meanwhile would be created again
-	sent := want.DeepCopy()
 	if err = a.send(ctx, want); apierrors.IsInvalid(err) && live.GetUID() != "" {
-		want = sent
+		want = wish.DeepCopy()
+		want.SetUID(live.GetUID())
 		err = a.sendAlone(ctx, live, want, err)
 	}
 	if err != nil {
