@@ -82,40 +82,23 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 	if err != nil {
 		return fail(err)
 	}
-	version := desired.GetResourceVersion()
 	if exists {
 		keepPullSecrets(live, want)
-		have, err := state(live)
-		if err != nil {
+		if done, err := a.isDone(live, want); err != nil {
 			return fail(err)
+		} else if done {
+			return false, nil
 		}
-		have.SetGroupVersionKind(gvk)
-		switch {
-		case isMade(have, want):
-			a.Settled.made(want)
-			return false, nil
-		case a.Settled.is(have, want):
-			return false, nil
-		case isStuck(have, want):
-			if err := a.Client.Delete(ctx, live, client.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())}); client.IgnoreNotFound(err) != nil {
-				return fail(err)
-			}
-			live.SetUID("")
-			live.SetResourceVersion("")
-			version = ""
-		default:
-			if err := a.takeOver(ctx, live); err != nil {
-				return fail(err)
-			}
+		if err := a.takeOver(ctx, live); err != nil {
+			return fail(err)
 		}
 	}
 	wish := want.DeepCopy()
-	want.SetResourceVersion(cmp.Or(version, live.GetResourceVersion(), neverVersion))
+	want.SetResourceVersion(cmp.Or(desired.GetResourceVersion(), live.GetResourceVersion(), neverVersion))
 	want.SetUID(live.GetUID()) // or what was deleted meanwhile would be created again
 	if err = a.send(ctx, want); apierrors.IsInvalid(err) && live.GetUID() != "" {
 		want = wish.DeepCopy()
-		want.SetUID(live.GetUID())
-		err = a.sendAlone(ctx, live, want, err)
+		err = a.makeWay(ctx, live, want, err)
 	}
 	if err != nil {
 		return fail(err)
@@ -124,9 +107,22 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 	return want.GetResourceVersion() != live.GetResourceVersion(), nil
 }
 
-// isMade reports whether have was made from want and still has it.
-func isMade(have, want *unstructured.Unstructured) bool {
-	return have.GetAnnotations()[StateHash] == want.GetAnnotations()[StateHash] && contains(have.Object, want.Object, false)
+// isDone reports whether live is as want says, or as webhooks make it of want.
+func (a *Applier) isDone(live client.Object, want *unstructured.Unstructured) (bool, error) {
+	isMade := live.GetAnnotations()[StateHash] == stateHash(want)
+	if !isMade && !a.Settled.has(want) {
+		return false, nil // most of what is written: new rules for each control plane
+	}
+	have, err := state(live)
+	if err != nil {
+		return false, err
+	}
+	have.SetGroupVersionKind(want.GroupVersionKind()) // which a client may leave out
+	if isMade && contains(have.Object, want.Object, false) {
+		a.Settled.made(want)
+		return true, nil
+	}
+	return a.Settled.is(have, want)
 }
 
 // Create creates the object as Apply does, with nothing read before. It is a conflict where
@@ -182,6 +178,8 @@ func state(obj client.Object) (*unstructured.Unstructured, error) {
 	u.SetManagedFields(nil)
 	return u, nil
 }
+
+func stateHash(u *unstructured.Unstructured) string { return u.GetAnnotations()[StateHash] }
 
 // stamp writes a hash of u into its annotation [StateHash].
 func stamp(u *unstructured.Unstructured) error {

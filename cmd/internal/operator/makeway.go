@@ -22,6 +22,37 @@ var fixed = map[string][]string{
 	"Secret":      {"type"},
 }
 
+// makeWay sends want, which the API server refuses for what others have made of live: a value
+// beside a reference, a second handler of a probe, a limit below what is asked for. What they
+// added is removed first, all but their metadata; an object that can never become want is deleted
+// and made anew. Where want is invalid by itself nothing is done, and refusal is returned.
+func (a *Applier) makeWay(ctx context.Context, live client.Object, want *unstructured.Unstructured, refusal error) error {
+	alone := want.DeepCopy()
+	alone.SetName(want.GetName() + "-check")
+	alone.SetResourceVersion(neverVersion)
+	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(alone), client.FieldOwner(a.Owner), client.ForceOwnership, client.DryRunAll); err != nil {
+		return refusal
+	}
+	have, err := state(live)
+	if err != nil {
+		return err
+	}
+	if isStuck(have, want) {
+		version := client.Preconditions{UID: new(live.GetUID()), ResourceVersion: new(live.GetResourceVersion())}
+		if err := a.Client.Delete(ctx, live, version); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		want.SetResourceVersion(neverVersion)
+		return a.send(ctx, want)
+	}
+	if err := a.own(ctx, live, nil); err != nil {
+		return err
+	}
+	want.SetUID(live.GetUID())
+	want.SetResourceVersion(live.GetResourceVersion())
+	return a.send(ctx, want)
+}
+
 // isStuck reports whether have, which is not want, can never become it.
 func isStuck(have, want *unstructured.Unstructured) bool {
 	if immutable, _, _ := unstructured.NestedBool(have.Object, "immutable"); immutable { // of Secrets and ConfigMaps
@@ -34,25 +65,6 @@ func isStuck(have, want *unstructured.Unstructured) bool {
 	is, _, _ := unstructured.NestedFieldNoCopy(have.Object, path...)
 	wants, named, _ := unstructured.NestedFieldNoCopy(want.Object, path...)
 	return named && !reflect.DeepEqual(is, wants)
-}
-
-// sendAlone sends want, which the API server refuses beside what others have added to live: a
-// value beside a reference, a second handler of a probe, a limit below what is asked for. What
-// they added is removed first, all but their metadata. Where want is invalid by itself nothing is done,
-// and refusal is returned.
-func (a *Applier) sendAlone(ctx context.Context, live client.Object, want *unstructured.Unstructured, refusal error) error {
-	alone := want.DeepCopy()
-	alone.SetName(want.GetName() + "-check")
-	alone.SetUID("")
-	alone.SetResourceVersion(neverVersion)
-	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(alone), client.FieldOwner(a.Owner), client.ForceOwnership, client.DryRunAll); err != nil {
-		return refusal
-	}
-	if err := a.own(ctx, live, nil); err != nil {
-		return err
-	}
-	want.SetResourceVersion(live.GetResourceVersion())
-	return a.send(ctx, want)
 }
 
 // own makes what managers wrote of live ours, so that the next apply removes what it does not

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"time"
@@ -25,7 +26,8 @@ func NewSettled() *Settled { return &Settled{cache.NewExpiring()} }
 
 // settled is what was applied last of an object.
 type settled struct {
-	want, have [sha256.Size]byte // hashes of what was applied, and of what these fields are; see seen
+	want       string            // of what was applied, its [StateHash]
+	have       [sha256.Size]byte // what these fields are; see seen
 	seen       bool              // the object was read since, as the API server then left it
 	version    string
 	generation int64
@@ -37,10 +39,8 @@ func (s *Settled) applied(want, answer *unstructured.Unstructured) {
 	if s == nil {
 		return
 	}
-	of, err := hash(want.Object)
-	metadata, err2 := metadataHash(answer, want)
-	if err == nil && err2 == nil {
-		s.objects.Set(idOf(want), settled{want: of, version: answer.GetResourceVersion(), generation: answer.GetGeneration(), metadata: metadata}, settledFor)
+	if metadata, err := metadataHash(answer, want); err == nil {
+		s.objects.Set(idOf(want), settled{want: stateHash(want), version: answer.GetResourceVersion(), generation: answer.GetGeneration(), metadata: metadata}, settledFor)
 	}
 }
 
@@ -52,31 +52,41 @@ func (s *Settled) made(want *unstructured.Unstructured) {
 	}
 }
 
-// is reports whether an object that is as have, and not as want, is what came of applying
-// want. It is where nobody has written it since, but for its status, or only other fields.
-func (s *Settled) is(have, want *unstructured.Unstructured) bool {
+// has reports whether want was applied, and not found to be there since.
+func (s *Settled) has(want *unstructured.Unstructured) bool {
+	_, ok := s.of(want)
+	return ok
+}
+
+func (s *Settled) of(want *unstructured.Unstructured) (was settled, ok bool) {
 	if s == nil {
-		return false
+		return settled{}, false
 	}
 	last, _ := s.objects.Get(idOf(want))
-	was, ok := last.(settled)
+	was, ok = last.(settled)
+	return was, ok && was.want == stateHash(want)
+}
+
+// is reports whether an object that is as have, and not as want, is what came of applying
+// want. It is where nobody has written it since, but for its status, or only other fields.
+func (s *Settled) is(have, want *unstructured.Unstructured) (bool, error) {
+	was, ok := s.of(want)
 	if !ok {
-		return false
+		return false, nil
 	}
-	wants, err := hash(want.Object)
-	has, err2 := hash(within(have.Object, want.Object, false))
-	metadata, err3 := metadataHash(have, want)
+	has, err := hash(within(have.Object, want.Object, false))
+	metadata, err2 := metadataHash(have, want)
 	switch {
-	case err != nil || err2 != nil || err3 != nil || wants != was.want:
-		return false
+	case err != nil || err2 != nil:
+		return false, cmp.Or(err, err2)
 	case was.seen:
-		return has == was.have
+		return has == was.have, nil
 	case have.GetResourceVersion() != was.version && (was.generation == 0 || have.GetGeneration() != was.generation || metadata != was.metadata):
-		return false
+		return false, nil
 	}
 	was.have, was.seen = has, true
 	s.objects.Set(idOf(want), was, settledFor)
-	return true
+	return true, nil
 }
 
 // metadataHash returns a hash of the metadata of have that want names.

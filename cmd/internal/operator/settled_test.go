@@ -19,7 +19,14 @@ func TestSettled(t *testing.T) {
 		u.SetGeneration(generation)
 		return u
 	}
-	want := object("", 0, "a", "a")
+	wish := func(field string) *unstructured.Unstructured {
+		u := object("", 0, "a", field)
+		if err := stamp(u); err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	want := wish("a")
 	of := func(u *unstructured.Unstructured, labels map[string]string) *unstructured.Unstructured {
 		u.SetLabels(labels)
 		return u
@@ -45,22 +52,22 @@ func TestSettled(t *testing.T) {
 			s := NewSettled()
 			s.applied(want, c.answer)
 			for i, have := range c.have {
-				if got, right := s.is(have, want), i < len(c.have)-1 || c.last; got != right {
-					t.Errorf("read %d: right is %v, want %v", i+1, got, right)
+				if got, err := s.is(have, want); err != nil || got != (i < len(c.have)-1 || c.last) {
+					t.Errorf("read %d: right is %v, %v", i+1, got, err)
 				}
 			}
-			if s.is(c.have[0], object("", 0, "a", "other")) {
-				t.Error("it is right for another wish")
+			if got, err := s.is(c.have[0], wish("other")); got || err != nil || s.has(wish("other")) {
+				t.Errorf("it is right for another wish: %v, %v", got, err)
 			}
 		})
 	}
 	s := NewSettled()
 	s.applied(want, object("5", 2, "a", "a"))
 	s.made(want)
-	if s.is(object("6", 2, "x", "a"), want) {
-		t.Error("what was as it should be, and was written since, counts as right")
+	if got, err := s.is(object("6", 2, "x", "a"), want); got || err != nil {
+		t.Errorf("what was as it should be, and was written since, counts as right: %v, %v", got, err)
 	}
-	if (*Settled)(nil).is(want, want) {
+	if (*Settled)(nil).has(want) {
 		t.Error("nil remembers")
 	}
 }
