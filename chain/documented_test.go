@@ -106,7 +106,7 @@ func TestAsDocumented(t *testing.T) {
 	}
 	wantList(t, "attempts", tried(failed.Attempts), a.Host()+"/"+repo+": unreachable", b.Host()+"/"+repo+": unreachable", s.source.Host()+"/"+repo+": unreachable")
 	before = attempts.Load()
-	if _, again := c.Lookup(t.Context(), request(fourth.Digest)); !errors.Is(again, err) || attempts.Load() != before {
-		t.Errorf("again: %v, after %d attempts; want the same error, and none", again, attempts.Load()-before)
+	if _, repeated := c.Lookup(t.Context(), request(fourth.Digest)); !errors.Is(repeated, err) || attempts.Load() != before {
+		t.Errorf("again: %v, after %d attempts; want the same error, and none", repeated, attempts.Load()-before)
 	}
 }

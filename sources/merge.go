@@ -16,7 +16,7 @@ import (
 // by Resolver.mu; the policies pointed at are never modified.
 type tracked struct {
 	src  policy.Watcher
-	turn turn // of loading it
+	slot slot // of loading it
 
 	loaded   *policy.Policy // as last loaded; nil before the first good load
 	inForce  *policy.Policy // its part of Current; older than loaded where that does not merge
@@ -29,10 +29,10 @@ type tracked struct {
 // load asks s once and records the answer. changed says that the policy differs
 // from the last one; err is Load's.
 func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err error) {
-	if err := s.turn.take(ctx); err != nil {
+	if err := s.slot.take(ctx); err != nil {
 		return false, err
 	}
-	defer s.turn.leave()
+	defer s.slot.leave()
 	lctx, cancel := context.WithTimeout(ctx, r.cfg.LoadTimeout)
 	defer cancel()
 	policy, err := s.src.Load(lctx)
@@ -54,7 +54,7 @@ func (r *Resolver) load(ctx context.Context, s *tracked) (changed bool, err erro
 	r.mu.Lock()
 	last, failed := s.loaded, s.loadErr
 	r.mu.Unlock()
-	// Outside the lock: only whose turn it is writes s.loaded.
+	// Outside the lock: only who has the slot writes s.loaded.
 	changed = last == nil || !reflect.DeepEqual(*last, policy)
 	r.mu.Lock()
 	if changed {

@@ -52,16 +52,16 @@ func (r *Resolver) pending() bool {
 	return r.Current() == nil
 }
 
-// turn admits one at a time. It is no mutex, because who waits may leave.
-type turn chan struct{}
+// slot admits one at a time. It is no mutex, because who waits may leave.
+type slot chan struct{}
 
-func (t turn) take(ctx context.Context) error {
+func (s slot) take(ctx context.Context) error {
 	select {
-	case t <- struct{}{}:
+	case s <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (t turn) leave() { <-t }
+func (s slot) leave() { <-s }

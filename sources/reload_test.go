@@ -73,7 +73,7 @@ func TestReloadLeaves(t *testing.T) {
 		a.say(rules("a.example", "two.example"))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 2)
-		for range 2 { // one loads b, and one waits for its turn
+		for range 2 { // one loads b, and one waits for its slot
 			go func() { ended <- r.Reload(ctx) }()
 		}
 		synctest.Wait()

@@ -84,7 +84,7 @@ func NewResolver(ctx context.Context, cfg ResolverConfig, srcs ...policy.Overrid
 		if src == nil {
 			return nil, fmt.Errorf("source %d is nil", i+1)
 		}
-		r.srcs = append(r.srcs, &tracked{src: Poll(src, r.cfg.Poll), turn: make(turn, 1)})
+		r.srcs = append(r.srcs, &tracked{src: Poll(src, r.cfg.Poll), slot: make(slot, 1)})
 	}
 
 	errs := r.loadAll(ctx)

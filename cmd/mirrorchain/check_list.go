@@ -136,8 +136,8 @@ func (a *app) readImages(name string) (images []imagelist.Image, leftOut []strin
 				return fmt.Errorf("-f: %w", err)
 			}
 			defer f.Close()
-			found, left, err := imagelist.Read(file, f)
-			images, leftOut = append(images, found...), append(leftOut, left...)
+			found, skipped, err := imagelist.Read(file, f)
+			images, leftOut = append(images, found...), append(leftOut, skipped...)
 			return err
 		})
 	}

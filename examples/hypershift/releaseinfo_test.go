@@ -212,7 +212,7 @@ func TestWhereTheReleaseIsRead(t *testing.T) {
 		mirror.Push(repository, "", image)
 	}
 	spec := source.ByDigest("ocp/release", digest).String()
-	over := map[string]string{source.Host() + "/ocp": mirror.Host() + "/over"}
+	overrides := map[string]string{source.Host() + "/ocp": mirror.Host() + "/over"}
 	policies := map[string][]string{source.Host() + "/ocp": {mirror.Host() + "/none", mirror.Host() + "/mirror"}}
 	for name, c := range map[string]struct {
 		overrides map[string]string
@@ -220,12 +220,12 @@ func TestWhereTheReleaseIsRead(t *testing.T) {
 		want      string
 	}{
 		"neither":                        {nil, nil, spec},
-		"an override":                    {over, nil, mirror.ByDigest("over/release", digest).String()},
+		"an override":                    {overrides, nil, mirror.ByDigest("over/release", digest).String()},
 		"an override of another source":  {map[string]string{"registry.example.com/no-match": "m.io"}, nil, spec},
 		"no overrides":                   {map[string]string{}, nil, spec},
 		"a mirror":                       {nil, policies, mirror.ByDigest("mirror/release", digest).String()},
 		"a mirror of another source":     {nil, map[string][]string{"no-match.example.com": {"m.io"}}, spec},
-		"an override and no such mirror": {over, map[string][]string{"quay.io": {"m.io"}}, mirror.ByDigest("over/release", digest).String()},
+		"an override and no such mirror": {overrides, map[string][]string{"quay.io": {"m.io"}}, mirror.ByDigest("over/release", digest).String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := source.Count()
@@ -244,7 +244,7 @@ func TestWhereTheReleaseIsRead(t *testing.T) {
 	}
 	mirror.Fail(testregistry.Match{}, testregistry.Bare(500))
 	asked := source.Count()
-	_, err := adapter(t, base, over, nil).Lookup(t.Context(), spec, nil)
+	_, err := adapter(t, base, overrides, nil).Lookup(t.Context(), spec, nil)
 	if err == nil || !strings.Contains(err.Error(), mirror.Host()+"/over/release") || source.Count() != asked {
 		t.Errorf("the target fails: %v, after %d requests to the source", err, source.Count()-asked)
 	}

@@ -136,8 +136,8 @@ func TestOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		b, err := bootimages.Of(r)
-		if again, other := bootimages.Of(r); again != b || other != err {
-			t.Errorf("Of: %p, %v; and then %p, %v", b, err, again, other)
+		if second, other := bootimages.Of(r); second != b || other != err {
+			t.Errorf("Of: %p, %v; and then %p, %v", b, err, second, other)
 		}
 		return b, err
 	}

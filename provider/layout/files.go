@@ -20,7 +20,7 @@ type Files struct {
 // Files returns those of each folder and each archive that the store reads.
 func (s *Store) Files() []Files {
 	var all []Files
-	for _, t := range s.beside {
+	for _, t := range s.around {
 		all = append(all, Files{t.path(), treeFS{t}})
 	}
 	for _, p := range s.parts {
@@ -71,7 +71,7 @@ type directory struct {
 	info info
 	fsys treeFS
 	path string
-	left []entry
+	rest []entry
 }
 
 func (d *directory) Stat() (fs.FileInfo, error) { return d.info, nil }
@@ -83,16 +83,16 @@ func (d *directory) Read([]byte) (int, error) {
 
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	if n <= 0 {
-		n = len(d.left)
-	} else if len(d.left) == 0 {
+		n = len(d.rest)
+	} else if len(d.rest) == 0 {
 		return nil, io.EOF
 	}
-	n = min(n, len(d.left))
+	n = min(n, len(d.rest))
 	out := make([]fs.DirEntry, n)
-	for i, e := range d.left[:n] {
+	for i, e := range d.rest[:n] {
 		out[i] = dirEntry{e, d.fsys, path.Join(d.path, e.name)}
 	}
-	d.left = d.left[n:]
+	d.rest = d.rest[n:]
 	return out, nil
 }
 

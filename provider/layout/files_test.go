@@ -16,7 +16,7 @@ import (
 // What lies beside the images can be read like a folder, of each format and of the folder
 // around archives.
 func TestFiles(t *testing.T) {
-	const beside = "working-dir/signatures/4.17.3-sha256-00"
+	const signature = "working-dir/signatures/4.17.3-sha256-00"
 	dir := t.TempDir()
 	put := func(name string) {
 		t.Helper()
@@ -26,8 +26,8 @@ func TestFiles(t *testing.T) {
 	}
 	image := testlayout.Named{Name: "openshift/release-images:4.17.3-x86_64", Image: testpayload.Raw("application/vnd.oci.image.manifest.v1+json", []byte("{}"))}
 	folder, archive, around := filepath.Join(dir, "folder"), filepath.Join(dir, "a.tar"), filepath.Join(dir, "around")
-	put(filepath.Join(folder, beside))
-	put(filepath.Join(around, beside))
+	put(filepath.Join(folder, signature))
+	put(filepath.Join(around, signature))
 	if err := errors.Join(testlayout.Storage(folder, image), testlayout.Tar(archive, folder, nil), testlayout.Archive(around, 1, nil, image)); err != nil {
 		t.Fatal(err)
 	}
@@ -40,11 +40,11 @@ func TestFiles(t *testing.T) {
 		if files[0].Path != name {
 			t.Errorf("%s: the first is %s", name, files[0].Path)
 		}
-		if err := fstest.TestFS(files[0], beside); err != nil {
+		if err := fstest.TestFS(files[0], signature); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		for _, missing := range []string{"none", "working-dir/none", beside + "/below"} {
-			if _, err := files[0].Open(missing); !errors.Is(err, fs.ErrNotExist) && missing != beside+"/below" || err == nil {
+		for _, missing := range []string{"none", "working-dir/none", signature + "/below"} {
+			if _, err := files[0].Open(missing); !errors.Is(err, fs.ErrNotExist) && missing != signature+"/below" || err == nil {
 				t.Errorf("%s: %s: %v", name, missing, err)
 			}
 		}

@@ -19,7 +19,7 @@ import (
 // Store is what is on disk. Its methods are for concurrent use. Close it.
 type Store struct {
 	parts  []part
-	beside []tree // folders of archives
+	around []tree // folders of archives
 	names  func() ([]Name, error)
 	known  func() map[string]bool // what earlier archives have
 }
@@ -51,7 +51,7 @@ func Open(paths ...string) (_ *Store, err error) {
 		return nil, errors.New("no path")
 	}
 	opened := newStore(s.parts...)
-	opened.beside = s.beside
+	opened.around = s.around
 	return opened, nil
 }
 
@@ -98,7 +98,7 @@ func (s *Store) add(name string) error {
 		if err = s.addArchives(t, info.IsDir()); err != nil {
 			return errors.Join(err, t.close())
 		}
-		s.beside = append(s.beside, t)
+		s.around = append(s.around, t)
 		return nil
 	}
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *Store) Close() error {
 	for _, p := range s.parts {
 		errs = append(errs, p.close())
 	}
-	for _, t := range s.beside {
+	for _, t := range s.around {
 		errs = append(errs, t.close())
 	}
 	return errors.Join(errs...)

@@ -143,11 +143,11 @@ func TestImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("again", func(t *testing.T) {
-		again := filepath.Join(t.TempDir(), "images")
-		if err := makeImages(again); err != nil {
+		second := filepath.Join(t.TempDir(), "images")
+		if err := makeImages(second); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.CommandContext(t.Context(), "diff", "-r", made.folder, again).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "diff", "-r", made.folder, second).CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
@@ -278,8 +278,8 @@ func TestInImages(t *testing.T) {
 		if err != nil {
 			t.Errorf("demo: %v\n%s", err, out)
 		}
-		if left, err := os.ReadDir(filepath.Join(c.Root, "tmp")); err != nil || len(left) > 0 {
-			t.Errorf("demo leaves %v in /tmp, %v", left, err)
+		if rest, err := os.ReadDir(filepath.Join(c.Root, "tmp")); err != nil || len(rest) > 0 {
+			t.Errorf("demo leaves %v in /tmp, %v", rest, err)
 		}
 		c.ReadOnly = true
 		if out, err := c.command(t, "/usr/bin/mirrorchain", "demo").CombinedOutput(); err == nil || !strings.Contains(string(out), "read-only file system") {

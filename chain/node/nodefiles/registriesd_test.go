@@ -135,8 +135,8 @@ func FuzzRegistriesD(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, _ := swapped.Reads(imageref.MustParse("quay.io/a/b" + digest)); again != reads {
-			t.Errorf("%v, and %v the other way round", reads, again)
+		if reversed, _ := swapped.Reads(imageref.MustParse("quay.io/a/b" + digest)); reversed != reads {
+			t.Errorf("%v, and %v the other way round", reads, reversed)
 		}
 	})
 }

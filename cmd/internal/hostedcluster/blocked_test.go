@@ -106,13 +106,13 @@ func TestSlowAdmissionHoldsUpNobody(t *testing.T) {
 	secret.Namespace = "bad"
 	w.create(t, w.idms("releases", w.mirror.Host()+"/mirror/release"), w.pullSecret(w.auth(password)),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bad"}}, secret)
-	var held atomic.Int32
+	var waiting atomic.Int32
 	w.operate(t, func(o *Options) {
 		o.Log = nil
 		o.REST.Wrap(func(next http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(req *http.Request) (*http.Response, error) {
 				if req.Method == http.MethodPatch && strings.Contains(req.URL.Path, "/namespaces/bad-") {
-					held.Add(1)
+					waiting.Add(1)
 					<-req.Context().Done()
 				}
 				return next.RoundTrip(req)
@@ -125,7 +125,7 @@ func TestSlowAdmissionHoldsUpNobody(t *testing.T) {
 		return w.Create(t.Context(), hc)
 	})
 	cluster.Await(t, "all workers that one namespace may have", func(context.Context) error {
-		if n := held.Load(); n != workers/2 {
+		if n := waiting.Load(); n != workers/2 {
 			return fmt.Errorf("%d of %d", n, workers/2)
 		}
 		return nil
@@ -133,7 +133,7 @@ func TestSlowAdmissionHoldsUpNobody(t *testing.T) {
 	good := w.hostedCluster("good")
 	w.create(t, good)
 	w.cpo(t, good, anything)
-	if n := held.Load(); n != workers/2 {
+	if n := waiting.Load(); n != workers/2 {
 		t.Errorf("%d workers wait for one tenant", n)
 	}
 }

@@ -19,7 +19,7 @@ import (
 func dryRun(t *testing.T, p *location) {
 	p.source.Down()
 	p.create(t, p.hcp())
-	judge := func(env map[string]string) operator.Judged {
+	dryRun := func(env map[string]string) operator.Judged {
 		t.Helper()
 		before, hcp := p.versions(t), new(hyperv1.HostedControlPlane)
 		if err := p.get(t.Context(), "hcp", hcp); err != nil {
@@ -40,8 +40,8 @@ func dryRun(t *testing.T, p *location) {
 		}
 		return judged
 	}
-	// told lists what would become of which objects.
-	told := func(j operator.Judged) (out []string) {
+	// changes lists what would become of which objects.
+	changes := func(j operator.Judged) (out []string) {
 		for _, c := range j.Changes {
 			if c.Namespace != p.namespace || c.Unchecked != (c.Kind == "RoleBinding") || len(c.Fields) == 0 { // whose Role is not there
 				t.Errorf("%+v", c)
@@ -51,12 +51,12 @@ func dryRun(t *testing.T, p *location) {
 		return out
 	}
 	vars := map[string]string{handover.ImageOverridesVariable: p.mirrored()}
-	first := judge(vars)
+	first := dryRun(vars)
 	want := []string{
 		"change HostedControlPlane hcp", "create Deployment ignition-server", "create Role ignition-server", "create RoleBinding ignition-server",
 		"create Secret ignition-server", "create Secret ignition-server-ca-cert", "create Service ignition-server", "create ServiceAccount ignition-server",
 	}
-	if got := told(first); !slices.Equal(slices.Sorted(slices.Values(got)), want) || len(first.Failed) > 0 {
+	if got := changes(first); !slices.Equal(slices.Sorted(slices.Values(got)), want) || len(first.Failed) > 0 {
 		t.Errorf("it would do %q, want %q; failed are %v", got, want, first.Failed)
 	}
 	for _, format := range []string{"text", "json"} {
@@ -72,12 +72,12 @@ func dryRun(t *testing.T, p *location) {
 	stop := p.run(t, vars, hcpkg.Options{})
 	p.awaitValid(t)
 	stop()
-	if got := judge(vars); len(got.Changes)+len(got.Failed) > 0 {
+	if got := dryRun(vars); len(got.Changes)+len(got.Failed) > 0 {
 		t.Errorf("when it is done it would do %+v", got)
 	}
 	vars[handover.ImageOverridesVariable] = "="
-	away := judge(vars)
-	if got := told(away); !slices.Equal(got, []string{"change Deployment ignition-server", "change HostedControlPlane hcp"}) {
+	away := dryRun(vars)
+	if got := changes(away); !slices.Equal(got, []string{"change Deployment ignition-server", "change HostedControlPlane hcp"}) {
 		t.Errorf("without the mirror it would do %q", got)
 	}
 	if len(away.Failed) != 1 || away.Failed[0].Name != "HostedControlPlane "+p.namespace+"/hcp" || !strings.Contains(away.Failed[0].Error, p.source.Host()) {

@@ -209,7 +209,7 @@ func TestNothingIsOpened(t *testing.T) {
 				continue
 			}
 			for _, cand := range cands {
-				if again, err := management.Resolve(cand.Ref); err == nil && slices.ContainsFunc(again.Refused, func(r policy.Refusal) bool { return r.Ref == cand.Ref && !r.Mirror }) {
+				if second, err := management.Resolve(cand.Ref); err == nil && slices.ContainsFunc(second.Refused, func(r policy.Refusal) bool { return r.Ref == cand.Ref && !r.Mirror }) {
 					t.Fatalf("seed %d, %+v: %s of %s is blocked by the management policies", seed, c, cand.Ref, image)
 				}
 				if cand.Mirror && !cand.ByTenant && !inMirror(management, cand.Ref) {

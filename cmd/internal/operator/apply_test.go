@@ -30,7 +30,7 @@ func TestApplyComparesNoFieldsInVain(t *testing.T) {
 		return d
 	}
 	allocations := func(variables int) float64 {
-		a := &Applier{Client: heldClient{scheme: scheme, held: deployment(variables)}, Owner: "me", Settled: NewSettled()}
+		a := &Applier{Client: oneDeployment{scheme: scheme, live: deployment(variables)}, Owner: "me", Settled: NewSettled()}
 		desired, rules := deployment(1), 0
 		return testing.AllocsPerRun(10, func() {
 			rules++
@@ -45,20 +45,20 @@ func TestApplyComparesNoFieldsInVain(t *testing.T) {
 	}
 }
 
-// heldClient reads one Deployment, which nobody copies, and applies nothing.
-type heldClient struct {
+// oneDeployment reads one Deployment, which nobody copies, and applies nothing.
+type oneDeployment struct {
 	client.Client
 	scheme *runtime.Scheme
-	held   *appsv1.Deployment
+	live   *appsv1.Deployment
 }
 
-func (c heldClient) Scheme() *runtime.Scheme { return c.scheme }
+func (c oneDeployment) Scheme() *runtime.Scheme { return c.scheme }
 
-func (c heldClient) Get(_ context.Context, _ client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
-	*obj.(*appsv1.Deployment) = *c.held
+func (c oneDeployment) Get(_ context.Context, _ client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	*obj.(*appsv1.Deployment) = *c.live
 	return nil
 }
 
-func (c heldClient) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+func (c oneDeployment) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOption) error {
 	return nil
 }

@@ -61,7 +61,7 @@ func TestHandOnSignatures(t *testing.T) {
 		if err != nil || (document == "") != (c.same == "") || strings.Contains(document, "s3cr3t") {
 			t.Errorf("%s: %q, %v", c.name, document, err)
 		}
-		if again, _ := s.HandOn("clusters-one"); again != document {
+		if second, _ := s.HandOn("clusters-one"); second != document {
 			t.Errorf("%s: another document of the same", c.name)
 		}
 		vars := operator.HandOnSignatures(document)
