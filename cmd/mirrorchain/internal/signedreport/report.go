@@ -193,7 +193,7 @@ func (r *Signatures) conclude(nodes, disk string) {
 	if r.Unknown > 0 && len(open) == 0 { // else the mirrors that could not be asked are named
 		why = append(why, words.Plural(r.Unknown, "image")+" of it could not be asked for")
 	}
-	answers := map[string]string{yes: "yes", no: "no", unknown: "nobody knows"}
+	answers := map[string]string{yes: "yes", no: "no", unknown: "unknown"}
 	switch {
 	case r.Absent > 0 || len(bad) > 0 && len(good)+len(open) == 0:
 		r.Answer = no
@@ -224,7 +224,7 @@ func perMirror(good, bad, open []string) string {
 	for _, p := range []struct {
 		answer  string
 		mirrors []string
-	}{{"yes", good}, {"no", bad}, {"nobody knows", open}} {
+	}{{"yes", good}, {"no", bad}, {"unknown", open}} {
 		if len(p.mirrors) > 0 {
 			parts = append(parts, p.answer+" from "+strings.Join(p.mirrors, ", "))
 		}

@@ -56,14 +56,14 @@ func TestAnswer(t *testing.T) {
 		{[]Result{result("x", m, Bad), result("y", m, Missing)}, 0, no, failure.ExitDigest, ": no, because m.corp has no signature of y, and has signatures that are not accepted, of x"},
 		{[]Result{result("x", m, Good), result("x", n, Missing)}, 0, mixed, failure.ExitNotFound, ": yes from m.corp; no from n.corp, because n.corp has no signature of x"},
 		{[]Result{result("x", m, Missing), result("x", n, Missing)}, 0, no, failure.ExitNotFound, ": no, because m.corp has no signature of x; n.corp has no signature of x"},
-		{[]Result{result("x", m, Failed)}, 0, unknown, failure.ExitUnreachable, ": nobody knows, because m.corp could not be asked for those of x"},
-		{[]Result{result("x", m, Failed), result("x", n, Missing)}, 0, unknown, failure.ExitUnreachable, ": no from n.corp; nobody knows from m.corp, because m.corp could not be asked for those of x; n.corp has no signature of x"},
-		{[]Result{result("x", m, Failed), result("x", n, Good)}, 0, unknown, failure.ExitUnreachable, ": nobody knows, because m.corp could not be asked for those of x"},
+		{[]Result{result("x", m, Failed)}, 0, unknown, failure.ExitUnreachable, ": unknown, because m.corp could not be asked for those of x"},
+		{[]Result{result("x", m, Failed), result("x", n, Missing)}, 0, unknown, failure.ExitUnreachable, ": no from n.corp; unknown from m.corp, because m.corp could not be asked for those of x; n.corp has no signature of x"},
+		{[]Result{result("x", m, Failed), result("x", n, Good)}, 0, unknown, failure.ExitUnreachable, ": unknown, because m.corp could not be asked for those of x"},
 		{[]Result{result("x", m, Failed), result("y", m, Missing), result("y", n, Good)}, 0, mixed, failure.ExitUnreachable, ": yes from n.corp; no from m.corp, because m.corp has no signature of y, and could not be asked for those of x"},
 		{[]Result{result("x", m, Rejected), result("y", m, Good)}, 0, no, failure.ExitForbidden, ": no, because m.corp has images that nodes reject, whoever serves them: x"},
 		{[]Result{result("x", m, Unread)}, 0, no, failure.ExitNotFound, ": no, because m.corp is a place where nodes look for no signatures, of x"},
 		{[]Result{result("x", m, Good)}, 2, no, failure.ExitNotFound, ": no, because 2 images of it cannot be had from any of them"},
-		{nil, 0, unknown, failure.ExitOK, ": nobody knows"},
+		{nil, 0, unknown, failure.ExitOK, ": unknown"},
 		{[]Result{result("a", m, Missing), result("b", m, Missing), result("c", m, Missing), result("d", m, Missing)}, 0, no, failure.ExitNotFound, "has no signature of a, b and 2 more"},
 	} {
 		r := New(Config{Nodes: "nodes", Images: 1, Absent: c.absent}, c.results)
@@ -91,7 +91,7 @@ func TestUnknown(t *testing.T) {
 		code   int
 		nodes  string
 	}{
-		{Config{Images: 1, Unknown: 1}, unknown, failure.ExitUnreachable, ": nobody knows, because 1 image of it could not be asked for"},
+		{Config{Images: 1, Unknown: 1}, unknown, failure.ExitUnreachable, ": unknown, because 1 image of it could not be asked for"},
 		{Config{Images: 2, Unknown: 1, Absent: 1}, no, failure.ExitNotFound, ": no, because 1 image of it cannot be had from any of them; 1 image of it could not be asked for"},
 	} {
 		r := New(c.cfg, []Result{result("x", "m.corp", Good)})

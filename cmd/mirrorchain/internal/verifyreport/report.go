@@ -269,7 +269,7 @@ func conclusion(nodes, disk string, checks []Check) string {
 		case c.Status == Failed && c.goesOn:
 			passedOver = append(passedOver, c.reason())
 		case c.Status == Failed && answer == "yes":
-			answer = "nobody knows"
+			answer = "unknown"
 		case c.Status == Missing, c.Status == Bad:
 			answer = "no"
 		}
@@ -279,11 +279,11 @@ func conclusion(nodes, disk string, checks []Check) string {
 	}
 	switch {
 	case len(passedOver) == 0:
-	case answer == "nobody knows":
+	case answer == "unknown":
 		why = append(passedOver, why...)
 	default:
 		verb := map[string]string{"yes": "accept", "no": "refuse"}[answer]
-		answer = fmt.Sprintf("nobody knows, because %s; until that changes, nodes take it from %s and %s it",
+		answer = fmt.Sprintf("unknown, because %s; until that changes, nodes take it from %s and %s it",
 			strings.Join(passedOver, "; "), checks[len(checks)-1].At, verb)
 	}
 	if len(why) > 0 {

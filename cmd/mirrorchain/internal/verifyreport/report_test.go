@@ -63,7 +63,7 @@ func TestCode(t *testing.T) {
 		{Sigstore, "", Good, failure.ExitOK, Good, "yes"},
 		{Sigstore, "", Missing, failure.ExitNotFound, Missing, "no, because"},
 		{Sigstore, "", Bad, failure.ExitDigest, Bad, "no, because"},
-		{Sigstore, "", Failed, failure.ExitUnreachable, Failed, "nobody knows, because"},
+		{Sigstore, "", Failed, failure.ExitUnreachable, Failed, "unknown, because"},
 		{Both, Good, Good, failure.ExitOK, Good, "yes"},
 		{Both, Good, Missing, failure.ExitNotFound, Missing, "no, because"},
 		{Both, Missing, Good, failure.ExitNotFound, Missing, "yes"},
@@ -74,7 +74,7 @@ func TestCode(t *testing.T) {
 		{Any, Missing, Good, failure.ExitOK, Good, "yes"},
 		{Any, Failed, Good, failure.ExitOK, Good, "yes"},
 		{Any, Missing, Missing, failure.ExitNotFound, Missing, "no, because"},
-		{Any, Missing, Failed, failure.ExitUnreachable, Failed, "nobody knows"},
+		{Any, Missing, Failed, failure.ExitUnreachable, Failed, "unknown"},
 		{Any, Good, Bad, failure.ExitDigest, Bad, "no, because"},
 		{Any, Bad, Good, failure.ExitDigest, Bad, "yes"},
 	} {
@@ -109,7 +109,7 @@ func TestPassedOver(t *testing.T) {
 	}{
 		{provider.ClassNotFound, Good, failure.ExitOK, "these mirrors: yes"},
 		{provider.ClassNotFound, Missing, failure.ExitNotFound, "these mirrors: no, because a.corp/b has no sha256-"},
-		{provider.ClassUnreachable, Good, failure.ExitUnreachable, "these mirrors: nobody knows, because first.corp/b: unreachable; until"},
+		{provider.ClassUnreachable, Good, failure.ExitUnreachable, "these mirrors: unknown, because first.corp/b: unreachable; until"},
 		{provider.ClassUnauthorized, Good, failure.ExitUnauthorized, "; until that changes, nodes take it from a.corp/b and accept it"},
 		{provider.ClassServer, Missing, failure.ExitUnreachable, "; until that changes, nodes take it from a.corp/b and refuse it, because a.corp/b has no sha256-"},
 		{provider.ClassServer, Bad, failure.ExitDigest, "; until that changes, nodes take it from a.corp/b and refuse it, because a.corp/b: x"},
