@@ -19,7 +19,7 @@ import (
 func dryRun(t *testing.T, p *location) {
 	p.source.Down()
 	p.create(t, p.hcp())
-	dryRun := func(env map[string]string) operator.Judged {
+	wouldDo := func(env map[string]string) operator.Judged {
 		t.Helper()
 		before, hcp := p.versions(t), new(hyperv1.HostedControlPlane)
 		if err := p.get(t.Context(), "hcp", hcp); err != nil {
@@ -51,7 +51,7 @@ func dryRun(t *testing.T, p *location) {
 		return out
 	}
 	vars := map[string]string{handover.ImageOverridesVariable: p.mirrored()}
-	first := dryRun(vars)
+	first := wouldDo(vars)
 	want := []string{
 		"change HostedControlPlane hcp", "create Deployment ignition-server", "create Role ignition-server", "create RoleBinding ignition-server",
 		"create Secret ignition-server", "create Secret ignition-server-ca-cert", "create Service ignition-server", "create ServiceAccount ignition-server",
@@ -72,11 +72,11 @@ func dryRun(t *testing.T, p *location) {
 	stop := p.run(t, vars, hcpkg.Options{})
 	p.awaitValid(t)
 	stop()
-	if got := dryRun(vars); len(got.Changes)+len(got.Failed) > 0 {
+	if got := wouldDo(vars); len(got.Changes)+len(got.Failed) > 0 {
 		t.Errorf("when it is done it would do %+v", got)
 	}
 	vars[handover.ImageOverridesVariable] = "="
-	away := dryRun(vars)
+	away := wouldDo(vars)
 	if got := changes(away); !slices.Equal(got, []string{"change Deployment ignition-server", "change HostedControlPlane hcp"}) {
 		t.Errorf("without the mirror it would do %q", got)
 	}

@@ -109,7 +109,7 @@ func (a *Applier) Apply(ctx context.Context, desired client.Object) (changed boo
 
 // isDone reports whether live is as want says, or as webhooks make it of want.
 func (a *Applier) isDone(live client.Object, want *unstructured.Unstructured) (bool, error) {
-	isMade := live.GetAnnotations()[StateHash] == stateHash(want)
+	isMade := stateHash(live) == stateHash(want)
 	if !isMade && !a.Settled.has(want) {
 		return false, nil // most of what is written: new rules for each control plane
 	}
@@ -179,7 +179,7 @@ func state(obj client.Object) (*unstructured.Unstructured, error) {
 	return u, nil
 }
 
-func stateHash(u *unstructured.Unstructured) string { return u.GetAnnotations()[StateHash] }
+func stateHash(obj client.Object) string { return obj.GetAnnotations()[StateHash] }
 
 // stamp writes a hash of u into its annotation [StateHash].
 func stamp(u *unstructured.Unstructured) error {

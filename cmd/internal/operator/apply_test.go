@@ -12,9 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// New rules are handed to thousands of control planes: of an object that is written because its
-// hash is another one, nothing is made beyond the request. What is there has a thousand variables
-// here, and none of them costs anything.
+// New rules are handed to thousands of control planes: for an object with the hash of something
+// else nothing is made beyond the request, however many variables the live one has.
 func TestApplyComparesNoFieldsInVain(t *testing.T) {
 	scheme, err := NewScheme()
 	if err != nil {

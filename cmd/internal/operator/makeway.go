@@ -23,9 +23,9 @@ var fixed = map[string][]string{
 }
 
 // makeWay sends want, which the API server refuses for what others have made of live: a value
-// beside a reference, a second handler of a probe, a limit below what is asked for. What they
-// added is removed first, all but their metadata; an object that can never become want is deleted
-// and made anew. Where want is invalid by itself nothing is done, and refusal is returned.
+// beside a reference, a second handler of a probe, a limit below what is asked for. It first
+// removes what they added, all but their metadata, or deletes an object that can never become
+// want. Where want is invalid by itself it does nothing, and returns refusal.
 func (a *Applier) makeWay(ctx context.Context, live client.Object, want *unstructured.Unstructured, refusal error) error {
 	alone := want.DeepCopy()
 	alone.SetName(want.GetName() + "-check")

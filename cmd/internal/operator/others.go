@@ -56,7 +56,7 @@ var hypershiftManagers = sets.New("hypershift-operator-manager", "hypershift-con
 // removes what it does not name: containers and volumes of HyperShift's own. live then
 // has the version that was written. It does nothing where HyperShift did not write last.
 func (a *Applier) takeOver(ctx context.Context, live client.Object) error {
-	if _, ok := live.(*appsv1.Deployment); !ok || strings.HasPrefix(live.GetAnnotations()[StateHash], stamped) {
+	if _, ok := live.(*appsv1.Deployment); !ok || strings.HasPrefix(stateHash(live), stamped) {
 		return nil
 	}
 	if err := a.own(ctx, live, hypershiftManagers); err != nil {
@@ -69,7 +69,7 @@ func (a *Applier) takeOver(ctx context.Context, live client.Object) error {
 // [Applier] ever applied obj, or HyperShift has written the field since. obj has to be from no
 // cache, which may leave out who manages what.
 func IsHyperShifts(obj client.Object, field string) bool {
-	if !strings.HasPrefix(obj.GetAnnotations()[StateHash], stamped) {
+	if !strings.HasPrefix(stateHash(obj), stamped) {
 		return true
 	}
 	return slices.ContainsFunc(obj.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool {

@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"time"
@@ -75,14 +74,16 @@ func (s *Settled) is(have, want *unstructured.Unstructured) (bool, error) {
 		return false, nil
 	}
 	has, err := hash(within(have.Object, want.Object, false))
-	metadata, err2 := metadataHash(have, want)
-	switch {
-	case err != nil || err2 != nil:
-		return false, cmp.Or(err, err2)
-	case was.seen:
-		return has == was.have, nil
-	case have.GetResourceVersion() != was.version && (was.generation == 0 || have.GetGeneration() != was.generation || metadata != was.metadata):
-		return false, nil
+	if err != nil || was.seen {
+		return err == nil && has == was.have, err
+	}
+	if have.GetResourceVersion() != was.version {
+		if was.generation == 0 || have.GetGeneration() != was.generation {
+			return false, nil
+		}
+		if metadata, err := metadataHash(have, want); err != nil || metadata != was.metadata {
+			return false, err
+		}
 	}
 	was.have, was.seen = has, true
 	s.objects.Set(idOf(want), was, settledFor)
